@@ -1,0 +1,125 @@
+# Every command of the project; CI and CodeBuild call nothing else.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -ec
+.DEFAULT_GOAL := help
+
+# Terraform's provider comes from where scripts/terraform_mirror.py says, not from one machine's settings.
+unexport TF_CLI_CONFIG_FILE
+
+TASK ?=
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+# Each is made on first use, and again when the pins change.
+DEV := $(VENV)/.dev-installed
+CHECKOV := $(VENV)/checkov/.installed
+
+ifdef TASK
+LINTED := tasks/$(TASK)
+LINTED_TESTS := tests/$(TASK)
+PYTEST_ARGS := tests/$(TASK)
+else
+LINTED := $(wildcard tasks local scripts bench)
+LINTED_TESTS := tests
+PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
+endif
+
+PYTEST := $(PYTHON) -m pytest --numprocesses=auto --dist=worksteal
+PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
+# A test's name says what a docstring would.
+NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,missing-function-docstring
+RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
+	--compact --quiet --skip-download
+
+.PHONY: help demo test lint validate build dist upload package-hash package-key lint-report test-report bench chaos \
+	clean .build-setup .lint-setup .test-setup .validate-setup
+
+help: ## Print this list
+	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: dist $(DEV) ## See restored objects travel to their archives on this machine (KEEP=1 leaves it up)
+	@exec $(PYTHON) -m local.demo
+
+test: .test-setup ## Run the tests; without TASK they must also cover tasks/
+	@$(PYTHON) -m scripts.package dist
+	@$(PYTEST) $(PYTEST_ARGS)
+
+lint: .lint-setup ## Check the code with pylint, the Terraform with fmt and checkov
+	@$(PYLINT) $(LINTED)
+	@$(PYLINT) $(NO_DOCSTRINGS) $(LINTED_TESTS)
+	@$(PYTHON) -m scripts.terraform fmt
+	@$(RUN_CHECKOV)
+
+validate: .validate-setup ## Run terraform init, validate and test, with no AWS account
+	@$(PYTHON) -m scripts.terraform validate
+
+build: .build-setup ## Lay out each task's package in build/
+	@$(PYTHON) -m scripts.package build $(TASK)
+
+dist: .build-setup ## Make each task's zip in dist/
+	@$(PYTHON) -m scripts.package dist $(TASK)
+
+upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET, labelled with ENVIRONMENT; does nothing without both
+	@$(PYTHON) -m scripts.upload
+
+package-hash: .build-setup ## Print the hash of what is in dist/
+	@$(PYTHON) -m scripts.package hash
+
+package-key: .build-setup ## Print the S3 key that the upload of dist/ has
+	@$(PYTHON) -m scripts.package key
+
+lint-report: .lint-setup ## As lint, but for fmt, with JUnit XML in reports/
+	@mkdir -p build reports
+	@status=0; \
+	$(PYLINT) --output-format=json2:build/pylint.json,text $(LINTED) || status=1; \
+	$(PYLINT) --output-format=json2:build/pylint-tests.json,text $(NO_DOCSTRINGS) $(LINTED_TESTS) || status=1; \
+	$(PYTHON) -m scripts.pylint_junit reports/pylint.xml build/pylint.json build/pylint-tests.json; \
+	$(RUN_CHECKOV) --output cli --output junitxml --output-file-path console,reports/checkov.xml || status=1; \
+	exit $$status
+
+test-report: PYTEST_ARGS += --junitxml=reports/tests.xml
+test-report: test ## As test, with JUnit XML in reports/
+
+bench: dist $(DEV) ## Measure the project beside its peers
+	@exec $(PYTHON) -m bench
+
+chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
+chaos: .test-setup ## Run the long randomised tests (CHAOS_SEED=... repeats a run)
+	@$(PYTHON) -m scripts.package dist
+	@echo 'CHAOS_SEED=$(CHAOS_SEED)'
+	@$(PYTEST) -m chaos --hypothesis-seed=$(CHAOS_SEED)
+
+clean: ## Remove all that make has made, .venv too
+	@rm -rf build dist reports $(VENV) .coverage .coverage.* .hypothesis .pytest_cache
+	@find $(wildcard tasks tests local scripts bench) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.build-setup: $(PYTHON)
+
+.lint-setup: $(DEV) $(CHECKOV)
+
+.test-setup: $(DEV)
+
+.validate-setup: $(PYTHON)
+
+$(PYTHON):
+	@for python in python3 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Making $(VENV) with $$($$python --version)" >&2; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo 'error: Python 3.11 or newer is needed, and none is on the PATH' >&2; \
+	exit 1
+
+$(DEV): requirements.txt requirements-dev.txt | $(PYTHON)
+	@echo 'Installing requirements-dev.txt into $(VENV), about a minute' >&2
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+$(CHECKOV): requirements-checkov.txt | $(PYTHON)
+	@echo 'Installing requirements-checkov.txt into $(VENV)/checkov, about a minute' >&2
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-checkov.txt
+	@touch $@

@@ -1,0 +1,115 @@
+"""A task's dependencies as its zip holds them: pinned, of pure Python, and without what no function uses."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import distributions
+from pathlib import Path
+
+from scripts.bytecode import RUNTIME_VERSION, compile_tree
+from scripts.errors import ScriptError
+
+# Only wheels that run anywhere, so that one zip is good for arm64 and x86_64.
+_PURE_PYTHON = ["--only-binary=:all:", "--implementation=py", "--abi=none", "--platform=any"]
+
+# `bin` starts programs, `examples` are texts, `swagger_ui` is a web page that Powertools' HTTP event handler can serve.
+_UNUSED_FOLDERS = frozenset({"__pycache__", "bin", "examples", "swagger_ui", "test", "tests"})
+
+# How and from where pip installed: it differs between machines and runs.
+_INSTALLER_FILES = frozenset({"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json"})
+
+_UNUSED_FILES = frozenset({"examples-1.json", "py.typed"})
+
+_SERVICES = re.compile(r"^# botocore services:(.*)$", re.MULTILINE)
+
+
+def installed(root: Path, task: str, *, python: Path | None) -> Path:
+    """Install a task's dependencies, unless an earlier build did.
+
+    Args:
+        root: the checkout.
+        task: the task's name.
+        python: the interpreter that compiles them; None leaves the bytecode out.
+
+    Returns:
+        A folder below `build/.cache` with what belongs at the root of the zip; read it, do not write there.
+
+    Raises:
+        ScriptError: pip cannot install them, or the requirements are not as they must be.
+    """
+    cached = root / "build" / ".cache" / _cache_key(root, task, python=python)
+    if not cached.is_dir():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent, prefix="unfinished-") as unfinished:
+            folder = Path(unfinished) / "site"
+            _install(root, task, folder)
+            if python:
+                compile_tree(python, folder)
+            # In one step, so that an interrupted build leaves nothing that looks finished.
+            folder.rename(cached)
+    return cached
+
+
+def _requirements(task: str) -> Path:
+    return Path("tasks", task, "requirements.txt")
+
+
+def _cache_key(root: Path, task: str, *, python: Path | None) -> str:
+    # What is installed, and how it is cut and compiled.
+    recipe = [Path(__file__).with_name(name) for name in ("bytecode.py", "compile_tree.py", "dependencies.py")]
+    files = [root / "requirements.txt", root / _requirements(task), *recipe]
+    texts = [file.read_bytes() for file in files] + [str(python).encode()]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
+def _install(root: Path, task: str, folder: Path) -> None:
+    print(f"{task}: installing its dependencies", file=sys.stderr)
+    requirements = root / _requirements(task)
+    services = _services(root, task)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    target = [*_PURE_PYTHON, f"--python-version={RUNTIME_VERSION}", "--target", folder, "--requirement", requirements]
+    finished = subprocess.run([*pip, *target], stderr=subprocess.PIPE, text=True, check=False)
+    if finished.returncode:
+        raise ScriptError(f"pip cannot install {task}'s dependencies:\n{finished.stderr.strip()}")
+    _check_pins(root, task, folder)
+    _cut_services(folder, services)
+    _drop_unused(folder)
+
+
+def _services(root: Path, task: str) -> list[str]:
+    file = _requirements(task)
+    declared = _SERVICES.search((root / file).read_text(encoding="utf-8"))
+    if not declared:
+        raise ScriptError(f"{file} lacks the line that names the AWS services used, as in: # botocore services: s3")
+    return declared[1].split()
+
+
+def _check_pins(root: Path, task: str, folder: Path) -> None:
+    pins = set((root / "requirements.txt").read_text(encoding="utf-8").lower().replace("_", "-").split())
+    for distribution in distributions(path=[str(folder)]):
+        pin = f"{distribution.name}=={distribution.version}"
+        if pin.lower().replace("_", "-") not in pins:
+            raise ScriptError(f"{task}'s zip would hold {pin}, which requirements.txt does not pin")
+
+
+def _cut_services(folder: Path, services: list[str]) -> None:
+    # botocore describes some 400 services in 25 MB; the JSON files beside the services' folders hold for all of them.
+    botocore = folder / "botocore" / "data"
+    for service in services:
+        if not (botocore / service).is_dir():
+            raise ScriptError(f'the requirements name an AWS service "{service}", which botocore does not know')
+    for described in [*botocore.glob("*/"), *(folder / "boto3" / "data").glob("*/")]:
+        if described.is_dir() and described.name not in services:
+            shutil.rmtree(described)
+
+
+def _drop_unused(folder: Path) -> None:
+    for unused in [path for path in folder.rglob("*") if path.is_dir() and path.name in _UNUSED_FOLDERS]:
+        shutil.rmtree(unused, ignore_errors=True)
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        from_pip = file.parent.suffix == ".dist-info" and file.name in _INSTALLER_FILES
+        if from_pip or file.name in _UNUSED_FILES:
+            file.unlink()

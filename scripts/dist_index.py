@@ -1,0 +1,66 @@
+"""`dist/packages.json`: what the last `make dist` built."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.errors import ScriptError
+
+
+@dataclass(frozen=True)
+class Package:
+    """One task's zip.
+
+    Attributes:
+        task: the task's name.
+        hash: of its content, see `scripts.archive.content_hash`.
+        zip: the file's name in `dist/`.
+        sha256: of the zip's bytes, in hex.
+        bytes: the zip's size.
+    """
+
+    task: str
+    hash: str
+    zip: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """All packages of one build, by task."""
+
+    packages: tuple[Package, ...]
+
+    @property
+    def hash(self) -> str:
+        """The build's hash: the package's own, or one over all of them."""
+        if len(self.packages) == 1:
+            return self.packages[0].hash
+        return hashlib.sha256("".join(f"{item.hash} {item.task}\n" for item in self.packages).encode()).hexdigest()
+
+
+def write_index(dist: Path, packages: Iterable[Package]) -> None:
+    """Write `packages.json`."""
+    index = Index(tuple(packages))
+    tasks = {
+        item.task: {"hash": item.hash, "zip": item.zip, "sha256": item.sha256, "bytes": item.bytes}
+        for item in index.packages
+    }
+    text = json.dumps({"hash": index.hash, "tasks": tasks}, indent=2) + "\n"
+    (dist / "packages.json").write_text(text, encoding="utf-8")
+
+
+def read_index(dist: Path) -> Index:
+    """Read `packages.json`.
+
+    Raises:
+        ScriptError: nothing was built yet.
+    """
+    try:
+        index = json.loads((dist / "packages.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ScriptError("dist/ holds no packages yet: run `make dist` first") from error
+    return Index(tuple(Package(task=task, **package) for task, package in index["tasks"].items()))
