@@ -1,0 +1,1 @@
+"""Copies restored objects to the archive bucket that their extension names."""

@@ -1,0 +1,109 @@
+"""Copies the object of an event to its archive bucket, and says what came of it."""
+
+import time
+from dataclasses import dataclass
+
+from tasks.archive_copy.bucket_map import BucketMap
+from tasks.utils.copies import Copied, CopyLimits, copy_object
+from tasks.utils.errors import BucketBrigadeError, DeadlineException, EventError
+from tasks.utils.events import Kind, ObjectEvent, Unreadable
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+
+# What an event that asks for no copy means for whoever reads the answer.
+NOTHING_TO_DO = {
+    Kind.RESTORE_STARTED: "not yet: the restore has begun, and its end will be told by ObjectRestore:Completed",
+    Kind.RESTORE_EXPIRED: "nothing to do: the restored copy has expired",
+    Kind.REMOVED: "nothing to do: the object was removed",
+    Kind.LIFECYCLE_EXPIRED: "nothing to do: the object has expired",
+    Kind.TAGGED: "nothing to do: only the tags changed",
+    Kind.OTHER: "nothing to do: this event asks for no copy",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one event.
+
+    Attributes:
+        event: the `ObjectEvent`, or the `Unreadable` that stood in its place.
+        destination: where its object belongs, or None where that is not known.
+        copied: the `Copied`, or None.
+        error: why it was not copied, or None.
+        skipped: why there was nothing to copy, or "".
+        seconds: how long it took.
+    """
+
+    event: ObjectEvent | Unreadable
+    destination: S3Object | None = None
+    copied: Copied | None = None
+    error: Exception | None = None
+    skipped: str = ""
+    seconds: float = 0.0
+
+    @property
+    def attempts(self):
+        """How often the copy was tried."""
+        if self.copied:
+            return self.copied.attempts
+        return getattr(self.error, "attempts", 0)
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """Archives one object after the other.
+
+    Attributes:
+        s3: a boto3 S3 client that may read the sources and write the archives.
+        bucket_map: extension -> archive bucket.
+        policy: how often a copy is tried.
+        limits: where a copy turns into a copy in parts.
+    """
+
+    s3: object
+    bucket_map: BucketMap
+    policy: RetryPolicy
+    limits: CopyLimits = CopyLimits()
+
+    def archive(self, event, *, deadline):
+        """Copies the object of one event to where its extension belongs, under its own key.
+
+        Args:
+            event: an `ObjectEvent`, or an `Unreadable`, which comes back as a failure.
+            deadline: the `Deadline` of the invocation.
+
+        Returns:
+            An `Outcome`; what this project raises on purpose is in its `error` and is not raised.
+        """
+        started = time.monotonic()
+        if isinstance(event, Unreadable):
+            return Outcome(event, error=EventError(event.reason))
+        if event.kind in NOTHING_TO_DO:
+            return Outcome(event, skipped=NOTHING_TO_DO[event.kind])
+        destination = None
+        try:
+            destination = S3Object(self.bucket_map.bucket_for(event.object.key), event.object.key)
+            copied, error = self._copy(event, destination, deadline), None
+        except BucketBrigadeError as raised:
+            copied, error = None, raised
+        return Outcome(event, destination, copied, error, seconds=time.monotonic() - started)
+
+    def _copy(self, event, destination, deadline):
+        if deadline.passed():
+            raise DeadlineException(
+                "no time was left to begin", operation="copy_object", source=event.object, destination=destination
+            )
+        requests = S3Requests(self.s3, self.policy, deadline)
+        return copy_object(
+            requests, event.object, destination, etag=event.etag, size=event.size, limits=self.limits
+        )
+
+
+def first_failure(outcomes):
+    """Returns the error by which a message with these outcomes is judged, or None where all went well.
+
+    One that may pass on another delivery comes before one that cannot: the message is then given another try.
+    """
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    return min(errors, key=lambda error: not error.transient, default=None)

@@ -1,0 +1,124 @@
+"""Lambda function that copies restored objects to the archive bucket that their extension names.
+
+Takes S3 events (`ObjectRestore:Completed`, and `ObjectCreated:*` where somebody wires them), directly or through SQS,
+SNS and EventBridge, and invocations by S3 Batch Operations.
+
+Environment: see `settings.Settings`; `bucket_map` is required.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import boto3
+
+from tasks.archive_copy import answers
+from tasks.archive_copy.answers import CopyRequestError
+from tasks.archive_copy.archiver import Archiver, first_failure
+from tasks.archive_copy.journal import DEAD_LETTERED, RETRIED, Journal
+from tasks.archive_copy.settings import Settings
+from tasks.utils.batches import DeadLetters, State, work_through
+from tasks.utils.copies import CopyLimits
+from tasks.utils.deadline import Deadline
+from tasks.utils.events import is_batch_operations, is_queue_event, object_events
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_requests import client_config
+from tasks.utils.telemetry import Telemetry
+
+__all__ = ["CopyRequestError", "handler"]
+
+
+@dataclass(frozen=True)
+class Container:
+    """What one container makes once and every invocation in it uses."""
+
+    settings: Settings
+    archiver: Archiver
+    dead_letters: DeadLetters
+    telemetry: Telemetry
+
+
+@cache
+def container():
+    """Returns the container's clients and settings, made at the first invocation."""
+    settings = Settings.read(os.environ)
+    limits = CopyLimits()
+    # Every object may be copied in parts, side by side; a connection each.
+    connections = settings.copy_concurrency * limits.workers
+    # Jitter of half the wait keeps functions that failed together from coming back together.
+    policy = RetryPolicy(
+        tries=settings.copy_retries,
+        delay=settings.copy_retry_sleep_secs,
+        jitter=(0.0, settings.copy_retry_sleep_secs / 2),
+    )
+    s3 = boto3.client("s3", config=client_config(max_pool_connections=connections))
+    return Container(
+        settings=settings,
+        archiver=Archiver(s3, settings.bucket_map, policy, limits),
+        dead_letters=DeadLetters(_sqs(settings), settings.dead_letter_queue, settings.max_receives),
+        telemetry=Telemetry.of("archive_copy", settings.logging_level),
+    )
+
+
+def _sqs(settings):
+    return boto3.client("sqs") if settings.dead_letter_queue else None
+
+
+def handler(event, context):
+    """Copies every object that the event names.
+
+    Args:
+        event: any of the envelopes named above.
+        context: Lambda's context; None when called by hand.
+
+    Returns:
+        For SQS `{"batchItemFailures": [...]}`; for S3 Batch Operations its own answer; for everything else
+        `{"files": [{"success", "source_bucket", "source_key", "target_bucket", "err_msg"}]}`, in record order.
+
+    Raises:
+        CopyRequestError: some file of a direct event was not copied; the text holds the same dict.
+        SettingsError: the environment is incomplete or wrong.
+    """
+    here = container()
+    deadline = Deadline.of_lambda(context)
+    with here.telemetry.invocation(context) as count:
+        journal = Journal(here.telemetry.logger, count)
+        if is_queue_event(event):
+            return _archive_batch(here, event, deadline, journal)
+        outcomes = _archive_all(here, object_events(event), deadline)
+        journal.outcomes(outcomes)
+    if is_batch_operations(event):
+        return answers.to_batch_operations(event, outcomes)
+    return answers.to_direct_event(outcomes)
+
+
+def _archive_all(here, events, deadline):
+    with ThreadPoolExecutor(here.settings.copy_concurrency) as pool:
+        return list(pool.map(lambda event: here.archiver.archive(event, deadline=deadline), events))
+
+
+def _archive_batch(here, event, deadline, journal):
+    outcomes = {}
+
+    def archive(message):
+        # S3 puts one record into a message; where somebody else puts more, they go one after the other.
+        found = object_events(message.decoded())
+        outcomes[message.id] = [here.archiver.archive(each, deadline=deadline) for each in found]
+        error = first_failure(outcomes[message.id])
+        if error:
+            raise error
+
+    result = work_through(
+        event, archive, dead_letters=here.dead_letters, workers=here.settings.copy_concurrency, deadline=deadline
+    )
+    for end in result.ends:
+        _write_down(end, outcomes.get(end.message.id, []), journal)
+    return result.answer
+
+
+def _write_down(end, outcomes, journal):
+    fate = DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
+    journal.outcomes(outcomes, fate=fate)
+    if end.error and not any(outcome.error for outcome in outcomes):
+        journal.failure(end.error, fate, message_id=end.message.id)

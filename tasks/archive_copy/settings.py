@@ -1,0 +1,59 @@
+"""What `archive_copy` is told by its environment."""
+
+from dataclasses import dataclass
+
+from tasks.archive_copy.bucket_map import EXAMPLE, BucketMap, problems_of
+from tasks.utils.settings import Environment
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one deployment.
+
+    Attributes:
+        bucket_map: extension -> archive bucket.
+        copy_retries: attempts for each object in all, the first included.
+        copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
+        copy_concurrency: objects copied at once.
+        dead_letter_queue: the URL of the queue for what can never succeed, or "".
+        max_receives: how often the queue hands out a message before it gives up, or None.
+        logging_level: the least level that is logged.
+    """
+
+    bucket_map: BucketMap
+    copy_retries: int
+    copy_retry_sleep_secs: float
+    copy_concurrency: int
+    dead_letter_queue: str
+    max_receives: int | None
+    logging_level: str
+
+    @classmethod
+    def read(cls, values):
+        """Returns the settings.
+
+        Args:
+            values: the environment, a mapping of texts.
+
+        Raises:
+            SettingsError: one sentence for each setting that is missing or wrong.
+        """
+        environment = Environment(values)
+        buckets = environment.json_object("bucket_map", example=f"a JSON object such as {EXAMPLE}")
+        settings = cls(
+            bucket_map=BucketMap(buckets),
+            # 100 attempts, and an hour between two, are far beyond what fits into one invocation.
+            copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
+            copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=3600),
+            copy_concurrency=environment.integer("COPY_CONCURRENCY", default=8, least=1, most=100),
+            dead_letter_queue=environment.text("DEAD_LETTER_QUEUE", default=""),
+            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+            logging_level=environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+        )
+        if not environment.problems:
+            for problem in problems_of(buckets):
+                environment.problem(f"bucket_map {problem}; an example: {EXAMPLE}")
+        environment.finish()
+        return settings

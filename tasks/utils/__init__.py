@@ -1,0 +1,17 @@
+"""What the tasks share; it knows no task.
+
+`errors` what can go wrong and whether to retry · `s3_object` an address · `retry`, `deadline`, `parts`, `transfers`,
+`checksums` pure rules · `s3_requests` one S3 request · `copies`, `part_copies` an object copied inside S3 · `moves` and
+then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `clerk` all of these as `ObjectClerk` ·
+`clerk_settings`, `settings` the environment · `events` AWS envelopes in, plain events out · `batches` SQS messages in,
+partial answers out · `telemetry` logs and metrics.
+"""
+
+
+def __getattr__(name):
+    # Loaded when it is asked for: most Lambda functions never do, and their cold start should not pay for it.
+    if name == "ObjectClerk":
+        from tasks.utils.clerk import ObjectClerk  # pylint: disable=import-outside-toplevel
+
+        return ObjectClerk
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,236 @@
+"""An object copied inside S3, without its bytes passing through here: look, copy, verify, and never a blind write.
+
+A copy to a place where nothing lies is one request. Where something lies already it is compared: if it is equal
+nothing is written, if it differs it is replaced only as long as it is still what was compared (compare-and-swap).
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cache
+
+from tasks.utils import checksums
+from tasks.utils.errors import (
+    ConditionNotSupportedException,
+    ObjectChangedException,
+    ObjectClerkException,
+    ObjectNotFoundException,
+    ObjectVerificationException,
+    SourceReplacedException,
+)
+from tasks.utils.downloads import blocks
+from tasks.utils.part_copies import CONTENT_HEADERS, CopyLimits, copy_in_parts, tags_of
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests, head
+
+LOGGER = logging.getLogger("bucket_brigade")
+
+# How often a lost race is looked at again. Each loss means that another writer got through in the milliseconds
+# between a look and a write, so several in a row mean a key that is being hammered.
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a copy came to.
+
+    Attributes:
+        destination: where the object lies now, with its version where the bucket keeps versions.
+        written: False when an equal object lay there already and nothing was written.
+        attempts: how often the copy was tried, the time that passed included.
+    """
+
+    destination: S3Object
+    written: bool
+    attempts: int
+
+
+# What pins a copy and how far it goes are many things, and each is named by the caller.
+def copy_object(  # pylint: disable=too-many-arguments
+    requests, source, destination, *, etag=None, size=None, storage_class=None, prove=False, limits=CopyLimits()
+):
+    """Copies an object inside S3, whatever its size, with its metadata, content headers and tags.
+
+    Args:
+        requests: an `S3Requests` whose client may read the source and write the destination.
+        source: the `S3Object` to copy; with its `version_id` exactly that version.
+        destination: the `S3Object` to write; its `version_id` plays no part.
+        etag: the source's ETag where the caller knows it: another object at the same key is then not copied.
+        size: the source's bytes where the caller knows them; saves finding out that one request is not enough.
+        storage_class: the copy's storage class; None for the bucket's standard.
+        prove: where the ETags of a copy and its source differ, which says nothing by itself, compare their checksums,
+            or read both where they have none in common; without it S3's own check of a copy is trusted there.
+        limits: see `CopyLimits`.
+
+    Returns:
+        A `Copied`.
+
+    Raises:
+        ObjectNotFoundException: no such source or bucket.
+        SourceReplacedException: another object has taken the source's place.
+        ObjectArchivedException: the source lies in an archive class and is not restored.
+        ObjectVerificationException: the copy is not what the source is.
+        ObjectChangedException: other writers kept replacing the destination.
+        DeadlineException: time ran out between two parts, or while both sides were being read.
+        ObjectClerkException: anything else that S3 refuses.
+    """
+    return _Copy(requests, source, destination, checksums.bare(etag), size, storage_class, prove, limits).run()
+
+
+# One for each argument of `copy_object`.
+@dataclass
+class _Copy:  # pylint: disable=too-many-instance-attributes
+    requests: S3Requests
+    source: S3Object
+    destination: S3Object
+    pinned: str | None
+    size: int | None
+    storage_class: str | None
+    prove: bool
+    limits: CopyLimits
+
+    def run(self):
+        """Tries the one request that is enough where nothing lies yet; looks at both sides where it is not."""
+        if (self.source.bucket, self.source.key) == (self.destination.bucket, self.destination.key):
+            raise ObjectClerkException("an object cannot be copied onto itself", **self._places())
+        if self.size is None or self.size <= self.limits.single:
+            try:
+                return self._copy_whole(self.pinned, {"IfNoneMatch": "*"})
+            except ObjectChangedException:
+                pass
+            except ConditionNotSupportedException:
+                _say_that_conditions_are_unknown()
+            except ObjectClerkException as error:
+                if not _is_too_large(error):
+                    raise
+        return self._look_and_copy()
+
+    def _look_and_copy(self):
+        for _ in range(ROUNDS):
+            theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
+            if not self._is_meant(theirs):
+                return self._settle_without_source(theirs, ours)
+            if ours and self._is_equal(theirs, ours):
+                return self._copied(ours, written=False)
+            try:
+                return self._write(theirs, ours)
+            except ObjectChangedException:
+                self.requests.retries += 1
+        raise ObjectChangedException(f"other writers got in between {ROUNDS} times in a row", **self._places())
+
+    def _is_meant(self, theirs):
+        return theirs is not None and self.pinned in (None, checksums.bare(theirs["ETag"]))
+
+    def _settle_without_source(self, theirs, ours):
+        """Says that an earlier delivery has made the copy already, or that what was to be copied is gone."""
+        if ours and self.pinned and self.pinned == checksums.bare(ours["ETag"]):
+            return self._copied(ours, written=False)
+        if theirs is None:
+            raise ObjectNotFoundException("the source is not there", **self._places())
+        raise SourceReplacedException(
+            f"another object has taken the source's place: ETag {theirs['ETag']} instead of \"{self.pinned}\"",
+            **self._places(),
+        )
+
+    def _is_equal(self, theirs, ours):
+        if any(theirs.get(name) != ours.get(name) for name in (*CONTENT_HEADERS, "TagCount")):
+            return False
+        if self.storage_class and self.storage_class != ours.get("StorageClass", "STANDARD"):
+            return False
+        return self._is_same_content(theirs, ours) and (not theirs.get("TagCount") or self._tags_agree())
+
+    def _tags_agree(self):
+        return tags_of(self.requests, self.source) == tags_of(self.requests, self.destination)
+
+    def _is_same_content(self, theirs, ours):
+        known = checksums.same_content(theirs, ours)
+        return self._digests_agree(theirs, ours) if known is None else known
+
+    def _digests_agree(self, theirs, ours):
+        return self._digest(self.source, theirs) == self._digest(self.destination, ours)
+
+    def _digest(self, address, found):
+        digest = hashlib.sha256()
+        for block in blocks(self.requests, address, etag=found["ETag"]):
+            digest.update(block)
+        return digest.digest()
+
+    def _write(self, theirs, ours):
+        condition = {"IfMatch": ours["ETag"]} if ours else {"IfNoneMatch": "*"}
+        try:
+            return self._copy_as_found(theirs, condition)
+        except ConditionNotSupportedException:
+            _say_that_conditions_are_unknown()
+            return self._copy_as_found(theirs, {})
+
+    def _copy_as_found(self, theirs, condition):
+        if theirs["ContentLength"] <= self.limits.single:
+            return self._copy_whole(checksums.bare(theirs["ETag"]), condition)
+        answer = copy_in_parts(
+            self.requests,
+            self.source,
+            self.destination,
+            found=theirs,
+            condition=condition,
+            storage_class=self.storage_class,
+            limits=self.limits,
+        )
+        return self._copied(answer, written=True)
+
+    def _copy_whole(self, etag, condition):
+        answer = self.requests(
+            "copy_object",
+            source=self.source,
+            destination=self.destination,
+            Bucket=self.destination.bucket,
+            Key=self.destination.key,
+            CopySource=self.source.parameters,
+            CopySourceIfMatch=f'"{etag}"' if etag else None,
+            StorageClass=self.storage_class,
+            MetadataDirective="COPY",
+            TaggingDirective="COPY",
+            **condition,
+        )
+        self._verify_whole(answer, etag)
+        return self._copied(answer, written=True)
+
+    def _verify_whole(self, answer, source_etag):
+        """Holds the copy's ETag against the source's, which one request is enough for; equal ETags are equal bytes.
+
+        Two that have the shape of an MD5 and differ may belong to encrypted objects, and are no MD5s then: both sides
+        are looked at. Every other pair says nothing, and S3's own check of a CopyObject stands, unless proof is asked.
+        """
+        etag = checksums.bare(answer["CopyObjectResult"]["ETag"])
+        alike = checksums.looks_like_md5(etag) and checksums.looks_like_md5(source_etag)
+        if etag == source_etag or not (alike or self.prove):
+            return
+        theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
+        if theirs and ours and checksums.bare(ours["ETag"]) == etag:
+            self._compare(theirs, ours)
+        elif self.prove:
+            raise ObjectChangedException("it was replaced before the copy could be verified", **self._places())
+
+    def _compare(self, theirs, ours):
+        known = checksums.same_content(theirs, ours)
+        if known is None and self.prove:
+            known = self._digests_agree(theirs, ours)
+        if known is False or (known is None and not any(map(checksums.has_opaque_etag, (theirs, ours)))):
+            raise ObjectVerificationException("the copy is not what the source is", **self._places())
+
+    def _copied(self, answer, *, written):
+        version = answer.get("VersionId")
+        where = S3Object(self.destination.bucket, self.destination.key, version)
+        return Copied(destination=where, written=written, attempts=1 + self.requests.retries)
+
+    def _places(self):
+        return {"operation": "copy_object", "source": self.source, "destination": self.destination}
+
+
+def _is_too_large(error):
+    # S3 answers InvalidRequest for a dozen reasons; this is the one that a copy in parts cures.
+    return error.code in ("InvalidRequest", "EntityTooLarge") and "larger than the maximum" in error.reason
+
+
+@cache
+def _say_that_conditions_are_unknown():
+    LOGGER.warning("this server does not know conditional copies: each copy looks first and then writes")

@@ -1,0 +1,115 @@
+"""The errors of this project, each of which knows whether another try can help.
+
+    BucketBrigadeError
+    ├── SettingsError                            a setting is missing or wrong: nothing ran
+    ├── EventError                               an event, a record or a message cannot be read
+    └── ObjectClerkException                     a request to S3 failed for good
+        ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
+        ├── ObjectClerkServerAuthException       401 and 403: who we are, or what we may do
+        ├── ObjectNotFoundException              no such bucket, key or version
+        │   └── SourceReplacedException          ... for another object has taken its place
+        ├── ObjectArchivedException              the object sleeps in an archive class and is not restored
+        ├── ObjectChangedException               somebody else changed it meanwhile: look again      (transient)
+        ├── DeadlineException                    Lambda's time is nearly up: to be gone on with       (transient)
+        ├── ObjectVerificationException          what was written or read is not what it should be   (retryable)
+        ├── ObjectSaveException                  this can't be written as it was asked for
+        └── ConditionNotSupportedException       the server does not know this conditional request
+
+`retryable` says that the same request, made again, may pass: `retry.RetryPolicy` goes by it. `transient` says that
+the same event, handled anew later, may pass: it decides between "give the message back" and "dead-letter it at once".
+What is retryable is transient too.
+"""
+
+
+class BucketBrigadeError(Exception):
+    """Anything that this project raises on purpose."""
+
+    retryable = False
+    transient = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.transient = cls.transient or cls.retryable
+
+
+class SettingsError(BucketBrigadeError):
+    """A setting is missing or wrong; the text names every such setting, its shape and an example."""
+
+
+class EventError(BucketBrigadeError):
+    """An event, a record or a queue message cannot be read; another delivery of it will be just as unreadable."""
+
+
+class ObjectClerkException(BucketBrigadeError):
+    """A request to S3 failed.
+
+    Attributes:
+        operation: what was being done, in words or as boto3's method name.
+        source: the address read from, or None.
+        destination: the address written to, or None.
+        code: S3's error code (`SlowDown`), or the name of the connection error, or "".
+        attempts: how many times it was tried in all.
+    """
+
+    def __init__(self, reason, *, operation="", source=None, destination=None, code=""):
+        super().__init__(reason)
+        self.reason = reason
+        self.operation = operation
+        self.source = source
+        self.destination = destination
+        self.code = code
+        self.attempts = 1
+
+    def __str__(self):
+        places = [str(place) for place in (self.source, self.destination) if place]
+        what = " ".join([self.operation] + [" -> ".join(places)] * bool(places)).strip()
+        tries = f" (tried {self.attempts} times)" if self.attempts > 1 else ""
+        return f"{what}: {self.reason}{tries}" if what else f"{self.reason}{tries}"
+
+
+class ObjectClerkServerInternalException(ObjectClerkException):
+    """The server or the way to it failed: 500, 503, SlowDown, 429, a reset, a time-out."""
+
+    retryable = True
+
+
+class ObjectClerkServerAuthException(ObjectClerkException):
+    """401 or 403: the credentials are wrong or do not allow this."""
+
+
+class ObjectNotFoundException(ObjectClerkException):
+    """There is no such bucket, key or version."""
+
+
+class SourceReplacedException(ObjectNotFoundException):
+    """The object that was meant is not there any more: another one has taken its place."""
+
+
+class ObjectArchivedException(ObjectClerkException):
+    """The object lies in an archive storage class and has not been restored, or its restored copy has expired."""
+
+
+class ObjectChangedException(ObjectClerkException):
+    """A condition of the request did not hold: the object is no longer what it was when it was looked at."""
+
+    transient = True
+
+
+class DeadlineException(ObjectClerkException):
+    """The time that Lambda gives is nearly used up; the work stopped cleanly and can be begun anew."""
+
+    transient = True
+
+
+class ObjectVerificationException(ObjectClerkException):
+    """The bytes written or read do not have the checksum, or the size, that they should have."""
+
+    retryable = True
+
+
+class ObjectSaveException(ObjectClerkException):
+    """The object cannot be written as asked: nothing to write, too large, too many tags, a bad name."""
+
+
+class ConditionNotSupportedException(ObjectClerkException):
+    """501: this server or partition does not know the conditional form of this request."""

@@ -1,0 +1,271 @@
+"""Every envelope in which AWS hands over S3 events, turned into one list of plain object events.
+
+Read are: S3 notifications, EventBridge, either of them in SQS, in SNS or in SNS in SQS, S3 Batch Operations, and
+`s3:TestEvent`, which says nothing. What cannot be read is not dropped: it stands in the list as `Unreadable`.
+
+Shapes:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    https://docs.aws.amazon.com/lambda/latest/dg/services-s3-batch.html
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from urllib.parse import unquote_plus
+
+from tasks.utils.errors import EventError
+from tasks.utils.s3_object import S3Object
+
+
+class Kind(Enum):
+    """What happened to the object. The values are S3's own names, without `s3:` and without the finer cause."""
+
+    CREATED = "ObjectCreated"
+    REMOVED = "ObjectRemoved"
+    RESTORE_STARTED = "ObjectRestore:Post"
+    RESTORED = "ObjectRestore:Completed"
+    RESTORE_EXPIRED = "ObjectRestore:Delete"
+    TAGGED = "ObjectTagging"
+    LIFECYCLE_EXPIRED = "LifecycleExpiration"
+    REQUESTED = "S3BatchOperations"
+    UNNAMED = ""
+    OTHER = "other"
+
+
+KIND_BY_PREFIX = (
+    Kind.RESTORE_STARTED,
+    Kind.RESTORED,
+    Kind.RESTORE_EXPIRED,
+    Kind.CREATED,
+    Kind.REMOVED,
+    Kind.TAGGED,
+    Kind.LIFECYCLE_EXPIRED,
+)
+KIND_BY_DETAIL_TYPE = {
+    "Object Created": Kind.CREATED,
+    "Object Deleted": Kind.REMOVED,
+    "Object Restore Initiated": Kind.RESTORE_STARTED,
+    "Object Restore Completed": Kind.RESTORED,
+    "Object Restore Expired": Kind.RESTORE_EXPIRED,
+    "Object Tags Added": Kind.TAGGED,
+    "Object Tags Deleted": Kind.TAGGED,
+}
+
+
+@dataclass(frozen=True)
+class ObjectEvent:
+    """Something happened to one object.
+
+    Attributes:
+        kind: what.
+        name: what, in AWS's own word.
+        object: the address, its key decoded.
+        size: bytes, or None where the event does not say.
+        etag: without quotes, or None.
+        time: when, or None.
+        sequencer: compares, as hex padded on the right, with other events of the same key; or None.
+    """
+
+    kind: Kind
+    name: str
+    object: S3Object
+    size: int | None = None
+    etag: str | None = None
+    time: datetime | None = None
+    sequencer: str | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record or a message that tells no object, and why."""
+
+    record: object
+    reason: str
+
+
+def is_queue_event(event):
+    """Returns whether Lambda hands over a batch of SQS messages, which `batches` answers one by one."""
+    return _first_source(event) == "aws:sqs"
+
+
+def is_batch_operations(event):
+    """Returns whether this is an invocation by S3 Batch Operations, which wants an answer for each task."""
+    return isinstance(event, dict) and isinstance(event.get("tasks"), list) and "invocationId" in event
+
+
+def object_events(event):
+    """Turns an event, in whatever envelopes it comes, into a list of `ObjectEvent` and `Unreadable`, in order.
+
+    Args:
+        event: what Lambda handed over, or the decoded body of a message.
+    """
+    return list(_walk(event))
+
+
+def decode_json(text):
+    """Returns the decoded JSON of a message.
+
+    Raises:
+        EventError: the text is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EventError(f"the message is not JSON: {error}") from error
+
+
+def _walk(event):
+    if not isinstance(event, dict):
+        yield Unreadable(event, f"an event is a JSON object, not {type(event).__name__}")
+    elif event.get("Event") == "s3:TestEvent":
+        return
+    elif is_batch_operations(event):
+        yield from _each(event["tasks"], "tasks", partial(_one, _from_batch_task))
+    elif event.get("Type") == "Notification" and "Message" in event:
+        yield from _walk_text(event["Message"], event)
+    elif "detail-type" in event:
+        yield from _one(_from_event_bridge, event)
+    elif "Records" in event:
+        yield from _each(event["Records"], "Records", _from_record)
+    else:
+        yield Unreadable(event, 'an event has "Records", "detail-type" or "tasks", this one has none of them')
+
+
+def _each(records, name, read):
+    if not isinstance(records, list):
+        yield Unreadable(records, f'"{name}" is a list, not {type(records).__name__}')
+    else:
+        for record in records:
+            yield from read(record)
+
+
+def _walk_text(text, record):
+    try:
+        yield from _walk(decode_json(text))
+    except EventError as error:
+        yield Unreadable(record, str(error))
+
+
+def _from_record(record):
+    source = record.get("eventSource", record.get("EventSource")) if isinstance(record, dict) else None
+    if source == "aws:sqs":
+        yield from _walk_text(record.get("body"), record)
+    elif source == "aws:sns":
+        yield from _walk_text(_dig(record, "Sns", "Message"), record)
+    else:
+        yield from _one(_from_s3, record)
+
+
+def _one(read, record):
+    try:
+        yield read(record)
+    except EventError as error:
+        yield Unreadable(record, str(error))
+
+
+def _from_s3(record):
+    bucket = _required(record, "s3", "bucket", "name")
+    key = _decoded(_required(record, "s3", "object", "key"))
+    about = record["s3"]["object"]
+    name = record.get("eventName") or ""
+    name = name.removeprefix("s3:") if isinstance(name, str) else ""
+    return ObjectEvent(
+        kind=_kind_of(name),
+        name=name,
+        object=S3Object(bucket, key, _text(about.get("versionId"))),
+        size=_size(about.get("size")),
+        etag=_text(about.get("eTag")),
+        time=_time(record.get("eventTime")),
+        sequencer=_text(about.get("sequencer")),
+    )
+
+
+def _from_event_bridge(event):
+    # PutEvents refuses sources that begin with "aws.", so nobody but AWS can send this one.
+    if event.get("source") != "aws.s3":
+        raise EventError(f'an EventBridge event of S3 has the source "aws.s3", not {event.get("source")!r}')
+    bucket = _required(event, "detail", "bucket", "name", said='["detail"]["bucket"]["name"]')
+    key = _required(event, "detail", "object", "key", said='["detail"]["object"]["key"]')
+    about = event["detail"]["object"]
+    name = event["detail-type"]
+    kind = KIND_BY_DETAIL_TYPE.get(name, Kind.OTHER) if isinstance(name, str) else Kind.OTHER
+    if kind is Kind.REMOVED and event["detail"].get("reason") == "Lifecycle Expiration":
+        kind = Kind.LIFECYCLE_EXPIRED
+    return ObjectEvent(
+        kind=kind,
+        name=str(name),
+        object=S3Object(bucket, key, _text(about.get("version-id"))),
+        size=_size(about.get("size")),
+        etag=_text(about.get("etag")),
+        time=_time(event.get("time")),
+        sequencer=_text(about.get("sequencer")),
+    )
+
+
+def _from_batch_task(task):
+    # Schema 1.0 names the bucket by its ARN, 2.0 by its name.
+    bucket = _text(_dig(task, "s3Bucket")) or (_text(_dig(task, "s3BucketArn")) or "").rpartition(":")[2]
+    if not bucket:
+        raise EventError(f'task: "{task}" does not contain a value for ["s3Bucket"] or ["s3BucketArn"]')
+    key = _decoded(_required(task, "s3Key", said='["s3Key"]'))
+    return ObjectEvent(
+        kind=Kind.REQUESTED,
+        name=Kind.REQUESTED.value,
+        object=S3Object(bucket, key, _text(task.get("s3VersionId"))),
+    )
+
+
+def _kind_of(name):
+    if not name:
+        return Kind.UNNAMED
+    return next((kind for kind in KIND_BY_PREFIX if name.startswith(kind.value)), Kind.OTHER)
+
+
+def _decoded(key):
+    # S3 encodes a key in a notification as HTML forms do: a space is "+", the rest is %XX of UTF-8.
+    try:
+        return unquote_plus(key, errors="strict")
+    except UnicodeDecodeError as error:
+        raise EventError(f"the key {key!r} is not URL-encoded UTF-8") from error
+
+
+def _required(record, *path, said=None):
+    value = _text(_dig(record, *path))
+    if value is None:
+        said = said or 'Records["s3"]' + "".join(f'["{step}"]' for step in path[1:])
+        raise EventError(f'event record: "{record}" does not contain a value for {said}')
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EventError(f'event record: "{record}" has a half of a surrogate pair in its bucket or key') from error
+    return value
+
+
+def _dig(record, *path):
+    for step in path:
+        record = record.get(step) if isinstance(record, dict) else None
+    return record
+
+
+def _first_source(event):
+    records = event.get("Records") if isinstance(event, dict) else None
+    first = records[0] if isinstance(records, list) and records else None
+    return _dig(first, "eventSource")
+
+
+def _text(value):
+    return value if isinstance(value, str) and value else None
+
+
+def _size(value):
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _time(value):
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,186 @@
+"""An object copied inside S3 in parts, which is how S3 copies more than 5 GiB.
+
+CopyObject takes metadata, content headers and tags along by itself; here each of them has to be carried over.
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from tasks.utils import checksums
+from tasks.utils.errors import (
+    DeadlineException,
+    ObjectChangedException,
+    ObjectClerkException,
+    ObjectNotFoundException,
+)
+from tasks.utils.parts import MAX_SINGLE, MIB, plan
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+
+LOGGER = logging.getLogger("bucket_brigade")
+
+# Headers of an object that are the owner's, as boto3 names them in a HEAD's answer and in a write.
+CONTENT_HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "Expires",
+    "Metadata",
+    "WebsiteRedirectLocation",
+)
+
+
+@dataclass(frozen=True)
+class CopyLimits:
+    """Where a copy turns into a copy in parts, and how that is cut and bounded.
+
+    Attributes:
+        single: the most bytes that one CopyObject takes.
+        part_size: bytes of a part; it grows where 10,000 parts would not reach. 128 MiB keeps a 5 GiB object at
+            40 requests and still lets its parts be copied side by side.
+        workers: parts copied at once.
+    """
+
+    single: int = MAX_SINGLE
+    part_size: int = 128 * MIB
+    workers: int = 8
+
+
+def copy_in_parts(  # pylint: disable=too-many-arguments
+    requests, source, destination, *, found, condition, storage_class, limits
+):
+    """Copies an object part by part, and publishes it whole with one last conditional request.
+
+    Every part is pinned to the version and the ETag found; where the source has a checksum over the whole object,
+    S3 refuses to complete a copy that does not. Whatever goes wrong, the upload is aborted and the old object stays.
+
+    Args:
+        requests: an `S3Requests`.
+        source: the `S3Object` to copy.
+        destination: the `S3Object` to write.
+        found: the source's HEAD answer, with checksums.
+        condition: `IfMatch` or `IfNoneMatch` for the request that publishes.
+        storage_class: the copy's storage class, or None.
+        limits: a `CopyLimits`.
+
+    Returns:
+        The answer to CompleteMultipartUpload.
+
+    Raises:
+        ObjectClerkException: as `copies.copy_object` says.
+    """
+    return _PartCopy(requests, source, destination, found, storage_class, limits).run(condition)
+
+
+def tags_of(requests, address):
+    """Returns the tags of an object: name -> value."""
+    answer = requests("get_object_tagging", source=address, **address.parameters)
+    return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+
+@dataclass
+class _PartCopy:
+    requests: S3Requests
+    source: S3Object
+    destination: S3Object
+    found: dict
+    storage_class: str | None
+    limits: CopyLimits
+
+    def run(self, condition):
+        """Creates the upload, copies the parts, completes; aborts when any of it fails."""
+        checksum = self._checksum()
+        upload = self._create(checksum)
+        try:
+            parts = self._copy_parts(upload)
+            return self._complete(upload, parts, {**checksum.complete, **condition})
+        except BaseException:
+            self._abort(upload)
+            raise
+
+    def _checksum(self):
+        known = checksums.full_object_checksums(self.found)
+        for name in checksums.FULL_OBJECT_MULTIPART_ALGORITHMS:
+            if name in known:
+                return _Checksum(
+                    create={"ChecksumAlgorithm": name, "ChecksumType": "FULL_OBJECT"},
+                    complete={f"Checksum{name}": known[name], "ChecksumType": "FULL_OBJECT"},
+                )
+        return _Checksum({}, {})
+
+    def _create(self, checksum):
+        headers = {name: self.found.get(name) for name in CONTENT_HEADERS}
+        answer = self._request(
+            "create_multipart_upload",
+            **headers,
+            **checksum.create,
+            Tagging=self._tags(),
+            StorageClass=self.storage_class,
+        )
+        return answer["UploadId"]
+
+    def _tags(self):
+        tags = tags_of(self.requests, self.source)
+        return urlencode(tags) if tags else None
+
+    def _copy_parts(self, upload):
+        parts = plan(self.found["ContentLength"], part_size=self.limits.part_size)
+        with ThreadPoolExecutor(self.limits.workers) as pool:
+            copies = [pool.submit(self._copy_part, upload, part) for part in parts]
+            try:
+                return [copy.result() for copy in copies]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _copy_part(self, upload, part):
+        if self.requests.deadline.passed():
+            raise DeadlineException(f"time ran out before part {part.number}; nothing was written", **self._places())
+        answer = self._request(
+            "upload_part_copy",
+            UploadId=upload,
+            PartNumber=part.number,
+            CopySource=self.source.parameters,
+            CopySourceRange=part.range_header,
+            CopySourceIfMatch=self.found["ETag"],
+        )
+        result = answer["CopyPartResult"]
+        stored = {name: value for name, value in result.items() if name == "ETag" or name.startswith("Checksum")}
+        return {"PartNumber": part.number, **stored}
+
+    def _complete(self, upload, parts, conditions):
+        try:
+            return self._request(
+                "complete_multipart_upload",
+                UploadId=upload,
+                MultipartUpload={"Parts": parts},
+                MpuObjectSize=self.found["ContentLength"],
+                **conditions,
+            )
+        except ObjectNotFoundException as error:
+            # A first try that timed out may have completed the upload all the same: a look at the object tells.
+            raise ObjectChangedException(f"the upload is gone: {error.reason}", **self._places()) from error
+
+    def _abort(self, upload):
+        try:
+            self._request("abort_multipart_upload", UploadId=upload)
+        except ObjectClerkException as error:
+            # The error that led here is the one to report; the bucket's life cycle clears what stays behind.
+            LOGGER.warning("a multipart upload could not be aborted", extra={"upload": upload, "reason": str(error)})
+
+    def _request(self, operation, **parameters):
+        where = {"Bucket": self.destination.bucket, "Key": self.destination.key}
+        return self.requests(operation, source=self.source, destination=self.destination, **where, **parameters)
+
+    def _places(self):
+        return {"operation": "copy_object", "source": self.source, "destination": self.destination}
+
+
+@dataclass(frozen=True)
+class _Checksum:
+    create: dict
+    complete: dict

@@ -1,0 +1,214 @@
+"""One request to S3, with its failure translated into this project's errors.
+
+Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError as BotoConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from urllib3.exceptions import HTTPError
+
+from tasks.utils.errors import (
+    ConditionNotSupportedException,
+    ObjectArchivedException,
+    ObjectChangedException,
+    ObjectClerkException,
+    ObjectClerkServerAuthException,
+    ObjectClerkServerInternalException,
+    ObjectNotFoundException,
+    ObjectVerificationException,
+)
+from tasks.utils.deadline import Deadline
+from tasks.utils.retry import RetryPolicy
+
+# What S3 answers with a 4xx though the same request, made again, may well pass.
+PASSING_CODES = frozenset(
+    {
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+    }
+)
+# The server saw other bytes than we sent: they were damaged on the way.
+DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
+NOT_FOUND_CODES = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
+AUTH_CODES = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+ARCHIVED_CODES = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
+
+BY_STATUS = {
+    401: ObjectClerkServerAuthException,
+    403: ObjectClerkServerAuthException,
+    404: ObjectNotFoundException,
+    408: ObjectClerkServerInternalException,
+    409: ObjectClerkServerInternalException,
+    412: ObjectChangedException,
+    429: ObjectClerkServerInternalException,
+    501: ConditionNotSupportedException,
+}
+CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError, IncompleteReadError, HTTPError, OSError)
+# What reading the body of an answer may raise.
+BODY_ERRORS = (BotoCoreError, HTTPError, OSError)
+
+
+def client_config(**overrides):
+    """Returns the botocore configuration that every S3 client of this project is made with.
+
+    Retries are counted in one place, by `RetryPolicy`, so botocore makes each request once.
+    """
+    # 5 s: a host that does not take a connection by then is down. 60 s: S3 sends white space while a large copy
+    # runs, so a minute of silence is a lost connection.
+    settings = {"connect_timeout": 5, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
+    return Config(**{**settings, **overrides})
+
+
+# Bytes that were damaged three times running are damaged by the way they take, or where they lie: no patience mends
+# that, not even that of a policy which tries for ever.
+SOUND_TRIES = 3
+
+
+@dataclass
+class S3Requests:
+    """A boto3 S3 client whose requests are retried by type, within a deadline.
+
+    Attributes:
+        client: a boto3 S3 client, made with `client_config()` so that botocore does not retry as well.
+        policy: how often and how patiently.
+        deadline: no retry is begun that would end after it.
+        retries: how many requests had to be repeated so far; one `S3Requests` serves one piece of work.
+    """
+
+    client: Any
+    policy: RetryPolicy = RetryPolicy()
+    deadline: Deadline = Deadline()
+    retries: int = 0
+
+    def __call__(self, operation, *, source=None, destination=None, **parameters):
+        """Makes one request, as `request` does, again and again until it passes or the policy gives up."""
+        return self.run(
+            lambda: request(self.client, operation, source=source, destination=destination, **parameters)
+        )
+
+    def run(self, call):
+        """Calls `call()`, which makes a request and may read its answer, until it passes or the policy gives up."""
+        damaged = 0
+
+        def attempt():
+            nonlocal damaged
+            try:
+                return call()
+            except ObjectVerificationException as error:
+                damaged += 1
+                error.retryable = damaged < SOUND_TRIES
+                raise
+
+        answer, attempts = self.policy.run(attempt, deadline=self.deadline)
+        self.retries += attempts - 1
+        return answer
+
+    def until_sound(self, call):
+        """Calls `call()`, whose own requests are retried already, again where its bytes turned out to be damaged."""
+        tries = min(self.policy.tries, SOUND_TRIES) if self.policy.tries > 0 else SOUND_TRIES
+        for attempt in range(1, tries):
+            try:
+                return call()
+            except ObjectVerificationException:
+                wait = self.policy.wait(attempt)
+                if wait >= self.deadline.remaining():
+                    raise
+                self.retries += 1
+                time.sleep(wait)
+        try:
+            return call()
+        except ObjectVerificationException as error:
+            error.attempts = tries
+            raise
+
+
+def head(requests, address):
+    """Returns the HEAD answer of an object, checksums included, or None where there is no such object."""
+    try:
+        return requests("head_object", source=address, ChecksumMode="ENABLED", **address.parameters)
+    except ObjectNotFoundException as error:
+        if error.code == "NoSuchBucket":
+            raise
+        return None
+
+
+def request(client, operation, *, source=None, destination=None, **parameters):
+    """Calls one method of a boto3 S3 client, once.
+
+    Args:
+        client: a boto3 S3 client.
+        operation: the name of the client's method, e.g. `copy_object`.
+        source: the address read from, for the error's text.
+        destination: the address written to, for the error's text.
+        **parameters: what the method takes; None means that a parameter is left out.
+
+    Returns:
+        boto3's answer.
+
+    Raises:
+        ObjectClerkException: of the type that fits, with operation, source and destination in its text.
+    """
+    given = {name: value for name, value in parameters.items() if value is not None}
+    try:
+        return getattr(client, operation)(**given)
+    except (ClientError, BotoCoreError) as error:
+        raise translated(error, operation=operation, source=source, destination=destination) from error
+
+
+def translated(error, *, operation, source=None, destination=None):
+    """Returns this project's error for one of botocore's."""
+    places = {"operation": operation, "source": source, "destination": destination}
+    if isinstance(error, ClientError):
+        return _from_answer(error, places)
+    by_type = (
+        (CONNECTION_ERRORS, ObjectClerkServerInternalException),
+        (FlexibleChecksumError, ObjectVerificationException),
+        ((NoCredentialsError, PartialCredentialsError), ObjectClerkServerAuthException),
+    )
+    kind = next((kind for types, kind in by_type if isinstance(error, types)), ObjectClerkException)
+    return kind(str(error), code=type(error).__name__, **places)
+
+
+def _from_answer(error, places):
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    message = error.response.get("Error", {}).get("Message") or "no message"
+    return _kind(code, status)(f"{code} {message}", code=code, **places)
+
+
+def _kind(code, status):
+    by_code = (
+        (PASSING_CODES, ObjectClerkServerInternalException),
+        (DAMAGED_CODES, ObjectVerificationException),
+        (ARCHIVED_CODES, ObjectArchivedException),
+        (NOT_FOUND_CODES, ObjectNotFoundException),
+        (AUTH_CODES, ObjectClerkServerAuthException),
+    )
+    for codes, kind in by_code:
+        if code in codes:
+            return kind
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    return ObjectClerkServerInternalException if status >= 500 else ObjectClerkException

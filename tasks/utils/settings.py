@@ -1,0 +1,108 @@
+"""The environment, read once and judged as a whole.
+
+A task's own `settings.py` reads its names through an `Environment` and calls `finish()`, which raises one error that
+names every problem, so that a deployment is mended in one go and not in five.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.utils.errors import SettingsError
+
+REQUIRED = object()
+
+
+@dataclass
+class Environment:
+    """Reads settings from a mapping and collects what is wrong with them.
+
+    Attributes:
+        values: the mapping, as a rule `os.environ`.
+        names: every name asked for so far.
+        problems: one sentence for each setting that is missing or wrong.
+    """
+
+    values: Mapping
+    names: list = field(default_factory=list)
+    problems: list = field(default_factory=list)
+
+    def text(self, name, *, default=REQUIRED, example=""):
+        """Returns a text; where the lower-case name is the documented one, the upper-case one is read as well.
+
+        An empty or blank value counts as not set.
+        """
+        self.names.append(name)
+        found = {spelling: self.values.get(spelling, "").strip() for spelling in (name, name.upper())}
+        given = {spelling: value for spelling, value in found.items() if value}
+        if len(set(given.values())) > 1:
+            self.problems.append(f"{name} and {name.upper()} are both set and differ: set one of them")
+        if given:
+            return next(iter(given.values()))
+        if default is REQUIRED:
+            self.problems.append(f"{name} is not set: {example}")
+            return ""
+        return default
+
+    def integer(self, name, *, default=REQUIRED, least=None, most=None):
+        """Returns a whole number within bounds."""
+        return self._number(name, int, default, (least, most))
+
+    def number(self, name, *, default=REQUIRED, least=None, most=None):
+        """Returns a number, whole or not, within bounds."""
+        return self._number(name, float, default, (least, most))
+
+    def json_object(self, name, *, default=REQUIRED, example=""):
+        """Returns a dict from a JSON object."""
+        text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=example)
+        if not text:
+            return {} if default is REQUIRED else default
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            self.problems.append(f"{name} is not JSON ({error}): {example}")
+            return {}
+        if not isinstance(value, dict):
+            self.problems.append(f"{name} is a JSON {type(value).__name__} and should be an object: {example}")
+            return {}
+        return value
+
+    def choice(self, name, choices, *, default=REQUIRED):
+        """Returns one of a few words, in upper or lower case as `choices` writes it."""
+        text = self.text(name, default=default, example=f"one of {', '.join(choices)}")
+        found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+        if found is None and text:
+            self.problems.append(f"{name} is {text!r}: it should be one of {', '.join(choices)}")
+        return found
+
+    def problem(self, sentence):
+        """Adds what a task itself finds wrong with a value."""
+        self.problems.append(sentence)
+
+    def finish(self):
+        """Raises everything that was found wrong.
+
+        Raises:
+            SettingsError: one sentence for each setting that is missing or wrong.
+        """
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))
+
+    def _number(self, name, kind, default, bounds):
+        least, most = bounds
+        limits = [f"from {least}" if least is not None else "", f"to {most}" if most is not None else ""]
+        shape = " ".join(filter(None, ["a whole number" if kind is int else "a number", *limits]))
+        text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=shape)
+        fallback = 0 if default is REQUIRED else default
+        if not text:
+            return fallback
+        try:
+            value = kind(text)
+            # NaN compares false with everything, so the test is for being inside.
+            inside = (least is None or value >= least) and (most is None or value <= most)
+        except ValueError:
+            inside = False
+        if not inside:
+            self.problems.append(f"{name} is {text!r}: it should be {shape}")
+            return fallback
+        return value

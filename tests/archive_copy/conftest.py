@@ -1,0 +1,48 @@
+import json
+import logging
+
+import pytest
+
+from tasks.archive_copy import handler as handler_module
+from tests.conftest import REGION
+
+RESTORED = "restored-objects"
+PUBLIC = "public-archive"
+PROTECTED = "protected-archive"
+BUCKET_MAP = {".hdf": PROTECTED, ".txt": PUBLIC, ".tar.gz": PUBLIC, ".gz": PROTECTED, "other": PROTECTED}
+
+
+@pytest.fixture(name="buckets")
+def three_buckets(s3):
+    for bucket in (RESTORED, PUBLIC, PROTECTED):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+
+@pytest.fixture(name="environment")
+def environment_of_the_task(monkeypatch):
+    """Sets the task's environment; called again, it changes it for the next invocation."""
+
+    def set_environment(**values):
+        for name, value in {"bucket_map": json.dumps(BUCKET_MAP), **values}.items():
+            monkeypatch.setenv(name, value)
+        forget_container()
+
+    set_environment()
+    yield set_environment
+    forget_container()
+
+
+def forget_container():
+    handler_module.container.cache_clear()
+    # Powertools binds a logger to the standard output that it finds when it is made; here every test has its own.
+    logger = logging.getLogger("archive_copy")
+    logger.handlers.clear()
+    logger.init, logger.powertools_handler = False, None
+
+
+@pytest.fixture
+def archive(request):
+    """The handler, called without a context as from a shell, with its buckets there and its requests on the wire."""
+    for fixture in ("wire", "buckets", "environment"):
+        request.getfixturevalue(fixture)
+    return lambda event, context=None: handler_module.handler(event, context)

@@ -1,0 +1,337 @@
+"""What earlier archive copiers got wrong, a test each, and what one copy costs."""
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+from tasks.archive_copy import handler as handler_module
+from tasks.archive_copy.handler import CopyRequestError
+from tasks.utils.copies import CopyLimits
+from tasks.utils.parts import GIB, MIB
+from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
+from tests.archive_copy.test_handler import body, context, failed_files, file, keys, put
+from tests.support.events import s3_event, s3_record
+
+HEADERS = {
+    "ContentType": "application/x-hdf",
+    "CacheControl": "max-age=60",
+    "ContentDisposition": 'attachment; filename="a.hdf"',
+    "ContentEncoding": "identity",
+    "ContentLanguage": "en",
+    "Expires": datetime(2030, 1, 1, tzinfo=timezone.utc),
+    "Metadata": {"mission": "aqua", "orbit": "42"},
+}
+TAGS = [{"Key": "project", "Value": "a b+c"}, {"Key": "state", "Value": "ready=1/2@x:y"}]
+
+
+def test_key_is_decoded_before_it_is_copied(archive, s3):
+    key = "granules/a+b é.txt"
+    put(s3, key)
+    event = s3_event(s3_record(RESTORED, key))
+    event["Records"][0]["s3"]["object"]["key"] = "granules/a%2Bb+%C3%A9.txt"
+    assert archive(event) == {"files": [file(key, PUBLIC)]}
+    assert keys(s3, PUBLIC) == [key]
+
+
+def test_metadata_headers_and_tags_come_along(archive, s3):
+    put(s3, "a.hdf", **HEADERS, Tagging="project=a+b%2Bc&state=ready%3D1%2F2%40x%3Ay")
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert_dressed_like_the_source(s3, "a.hdf")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://s3"),
+        ConnectTimeoutError(endpoint_url="https://s3"),
+        ReadTimeoutError(endpoint_url="https://s3"),
+        (500, "InternalError"),
+        (503, "SlowDown"),
+        (400, "RequestTimeout"),
+        (409, "ConditionalRequestConflict"),
+        (429, "TooManyRequests"),
+    ],
+    ids=str,
+)
+def test_failure_that_may_pass_is_tried_again(archive, s3, wire, error):
+    put(s3, "a.hdf")
+    wire.fail("CopyObject", error, times=2)
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert wire.count("CopyObject") == 3
+
+
+@pytest.mark.parametrize(
+    "error", [(403, "AccessDenied"), (404, "NoSuchKey"), (404, "NoSuchBucket"), (400, "InvalidTag")], ids=str
+)
+def test_failure_that_stays_is_not_tried_again(archive, s3, wire, error):
+    put(s3, "a.hdf")
+    wire.fail("CopyObject", error, times=99)
+    failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
+    assert error[1] in failed[0]["err_msg"]
+    assert wire.sent == ["CopyObject"]
+
+
+def test_object_that_is_not_restored_is_told_as_such(archive, s3, wire):
+    put(s3, "a.hdf", StorageClass="DEEP_ARCHIVE")
+    failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
+    assert "InvalidObjectState" in failed[0]["err_msg"]
+    assert wire.sent == ["CopyObject"]
+
+
+def test_no_time_is_slept_once_everything_is_copied(archive, environment, s3, monkeypatch):
+    environment(copy_retry_sleep_secs="3600")
+    slept = record_sleeps(monkeypatch)
+    put(s3, "a.hdf")
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert not slept
+
+
+def test_waits_between_attempts_grow_and_vary(archive, environment, s3, wire, monkeypatch):
+    environment(copy_retries="5", copy_retry_sleep_secs="1")
+    slept = record_sleeps(monkeypatch)
+    put(s3, "a.hdf")
+    wire.fail("CopyObject", (503, "SlowDown"), times=4)
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    # 1, 2, 4, 8 seconds and up to half a second of jitter on each.
+    assert [int(wait) for wait in slept] == [1, 2, 4, 8]
+    assert all(wait - int(wait) <= 0.5 for wait in slept)
+    assert len({wait - int(wait) for wait in slept}) > 1
+
+
+def test_no_attempt_is_waited_for_that_the_deadline_would_cut_off(archive, environment, s3, wire, monkeypatch):
+    environment(copy_retries="10", copy_retry_sleep_secs="30")
+    slept = record_sleeps(monkeypatch)
+    put(s3, "a.hdf")
+    wire.fail("CopyObject", (503, "SlowDown"), times=99)
+    with pytest.raises(CopyRequestError, match="SlowDown"):
+        archive(s3_event(s3_record(RESTORED, "a.hdf")), context(20))
+    assert (slept, wire.count("CopyObject")) == ([], 1)
+
+
+def test_version_that_was_restored_is_copied_although_the_object_was_overwritten(archive, s3):
+    s3.put_bucket_versioning(Bucket=RESTORED, VersioningConfiguration={"Status": "Enabled"})
+    restored = put(s3, "a.hdf", Body=b"restored")["VersionId"]
+    put(s3, "a.hdf", Body=b"newer")
+    archive(s3_event(s3_record(RESTORED, "a.hdf", version_id=restored)))
+    assert body(s3, PROTECTED, "a.hdf") == b"restored"
+
+
+def test_object_that_took_the_place_of_the_restored_one_is_not_copied(archive, s3):
+    etag = put(s3, "a.hdf", Body=b"restored")["ETag"].strip('"')
+    put(s3, "a.hdf", Body=b"newer")
+    failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf", eTag=etag)))
+    assert "another object has taken the source's place" in failed[0]["err_msg"]
+    assert keys(s3, PROTECTED) == []
+
+
+# What is there already.
+
+
+def test_object_up_to_5_gb_with_nothing_at_its_destination_costs_one_request(archive, s3, wire):
+    etag = put(s3, "a.hdf")["ETag"].strip('"')
+    archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag, size=5 * GIB)))
+    assert wire.sent == ["CopyObject"]
+    ((_, headers),) = wire.headers
+    assert headers["If-None-Match"] in ("*", b"*")
+
+
+def test_event_delivered_again_writes_nothing(archive, s3, wire):
+    etag = put(s3, "a.hdf", **HEADERS, Tagging="a=b")["ETag"].strip('"')
+    event = s3_event(s3_record(RESTORED, "a.hdf", eTag=etag))
+    s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+    first, second = archive(event), archive(event)
+    assert first == second == {"files": [file("a.hdf", PROTECTED)]}
+    assert len(s3.list_object_versions(Bucket=PROTECTED)["Versions"]) == 1
+    # One copy that was made, one that was refused because the object is there, and a look at both sides.
+    assert wire.sent[:2] == ["CopyObject", "CopyObject"]
+    assert set(wire.sent[2:]) == {"HeadObject", "GetObjectTagging"}
+
+
+def test_event_delivered_again_for_an_object_uploaded_in_parts_writes_nothing(archive, s3):
+    # Its ETag is no MD5 and its copy has another one, so only a look at the bytes tells that both are equal.
+    upload = s3.create_multipart_upload(Bucket=RESTORED, Key="a.hdf")["UploadId"]
+    where = {"Bucket": RESTORED, "Key": "a.hdf", "UploadId": upload}
+    parts = [
+        {"PartNumber": n, "ETag": s3.upload_part(**where, PartNumber=n, Body=bytes([n]) * 5 * MIB)["ETag"]}
+        for n in (1, 2)
+    ]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+    s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+    event = s3_event(s3_record(RESTORED, "a.hdf"))
+    archive(event)
+    archive(event)
+    assert len(s3.list_object_versions(Bucket=PROTECTED)["Versions"]) == 1
+
+
+def test_event_delivered_again_after_the_source_is_gone_is_done(archive, s3):
+    etag = put(s3, "a.hdf")["ETag"].strip('"')
+    event = s3_event(s3_record(RESTORED, "a.hdf", eTag=etag))
+    archive(event)
+    s3.delete_object(Bucket=RESTORED, Key="a.hdf")
+    assert archive(event) == {"files": [file("a.hdf", PROTECTED)]}
+
+
+def test_other_object_at_the_destination_is_replaced_by_compare_and_swap(archive, s3, wire):
+    old = s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")["ETag"]
+    put(s3, "a.hdf", Body=b"new")
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert body(s3, PROTECTED, "a.hdf") == b"new"
+    conditions = [headers.get("If-Match") for operation, headers in wire.headers if operation == "CopyObject"]
+    assert [c.decode() if isinstance(c, bytes) else c for c in conditions] == [None, old]
+
+
+def test_object_written_between_look_and_copy_is_looked_at_again(archive, s3, wire):
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
+    put(s3, "a.hdf", Body=b"new")
+    writes = iter([None, b"somebody else's"])
+
+    def interfere(operation):
+        if operation == "CopyObject" and (late := next(writes, None)):
+            s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=late)
+
+    wire.before.append(interfere)
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert body(s3, PROTECTED, "a.hdf") == b"new"
+    assert wire.count("CopyObject") == 3
+
+
+def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s3, wire):
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
+    put(s3, "a.hdf", Body=b"new")
+    count = iter(range(1000))
+
+    def interfere(operation):
+        if operation == "CopyObject":
+            s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=f"other {next(count)}".encode())
+
+    wire.before.append(interfere)
+    failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
+    assert "other writers got in between 5 times in a row" in failed[0]["err_msg"]
+
+
+def test_copy_that_is_not_what_the_source_is_is_told(archive, s3, wire):
+    etag = put(s3, "a.hdf", Body=b"as it was")["ETag"].strip('"')
+    damaged = []
+
+    def damage(operation):
+        # S3 itself never does this: the object is swapped behind the event's back between two requests.
+        if operation == "HeadObject" and not damaged:
+            damaged.append(s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"not alike"))
+
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"older")
+    wire.before.append(damage)
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag)))["files"][0]["success"]
+    assert body(s3, PROTECTED, "a.hdf") == b"as it was"
+
+
+# Objects over 5 GiB, with the limit lowered to where a test can reach it.
+
+
+@pytest.fixture(name="large_from_6_mib")
+def archive_with_a_low_limit(archive, monkeypatch):
+    limits = CopyLimits(single=6 * MIB - 1, part_size=5 * MIB, workers=1)
+    monkeypatch.setattr(handler_module, "CopyLimits", lambda: limits)
+    return archive
+
+
+CONTENT = bytes(range(256)) * 4096 * 12  # 12 MiB: three parts of at most 5 MiB
+
+
+def test_object_over_the_limit_is_copied_in_parts_with_everything_it_had(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT, **HEADERS, Tagging="project=a+b%2Bc&state=ready%3D1%2F2%40x%3Ay")
+    answer = large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert answer == {"files": [file("a.hdf", PROTECTED)]}
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+    assert_dressed_like_the_source(s3, "a.hdf")
+    assert (wire.count("CopyObject"), wire.count("UploadPartCopy")) == (0, 3)
+
+
+def test_object_of_unknown_size_over_the_limit_is_copied_in_parts_too(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT)
+    too_large = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+    wire.fail("CopyObject", (400, "InvalidRequest", too_large))
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+    assert wire.count("UploadPartCopy") == 3
+
+
+def test_source_overwritten_during_a_copy_in_parts_never_gives_a_mixture(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT)
+    overwrite_at = iter([False, True])
+
+    def interfere(operation):
+        if operation == "UploadPartCopy" and next(overwrite_at, False):
+            put(s3, "a.hdf", Body=CONTENT[::-1])
+
+    wire.before.append(interfere)
+    assert large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))["files"][0]["success"]
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT[::-1]
+    assert_no_upload_open(s3)
+
+
+def test_version_overwritten_during_a_copy_in_parts_is_copied_as_it_was(large_from_6_mib, s3, wire):
+    s3.put_bucket_versioning(Bucket=RESTORED, VersioningConfiguration={"Status": "Enabled"})
+    version = put(s3, "a.hdf", Body=CONTENT)["VersionId"]
+    wire.before.append(lambda operation: operation == "UploadPartCopy" and put(s3, "a.hdf", Body=b"newer"))
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", version_id=version, size=len(CONTENT))))
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+
+
+@pytest.mark.parametrize("operation", ["UploadPartCopy", "CompleteMultipartUpload", "CreateMultipartUpload"])
+@pytest.mark.parametrize("error", [(403, "AccessDenied"), (503, "SlowDown")])
+def test_copy_in_parts_that_fails_is_aborted_and_leaves_the_old_object(large_from_6_mib, s3, wire, operation, error):
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
+    put(s3, "a.hdf", Body=CONTENT)
+    wire.fail(operation, error, times=999)
+    failed = failed_files(large_from_6_mib, s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert error[1] in failed[0]["err_msg"]
+    assert body(s3, PROTECTED, "a.hdf") == b"old"
+    assert_no_upload_open(s3)
+
+
+def test_copy_in_parts_delivered_again_writes_nothing(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT)
+    event = s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT)))
+    large_from_6_mib(event)
+    wire.sent.clear()
+    large_from_6_mib(event)
+    assert {"UploadPartCopy", "CreateMultipartUpload", "CopyObject"}.isdisjoint(wire.sent)
+
+
+def test_upload_that_cannot_be_aborted_is_logged_and_the_first_error_told(large_from_6_mib, s3, wire, capsys):
+    put(s3, "a.hdf", Body=CONTENT)
+    wire.fail("UploadPartCopy", (403, "AccessDenied"), times=9)
+    wire.fail("AbortMultipartUpload", (403, "AccessDenied"), times=9)
+    failed = failed_files(large_from_6_mib, s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert failed[0]["err_msg"].startswith("upload_part_copy")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "a multipart upload could not be aborted" in [line.get("message") for line in lines]
+
+
+def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3, wire, monkeypatch):
+    put(s3, "a.hdf", Body=CONTENT)
+    clock = [0.0]
+    monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: clock[0])
+    wire.before.append(lambda operation: operation == "UploadPartCopy" and clock.append(clock.pop() + 30))
+    with pytest.raises(CopyRequestError, match="time ran out before part"):
+        large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))), context(35))
+    assert keys(s3, PROTECTED) == []
+    assert_no_upload_open(s3)
+
+
+def assert_dressed_like_the_source(s3, key):
+    copy = s3.head_object(Bucket=PROTECTED, Key=key)
+    assert {name: copy.get(name) for name in HEADERS} == HEADERS
+    assert sorted(s3.get_object_tagging(Bucket=PROTECTED, Key=key)["TagSet"], key=lambda tag: tag["Key"]) == TAGS
+
+
+def assert_no_upload_open(s3):
+    assert s3.list_multipart_uploads(Bucket=PROTECTED).get("Uploads", []) == []
+
+
+def record_sleeps(monkeypatch):
+    slept = []
+    monkeypatch.setattr("tasks.utils.retry.sleep", slept.append)
+    return slept

@@ -1,0 +1,41 @@
+"""Events as AWS sends them, built from the real ones in tests/events."""
+
+import copy
+import json
+from pathlib import Path
+from urllib.parse import quote_plus
+
+EVENTS = Path(__file__).parent.parent / "events"
+
+
+def load(name):
+    return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def s3_record(bucket, key, *, name="ObjectRestore:Completed", version_id=None, **about):
+    """One record of an S3 notification; the key is encoded as S3 does it."""
+    record = copy.deepcopy(load("s3_restore_completed")["Records"][0])
+    record["eventName"] = name
+    record["s3"]["bucket"]["name"] = bucket
+    record["s3"]["object"] = {"key": quote_plus(key, safe="/"), **about}
+    if version_id:
+        record["s3"]["object"]["versionId"] = version_id
+    return record
+
+
+def s3_event(*records):
+    return {"Records": list(records)}
+
+
+def sqs_event(*bodies, groups=None):
+    """A batch of SQS messages; a body that is no text is sent as JSON, and message n has the id `message-n`."""
+    template = load("sqs_s3_restore_completed")["Records"][0]
+    records = []
+    for number, body in enumerate(bodies):
+        record = copy.deepcopy(template)
+        record["messageId"] = f"message-{number}"
+        record["body"] = body if isinstance(body, str) else json.dumps(body)
+        if groups:
+            record["attributes"]["MessageGroupId"] = groups[number]
+        records.append(record)
+    return {"Records": records}

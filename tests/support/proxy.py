@@ -1,0 +1,179 @@
+"""A way to a server on which things go wrong: an HTTP proxy that can be told what to do to which requests."""
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Callable
+
+HEAD_END = b"\r\n\r\n"
+
+
+@dataclass
+class Trouble:
+    """What befalls the next `times` requests whose request line begins with `method` and holds `about`.
+
+    `up` changes the body of a request, `down` the head and the body of an answer. `cut` lets so many bytes of the
+    answer's body through, and then ends the connection, with a reset if `reset`. `lost` has the server do its work and
+    drops the answer; `refusal` (status, code) answers in the server's place; `silent` keeps the connection open without
+    ever answering.
+    """
+
+    method: str = ""
+    about: str = ""
+    times: int = 1
+    after: int = 0
+    up: Callable[[bytes], bytes] | None = None
+    down: Callable[[bytes, bytes], tuple[bytes, bytes]] | None = None
+    cut: int | None = None
+    reset: bool = False
+    lost: bool = False
+    refusal: tuple[int, str] | None = None
+    silent: bool = False
+
+    def hits(self, request_line):
+        if self.times <= 0 or not request_line.startswith(self.method) or self.about not in request_line:
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+def flipped(body, bit=None):
+    """The same bytes but for one bit, in the middle if not said otherwise."""
+    bit = len(body) * 4 if bit is None else bit
+    changed = bytearray(body)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@dataclass
+class Proxy:
+    """Listens on a port of its own and hands every request on to `host` and `port`, one connection each."""
+
+    host: str
+    port: int
+    requests: list = field(default_factory=list)
+    """The request lines that came, in order."""
+
+    def __post_init__(self):
+        self._troubles = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._threads = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.listens_on = self._listener.getsockname()[1]
+
+    def __enter__(self):
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_):
+        self._closed.set()
+        # A listener that is only closed would keep `accept` waiting.
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.listens_on), timeout=1).close()
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def add(self, *troubles):
+        with self._lock:
+            self._troubles.extend(troubles)
+
+    def clear(self):
+        with self._lock:
+            self._troubles.clear()
+
+    def _start(self, target, *args):
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        while not self._closed.is_set():
+            connection, _ = self._listener.accept()
+            self._start(self._serve, connection)
+
+    def _serve(self, client):
+        # One request per connection: the answer tells the client that the connection ends with it.
+        with client, suppress(OSError):
+            client.settimeout(30)
+            head, body = _receive(client)
+            if not head:
+                return
+            trouble = self._trouble_for(head.split(b"\r\n", 1)[0].decode())
+            if trouble.silent:
+                self._closed.wait()
+                return
+            if _asks_to_continue(head):
+                client.sendall(b"HTTP/1.1 100 Continue" + HEAD_END)
+            body += _receive_exactly(client, _length(head) - len(body))
+            if trouble.refusal:
+                client.sendall(_refusal(head, *trouble.refusal))
+                return
+            answer_head, answer_body = self._forward(head, trouble.up(body) if trouble.up else body)
+            if trouble.down:
+                answer_head, answer_body = trouble.down(answer_head, answer_body)
+            if trouble.lost:
+                answer_head = answer_body = b""
+            client.sendall(answer_head + answer_body[: trouble.cut])
+            if trouble.reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _trouble_for(self, request_line):
+        with self._lock:
+            self.requests.append(request_line)
+            return next((one for one in self._troubles if one.hits(request_line)), Trouble())
+
+    def _forward(self, head, body):
+        lines = [line for line in head[: -len(HEAD_END)].split(b"\r\n") if not _is_about_connection(line)]
+        with socket.create_connection((self.host, self.port), timeout=30) as server:
+            server.sendall(b"\r\n".join([*lines, b"Connection: close"]) + HEAD_END + body)
+            answer = b"".join(iter(lambda: server.recv(1 << 20), b""))
+        head, _, body = answer.partition(HEAD_END)
+        lines = [line for line in head.split(b"\r\n") if not _is_about_connection(line)]
+        return b"\r\n".join([*lines, b"Connection: close"]) + HEAD_END, body
+
+
+def _refusal(head, status, code):
+    body = b"" if head.startswith(b"HEAD") else f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def _is_about_connection(line):
+    return line.lower().startswith((b"connection:", b"expect:"))
+
+
+def _asks_to_continue(head):
+    return b"\r\nexpect: 100-continue" in head.lower()
+
+
+def _length(head):
+    lines = head.lower().split(b"\r\n")
+    return next((int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:")), 0)
+
+
+def _receive(connection):
+    received = b""
+    while HEAD_END not in received:
+        block = connection.recv(1 << 16)
+        if not block:
+            return b"", b""
+        received += block
+    head, _, body = received.partition(HEAD_END)
+    return head + HEAD_END, body
+
+
+def _receive_exactly(connection, size):
+    blocks = []
+    while size > 0:
+        block = connection.recv(min(size, 1 << 20))
+        if not block:
+            raise ConnectionError("the client went away")
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)

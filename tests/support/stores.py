@@ -1,0 +1,115 @@
+"""The S3 servers that the same tests run on, and in what they differ."""
+
+import socket
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from tasks.utils import ObjectClerk
+
+
+@cache
+def session():
+    """One for all clients of this process: a session takes longer to make than most tests take to run."""
+    return boto3.session.Session()
+
+
+def new_client(endpoint_url, keys, config):
+    return session().client("s3", endpoint_url=endpoint_url, config=config, **keys)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What one of the servers has and another has not; every test that depends on it asks here."""
+
+    archives: bool
+    """GLACIER is an archive class, and an object in it cannot be read."""
+    encrypts_with_kms: bool
+    """`ServerSideEncryption="aws:kms"` needs no further set-up."""
+    keeps_odd_keys: bool
+    """Keys with `//`, a backslash, a segment `..` or a `/` at the end are keys like any other."""
+    refuses_absent_buckets: bool
+    """A write to a bucket that does not exist fails, where the other one makes the bucket."""
+
+
+MOTO = Differences(archives=True, encrypts_with_kms=True, keeps_odd_keys=True, refuses_absent_buckets=True)
+SEAWEEDFS = Differences(archives=False, encrypts_with_kms=False, keeps_odd_keys=False, refuses_absent_buckets=False)
+
+
+@dataclass
+class Store:
+    """A server with an empty bucket, a client that sets the stage and looks, and the means to make clerks."""
+
+    name: str
+    differences: Differences
+    client: object
+    keys: dict
+    endpoint_url: str
+    bucket: str
+    keeps_versions: bool = False
+
+    @property
+    def host(self):
+        return urlsplit(self.endpoint_url).hostname
+
+    @property
+    def port(self):
+        return urlsplit(self.endpoint_url).port
+
+    def clerk(self, *, port=None, tries=3, client_config=None, **options):
+        """A clerk that does not wait between its tries; `port` leads it through a proxy."""
+        config = Config(**{"retries": {"total_max_attempts": 1}, **(client_config or {})})
+        client = new_client(f"http://{self.host}:{port or self.port}", self.keys, config)
+        return ObjectClerk.from_client(
+            client, retry_delay=0, retry_jitter=0, retry_max_delay=0, retry_tries=tries, **options
+        )
+
+    def clerk_of_its_own(self, **options):
+        """The same, made by host, port and keys."""
+        keys = self.keys["aws_access_key_id"], self.keys["aws_secret_access_key"]
+        return ObjectClerk(self.host, self.port, *keys, 0, 1, 0, 0, 3, **options)
+
+    def put(self, key, body, **options):
+        return self.client.put_object(Bucket=self.bucket, Key=key, Body=body, **options)
+
+    def put_parts(self, key, body, part_size, **options):
+        """Uploads in parts of a size, without any checksum over the whole, as older clients do."""
+        where = {"Bucket": self.bucket, "Key": key}
+        upload = self.client.create_multipart_upload(**where, **options)["UploadId"]
+        parts = []
+        for number, start in enumerate(range(0, len(body), part_size), start=1):
+            part = self.client.upload_part(
+                **where, UploadId=upload, PartNumber=number, Body=body[start : start + part_size]
+            )
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        return self.client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+
+    def bytes_of(self, key, **options):
+        return self.client.get_object(Bucket=self.bucket, Key=key, **options)["Body"].read()
+
+    def head(self, key, **options):
+        return self.client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **options)
+
+    def keys_of(self):
+        return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
+    def open_uploads(self):
+        return self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
+
+    def empty(self):
+        for upload in self.open_uploads():
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        for key in self.keys_of():
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def keep_versions(self):
+        self.keeps_versions = True
+        self.client.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def a_port_nobody_listens_on():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return unused.getsockname()[1]

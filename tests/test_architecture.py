@@ -1,0 +1,144 @@
+"""The import rules of CONTRIBUTING.md, held by reading every module's syntax tree."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TASKS = ROOT / "tasks"
+MODULES = sorted(TASKS.rglob("*.py"))
+TASK_NAMES = sorted(folder.name for folder in TASKS.iterdir() if folder.is_dir() and folder.name[0] not in "_.")
+
+# What decides and computes, and is tested without AWS.
+PURE = {
+    "utils/checksums.py",
+    "utils/deadline.py",
+    "utils/errors.py",
+    "utils/events.py",
+    "utils/parts.py",
+    "utils/retry.py",
+    "utils/s3_object.py",
+    "utils/settings.py",
+    "archive_copy/answers.py",
+    "archive_copy/bucket_map.py",
+    "archive_copy/settings.py",
+}
+AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
+HTTP_LIBRARIES = {"requests", "http", "urllib3"}
+
+
+def name_of(module):
+    return module.relative_to(TASKS).as_posix()
+
+
+def task_of(module):
+    return module.relative_to(TASKS).parts[0]
+
+
+def tree_of(module):
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def imports_of(module):
+    """Every dotted name that a module imports, wherever in it."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name_of(module)} imports relatively: an import path is the same everywhere"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def calls_of(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
+
+
+def test_there_are_tasks_and_shared_code_to_look_at():
+    assert {"utils", "archive_copy"} <= set(TASK_NAMES)
+    assert {name_of(module) for module in MODULES} >= PURE
+
+
+@every_module
+def test_task_imports_itself_and_utils_and_nothing_else_of_ours(module):
+    allowed = {"utils", task_of(module)}
+    ours = {name.split(".")[1] for name in imports_of(module) if name.startswith("tasks.")}
+    assert ours <= allowed
+
+
+@every_module
+def test_tasks_import_nothing_that_is_not_deployed(module):
+    roots = {name.split(".")[0] for name in imports_of(module)}
+    assert roots.isdisjoint({"tests", "local", "bench", "scripts", "moto", "pytest"})
+
+
+@every_module
+def test_only_handlers_make_aws_clients_and_none_at_import(module):
+    makes = [call for call in calls_of(tree_of(module)) if call in ("boto3.client", "boto3.resource", "boto3.session.Session")]
+    if module.name in ("handler.py", "clerk.py"):
+        in_functions = [
+            call
+            for function in ast.walk(tree_of(module))
+            if isinstance(function, ast.FunctionDef)
+            for call in calls_of(function)
+        ]
+        assert all(call in in_functions for call in makes)
+    else:
+        assert makes == []
+
+
+@every_module
+def test_only_settings_and_handlers_know_the_environment(module):
+    reads = {"os.environ", "os.getenv", "os.environb"}
+    found = [ast.unparse(node) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
+    if module.name == "handler.py":
+        # A handler hands the environment to its settings, whole, and takes nothing out of it itself.
+        assert found.count("os.environ") <= 1 and "os.getenv" not in found
+        taken = [ast.unparse(node) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Subscript)]
+        assert not any("environ" in text for text in taken)
+    elif not module.name.endswith("settings.py"):
+        assert reads.isdisjoint(found)
+        assert not any(name.startswith("os.environ") or name == "os.getenv" for name in imports_of(module))
+
+
+@every_module
+def test_pure_modules_import_no_aws_library(module):
+    if name_of(module) in PURE:
+        assert AWS_LIBRARIES.isdisjoint(name.split(".")[0] for name in imports_of(module))
+
+
+@every_module
+def test_only_reporters_speak_http(module):
+    if "reporters" not in module.parts:
+        # An exception of urllib3 is what a broken body raises in boto3's hands.
+        spoken = {name for name in imports_of(module) if not name.startswith("urllib3.exceptions")}
+        assert HTTP_LIBRARIES.isdisjoint(name.split(".")[0] for name in spoken)
+
+
+@every_module
+def test_only_the_add_on_imports_the_framework_that_is_gpl(module):
+    if task_of(module) != "otf_addons":
+        assert "opentaskpy" not in {name.split(".")[0] for name in imports_of(module)}
+
+
+@every_module
+def test_no_arn_or_endpoint_of_one_partition_stands_in_the_code(module):
+    nodes = list(ast.walk(tree_of(module)))
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            assert "arn:aws:" not in node.value
+            assert ".amazonaws.com" not in node.value
+
+
+def test_every_task_has_its_tests_and_its_terraform():
+    for task in TASK_NAMES:
+        assert (ROOT / "tests" / task).is_dir()
+        if (TASKS / task / "handler.py").exists():
+            assert (ROOT / "terraform" / f"{task}.tf").exists()
+            assert {"README.md", "requirements.txt", "settings.py"} <= {path.name for path in (TASKS / task).iterdir()}

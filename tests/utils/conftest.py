@@ -1,0 +1,105 @@
+import os
+import uuid
+
+import pytest
+from botocore.config import Config
+
+from local.embedded_aws import EmbeddedAws
+from local.seaweedfs import SeaweedFS
+from tests.support.proxy import Proxy
+from tests.support.stores import MOTO, SEAWEEDFS, Store, new_client
+
+# The least that S3 allows, so that small objects have parts.
+PART = 5 * 1024 * 1024
+
+
+@pytest.fixture(scope="session")
+def seaweedfs():
+    """One SeaweedFS for all tests of this process that need one; each has a bucket of its own in it."""
+    with SeaweedFS() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_client(seaweedfs):
+    client = seaweedfs.client(config=Config(retries={"total_max_attempts": 1}))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_buckets():
+    """Empty buckets of it."""
+    return []
+
+
+@pytest.fixture(params=["moto", "seaweedfs"])
+def store(request):
+    """A real HTTP server that speaks S3: the same test runs on each."""
+    yield from store_named(request, request.param)
+
+
+@pytest.fixture
+def moto_store(request):
+    yield from store_named(request, "moto")
+
+
+@pytest.fixture
+def seaweedfs_store(request):
+    yield from store_named(request, "seaweedfs")
+
+
+def store_named(request, name):
+    # Each request once: what the test does to set the stage should fail where it fails.
+    config = Config(retries={"total_max_attempts": 1})
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    if name == "moto":
+        with EmbeddedAws() as aws:
+            keys, client = aws.admin_credentials, new_client(aws.endpoint_url, aws.admin_credentials, config)
+            client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+            yield Store(name, MOTO, client, keys, aws.endpoint_url, bucket)
+            client.close()
+        return
+    server = request.getfixturevalue("seaweedfs")
+    client = request.getfixturevalue("seaweedfs_client")
+    # Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
+    reusable = request.getfixturevalue("seaweedfs_buckets")
+    if reusable:
+        bucket = reusable.pop()
+    else:
+        client.create_bucket(Bucket=bucket)
+    store = Store(name, SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
+    yield store
+    if not store.keeps_versions:
+        store.empty()
+        reusable.append(bucket)
+
+
+@pytest.fixture
+def clerk(store):
+    return store.clerk()
+
+
+@pytest.fixture
+def way(store):
+    """A proxy before the store, on which things go wrong as the test says."""
+    with Proxy(store.host, store.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def travelling_clerk(store, way):
+    """A clerk whose requests take that way; it tries three times and waits two seconds for an answer."""
+    return store.clerk(port=way.listens_on, client_config={"read_timeout": 2, "connect_timeout": 5})
+
+
+@pytest.fixture
+def five_mib_parts(monkeypatch):
+    monkeypatch.setenv("MULTIPART_THRESHOLD", str(PART))
+    monkeypatch.setenv("S3_DOWNLOAD_CONFIG", '{"multipart_threshold": %d, "multipart_chunksize": %d}' % (PART, PART))
+
+
+@pytest.fixture
+def body():
+    """Two parts and a bit."""
+    return os.urandom(2 * PART + 12345)

@@ -1,0 +1,253 @@
+"""I1 and I2: whatever is done to objects, and wherever it fails, no bytes that should exist are missing.
+
+Each step calls the clerk once while faults lie in its way: a request fails before the server sees it, or is done and
+its answer lost; for once, or from then on for ever; and somebody else may overwrite the source meanwhile. Then the
+store is looked at by a client of which nobody knows, and held against what was there before.
+"""
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from moto import mock_aws
+
+from local import mends
+from tasks.utils import ObjectClerk
+from tasks.utils.errors import ObjectClerkException
+from tests.conftest import REGION
+from tests.utils.conftest import PART
+
+KEYS = st.sampled_from(["a", "b", "c"])
+LARGE = bytes(PART + 1)
+BODIES = st.sampled_from([b"1", b"22", b"333", b"4444", b"55555", LARGE])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The request number `at` of a call fails, before or after it was done; all that follow too if it is `lasting`."""
+
+    at: int
+    done: bool
+    lasting: bool
+
+    def hits(self, number):
+        return number == self.at or (self.lasting and number > self.at)
+
+
+# A copy takes two requests and a move three, an upload in parts five or more.
+FAULTS = st.just(()) | st.lists(
+    st.builds(Fault, at=st.integers(0, 7), done=st.booleans(), lasting=st.booleans()), min_size=1, max_size=2
+)
+INTERFERENCE = st.none() | st.integers(0, 4)
+
+
+class Way:
+    """Counts the requests of a client and puts faults in their way."""
+
+    def __init__(self, client):
+        self.reset()
+        client.meta.events.register_first("before-call.s3", self._before)
+        client.meta.events.register_last("after-call.s3", self._after)
+
+    def reset(self, faults=(), interference=None, interfere=None):
+        self.numbers = itertools.count()
+        self.faults = faults
+        self.interference = interference
+        self.interfere = interfere
+
+    def _before(self, context, **_):
+        number = context["number"] = next(self.numbers)
+        if number == self.interference:
+            self.interfere()
+        if any(fault.hits(number) and not fault.done for fault in self.faults):
+            raise ConnectionClosedError(endpoint_url="the test")
+
+    def _after(self, context, **_):
+        if any(fault.hits(context["number"]) and fault.done for fault in self.faults):
+            raise ConnectionClosedError(endpoint_url="the test")
+
+
+class Clerking(RuleBasedStateMachine):
+    """A bucket whose objects are put, copied, moved and deleted."""
+
+    keeps_versions = False
+
+    def __init__(self, look, clerk, way, bucket):
+        super().__init__()
+        self.look = look
+        self.clerk = clerk
+        self.way = way
+        self.bucket = bucket
+        self.written = itertools.count()
+        self.newer = None
+
+    @initialize(bodies=st.lists(BODIES, min_size=2, max_size=2))
+    def begin(self, bodies):
+        for key, body in zip("ab", bodies):
+            self.look.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    @rule(key=KEYS, body=BODIES, faults=FAULTS)
+    def put(self, key, body, faults):
+        before = self.objects()
+        passed = self.call(lambda: self.clerk.upload_object(body, self.bucket, key), faults)
+        after = self.objects()
+        assert after in ([{**before, key: body}] if passed else [before, {**before, key: body}])
+
+    @rule(source=KEYS, destination=KEYS, faults=FAULTS, interference=INTERFERENCE)
+    def copy(self, source, destination, faults, interference):
+        before = self.objects()
+        interfere = self.somebody_else(source)
+        passed = self.call(
+            lambda: self.clerk.copy_object(self.bucket, source, self.bucket, destination), faults, interference, interfere
+        )
+        after = self.objects()
+        current = self.newer or before.get(source)
+        assert after.get(source) == current
+        if source != destination:
+            copies = {before.get(source), current} - {None}
+            assert after.get(destination) in (copies if passed else copies | {before.get(destination)})
+        self.assert_others_untouched(before, after, source, destination)
+
+    @rule(source=KEYS, destination=KEYS, faults=FAULTS, interference=INTERFERENCE)
+    def move(self, source, destination, faults, interference):
+        before, versions = self.objects(), self.versions()
+        interfere = self.somebody_else(source)
+        passed = self.call(
+            lambda: self.clerk.move_object(self.bucket, source, self.bucket, destination), faults, interference, interfere
+        )
+        after = self.objects()
+        if source == destination:
+            assert after == ({**before, source: self.newer} if self.newer else before)
+        elif self.newer:
+            # What somebody else wrote is where it was written, or it is what was moved.
+            assert self.newer in (after.get(source), after.get(destination))
+            assert after.get(destination) in {self.newer, before.get(source), before.get(destination)}
+        else:
+            self.assert_moved(before, after, source, destination, passed)
+        self.assert_others_untouched(before, after, source, destination)
+        self.assert_only_the_moved_version_is_gone(versions, source, destination)
+
+    @rule(key=KEYS, faults=FAULTS)
+    def delete(self, key, faults):
+        before, versions = self.objects(), self.versions()
+        passed = self.call(lambda: self.clerk.delete_object(self.bucket, key), faults)
+        without = {name: body for name, body in before.items() if name != key}
+        assert self.objects() in ([without] if passed else [before, without])
+        assert not self.keeps_versions or self.versions() == versions
+
+    def assert_moved(self, before, after, source, destination, passed):
+        body = before.get(source)
+        if passed:
+            assert after[destination] == body
+            assert self.keeps_versions or source not in after
+        else:
+            # I1: at the source or at the destination. I2: the old one stays until the new one is whole.
+            assert body is None or body in (after.get(source), after.get(destination))
+            assert after.get(destination) in {before.get(destination), body}
+
+    def assert_others_untouched(self, before, after, *keys):
+        assert {k: v for k, v in before.items() if k not in keys} == {k: v for k, v in after.items() if k not in keys}
+
+    def assert_only_the_moved_version_is_gone(self, versions, source, destination):
+        gone = versions - self.versions()
+        if self.keeps_versions and gone:
+            assert [key for key, _ in gone.elements()] == [source]
+            assert self.versions()[destination, next(iter(gone))[1]]
+
+    def call(self, call, faults, interference=None, interfere=None):
+        self.way.reset(faults, interference, interfere)
+        try:
+            call()
+            return True
+        except ObjectClerkException:
+            return False
+        finally:
+            self.way.reset()
+
+    def somebody_else(self, key):
+        """A call that writes bytes which were never there before, as another writer does."""
+
+        def write():
+            self.newer = f"somebody else's {next(self.written)}".encode()
+            self.look.put_object(Bucket=self.bucket, Key=key, Body=self.newer)
+
+        self.newer = None
+        return write
+
+    def objects(self):
+        listed = self.look.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return {one["Key"]: self.body(one["Key"]) for one in listed}
+
+    def versions(self):
+        if not self.keeps_versions:
+            return Counter()
+        listed = self.look.list_object_versions(Bucket=self.bucket).get("Versions", [])
+        return Counter((one["Key"], self.body(one["Key"], VersionId=one["VersionId"])) for one in listed)
+
+    def body(self, key, **version):
+        return self.look.get_object(Bucket=self.bucket, Key=key, **version)["Body"].read()
+
+    def teardown(self):
+        for upload in self.look.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
+            where = {"Bucket": self.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            self.look.abort_multipart_upload(**where)
+        for version in self.look.list_object_versions(Bucket=self.bucket).get("Versions", []):
+            where = {"Bucket": self.bucket, "Key": version["Key"]}
+            self.look.delete_object(**where, **({"VersionId": version["VersionId"]} if self.keeps_versions else {}))
+        for marker in self.look.list_object_versions(Bucket=self.bucket).get("DeleteMarkers", []):
+            self.look.delete_object(Bucket=self.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
+
+
+class ClerkingWithVersions(Clerking):
+    keeps_versions = True
+
+
+def run(machine, look, faulty, bucket, *, examples, steps):
+    clerk = ObjectClerk.from_client(faulty, retry_delay=0, retry_jitter=0, retry_tries=2)
+    way = Way(faulty)
+    run_state_machine_as_test(
+        lambda: machine(look, clerk, way, bucket),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def client(**options):
+    return boto3.session.Session().client("s3", config=Config(retries={"total_max_attempts": 1}), **options)
+
+
+def run_on_moto(machine, **options):
+    with mock_aws(), mends.applied():
+        look = client()
+        look.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+        if machine.keeps_versions:
+            look.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+        run(machine, look, client(), "bucket", **options)
+
+
+@pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
+def test_no_bytes_are_ever_missing(five_mib_parts, machine):
+    run_on_moto(machine, examples=30, steps=10)
+
+
+def test_no_bytes_are_ever_missing_on_seaweedfs(five_mib_parts, seaweedfs_store):
+    store = seaweedfs_store
+    faulty = client(endpoint_url=store.endpoint_url, **store.keys)
+    run(Clerking, store.client, faulty, store.bucket, examples=8, steps=8)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
+def test_no_bytes_are_ever_missing_after_many_steps(five_mib_parts, machine):
+    run_on_moto(machine, examples=500, steps=30)

@@ -1,0 +1,131 @@
+"""Addresses, deadlines, part plans and settings."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.utils import errors
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import ObjectClerkException, SettingsError
+from tasks.utils.parts import GIB, MAX_OBJECT, MAX_PART, MAX_PARTS, MIB, MIN_PART, Part, plan
+from tasks.utils.s3_object import S3Object, printable
+from tasks.utils.settings import Environment
+from tests.support.keys import HAND_PICKED, keys
+
+
+def test_address_prints_as_a_url_with_its_version():
+    assert str(S3Object("bucket", "a/é b.txt")) == "s3://bucket/a/é b.txt"
+    assert str(S3Object("bucket", "a", "v1")) == "s3://bucket/a?versionId=v1"
+
+
+def test_address_gives_boto3_its_version_only_where_it_has_one():
+    assert S3Object("b", "k").parameters == {"Bucket": "b", "Key": "k"}
+    assert S3Object("b", "k", "v").parameters == {"Bucket": "b", "Key": "k", "VersionId": "v"}
+
+
+@pytest.mark.parametrize("key", HAND_PICKED)
+def test_hand_picked_key_prints_in_one_line(key):
+    assert printable(str(S3Object("bucket", key))) == str(S3Object("bucket", key))
+    assert len(str(S3Object("bucket", key)).splitlines()) == 1
+
+
+@given(key=keys())
+def test_any_key_prints_in_one_line_of_characters_that_print(key):
+    assert str(S3Object("bucket", key)).isprintable()
+
+
+def test_deadline_of_lambda_keeps_time_back_to_answer(monkeypatch):
+    monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 1000.0)
+    deadline = Deadline.of_lambda(SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000), reserve=5)
+    assert deadline.remaining() == 55
+    monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 1055.0)
+    assert (deadline.remaining(), deadline.passed()) == (0, True)
+
+
+def test_deadline_without_a_context_never_passes():
+    assert not Deadline.of_lambda(None).passed()
+    assert Deadline.of_lambda(None).remaining() == float("inf")
+
+
+@given(size=st.integers(0, MAX_OBJECT), part_size=st.integers(MIN_PART, MAX_PART))
+def test_plan_covers_every_byte_once_within_the_limits_of_s3(size, part_size):
+    parts = plan(size, part_size=part_size)
+    assert len(parts) <= MAX_PARTS
+    assert sum(part.size for part in parts) == size
+    assert [part.number for part in parts] == list(range(1, len(parts) + 1))
+    assert all(before.last + 1 == after.first for before, after in zip(parts, parts[1:]))
+    assert all(MIN_PART <= part.size <= MAX_PART for part in parts[:-1])
+    assert not parts or parts[0].first == 0
+    assert not parts or 1 <= parts[-1].size <= MAX_PART
+
+
+@pytest.mark.parametrize(
+    "size, part_size, count, step",
+    [
+        (0, MIN_PART, 0, None),
+        (1, MIN_PART, 1, 1),
+        (MIN_PART, MIN_PART, 1, MIN_PART),
+        (MIN_PART + 1, MIN_PART, 2, MIN_PART),
+        # 10,000 parts of 5 MiB are the last size that the smallest part reaches.
+        (10_000 * MIN_PART, MIN_PART, 10_000, MIN_PART),
+        (10_000 * MIN_PART + 1, MIN_PART, 8334, 6 * MIB),
+        (5 * GIB, 128 * MIB, 40, 128 * MIB),
+        (MAX_OBJECT, MIN_PART, 10_000, MAX_PART),
+    ],
+)
+def test_plan_of_a_boundary_size(size, part_size, count, step):
+    parts = plan(size, part_size=part_size)
+    assert len(parts) == count
+    assert step is None or parts[0].size == step
+
+
+@pytest.mark.parametrize(
+    "size, part_size", [(-1, MIN_PART), (MAX_OBJECT + 1, MIN_PART), (1, MIN_PART - 1), (1, MAX_PART + 1)]
+)
+def test_plan_beyond_the_limits_is_refused(size, part_size):
+    with pytest.raises(ValueError, match="bytes, not"):
+        plan(size, part_size=part_size)
+
+
+def test_part_asks_for_its_bytes_with_both_ends_included():
+    assert Part(1, 0, 9).range_header == "bytes=0-9"
+    assert Part(1, 0, 9).size == 10
+
+
+def test_error_names_operation_source_destination_and_tries():
+    places = {"source": S3Object("a", "k"), "destination": S3Object("b", "k")}
+    error = ObjectClerkException("AccessDenied", operation="copy_object", **places)
+    assert str(error) == "copy_object s3://a/k -> s3://b/k: AccessDenied"
+    error.attempts = 3
+    assert str(error).endswith("AccessDenied (tried 3 times)")
+    assert str(ObjectClerkException("AccessDenied")) == "AccessDenied"
+
+
+def test_every_error_is_drawn_in_the_tree_and_what_is_retryable_is_transient():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) > 8
+    for kind in kinds:
+        assert kind.__name__ in errors.__doc__
+        assert kind.transient or not kind.retryable
+
+
+@given(value=st.text())
+def test_any_text_for_a_number_is_a_number_or_a_sentence(value):
+    environment = Environment({"N": value})
+    number = environment.integer("N", default=3, least=1, most=9)
+    assert 1 <= number <= 9
+    assert all(problem.startswith("N is ") for problem in environment.problems)
+
+
+def test_required_number_that_is_missing_is_named_with_its_shape():
+    environment = Environment({})
+    environment.integer("N", least=1, most=9)
+    environment.number("M")
+    with pytest.raises(SettingsError, match="N is not set: a whole number from 1 to 9; M is not set: a number"):
+        environment.finish()
+
+
+def test_object_that_is_not_set_has_its_default():
+    assert Environment({}).json_object("O", default={"a": 1}) == {"a": 1}
