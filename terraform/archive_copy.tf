@@ -1,0 +1,136 @@
+# archive_copy: an object restored in the source bucket is copied to the archive that its extension names.
+#
+#   source bucket --ObjectRestore:Completed--> queue --> function --> archive buckets
+#                                                |           |
+#                                                +---> dead-letter queue
+
+locals {
+  archive_copy_source_bucket = coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
+
+  # Archive name -> bucket, and extension -> bucket: what the task calls its bucket_map.
+  archive_copy_buckets = {
+    for name, archive in var.archive_copy_archives : name => coalesce(archive.bucket, "${local.bucket_prefix}-archive-${name}")
+  }
+  archive_copy_bucket_map = merge([
+    for name, archive in var.archive_copy_archives : { for extension in archive.extensions : extension => local.archive_copy_buckets[name] }
+  ]...)
+
+  archive_copy_source_arn   = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
+  archive_copy_archive_arns = [for bucket in distinct(values(local.archive_copy_buckets)) : "arn:${local.partition}:s3:::${bucket}"]
+}
+
+# Where objects lie frozen and are restored, unless such a bucket is given.
+module "archive_copy_source_bucket" {
+  source = "./modules/private_bucket"
+  count  = var.archive_copy_enabled && var.archive_copy_source_bucket == null ? 1 : 0
+
+  name        = local.archive_copy_source_bucket
+  partition   = local.partition
+  kms_key_arn = var.kms_key_arn
+}
+
+# One archive for each name whose bucket is not given.
+module "archive_copy_archive_bucket" {
+  source   = "./modules/private_bucket"
+  for_each = { for name, archive in var.archive_copy_archives : name => archive if var.archive_copy_enabled && archive.bucket == null }
+
+  name        = local.archive_copy_buckets[each.key]
+  partition   = local.partition
+  kms_key_arn = var.kms_key_arn
+}
+
+# S3 forgets a notification that its target did not take; the queue keeps it until it is done.
+module "archive_copy_queue" {
+  source = "./modules/work_queue"
+  count  = var.archive_copy_enabled ? 1 : 0
+
+  name                     = "${var.name_prefix}-archive-copy"
+  partition                = local.partition
+  region                   = local.region
+  account_id               = local.account_id
+  function_timeout_seconds = var.archive_copy_timeout_seconds
+  sender                   = { service = "s3.amazonaws.com", source_arn = local.archive_copy_source_arn }
+  kms_key_arn              = var.kms_key_arn
+  alarm_topic_arn          = var.alarm_topic_arn
+}
+
+# `Completed` and not `Post`, which only says that a restore has begun.
+resource "aws_s3_bucket_notification" "archive_copy" {
+  count = var.archive_copy_enabled && var.archive_copy_manage_notification ? 1 : 0
+
+  bucket = var.archive_copy_source_bucket == null ? module.archive_copy_source_bucket[0].name : var.archive_copy_source_bucket
+
+  queue {
+    id        = "${var.name_prefix}-archive-copy"
+    queue_arn = module.archive_copy_queue[0].arn
+    events    = ["s3:ObjectRestore:Completed"]
+  }
+}
+
+# The function that copies.
+module "archive_copy" {
+  source = "./modules/lambda_task"
+  count  = var.archive_copy_enabled ? 1 : 0
+
+  name                  = "${var.name_prefix}-archive-copy"
+  description           = "Copies restored S3 objects to the archive bucket that their extension names."
+  handler               = "tasks.archive_copy.handler.handler"
+  package               = local.packages["archive_copy"]
+  defaults              = local.function_defaults
+  region                = local.region
+  memory_mb             = var.archive_copy_memory_mb
+  timeout_seconds       = var.archive_copy_timeout_seconds
+  reserved_concurrency  = var.archive_copy_reserved_concurrency
+  dead_letter_queue_arn = module.archive_copy_queue[0].dead_letter_queue_arn
+
+  queue = {
+    arn                 = module.archive_copy_queue[0].arn
+    batch_size          = var.archive_copy_batch_size
+    maximum_concurrency = var.archive_copy_maximum_concurrency
+  }
+
+  environment = {
+    bucket_map            = jsonencode(local.archive_copy_bucket_map)
+    copy_retries          = tostring(var.archive_copy_retries)
+    copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
+    COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
+    DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
+    MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)
+    LOGGING_LEVEL         = var.logging_level
+  }
+
+  # ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
+  permissions = {
+    FindObjects = {
+      actions   = ["s3:ListBucket"]
+      resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
+    }
+    ReadSource = {
+      actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+      resources = ["${local.archive_copy_source_arn}/*"]
+    }
+    CompareAndWriteArchives = {
+      actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+      resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
+    }
+  }
+}
+
+# Lambda's own error count does not see an object that failed in a batch whose others went well; this metric does.
+resource "aws_cloudwatch_metric_alarm" "archive_copy_failed" {
+  count = var.archive_copy_enabled ? 1 : 0
+
+  alarm_name          = "${var.name_prefix}-archive-copy-failed-objects"
+  alarm_description   = "Objects could not be copied: the log lines say which and why; what may still succeed is tried again."
+  namespace           = "BucketBrigade"
+  metric_name         = "Failed"
+  dimensions          = { service = "archive_copy" }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = compact([var.alarm_topic_arn])
+  ok_actions          = compact([var.alarm_topic_arn])
+}

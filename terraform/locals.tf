@@ -1,0 +1,38 @@
+# Where this deployment lives: ARNs and bucket names are put together from these three and hold in every partition.
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+data "aws_caller_identity" "current" {}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.id # `name` is deprecated from provider 6 on, `region` unknown before
+  account_id = data.aws_caller_identity.current.account_id
+
+  # Bucket names are unique in the world, so those made here carry account and region.
+  bucket_prefix = "${var.name_prefix}-${local.account_id}-${local.region}"
+
+  # Every task, and whether it is deployed. A task is a folder in tasks/ and a zip of the same name.
+  tasks = {
+    archive_copy = var.archive_copy_enabled
+  }
+  enabled_tasks = [for task, enabled in local.tasks : task if enabled]
+
+  # Where each task's code comes from: the zip in the package bucket named by its hash, else the zip of `make dist`.
+  packages = {
+    for task in local.enabled_tasks : task => {
+      file   = var.package_bucket == null ? "${var.package_dir}/${task}.zip" : null
+      bucket = var.package_bucket
+      key    = var.package_bucket == null ? null : "${var.package_prefix}${task}/${lookup(var.package_hashes, task, "")}.zip"
+    }
+  }
+
+  # What all functions have in common.
+  function_defaults = {
+    runtime            = var.runtime
+    architecture       = var.architecture
+    logging_level      = var.logging_level
+    log_retention_days = var.log_retention_days
+    kms_key_arn        = var.kms_key_arn
+    alarm_topic_arn    = var.alarm_topic_arn
+  }
+}

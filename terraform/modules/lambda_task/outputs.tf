@@ -1,0 +1,19 @@
+output "function_name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "function_arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "environment" {
+  description = "Environment variables of the function, as the tests compare them with the task's settings."
+  value       = aws_lambda_function.this.environment[0].variables
+}
+
+output "policy" {
+  description = "All that the function may do: the policy of its role, decoded."
+  value       = jsondecode(aws_iam_role_policy.this.policy)
+}

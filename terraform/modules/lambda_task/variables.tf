@@ -1,0 +1,100 @@
+variable "name" {
+  description = "Name of the function; role, log group and alarms are named after it."
+  type        = string
+
+  # The role's name, this and the region, may have 64 characters.
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,49}$", var.name))
+    error_message = "The name of a function must have 1 to 49 letters, digits, hyphens and underscores; it is \"${var.name}\"."
+  }
+}
+
+variable "description" {
+  description = "What the function does, in one sentence."
+  type        = string
+}
+
+variable "handler" {
+  description = "Import path of the handler in the zip."
+  type        = string
+}
+
+variable "package" {
+  description = "The zip: a local file, or bucket and key."
+  type = object({
+    file   = optional(string)
+    bucket = optional(string)
+    key    = optional(string)
+  })
+
+  validation {
+    condition     = (var.package.file == null) == (var.package.bucket != null && var.package.key != null)
+    error_message = "package must name either a file, or both bucket and key."
+  }
+}
+
+variable "defaults" {
+  description = "What all functions of the deployment have in common; the root module's variables of the same names say more."
+  type = object({
+    runtime            = string
+    architecture       = string
+    logging_level      = string
+    log_retention_days = number
+    kms_key_arn        = optional(string)
+    alarm_topic_arn    = optional(string)
+  })
+}
+
+variable "region" {
+  description = "AWS region, which ends the role's name."
+  type        = string
+}
+
+variable "memory_mb" {
+  description = "Memory in MB."
+  type        = number
+}
+
+variable "timeout_seconds" {
+  description = "Time-out in seconds."
+  type        = number
+}
+
+variable "reserved_concurrency" {
+  description = "Invocations set aside for the function, which are also its most. null: none."
+  type        = number
+  default     = null
+}
+
+variable "environment" {
+  description = "Environment variables: the task's settings, and no secret."
+  type        = map(string)
+}
+
+variable "permissions" {
+  description = "What the task itself may do, by statement id. Its log, queue, dead letters and key are added here."
+  type = map(object({
+    actions   = list(string)
+    resources = list(string)
+  }))
+
+  validation {
+    condition     = !contains(flatten([for permission in values(var.permissions) : concat(permission.actions, permission.resources)]), "*")
+    error_message = "permissions must name actions and resources, not \"*\"."
+  }
+}
+
+variable "queue" {
+  description = "Queue whose messages the function works on. null: none."
+  type = object({
+    arn                 = string
+    batch_size          = number
+    maximum_concurrency = optional(number)
+  })
+  default = null
+}
+
+variable "dead_letter_queue_arn" {
+  description = "Queue for events that failed for good: the task sends there, and so does Lambda after a failed asynchronous invocation."
+  type        = string
+}

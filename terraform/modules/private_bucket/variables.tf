@@ -1,0 +1,20 @@
+variable "name" {
+  description = "Name of the bucket."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
+    error_message = "The name of a bucket must have 3 to 63 lower-case letters, digits and hyphens; it is \"${var.name}\"."
+  }
+}
+
+variable "partition" {
+  description = "AWS partition, for ARNs."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts the objects. null: S3's own keys."
+  type        = string
+  default     = null
+}

@@ -1,0 +1,24 @@
+output "arn" {
+  description = "ARN of the queue."
+  value       = aws_sqs_queue.this.arn
+}
+
+output "url" {
+  description = "URL of the queue."
+  value       = aws_sqs_queue.this.url
+}
+
+output "dead_letter_queue_arn" {
+  description = "ARN of the dead-letter queue."
+  value       = aws_sqs_queue.dead_letters.arn
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the dead-letter queue."
+  value       = aws_sqs_queue.dead_letters.url
+}
+
+output "max_receive_count" {
+  description = "How often a message is handed out before it becomes a dead letter."
+  value       = var.max_receive_count
+}

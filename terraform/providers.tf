@@ -1,0 +1,7 @@
+# Region and credentials come from the environment (AWS_REGION, AWS_PROFILE and so on), so that one folder serves every
+# account and partition. Endpoints of an emulator go into a `*_override.tf` beside this file, which Terraform merges in.
+provider "aws" {
+  default_tags {
+    tags = var.tags
+  }
+}

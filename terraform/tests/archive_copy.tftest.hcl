@@ -1,0 +1,206 @@
+# archive_copy as a whole: what is made, named, set and allowed. Nothing here needs AWS or the network.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  package_dir = "./tests/packages"
+}
+
+run "defaults_make_source_and_one_archive" {
+  assert {
+    condition = output.archive_copy == {
+      function_name         = "bucket-brigade-archive-copy"
+      function_arn          = "arn:aws:lambda:eu-west-1:123456789012:function:a-function"
+      source_bucket         = "bucket-brigade-123456789012-eu-west-1-source"
+      archive_buckets       = { all = "bucket-brigade-123456789012-eu-west-1-archive-all" }
+      bucket_map            = { other = "bucket-brigade-123456789012-eu-west-1-archive-all" }
+      queue_url             = "https://sqs.example/a-queue"
+      dead_letter_queue_url = "https://sqs.example/a-queue"
+    }
+    error_message = "Names and addresses with no variable set are not the documented ones."
+  }
+
+  assert {
+    condition = module.archive_copy[0].environment == tomap({
+      bucket_map            = "{\"other\":\"bucket-brigade-123456789012-eu-west-1-archive-all\"}"
+      copy_retries          = "3"
+      copy_retry_sleep_secs = "1"
+      COPY_CONCURRENCY      = "8"
+      DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
+      MAX_RECEIVES          = "5"
+      LOGGING_LEVEL         = "INFO"
+    })
+    error_message = "The function's environment is not what its settings read."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.archive_copy[0].bucket == "bucket-brigade-123456789012-eu-west-1-source"
+    error_message = "The notification is not on the source bucket."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.archive_copy[0].queue[*].events == tolist([toset(["s3:ObjectRestore:Completed"])])
+    error_message = "A copy must be set off by a restore that is completed, and by nothing else."
+  }
+}
+
+run "archives_share_the_extensions_out" {
+  variables {
+    name_prefix = "b2"
+    archive_copy_archives = {
+      public    = { extensions = [".txt", ".tar.gz"] }
+      protected = { extensions = [".hdf", "other"], bucket = "existing-one" }
+    }
+  }
+
+  assert {
+    condition = output.archive_copy.bucket_map == {
+      ".txt"    = "b2-123456789012-eu-west-1-archive-public"
+      ".tar.gz" = "b2-123456789012-eu-west-1-archive-public"
+      ".hdf"    = "existing-one"
+      other     = "existing-one"
+    }
+    error_message = "bucket_map does not follow from the archives."
+  }
+
+  assert {
+    condition     = keys(module.archive_copy_archive_bucket) == ["public"]
+    error_message = "A bucket must be made for the archive without one, and for no other."
+  }
+
+  assert {
+    condition = { for statement in module.archive_copy[0].policy.Statement : statement.Sid => statement if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
+      FindObjects = {
+        Sid    = "FindObjects"
+        Effect = "Allow"
+        Action = ["s3:ListBucket"]
+        Resource = [
+          "arn:aws:s3:::b2-123456789012-eu-west-1-source",
+          "arn:aws:s3:::existing-one",
+          "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public",
+        ]
+      }
+      ReadSource = {
+        Sid      = "ReadSource"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+        Resource = ["arn:aws:s3:::b2-123456789012-eu-west-1-source/*"]
+      }
+      CompareAndWriteArchives = {
+        Sid    = "CompareAndWriteArchives"
+        Effect = "Allow"
+        Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+        Resource = [
+          "arn:aws:s3:::existing-one/*",
+          "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public/*",
+        ]
+      }
+    }
+    error_message = "The function may do more or less than to read the source and to compare and write its archives."
+  }
+}
+
+run "existing_buckets_are_used_and_not_made" {
+  variables {
+    archive_copy_source_bucket = "my-frozen-data"
+    archive_copy_archives      = { all = { extensions = ["other"], bucket = "my-archive" } }
+  }
+
+  assert {
+    condition     = length(module.archive_copy_source_bucket) == 0 && length(module.archive_copy_archive_bucket) == 0
+    error_message = "A bucket was made though all were given."
+  }
+
+  assert {
+    condition     = output.archive_copy.source_bucket == "my-frozen-data" && output.archive_copy.archive_buckets == { all = "my-archive" }
+    error_message = "The given buckets are not those in use."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.archive_copy[0].bucket == "my-frozen-data"
+    error_message = "The given source bucket does not notify the queue."
+  }
+}
+
+run "notification_is_left_alone_when_told_so" {
+  variables {
+    archive_copy_source_bucket       = "my-frozen-data"
+    archive_copy_manage_notification = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_notification.archive_copy) == 0
+    error_message = "The notification of the given bucket would be replaced."
+  }
+}
+
+run "switched_off_leaves_nothing" {
+  variables {
+    archive_copy_enabled = false
+    package_dir          = "./no-such-folder"
+  }
+
+  assert {
+    condition     = output.archive_copy == null
+    error_message = "The output of a task that is off must be null."
+  }
+
+  assert {
+    condition = length(flatten([
+      keys(module.archive_copy_archive_bucket), module.archive_copy_source_bucket, module.archive_copy_queue, module.archive_copy,
+      aws_s3_bucket_notification.archive_copy, aws_cloudwatch_metric_alarm.archive_copy_failed,
+    ])) == 0
+    error_message = "Something of the task is left."
+  }
+}
+
+run "code_comes_from_the_package_bucket_by_hash" {
+  variables {
+    package_dir    = "./no-such-folder"
+    package_bucket = "my-packages"
+    package_prefix = "bucket-brigade/"
+    package_hashes = { archive_copy = "0123abcd" }
+  }
+
+  assert {
+    condition     = jsonencode(local.packages) == jsonencode({ archive_copy = { file = null, bucket = "my-packages", key = "bucket-brigade/archive_copy/0123abcd.zip" } })
+    error_message = "The key of the zip is not the one that the build uploads."
+  }
+}
+
+run "one_failed_object_sets_off_an_alarm" {
+  variables {
+    alarm_topic_arn = "arn:aws:sns:eu-west-1:123456789012:alarms"
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.archive_copy_failed[0].dimensions == tomap({ service = "archive_copy" })
+      && aws_cloudwatch_metric_alarm.archive_copy_failed[0].threshold == 0
+      && aws_cloudwatch_metric_alarm.archive_copy_failed[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
+    )
+    error_message = "A failed object in a batch that went well otherwise would not be noticed."
+  }
+}
+
+run "another_partition_has_its_own_arns" {
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-us-gov" }
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "us-gov-west-1" }
+  }
+
+  assert {
+    condition = alltrue([
+      for resource in flatten([for statement in module.archive_copy[0].policy.Statement : statement.Resource if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid)]) :
+      startswith(resource, "arn:aws-us-gov:s3:::bucket-brigade-123456789012-us-gov-west-1-")
+    ])
+    error_message = "An ARN holds in one partition only."
+  }
+}

@@ -1,0 +1,158 @@
+# The function module on its own.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name                  = "work"
+  description           = "Works."
+  handler               = "tasks.work.handler.handler"
+  package               = { bucket = "my-packages", key = "work/0123.zip" }
+  region                = "eu-west-1"
+  memory_mb             = 256
+  timeout_seconds       = 100
+  environment           = { LOGGING_LEVEL = "ERROR" }
+  dead_letter_queue_arn = "arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"
+
+  defaults = {
+    runtime            = "python3.13"
+    architecture       = "arm64"
+    logging_level      = "ERROR"
+    log_retention_days = 30
+  }
+
+  permissions = {
+    ReadInbox = { actions = ["s3:GetObject"], resources = ["arn:aws:s3:::inbox/*"] }
+  }
+}
+
+run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  assert {
+    condition = { for statement in output.policy.Statement : statement.Sid => [statement.Effect, statement.Action, statement.Resource] } == {
+      ReadInbox       = ["Allow", ["s3:GetObject"], ["arn:aws:s3:::inbox/*"]]
+      SendDeadLetters = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"]]
+      WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-west-1:123456789012:log-group:a-group:*"]]
+    }
+    error_message = "The function may do more or less than it needs."
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.queue) == 0
+    error_message = "There is no queue to read."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"
+    error_message = "A failed asynchronous invocation would be lost."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "my-packages" && aws_lambda_function.this.s3_key == "work/0123.zip" && aws_lambda_function.this.filename == null
+    error_message = "The code does not come from the package bucket."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].log_format == "JSON" && aws_lambda_function.this.logging_config[0].application_log_level == "INFO"
+    error_message = "Lines must be JSON, and those of level INFO must pass Lambda: metrics are among them."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/work" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "The log is not kept as long as it should."
+  }
+
+  assert {
+    condition     = aws_iam_role.this.name == "work-eu-west-1"
+    error_message = "Two regions of one account would fight for one role."
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold } == { errors = 0, throttles = 0, duration = 90000 }
+    error_message = "The alarms must go off at the first error, the first refusal and at nine tenths of the time-out."
+  }
+}
+
+run "queue_is_read_in_batches_with_partial_answers" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-west-1:123456789012:work", batch_size = 7, maximum_concurrency = 5 }
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "One failed message would bring the whole batch back."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue[0].batch_size == 7 && aws_lambda_event_source_mapping.queue[0].scaling_config[0].maximum_concurrency == 5
+    error_message = "The queue is not read as told."
+  }
+
+  assert {
+    condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "TakeWork"] == [
+      [["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work"]]
+    ]
+    error_message = "The function may do more or less with its queue than to take messages."
+  }
+}
+
+run "given_key_encrypts_and_may_be_used" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    defaults = {
+      runtime            = "python3.13"
+      architecture       = "arm64"
+      logging_level      = "DEBUG"
+      log_retention_days = 30
+      kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/1234"
+      alarm_topic_arn    = "arn:aws:sns:eu-west-1:123456789012:alarms"
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/1234" && aws_cloudwatch_log_group.this.kms_key_id == "arn:aws:kms:eu-west-1:123456789012:key/1234"
+    error_message = "Environment or log is not encrypted with the given key."
+  }
+
+  assert {
+    condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "UseKey"] == [
+      [["kms:Decrypt", "kms:GenerateDataKey"], ["arn:aws:kms:eu-west-1:123456789012:key/1234"]]
+    ]
+    error_message = "The function may not use the key, or more than it."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].application_log_level == "DEBUG"
+    error_message = "Lambda would drop the lines that DEBUG asks for."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])])
+    error_message = "An alarm tells nobody."
+  }
+}
+
+run "permission_for_everything_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    permissions = { All = { actions = ["*"], resources = ["arn:aws:s3:::inbox"] } }
+  }
+
+  expect_failures = [var.permissions]
+}

@@ -1,0 +1,84 @@
+# The bucket module on its own.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name      = "inbox"
+  partition = "aws-cn"
+}
+
+run "bucket_is_private_versioned_encrypted_and_tidy" {
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
+    error_message = "An object that was overwritten could not be had back."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.this.block_public_acls, aws_s3_bucket_public_access_block.this.block_public_policy,
+      aws_s3_bucket_public_access_block.this.ignore_public_acls, aws_s3_bucket_public_access_block.this.restrict_public_buckets,
+    ])
+    error_message = "The bucket could be made public."
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+    error_message = "Objects are not encrypted."
+  }
+
+  assert {
+    condition = jsondecode(aws_s3_bucket_policy.this.policy).Statement == [{
+      Sid       = "DenyWithoutTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = ["arn:aws-cn:s3:::inbox", "arn:aws-cn:s3:::inbox/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+    error_message = "The bucket could be reached without TLS, or its policy does more than to prevent that."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7 && length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0
+    error_message = "Stale uploads must go after a week, and nothing else ever."
+  }
+}
+
+run "given_key_encrypts_objects" {
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/1234"
+  }
+
+  assert {
+    condition = (
+      one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
+      && one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == "arn:aws-cn:kms:cn-north-1:123456789012:key/1234"
+      && one(aws_s3_bucket_server_side_encryption_configuration.this.rule).bucket_key_enabled
+    )
+    error_message = "Objects are not encrypted with the given key."
+  }
+}
+
+run "too_long_name_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  variables {
+    name = "a-name-of-sixty-four-characters-which-is-one-more-than-s3-allows"
+  }
+
+  expect_failures = [var.name]
+}

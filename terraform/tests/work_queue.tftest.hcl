@@ -1,0 +1,136 @@
+# The queue module on its own.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name                     = "work"
+  partition                = "aws-cn"
+  region                   = "cn-north-1"
+  account_id               = "123456789012"
+  function_timeout_seconds = 120
+}
+
+run "standard_queue_keeps_and_hands_out_messages_long_enough" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.visibility_timeout_seconds == 720
+    error_message = "A message must stay hidden six times as long as an invocation may take."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.message_retention_seconds == 1209600 && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
+    error_message = "Both queues must keep messages for 14 days."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.sqs_managed_sse_enabled && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
+    error_message = "Both queues must be encrypted."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.dead_letters.arn, maxReceiveCount = 5 }
+    error_message = "A message that fails five times must become a dead letter."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws-cn:sqs:cn-north-1:123456789012:work"] }
+    error_message = "Only the queue itself may fill its dead-letter queue by redrive."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.age.threshold == 1440 && aws_cloudwatch_metric_alarm.dead_letters.threshold == 0
+    error_message = "The alarms must go off after two visibility time-outs and at the first dead letter."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.policy).Statement[*].Effect == ["Deny"]
+    error_message = "Without a sender nobody may send on the strength of the queue's policy."
+  }
+}
+
+run "sender_may_send_for_its_resource_in_this_account_only" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    sender = { service = "s3.amazonaws.com", source_arn = "arn:aws-cn:s3:::inbox" }
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.this.policy).Statement[1] == {
+      Sid       = "AllowSender"
+      Effect    = "Allow"
+      Principal = { Service = "s3.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws-cn:sqs:cn-north-1:123456789012:work"
+      Condition = {
+        ArnEquals    = { "aws:SourceArn" = "arn:aws-cn:s3:::inbox" }
+        StringEquals = { "aws:SourceAccount" = "123456789012" }
+      }
+    }
+    error_message = "Another bucket or account could send."
+  }
+
+  assert {
+    condition = alltrue([
+      for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] :
+      jsondecode(queue.policy).Statement[0].Effect == "Deny" && jsondecode(queue.policy).Statement[0].Condition == { Bool = { "aws:SecureTransport" = "false" } }
+    ])
+    error_message = "A queue could be reached without TLS."
+  }
+}
+
+run "fifo_queue_has_fifo_dead_letters_and_high_throughput" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    fifo = true
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.name == "work.fifo" && aws_sqs_queue.dead_letters.name == "work-dead-letters.fifo" && aws_sqs_queue.dead_letters.fifo_queue
+    error_message = "The dead-letter queue of a FIFO queue must be one too, and both names must say so."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.deduplication_scope == "messageGroup" && aws_sqs_queue.this.fifo_throughput_limit == "perMessageGroupId"
+    error_message = "Throughput would be limited for the queue as a whole."
+  }
+}
+
+run "given_key_encrypts_both_queues" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/1234"
+  }
+
+  assert {
+    condition     = alltrue([for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : queue.kms_master_key_id == "arn:aws-cn:kms:cn-north-1:123456789012:key/1234"])
+    error_message = "A queue is not encrypted with the given key."
+  }
+}
+
+run "impossible_timeout_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    function_timeout_seconds = 901
+  }
+
+  expect_failures = [var.function_timeout_seconds]
+}

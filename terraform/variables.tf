@@ -1,0 +1,328 @@
+# ---- The deployment ----
+
+variable "name_prefix" {
+  description = "Begins the name of everything made here. Two deployments in one account and region need two prefixes."
+  type        = string
+  default     = "bucket-brigade"
+  nullable    = false
+
+  # A bucket name has at most 63 characters; the account (12), the longest region (14), "source" and three hyphens take 35.
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,26}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must have 2 to 28 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, for example \"bucket-brigade\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything made here that can carry tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(var.tags) <= 50 && !anytrue([for key in keys(var.tags) : startswith(lower(key), "aws:")])
+    error_message = "tags must hold at most 50 entries, and no key may begin with \"aws:\", which AWS keeps for itself."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic that every alarm tells when it goes off and when it is over. null: the alarms are only to be seen in CloudWatch."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[^:]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn must be the ARN of an SNS topic, for example \"arn:aws:sns:eu-west-1:123456789012:alarms\", or null."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts queues, logs, function environments and the buckets made here. null: AWS's own keys. The README says what the key's policy must allow."
+  type        = string
+  default     = null
+
+  # An alias is refused, because IAM policies know keys by their key id only.
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key and not of an alias, for example \"arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that log lines are kept, 0 for ever. The log says what was archived where, hence a year."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of the periods that CloudWatch Logs knows, for example 30, 90 or 365, or 0 for ever."
+  }
+}
+
+variable "logging_level" {
+  description = "Least level of the log lines that functions write."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.logging_level)
+    error_message = "logging_level must be DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+# ---- The code ----
+
+variable "package_dir" {
+  description = "Folder of the zips that `make dist` builds. Not used when package_bucket is set."
+  type        = string
+  default     = "../dist"
+  nullable    = false
+
+  validation {
+    condition     = var.package_bucket != null || alltrue([for task in local.enabled_tasks : fileexists("${var.package_dir}/${task}.zip")])
+    error_message = "package_dir must hold one zip a task (${join(", ", [for task in local.enabled_tasks : "${task}.zip"])}): run `make dist`, or set package_bucket and package_hashes."
+  }
+}
+
+variable "package_bucket" {
+  description = "Bucket that the build uploaded the zips to, in the region of the functions. null: the zips in package_dir."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.package_bucket))
+    error_message = "package_bucket must be the name of an S3 bucket, or null to take the zips in package_dir."
+  }
+}
+
+variable "package_prefix" {
+  description = "What the keys in package_bucket begin with: the build's PACKAGE_PREFIX."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.package_prefix == "" || (endswith(var.package_prefix, "/") && !startswith(var.package_prefix, "/"))
+    error_message = "package_prefix must be empty, or end with \"/\" and not begin with it, for example \"bucket-brigade/\"."
+  }
+}
+
+variable "package_hashes" {
+  description = "Content hash of each task's zip in package_bucket, by task: the hashes in the build's manifest. Required for every enabled task when package_bucket is set."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for hash in values(var.package_hashes) : can(regex("^[0-9A-Za-z_-]+$", hash))])
+    error_message = "package_hashes must hold hashes as the build prints them, without a folder and without \".zip\"."
+  }
+
+  validation {
+    condition     = var.package_bucket == null || length(setsubtract(local.enabled_tasks, keys(var.package_hashes))) == 0
+    error_message = "package_hashes must name the hash of every enabled task when package_bucket is set: missing ${join(", ", setsubtract(local.enabled_tasks, keys(var.package_hashes)))}."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda runtime. The zips carry bytecode of python3.13, another version compiles at every cold start."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
+    error_message = "runtime must be a Python runtime of Lambda from 3.11 on, for example \"python3.13\"."
+  }
+}
+
+variable "architecture" {
+  description = "Processor of the functions. The zips are pure Python and run on both; arm64 costs less."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be \"arm64\" or \"x86_64\"."
+  }
+}
+
+# ---- archive_copy ----
+
+variable "archive_copy_enabled" {
+  description = "Whether archive_copy is deployed. false leaves nothing of it, as far as its buckets are empty: AWS refuses to delete any other."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "archive_copy_source_bucket" {
+  description = "Existing bucket whose restored objects are copied. null: make one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.archive_copy_source_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.archive_copy_source_bucket))
+    error_message = "archive_copy_source_bucket must be the name of an S3 bucket, or null to have one made."
+  }
+}
+
+variable "archive_copy_archives" {
+  description = "The archives by name: the extensions that go there, with their dot, `other` for all that no archive names; and an existing bucket, or none to have one made."
+  type = map(object({
+    extensions = list(string)
+    bucket     = optional(string)
+  }))
+  default  = { all = { extensions = ["other"] } }
+  nullable = false
+
+  validation {
+    condition     = length(var.archive_copy_archives) > 0 && alltrue([for archive in values(var.archive_copy_archives) : length(archive.extensions) > 0])
+    error_message = "archive_copy_archives must hold at least one archive, and each archive at least one extension."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.archive_copy_archives) : can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", name))])
+    error_message = "archive_copy_archives: an archive's name must consist of lower-case letters, digits and inner hyphens, because it becomes part of its bucket's name."
+  }
+
+  validation {
+    condition = alltrue([
+      for extension in flatten(values(var.archive_copy_archives)[*].extensions) : extension == "other" || can(regex("^\\.[^/]+$", extension))
+    ])
+    error_message = "archive_copy_archives: an extension must begin with its dot and hold no \"/\", for example \".txt\" or \".tar.gz\", or be \"other\"."
+  }
+
+  # The task does not tell upper from lower case.
+  validation {
+    condition = (
+      length(distinct([for extension in flatten(values(var.archive_copy_archives)[*].extensions) : lower(extension)]))
+      == length(flatten(values(var.archive_copy_archives)[*].extensions))
+    )
+    error_message = "archive_copy_archives: each extension may be named once only, whatever its case, because an object goes to one archive."
+  }
+
+  validation {
+    condition = alltrue([
+      for archive in values(var.archive_copy_archives) : archive.bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", archive.bucket))
+    ])
+    error_message = "archive_copy_archives: bucket must be the name of an S3 bucket, or be left out to have one made."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, archive in var.archive_copy_archives : archive.bucket != null || length("${local.bucket_prefix}-archive-${name}") <= 63
+    ])
+    error_message = "archive_copy_archives: the name of a bucket to be made, \"${local.bucket_prefix}-archive-\" and the archive's name, may have 63 characters: shorten name_prefix or the archive's name, or give a bucket."
+  }
+
+  validation {
+    condition     = !contains([for archive in values(var.archive_copy_archives) : coalesce(archive.bucket, "-")], coalesce(var.archive_copy_source_bucket, "."))
+    error_message = "archive_copy_archives: the source bucket cannot be an archive of itself, because an object is archived under its own key."
+  }
+}
+
+variable "archive_copy_manage_notification" {
+  description = "Whether the source bucket's notification is set here. S3 knows one notification configuration a bucket and this replaces it whole: false for a given bucket that has others, and add the queue to them."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "archive_copy_retries" {
+  description = "How often one copy is tried in all within one invocation: 3 is the first time and two more."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = var.archive_copy_retries >= 1 && var.archive_copy_retries <= 10 && floor(var.archive_copy_retries) == var.archive_copy_retries
+    error_message = "archive_copy_retries must be a whole number from 1 to 10; it counts the first try too."
+  }
+}
+
+variable "archive_copy_retry_sleep_seconds" {
+  description = "Seconds before the second try of a copy; later waits grow from there."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.archive_copy_retry_sleep_seconds >= 0 && var.archive_copy_retry_sleep_seconds <= 60
+    error_message = "archive_copy_retry_sleep_seconds must be a number from 0 to 60."
+  }
+}
+
+variable "archive_copy_concurrency" {
+  description = "How many objects one invocation copies at a time."
+  type        = number
+  default     = 8
+  nullable    = false
+
+  validation {
+    condition     = var.archive_copy_concurrency >= 1 && var.archive_copy_concurrency <= 64 && floor(var.archive_copy_concurrency) == var.archive_copy_concurrency
+    error_message = "archive_copy_concurrency must be a whole number from 1 to 64."
+  }
+}
+
+variable "archive_copy_memory_mb" {
+  description = "Memory of the function in MB. S3 copies the bytes itself; memory only buys processor time for starting and signing."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.archive_copy_memory_mb >= 128 && var.archive_copy_memory_mb <= 10240 && floor(var.archive_copy_memory_mb) == var.archive_copy_memory_mb
+    error_message = "archive_copy_memory_mb must be a whole number from 128 to 10240."
+  }
+}
+
+variable "archive_copy_timeout_seconds" {
+  description = "Time-out of the function in seconds. A message that failed comes back after six times as long; an object of hundreds of GB needs it all."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.archive_copy_timeout_seconds >= 10 && var.archive_copy_timeout_seconds <= 900 && floor(var.archive_copy_timeout_seconds) == var.archive_copy_timeout_seconds
+    error_message = "archive_copy_timeout_seconds must be a whole number from 10 to 900, which is Lambda's own limit."
+  }
+}
+
+variable "archive_copy_batch_size" {
+  description = "How many messages one invocation gets at most."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  # Above 10, Lambda demands a batching window, and one time-out would have to do for ever more copies.
+  validation {
+    condition     = var.archive_copy_batch_size >= 1 && var.archive_copy_batch_size <= 10 && floor(var.archive_copy_batch_size) == var.archive_copy_batch_size
+    error_message = "archive_copy_batch_size must be a whole number from 1 to 10."
+  }
+}
+
+variable "archive_copy_reserved_concurrency" {
+  description = "Invocations set aside for this function, which are also its most. null: none. To hold it back, archive_copy_maximum_concurrency is the better way: a message whose invocation is refused counts as received."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.archive_copy_reserved_concurrency == null || try(var.archive_copy_reserved_concurrency >= 1 && floor(var.archive_copy_reserved_concurrency) == var.archive_copy_reserved_concurrency, false)
+    error_message = "archive_copy_reserved_concurrency must be a whole number from 1 on, or null; to stop the task, set archive_copy_enabled to false."
+  }
+}
+
+variable "archive_copy_maximum_concurrency" {
+  description = "Invocations that the queue starts at a time at most. null: as many as the account allows."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.archive_copy_maximum_concurrency == null || try(var.archive_copy_maximum_concurrency >= 2 && var.archive_copy_maximum_concurrency <= 1000 && floor(var.archive_copy_maximum_concurrency) == var.archive_copy_maximum_concurrency, false)
+    error_message = "archive_copy_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits, or null."
+  }
+}

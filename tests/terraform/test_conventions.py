@@ -1,0 +1,84 @@
+"""What a reader of terraform/ may rely on, read from its files: Terraform itself is not needed."""
+
+import re
+from pathlib import Path
+
+import hcl2
+import pytest
+
+TERRAFORM = Path(__file__).parents[2] / "terraform"
+MODULES = [TERRAFORM, *sorted((TERRAFORM / "modules").iterdir())]
+FILES = [file for module in MODULES for file in sorted(module.glob("*.tf")) if not file.name.endswith("_override.tf")]
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(TERRAFORM)))
+each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+
+
+def blocks(file, kind):
+    """The blocks of one kind in a file: name -> content."""
+    if not file.exists():
+        return {}
+    with file.open(encoding="utf-8") as lines:
+        found = hcl2.load(lines).get(kind, [])
+    return {name.strip('"'): content for block in found for name, content in block.items()}
+
+
+@each_module
+def test_module_has_the_files_that_every_module_has(module):
+    names = {file.name for file in module.glob("*.tf")}
+
+    assert {"versions.tf", "variables.tf", "outputs.tf"} <= names
+
+
+@each_module
+def test_variable_has_type_and_description(module):
+    variables = blocks(module / "variables.tf", "variable")
+
+    assert variables
+    assert [name for name, variable in variables.items() if not {"type", "description"} <= variable.keys()] == []
+
+
+def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
+    variables = blocks(TERRAFORM / "variables.tf", "variable")
+    unchecked = {name for name, variable in variables.items() if "validation" not in variable}
+
+    assert unchecked == {name for name, variable in variables.items() if "bool" in variable["type"]}
+
+
+@each_module
+def test_output_has_a_description(module):
+    outputs = blocks(module / "outputs.tf", "output")
+
+    assert outputs
+    assert [name for name, output in outputs.items() if "description" not in output] == []
+
+
+@each_file
+def test_resource_and_module_call_have_a_comment_above_that_says_why(file):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    bare = [line for above, line in zip(lines, lines[1:]) if re.match("(resource|module) ", line) and above[:1] != "#"]
+
+    assert bare == []
+
+
+@each_file
+def test_arn_and_domain_hold_in_every_partition(file):
+    text = re.sub(r"(?m)^\s*(description|error_message|condition)\s*=.*$", "", file.read_text(encoding="utf-8"))
+
+    # Service principals of Lambda and S3 are the same in every partition.
+    domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - {"lambda.amazonaws.com", "s3.amazonaws.com"}
+    assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
+
+
+@each_file
+def test_skip_of_checkov_has_a_reason(file):
+    skips = re.findall(r"checkov:skip=(\w+)(?::(.*))?", file.read_text(encoding="utf-8"))
+
+    assert [check for check, reason in skips if len(reason.split()) < 4] == []
+
+
+def test_example_of_tfvars_names_every_variable():
+    example = (TERRAFORM / "terraform.tfvars.example").read_text(encoding="utf-8")
+    named = re.findall(r"(?m)^(?:# )?(\w+) *=", example)
+
+    assert sorted(named) == sorted(blocks(TERRAFORM / "variables.tf", "variable"))
