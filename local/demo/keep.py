@@ -1,0 +1,48 @@
+"""The demo left up, for whoever wants to try it with the AWS CLI."""
+
+import json
+import shlex
+import signal
+from contextlib import suppress
+
+from local.demo.screen import Screen
+from local.stack import Stack
+from tasks.utils.s3_object import printable
+
+
+def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
+    """Says how the AWS CLI talks to it, and shows what the functions archive, until Ctrl-C, which ends it.
+
+    Args:
+        stack: what runs.
+        screen: where it is said.
+        frozen: bucket and key of an object that can be restored by hand.
+    """
+    bucket, key = frozen
+    archive = stack.outputs["archive_copy"]["archive_buckets"]["documents"]
+    screen.title("It stays up until Ctrl-C. For the AWS CLI in another terminal:")
+    credentials = stack.aws.admin_credentials
+    environment = {
+        "AWS_ENDPOINT_URL": stack.aws.endpoint_url,
+        "AWS_ACCESS_KEY_ID": credentials["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": credentials["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": stack.aws.region,
+    }
+    for name, value in environment.items():
+        screen.say(f"export {name}={value}")
+    screen.say("")
+    screen.say(f"aws s3 ls --recursive s3://{bucket}")
+    screen.say(f"aws s3api restore-object --bucket {bucket} --key {shlex.quote(key)} --restore-request Days=1")
+    screen.say(f"aws s3 cp {shlex.quote(f's3://{archive}/{key}')} -")
+    stack.functions.on_log = lambda _, line: _show(screen, line)
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
+    stack.functions.on_log = None
+    screen.say("stopped; nothing is left running")
+
+
+def _show(screen: Screen, line: str) -> None:
+    said = json.loads(line) if line.startswith("{") else {}
+    if "key" in said:
+        screen.say(f"{said['message']}  {printable(said['key'])}  {said.get('destination') or ''}")

@@ -1,0 +1,156 @@
+"""The Runtime API of one sandbox, through which its runtime client gets events and posts answers.
+
+See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import queue
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from uuid import uuid4
+
+
+class Ending(Enum):
+    """How a sandbox's initialization or an invocation ended."""
+
+    READY = "ready"
+    INIT_ERROR = "init error"
+    RESPONSE = "response"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    EXIT = "exit"
+    OUT_OF_MEMORY = "out of memory"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an initialization or an invocation.
+
+    Attributes:
+        ending: How it ended.
+        body: What the runtime posted: the function's answer or its error, as JSON. Empty where it posted nothing.
+        exit_status: What is known of the process's end, as Lambda words it. Empty unless it ended by itself.
+    """
+
+    ending: Ending
+    body: bytes = b""
+    exit_status: str = ""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One event on its way to the function.
+
+    Attributes:
+        request_id: The id of the invocation.
+        function_arn: The ARN that was invoked.
+        payload: The event, as JSON.
+        timeout: How many seconds the function has.
+    """
+
+    request_id: str
+    function_arn: str
+    payload: bytes
+    timeout: float
+
+
+class RuntimeApi(socketserver.TCPServer):
+    """Serves one runtime client, which makes one request at a time, in one thread."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Request)
+        self.invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self.posted: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="Runtime API", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Host and port, as the runtime client wants them."""
+        host, port = self.server_address
+        return f"{host}:{port}"
+
+    def outcome(self, request_id: str, hoped_for: Ending, *, seconds: float) -> Outcome | None:
+        """Wait some seconds for what the runtime client posts of a request, `init` being its first."""
+        until = time.perf_counter() + seconds
+        while True:
+            try:
+                posted_id, outcome = self.posted.get(timeout=max(0.0, until - time.perf_counter()))
+            except queue.Empty:
+                return None
+            # A runtime client says after each answer that it is ready for more, when nobody waits for that any more.
+            if posted_id == request_id or outcome.ending == hoped_for == Ending.READY:
+                return outcome
+
+    def close(self) -> None:
+        """Stop serving; the runtime client must have ended before."""
+        self._closing = True
+        self.invocations.put(None)
+        # Wakes the server where it waits for a request.
+        socket.create_connection(self.server_address).close()
+        self._thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a runtime client that was killed in the middle of a request; `Sandbox` sees that it ended."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self.handle_request()
+
+
+class _Request(BaseHTTPRequestHandler):
+    """One request of the runtime client."""
+
+    server: RuntimeApi
+    # An answer must leave in one segment and at once: with an unbuffered socket and Nagle's algorithm the second
+    # segment waits up to 40 ms for an acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:  # pylint: disable=invalid-name
+        """Hand out the next invocation, once there is one."""
+        self.server.posted.put(("", Outcome(Ending.READY)))
+        invocation = self.server.invocations.get()
+        if invocation is None:
+            self._answer(410, b"", {})
+            return
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.timeout) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            "Lambda-Runtime-Trace-Id": _trace_id(),
+        }
+        self._answer(200, invocation.payload, headers)
+
+    def do_POST(self) -> None:  # pylint: disable=invalid-name
+        """Take a function's answer or error."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        *_, request_id, what = self.path.split("/")
+        endings = {"response": Ending.RESPONSE, "error": Ending.INIT_ERROR if request_id == "init" else Ending.ERROR}
+        self.server.posted.put((request_id, Outcome(endings[what], body)))
+        self._answer(202, b'{"status":"OK"}', {})
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of requests that were answered."""
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _trace_id() -> str:
+    return f"Root=1-{int(time.time()):08x}-{uuid4().hex[:24]};Parent={uuid4().hex[:16]};Sampled=0"

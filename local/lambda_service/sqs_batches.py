@@ -1,0 +1,75 @@
+"""Batches of messages as functions see them, and what functions answer to them.
+
+See https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+"""
+
+import base64
+import json
+from collections.abc import Collection
+from typing import Any
+
+from moto.awslambda.models import EventSourceMapping
+from moto.events.models import EventPattern
+from moto.sqs.models import Message
+
+
+def sqs_record(message: Message, mapping: EventSourceMapping) -> dict[str, Any]:
+    """Make what a function gets of a message."""
+    attributes = {
+        "ApproximateReceiveCount": message.approximate_receive_count,
+        "SentTimestamp": message.sent_timestamp,
+        "SenderId": message.sender_id,
+        "ApproximateFirstReceiveTimestamp": message.approximate_first_receive_timestamp,
+        "SequenceNumber": message.sequence_number,
+        "MessageGroupId": message.group_id,
+        "MessageDeduplicationId": message.deduplication_id,
+        "AWSTraceHeader": message.system_attributes.get("AWSTraceHeader", {}).get("StringValue"),
+    }
+    record = {
+        "messageId": message.id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {name: str(value) for name, value in attributes.items() if value is not None},
+        "messageAttributes": {name: _message_attribute(value) for name, value in message.message_attributes.items()},
+        "md5OfBody": message.body_md5,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": mapping.event_source_arn,
+        "awsRegion": mapping.region,
+    }
+    if message.message_attributes:
+        record["md5OfMessageAttributes"] = message.attribute_md5
+    return record
+
+
+def _message_attribute(attribute: dict[str, Any]) -> dict[str, Any]:
+    lower = {name[0].lower() + name[1:]: value for name, value in attribute.items()}
+    if isinstance(lower.get("binaryValue"), bytes):
+        lower["binaryValue"] = base64.b64encode(lower["binaryValue"]).decode()
+    return {**lower, "stringListValues": [], "binaryListValues": []}
+
+
+def passes(record: dict[str, Any], criteria: dict[str, Any] | None) -> bool:
+    """Say whether a record passes the filter of a mapping, which any one of its patterns lets it."""
+    patterns = [json.loads(one["Pattern"]) for one in (criteria or {}).get("Filters") or []]
+    try:
+        body = json.loads(record["body"])
+    except ValueError:
+        body = record["body"]
+    matches = [EventPattern(None, pattern).matches_event({**record, "body": body}) for pattern in patterns]
+    return any(matches) or not matches
+
+
+def reported_failures(payload: bytes, message_ids: Collection[str]) -> Collection[str]:
+    """Read which messages of a batch failed from the answer of a function that reports them.
+
+    No answer and one without failures mean that all is done; one that makes no sense means that nothing is.
+    See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    try:
+        answer = json.loads(payload)
+        failures = None if answer is None else answer.get("batchItemFailures")
+        reported = [failure["itemIdentifier"] for failure in ([] if failures is None else failures)]
+        makes_sense = failures is None or isinstance(failures, list) and set(reported) <= set(message_ids)
+        return reported if makes_sense else message_ids
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return message_ids

@@ -1,0 +1,68 @@
+"""Moto, mended where it answers otherwise than AWS does.
+
+Each mend is one function that wraps one of moto's; its docstring says what AWS does and what moto does instead, and
+its test fails when moto has become right by itself, so that the mend can go.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from local.mends import (
+    events,
+    iam,
+    lambda_,
+    s3_checksums,
+    s3_copy,
+    s3_destinations,
+    s3_events,
+    s3_limits,
+    s3_permissions,
+    s3_requests,
+    s3_restore,
+    s3_tags,
+    s3_versions,
+    sqs,
+)
+from local.mends.hooks import HOOKS, Hooks
+from local.mends.mending import MENDS, Applications, Mend
+
+__all__ = [
+    "MENDS",
+    "Hooks",
+    "Mend",
+    "applied",
+    "events",
+    "iam",
+    "lambda_",
+    "s3_checksums",
+    "s3_copy",
+    "s3_destinations",
+    "s3_events",
+    "s3_limits",
+    "s3_permissions",
+    "s3_requests",
+    "s3_restore",
+    "s3_tags",
+    "s3_versions",
+    "sqs",
+]
+
+_applications = Applications()
+
+
+@contextmanager
+def applied(*, without: Collection[Mend] = ()) -> Iterator[Hooks]:
+    """Apply all mends to the moto of this process until the block ends; blocks may be nested.
+
+    Args:
+        without: Mends to leave out.
+
+    Yields:
+        The settings of the mends, which go back to their defaults when the outermost block ends.
+    """
+    _applications.enter(without)
+    try:
+        yield HOOKS
+    finally:
+        if _applications.leave():
+            HOOKS.reset()

@@ -1,0 +1,13 @@
+"""Error answers of S3 whose status moto would not give them."""
+
+from xml.sax.saxutils import escape
+
+Answer = tuple[int, dict[str, str], str]
+
+
+def refusal(method: str, status: int, code: str, message: str) -> Answer:
+    """Make the answer to a request that fails; to a HEAD it has no body."""
+    if method == "HEAD":
+        return status, {}, ""
+    body = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    return status, {"content-type": "application/xml"}, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'

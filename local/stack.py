@@ -1,0 +1,49 @@
+"""Everything that is deployed, on this machine: the embedded AWS, what Terraform made in it, the functions at work."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import terraform
+from local.embedded_aws import EmbeddedAws
+from local.lambda_service import LambdaService
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs.
+
+    Attributes:
+        aws: the embedded AWS.
+        functions: the Lambda service in it.
+        outputs: Terraform's outputs.
+    """
+
+    aws: EmbeddedAws
+    functions: LambdaService
+    outputs: Mapping[str, Any]
+
+
+@contextmanager
+def running(
+    variables: Mapping[str, Any], *, folder: Path, on_progress: Callable[[terraform.Progress], None]
+) -> Iterator[Stack]:
+    """Starts the stack, and stops it again when the block ends, however it ends.
+
+    Args:
+        variables: the values of Terraform's input variables.
+        folder: where Terraform works.
+        on_progress: is told how far Terraform is.
+
+    Yields:
+        The `Stack`.
+
+    Raises:
+        DeploymentError: Terraform is not there, finds no provider, or fails.
+    """
+    with EmbeddedAws() as aws:
+        outputs = terraform.apply(aws, folder, variables, on_progress=on_progress)
+        with LambdaService(aws) as functions:
+            yield Stack(aws, functions, outputs)

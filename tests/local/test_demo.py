@@ -1,0 +1,128 @@
+"""The demo as a person runs it: in a pipe, kept up, used by hand, interrupted."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local import stack
+from local.demo import archive_copy
+from local.embedded_aws import EmbeddedAws
+from local.terraform import DeploymentError
+from tests.support import subreaper
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("terraform") and os.environ.get("CI") != "true", reason="Terraform is not installed"
+)
+
+
+class Demo:
+    """A demo that runs."""
+
+    def __init__(self, process):
+        self._process = process
+        self.lines = []
+
+    def read_until(self, pattern):
+        """Reads lines up to the first one that matches, and returns the match."""
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError("the demo ended before it said this:\n" + "\n".join(self.lines))
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self):
+        """Returns exit status and what is left running, once it has ended."""
+        said = json.loads(self.read_until(r'^\{"status"').string)
+        return said["status"], said["left"]
+
+
+@contextmanager
+def demo(folder, **environment):
+    demo_itself = [sys.executable, "-m", "local.demo", "--folder", str(folder)]
+    command = [sys.executable, "-m", "tests.support.subreaper", *demo_itself]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**inherited, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield Demo(process)
+        finally:
+            process.terminate()
+
+
+def keys(client, bucket):
+    return [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+def test_demo_archives_everything_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
+    with demo(tmp_path, KEEP="1") as running:
+        running.read_until(r"15 objects restored: 13 archived and verified \(1 after retries\), 2 in the dead-letter")
+        summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+        assert {**summary, "seconds": None} == {
+            "objects": 15, "copied": 13, "retried": 1, "dead_lettered": 2, "lost": 0, "seconds": None
+        }
+        endpoint, key_id, secret, region = (running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES)
+        s3 = boto3.session.Session(key_id, secret, region_name=region).client("s3", endpoint_url=endpoint)
+        bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
+        archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
+        by_hand = archive_copy.LEFT_FROZEN.key
+        assert by_hand in keys(s3, bucket)
+        assert by_hand not in keys(s3, archive)
+        s3.restore_object(Bucket=bucket, Key=by_hand, RestoreRequest={"Days": 1})
+        running.read_until(rf"^archived  {re.escape(by_hand)}")
+        assert s3.get_object(Bucket=archive, Key=by_hand)["Body"].read() == archive_copy.LEFT_FROZEN.body
+        running.interrupt()
+        assert running.end() == (0, [])
+
+
+NAMES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+
+
+def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
+    with demo(tmp_path) as running:
+        running.read_until("on this machine")
+        running.read_until(r"Terraform: \d+ of \d+ resources made")
+        running.interrupt()
+        assert running.end() == (130, [])
+
+
+def test_deployment_without_a_package_says_what_to_do(tmp_path):
+    with pytest.raises(DeploymentError, match="terraform apply failed:\n.*run `make dist`"):
+        start_and_stop(tmp_path, package_dir=str(tmp_path / "no-such-folder"))
+    assert not dict(subreaper.children())
+
+
+def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    start = EmbeddedAws.start
+
+    def start_without_buckets(aws):
+        start(aws)
+        aws.faults.add("CreateBucket", times=99, status=403, code="AccessDenied", message="No buckets for you.")
+
+    monkeypatch.setattr(EmbeddedAws, "start", start_without_buckets)
+    (tmp_path / "archive_copy.zip").write_bytes(AN_EMPTY_ZIP)
+    with pytest.raises(DeploymentError, match="terraform apply failed:\n.*AccessDenied.*No buckets for you"):
+        start_and_stop(tmp_path, package_dir=str(tmp_path))
+    assert not dict(subreaper.children())
+
+
+AN_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+
+
+def start_and_stop(folder, **variables):
+    with stack.running(variables, folder=folder / "work", on_progress=lambda _: None):
+        pytest.fail("the apply was to fail")

@@ -1,0 +1,164 @@
+import json
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from moto.core.authorization import enable_iam_authentication
+
+from local.mends import iam
+from tests.local.mending import ACCOUNT, REGION, mended, new_client
+
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+def allow(action, resource, **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action, resource, **more):
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+def keys_of_role(stage, *statements):
+    """The keys of a role that may do what some statements say."""
+    role = stage.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)["Role"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    stage.client("iam").put_role_policy(RoleName="role", PolicyName="policy", PolicyDocument=policy)
+    keys = stage.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="session")["Credentials"]
+    return {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+
+
+def client_of_role(stage, service, *statements):
+    """A client with those keys."""
+    return new_client(service, **keys_of_role(stage, *statements))
+
+
+def is_permitted(call, **arguments):
+    """Whether a call is not denied, when permissions are enforced."""
+    with enable_iam_authentication():
+        try:
+            call(**arguments)
+        except ClientError as error:
+            if "AccessDenied" in error.response["Error"]["Code"] or error.response["Error"]["Code"] == "403":
+                return False
+            raise
+    return True
+
+
+@mended(iam.match_wildcards_alone)
+def test_resource_is_matched_by_wildcards_alone(stage):
+    stage.s3("bucket")
+    s3 = client_of_role(stage, "s3", allow("s3:PutObject", ["arn:aws:s3:::bucket/a.b*", "arn:aws:s3:::bucket/c+?"]))
+    for key in ("a.b", "a.b/c", "a.b\nc", "c+d"):
+        assert is_permitted(s3.put_object, Bucket="bucket", Key=key, Body=b"")
+    for key in ("axb", "ccd", "c+", "c+dd", "xa.b"):
+        assert not is_permitted(s3.put_object, Bucket="bucket", Key=key, Body=b"")
+
+
+@mended(iam.pass_over_unmet_conditions)
+def test_denial_of_plain_http_concerns_nobody(stage):
+    stage.s3("bucket")
+    plain_http = {"Bool": {"aws:SecureTransport": "false"}}
+    everything = allow("s3:*", "*")
+    s3 = client_of_role(stage, "s3", everything, deny("s3:*", "*", Condition=plain_http))
+    assert is_permitted(s3.put_object, Bucket="bucket", Key="key", Body=b"")
+
+
+@mended(iam.pass_over_unmet_conditions)
+def test_bucket_policy_that_denies_plain_http_concerns_nobody(stage):
+    s3 = stage.s3("bucket")
+    plain_http = {"Bool": {"aws:SecureTransport": "false"}}
+    statement = deny("s3:*", "arn:aws:s3:::bucket/*", Principal="*", Condition=plain_http)
+    s3.put_bucket_policy(Bucket="bucket", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_object(Bucket="bucket", Key="key", Body=b"1")
+    assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"1"
+
+
+@mended()
+def test_denial_of_tls_concerns_everybody(stage):
+    stage.s3("bucket")
+    tls = {"Bool": {"aws:SecureTransport": "true"}}
+    s3 = client_of_role(stage, "s3", allow("s3:*", "*"), deny("s3:*", "*", Condition=tls))
+    assert not is_permitted(s3.put_object, Bucket="bucket", Key="key", Body=b"")
+
+
+@mended(iam.refuse_unsigned_requests, raises=KeyError)
+def test_unsigned_request_is_denied(stage):
+    stage.s3("bucket")
+    anybody = new_client("s3", config=Config(signature_version=UNSIGNED))
+    assert not is_permitted(anybody.get_object, Bucket="bucket", Key="key")
+
+
+@mended(iam.name_tables_secrets_and_parameters)
+def test_permission_can_be_limited_to_a_table(stage):
+    for name in ("mine", "other"):
+        stage.client("dynamodb").create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/mine"
+    dynamodb = client_of_role(stage, "dynamodb", allow("dynamodb:PutItem", arn))
+    item = {"id": {"S": "1"}}
+    assert is_permitted(dynamodb.put_item, TableName="mine", Item=item)
+    assert is_permitted(dynamodb.put_item, TableName=arn, Item=item)
+    assert not is_permitted(dynamodb.put_item, TableName="other", Item=item)
+    assert not is_permitted(dynamodb.get_item, TableName="mine", Key=item)
+
+
+@mended(iam.name_tables_secrets_and_parameters)
+def test_permission_can_be_limited_to_a_secret(stage):
+    secrets = stage.client("secretsmanager")
+    arns = [secrets.create_secret(Name=name, SecretString="s")["ARN"] for name in ("mine", "other")]
+    mine = client_of_role(stage, "secretsmanager", allow("secretsmanager:GetSecretValue", arns[0]))
+    assert is_permitted(mine.get_secret_value, SecretId="mine")
+    assert is_permitted(mine.get_secret_value, SecretId=arns[0])
+    assert not is_permitted(mine.get_secret_value, SecretId="other")
+    assert not is_permitted(mine.get_secret_value, SecretId=arns[1])
+
+
+@mended(iam.name_tables_secrets_and_parameters)
+def test_permission_can_be_limited_to_a_parameter(stage):
+    for name in ("/app/mine", "/app/other"):
+        stage.client("ssm").put_parameter(Name=name, Value="v", Type="String")
+    ssm = client_of_role(stage, "ssm", allow("ssm:GetParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/app/mine"))
+    assert is_permitted(ssm.get_parameter, Name="/app/mine")
+    assert not is_permitted(ssm.get_parameter, Name="/app/other")
+
+
+@mended()
+def test_permission_can_be_limited_to_a_queue(stage):
+    mine, other = stage.queue("mine"), stage.queue("other")
+    sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:mine"))
+    assert is_permitted(sqs.send_message, QueueUrl=mine, MessageBody="1")
+    assert not is_permitted(sqs.send_message, QueueUrl=other, MessageBody="1")
+
+
+@mended()
+def test_request_signed_with_the_wrong_secret_is_refused(stage):
+    stage.s3("bucket")
+    keys = keys_of_role(stage, allow("s3:*", "*")) | {"aws_secret_access_key": "wrong"}
+    s3 = new_client("s3", **keys)
+    with enable_iam_authentication(), pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        s3.list_objects_v2(Bucket="bucket")
+
+
+@mended(iam.check_the_signature_of_what_was_sent)
+def test_request_without_a_body_has_the_signature_that_it_was_sent_with(stage):
+    functions = client_of_role(stage, "lambda", allow("lambda:*", "*"))
+    assert is_permitted(functions.list_functions)
+    assert is_permitted(functions.list_event_source_mappings, MaxItems=7)
+
+
+@mended(iam.name_the_action_of_invoke)
+def test_invoking_needs_the_permission_to_invoke_a_function(stage):
+    functions = client_of_role(stage, "lambda", allow("lambda:InvokeFunction", "*"))
+    # It is permitted as soon as the only thing wrong with it is that there is no such function.
+    with pytest.raises(ClientError, match="Function not found"):
+        assert not is_permitted(functions.invoke, FunctionName="function", Payload=b"{}")

@@ -1,0 +1,177 @@
+import io
+import json
+import zipfile
+
+import pytest
+from moto.awslambda.models import LambdaFunction
+
+from local.mends import events, lambda_
+from tests.local.mending import ACCOUNT, REGION, mended
+
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@pytest.fixture(autouse=True)
+def no_docker(monkeypatch):
+    """Bare moto is to start no container, also where it could."""
+    monkeypatch.setattr(LambdaFunction, "_invoke_lambda", lambda *_, **__: pytest.fail("moto starts a container"))
+
+
+class Functions:
+    """A Lambda service that writes down what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+        self.answer = (200, {}, b'"done"')
+
+    def invoke(self, function, payload, invocation_type):
+        self.asked.append((function.function_arn, str(function.version), json.loads(payload), invocation_type))
+        return self.answer
+
+    def last_asked(self):
+        return self.asked[-1]
+
+
+def deploy(stage):
+    """A function, and the service that is asked to run it."""
+    functions = Functions()
+    stage.hooks.lambda_invoker = functions.invoke
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("code.py", "")
+    role = stage.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    stage.client("lambda").create_function(
+        FunctionName="function",
+        Runtime="python3.13",
+        Handler="code.handler",
+        Role=role,
+        Code={"ZipFile": archive.getvalue()},
+    )
+    return stage.client("lambda"), functions
+
+
+@mended(lambda_.hand_over_invocations)
+def test_invocation_is_handed_over_and_its_answer_returned(stage):
+    client, functions = deploy(stage)
+    functions.answer = (200, {"X-Amz-Function-Error": "Unhandled"}, b'{"errorMessage": "no"}')
+    answer = client.invoke(FunctionName="function", Payload=b'{"a": 1}')
+    assert functions.asked == [(ARN, "$LATEST", {"a": 1}, "RequestResponse")]
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    assert json.loads(answer["Payload"].read()) == {"errorMessage": "no"}
+
+
+@mended(lambda_.hand_over_invocations)
+def test_invocation_that_is_refused_is_an_error(stage):
+    client, functions = deploy(stage)
+    body = b'{"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}'
+    functions.answer = (429, {"x-amzn-ErrorType": "TooManyRequestsException"}, body)
+    assert stage.refusal(client.invoke, FunctionName="function") == (429, "TooManyRequestsException")
+
+
+@mended(lambda_.hand_over_invocations)
+def test_invocation_without_a_lambda_service_is_refused(stage):
+    deploy(stage)
+    stage.hooks.reset()
+    refused = stage.refusal(stage.client("lambda").invoke, FunctionName="function", Payload=b"{}")
+    assert refused == (503, "ServiceException")
+
+
+@mended()
+def test_asynchronous_invocation_is_handed_over_as_such(stage):
+    client, functions = deploy(stage)
+    functions.answer = (202, {}, b"")
+    answer = client.invoke(FunctionName=ARN, Payload=b"1", InvocationType="Event")
+    assert functions.asked == [(ARN, "$LATEST", 1, "Event")]
+    assert answer["StatusCode"] == 202
+
+
+@mended(lambda_.hand_over_invocations)
+def test_dry_run_runs_nothing(stage):
+    client, functions = deploy(stage)
+    assert client.invoke(FunctionName="function", InvocationType="DryRun")["StatusCode"] == 204
+    assert not functions.asked
+
+
+@mended(lambda_.hand_over_invocations)
+def test_invocation_of_a_version_is_handed_over_to_it(stage):
+    client, functions = deploy(stage)
+    version = client.publish_version(FunctionName="function")["Version"]
+    client.invoke(FunctionName="function", Qualifier=version, Payload=b"{}")
+    assert [asked[:2] for asked in functions.asked] == [(f"{ARN}:{version}", version)]
+
+
+@mended()
+def test_invocation_of_unknown_function_is_refused(stage):
+    client, _ = deploy(stage)
+    assert stage.refusal(client.invoke, FunctionName="other") == (404, "ResourceNotFoundException")
+
+
+@mended(lambda_.hand_over_events)
+def test_notification_of_s3_invokes_its_function(stage):
+    _, functions = deploy(stage)
+    s3 = stage.s3("bucket")
+    created = {"LambdaFunctionArn": ARN, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration={"LambdaFunctionConfigurations": [created]}
+    )
+    s3.put_object(Bucket="bucket", Key="key", Body=b"1")
+    arn, _, event, invocation_type = functions.last_asked()
+    assert (arn, invocation_type) == (ARN, "Event")
+    assert event["Records"][0]["s3"]["object"]["key"] == "key"
+
+
+@mended(lambda_.hand_over_events)
+def test_message_of_a_topic_invokes_its_function(stage):
+    _, functions = deploy(stage)
+    topic = stage.client("sns").create_topic(Name="topic")["TopicArn"]
+    stage.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN)
+    stage.client("sns").publish(TopicArn=topic, Message="news")
+    arn, _, event, invocation_type = functions.last_asked()
+    assert (arn, invocation_type) == (ARN, "Event")
+    assert event["Records"][0]["Sns"]["Message"] == "news"
+
+
+@mended(events.deliver_to_functions)
+def test_event_invokes_the_function_of_its_rule(stage):
+    _, functions = deploy(stage)
+    bridge = stage.client("events")
+    bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["app"]}))
+    bridge.put_targets(Rule="rule", Targets=[{"Id": "function", "Arn": ARN}])
+    entry = {"Source": "app", "DetailType": "news", "Detail": '{"a": 1}'}
+    put = bridge.put_events(Entries=[entry, {**entry, "Source": "other"}])
+    arn, _, event, invocation_type = functions.last_asked()
+    assert (arn, invocation_type) == (ARN, "Event")
+    assert len(functions.asked) == 1
+    assert (event["id"], event["detail"]) == (put["Entries"][0]["EventId"], {"a": 1})
+    assert event["time"].endswith("Z")
+    assert set(event) == set(events.EVENT_FIELDS)
+
+
+@mended(lambda_.give_the_log_tail_to_who_asks)
+def test_end_of_the_log_is_given_to_who_asks_for_it(stage):
+    client, functions = deploy(stage)
+    functions.answer = (200, {"X-Amz-Log-Result": "dGFpbA=="}, b"1")
+    assert "LogResult" not in client.invoke(FunctionName="function")
+    assert client.invoke(FunctionName="function", LogType="Tail")["LogResult"] == "dGFpbA=="
+
+
+def told(client, name):
+    return client.get_function_configuration(FunctionName="function").get(name)
+
+
+@mended(
+    lambda_.remember_logs_and_dead_letters,
+    lambda_.tell_logs_and_dead_letters,
+    lambda_.change_logs_and_dead_letters,
+)
+def test_function_keeps_where_its_log_and_its_dead_letters_go(stage):
+    client, _ = deploy(stage)
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
+    client.update_function_configuration(
+        FunctionName="function",
+        LoggingConfig={"LogFormat": "JSON", "LogGroup": "/group"},
+        DeadLetterConfig={"TargetArn": queue},
+    )
+    assert told(client, "LoggingConfig") == {"LogFormat": "JSON", "LogGroup": "/group"}
+    assert told(client, "DeadLetterConfig") == {"TargetArn": queue}
