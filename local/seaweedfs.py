@@ -90,7 +90,8 @@ class SeaweedFS:
 
     def client(self, **options: Any) -> Any:
         """Make a boto3 S3 client; `options` are what `boto3.client` takes."""
-        return boto3.session.Session().client("s3", **{"endpoint_url": self.endpoint_url, **self.credentials, **options})
+        settings = {"endpoint_url": self.endpoint_url, **self.credentials, **options}
+        return boto3.session.Session().client("s3", **settings)
 
     def _launch(self) -> None:
         base = _free_base_port()

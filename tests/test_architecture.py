@@ -24,6 +24,7 @@ PURE = {
     "archive_copy/bucket_map.py",
     "archive_copy/settings.py",
 }
+CLIENT_MAKERS = {"boto3.client", "boto3.resource", "boto3.session.Session"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
 HTTP_LIBRARIES = {"requests", "http", "urllib3"}
 
@@ -79,7 +80,7 @@ def test_tasks_import_nothing_that_is_not_deployed(module):
 
 @every_module
 def test_only_handlers_make_aws_clients_and_none_at_import(module):
-    makes = [call for call in calls_of(tree_of(module)) if call in ("boto3.client", "boto3.resource", "boto3.session.Session")]
+    makes = [call for call in calls_of(tree_of(module)) if call in CLIENT_MAKERS]
     if module.name in ("handler.py", "clerk.py"):
         in_functions = [
             call

@@ -19,7 +19,8 @@ def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
         frozen: bucket and key of an object that can be restored by hand.
     """
     bucket, key = frozen
-    archive = stack.outputs["archive_copy"]["archive_buckets"]["documents"]
+    where = stack.outputs["archive_copy"]
+    archive = where["archive_buckets"]["documents"]
     screen.title("It stays up until Ctrl-C. For the AWS CLI in another terminal:")
     credentials = stack.aws.admin_credentials
     environment = {
@@ -34,6 +35,9 @@ def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
     screen.say(f"aws s3 ls --recursive s3://{bucket}")
     screen.say(f"aws s3api restore-object --bucket {bucket} --key {shlex.quote(key)} --restore-request Days=1")
     screen.say(f"aws s3 cp {shlex.quote(f's3://{archive}/{key}')} -")
+    # Version 1 of the AWS CLI overlooks AWS_ENDPOINT_URL for SQS alone.
+    letters = f"--queue-url {where['dead_letter_queue_url']} --message-attribute-names All --visibility-timeout 0"
+    screen.say(f'aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" {letters}')
     stack.functions.on_log = lambda _, line: _show(screen, line)
     with suppress(KeyboardInterrupt):
         while True:

@@ -7,11 +7,16 @@ then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `
 partial answers out · `telemetry` logs and metrics.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.utils.clerk import ObjectClerk
+
 
 def __getattr__(name):
     # Loaded when it is asked for: most Lambda functions never do, and their cold start should not pay for it.
     if name == "ObjectClerk":
-        from tasks.utils.clerk import ObjectClerk  # pylint: disable=import-outside-toplevel
+        from tasks.utils import clerk  # pylint: disable=import-outside-toplevel
 
-        return ObjectClerk
+        return clerk.ObjectClerk
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

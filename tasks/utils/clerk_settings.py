@@ -1,6 +1,7 @@
 """What `ObjectClerk` is told by its environment, and what its configurations may hold."""
 
 import os
+from copy import deepcopy
 from dataclasses import dataclass
 
 from botocore.config import Config
@@ -17,10 +18,20 @@ CLIENT_CONFIG = {"connect_timeout": 60, "read_timeout": 60, "retries": {"max_att
 CLIENT_EXAMPLE = 'a JSON object such as {"read_timeout": 30}'
 TRANSFER_EXAMPLE = 'a JSON object such as {"max_concurrency": 4}'
 
+NUMBER, TEXT_OR_LIST = (int, float), (str, list)
+TYPE_NAMES = {
+    int: "a whole number",
+    NUMBER: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "an object",
+    TEXT_OR_LIST: "a text or a list",
+}
+
 # The options of botocore's Config by the type that they have in JSON, so that a wrong one is found before the first
 # request; options that a later botocore adds are left to it.
 CLIENT_TYPES = {
-    **dict.fromkeys(("connect_timeout", "read_timeout"), (int, float)),
+    **dict.fromkeys(("connect_timeout", "read_timeout"), NUMBER),
     **dict.fromkeys(("max_pool_connections", "request_min_compression_size_bytes"), int),
     **dict.fromkeys(("proxies", "proxies_config", "s3", "retries", "client_context_params"), dict),
     **dict.fromkeys(
@@ -53,19 +64,18 @@ CLIENT_TYPES = {
         ),
         str,
     ),
-    "client_cert": (str, list),
+    "client_cert": TEXT_OR_LIST,
 }
-# The options of boto3's TransferConfig.
+# Those of them that botocore compares with numbers before it looks at their type.
+RETRIES_TYPES = {"max_attempts": int, "total_max_attempts": int, "mode": str}
+# The options of boto3's TransferConfig. Three of them make no difference here: attempts are counted by the clerk's own
+# parameters, and neither a queue of blocks nor another client stands between a part and its request.
 TRANSFER_TYPES = {
     **dict.fromkeys(("multipart_threshold", "multipart_chunksize", "max_concurrency", "io_chunksize"), int),
     **dict.fromkeys(("num_download_attempts", "max_io_queue", "max_bandwidth"), int),
     "use_threads": bool,
     "preferred_transfer_client": str,
 }
-# Those that make no difference here: attempts are counted by the clerk's own parameters, and neither a queue of
-# blocks nor another client stands between a part and its request.
-WITHOUT_EFFECT = ("num_download_attempts", "max_io_queue", "preferred_transfer_client")
-TYPE_NAMES = {int: "a whole number", bool: "true or false", str: "a text", dict: "an object"}
 
 
 @dataclass(frozen=True)
@@ -115,9 +125,12 @@ def _client_config(environment, given):
     name, options = "client_config", given
     if given is None:
         name = "S3_CLIENT_CONFIG"
-        options = environment.json_object(name, default=CLIENT_CONFIG, example=CLIENT_EXAMPLE)
+        # Copied, for botocore rewrites the retries that it is given.
+        options = environment.json_object(name, default=deepcopy(CLIENT_CONFIG), example=CLIENT_EXAMPLE)
     known = dict.fromkeys(Config.OPTION_DEFAULTS, object) | CLIENT_TYPES
     if not _are_known(environment, name, options, known):
+        return None
+    if not _are_known(environment, f"{name}: retries", options.get("retries") or {}, RETRIES_TYPES):
         return None
     try:
         return Config(**options)
@@ -129,10 +142,11 @@ def _client_config(environment, given):
 def _transfer(environment, name, options, **sizes):
     if not _are_known(environment, name, options, TRANSFER_TYPES):
         return Transfer()
+    options = {key: value for key, value in options.items() if value is not None}
     too_small = [key for key, value in options.items() if isinstance(value, int) and key != "use_threads" and value < 1]
     for key in too_small:
         environment.problem(f"{name}: {key} is {options[key]}; it should be 1 or more")
-    if options.get("max_bandwidth") is not None:
+    if "max_bandwidth" in options:
         environment.problem(f"{name}: max_bandwidth cannot be kept here; limit max_concurrency instead")
     default = Transfer()
     chosen = {**options, **sizes}
@@ -146,14 +160,13 @@ def _transfer(environment, name, options, **sizes):
 
 
 def _are_known(environment, name, options, types):
-    """Tells of keys that do not exist and of values of another type; says whether there were none."""
+    """Tells of keys that do not exist and of values of another type; says whether there were none. Null fits all."""
     before = len(environment.problems)
     for key, value in options.items():
         if key not in types:
             environment.problem(f"{name}: there is no key {key!r}")
-        elif not _fits(value, types[key]):
-            wanted = TYPE_NAMES.get(types[key], "a number" if float in types[key] else "a text or a list")
-            environment.problem(f"{name}: {key} is {value!r}; it should be {wanted}")
+        elif value is not None and not _fits(value, types[key]):
+            environment.problem(f"{name}: {key} is {value!r}; it should be {TYPE_NAMES[types[key]]}")
     return len(environment.problems) == before
 
 

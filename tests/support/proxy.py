@@ -10,8 +10,9 @@ from typing import Callable
 HEAD_END = b"\r\n\r\n"
 
 
+# One for each thing that can go wrong.
 @dataclass
-class Trouble:
+class Trouble:  # pylint: disable=too-many-instance-attributes
     """What befalls the next `times` requests whose request line begins with `method` and holds `about`.
 
     `up` changes the body of a request, `down` the head and the body of an answer. `cut` lets so many bytes of the
@@ -51,7 +52,7 @@ def flipped(body, bit=None):
 
 
 @dataclass
-class Proxy:
+class Proxy:  # pylint: disable=too-many-instance-attributes
     """Listens on a port of its own and hands every request on to `host` and `port`, one connection each."""
 
     host: str

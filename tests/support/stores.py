@@ -3,12 +3,13 @@
 import socket
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 
-from tasks.utils import ObjectClerk
+from tasks.utils.clerk import ObjectClerk
 
 
 @cache
@@ -45,7 +46,7 @@ class Store:
 
     name: str
     differences: Differences
-    client: object
+    client: Any
     keys: dict
     endpoint_url: str
     bucket: str

@@ -1,3 +1,4 @@
+import json
 import os
 import uuid
 
@@ -13,8 +14,8 @@ from tests.support.stores import MOTO, SEAWEEDFS, Store, new_client
 PART = 5 * 1024 * 1024
 
 
-@pytest.fixture(scope="session")
-def seaweedfs():
+@pytest.fixture(scope="session", name="seaweedfs")
+def make_seaweedfs():
     """One SeaweedFS for all tests of this process that need one; each has a bucket of its own in it."""
     with SeaweedFS() as server:
         yield server
@@ -33,8 +34,8 @@ def seaweedfs_buckets():
     return []
 
 
-@pytest.fixture(params=["moto", "seaweedfs"])
-def store(request):
+@pytest.fixture(params=["moto", "seaweedfs"], name="store")
+def make_store(request):
     """A real HTTP server that speaks S3: the same test runs on each."""
     yield from store_named(request, request.param)
 
@@ -68,10 +69,10 @@ def store_named(request, name):
         bucket = reusable.pop()
     else:
         client.create_bucket(Bucket=bucket)
-    store = Store(name, SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
-    yield store
-    if not store.keeps_versions:
-        store.empty()
+    made = Store(name, SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
+    yield made
+    if not made.keeps_versions:
+        made.empty()
         reusable.append(bucket)
 
 
@@ -80,8 +81,8 @@ def clerk(store):
     return store.clerk()
 
 
-@pytest.fixture
-def way(store):
+@pytest.fixture(name="way")
+def make_way(store):
     """A proxy before the store, on which things go wrong as the test says."""
     with Proxy(store.host, store.port) as proxy:
         yield proxy
@@ -96,7 +97,7 @@ def travelling_clerk(store, way):
 @pytest.fixture
 def five_mib_parts(monkeypatch):
     monkeypatch.setenv("MULTIPART_THRESHOLD", str(PART))
-    monkeypatch.setenv("S3_DOWNLOAD_CONFIG", '{"multipart_threshold": %d, "multipart_chunksize": %d}' % (PART, PART))
+    monkeypatch.setenv("S3_DOWNLOAD_CONFIG", json.dumps({"multipart_threshold": PART, "multipart_chunksize": PART}))
 
 
 @pytest.fixture

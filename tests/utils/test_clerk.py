@@ -26,7 +26,8 @@ def test_get_object_of_an_empty_object_returns_no_bytes(clerk, store):
 
 
 @pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 2 * PART])
-def test_objects_around_the_part_size_read_back_whole(five_mib_parts, store, body, size, tmp_path):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_objects_around_the_part_size_read_back_whole(store, body, size, tmp_path):
     clerk = store.clerk()
     clerk.upload_object(body[:size], store.bucket, "key")
     clerk.download_object(store.bucket, "key", tmp_path / "file")
@@ -35,7 +36,8 @@ def test_objects_around_the_part_size_read_back_whole(five_mib_parts, store, bod
 
 
 @pytest.mark.parametrize("size, etag_end", [(PART - 1, None), (PART, "-1"), (2 * PART, "-2"), (2 * PART + 1, "-3")])
-def test_upload_object_cuts_at_the_multipart_threshold(five_mib_parts, store, body, size, etag_end):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_cuts_at_the_multipart_threshold(store, body, size, etag_end):
     store.clerk().upload_object(body[:size], store.bucket, "key")
     etag = store.head("key")["ETag"].strip('"')
     assert etag.endswith(etag_end) if etag_end else "-" not in etag
@@ -64,7 +66,8 @@ def uploads_of(body, tmp_path):
 
 @pytest.mark.parametrize("kind", ["text", "path", "file", "bytesio", "bytes", "bytearray", "blocks", "gzip"])
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1])
-def test_upload_object_takes_every_kind_of_data_from_its_start(five_mib_parts, moto_store, body, tmp_path, kind, size):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_takes_every_kind_of_data_from_its_start(moto_store, body, tmp_path, kind, size):
     data = uploads_of(body[:size], tmp_path)
     moto_store.clerk().upload_object(data[kind], moto_store.bucket, "key")
     data["file"].close()
@@ -80,7 +83,7 @@ def test_upload_object_of_nothing_is_refused_and_keeps_the_old_object(clerk, sto
 
 
 def test_upload_object_of_a_file_that_is_not_there_names_it(clerk, store, tmp_path):
-    with pytest.raises(errors.ObjectSaveException, match="absent.txt -> s3://.*/key: it cannot be opened: No such file"):
+    with pytest.raises(errors.ObjectSaveException, match="absent.txt -> s3://.*/key: .*No such file"):
         clerk.upload_object(tmp_path / "absent.txt", store.bucket, "key")
 
 
@@ -90,7 +93,8 @@ def test_upload_object_of_what_holds_no_bytes_is_a_type_error(moto_store, data):
         moto_store.clerk().upload_object(data, moto_store.bucket, "key")
 
 
-def test_upload_object_of_blocks_that_fail_leaves_nothing_behind(five_mib_parts, clerk, store, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_of_blocks_that_fail_leaves_nothing_behind(clerk, store, body):
     def blocks():
         yield body
         raise RuntimeError("the source is gone")
@@ -102,7 +106,8 @@ def test_upload_object_of_blocks_that_fail_leaves_nothing_behind(five_mib_parts,
     assert not store.open_uploads()
 
 
-def test_upload_object_of_a_file_that_changes_meanwhile_keeps_the_old_object(five_mib_parts, store, way, body, tmp_path):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_of_a_file_that_changes_meanwhile_keeps_the_old_object(store, way, body, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(body)
 
@@ -118,7 +123,8 @@ def test_upload_object_of_a_file_that_changes_meanwhile_keeps_the_old_object(fiv
     assert not store.open_uploads()
 
 
-def test_upload_object_keeps_type_metadata_and_storage_class(five_mib_parts, clerk, store, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_keeps_type_metadata_and_storage_class(clerk, store, body):
     about = {"content_type": "text/csv", "metadata": {"station": "north"}, "storage_class": "STANDARD_IA"}
     for key, data in (("small", b"a,b"), ("large", body)):
         clerk.upload_object(data, store.bucket, key, **about)
@@ -127,7 +133,8 @@ def test_upload_object_keeps_type_metadata_and_storage_class(five_mib_parts, cle
         assert found["StorageClass"] == "STANDARD_IA"
 
 
-def test_upload_object_stores_a_checksum_over_the_whole(five_mib_parts, clerk, store, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_upload_object_stores_a_checksum_over_the_whole(clerk, store, body):
     clerk.upload_object(body, store.bucket, "large")
     clerk.upload_object(body[:100], store.bucket, "small")
     assert all("-" not in store.head(key)["ChecksumCRC32"] for key in ("large", "small"))
@@ -238,7 +245,8 @@ def test_from_client_works_with_a_client_that_exists(store):
     assert clerk.get_object(store.bucket, "key") == b"1"
 
 
-def test_iterate_object_yields_blocks_in_bounded_memory(five_mib_parts, clerk, store, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_iterate_object_yields_blocks_in_bounded_memory(clerk, store, body):
     store.put("key", body)
     blocks = clerk.iterate_object(store.bucket, "key")
     first = list(islice(blocks, 3))
@@ -281,13 +289,9 @@ def test_an_object_clerk_does_not_show_its_secret(store):
 
 
 def test_tasks_utils_offers_the_clerk_without_loading_it_for_everybody():
-    seen = subprocess.run(
-        [sys.executable, "-c", "import tasks.utils, sys; print('boto3' in sys.modules, 'tasks.utils.clerk' in sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert seen.stdout == "False False\n"
+    code = "import tasks.utils, sys; print({'boto3', 'tasks.utils.clerk'} & set(sys.modules))"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout == "set()\n"
     assert tasks.utils.ObjectClerk is ObjectClerk
     with pytest.raises(AttributeError, match="no attribute 'Absent'"):
         getattr(tasks.utils, "Absent")

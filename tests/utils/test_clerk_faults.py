@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tasks.utils import errors
@@ -26,14 +28,15 @@ READS = {
 }
 
 
-@pytest.fixture(params=READS)
-def read(request, travelling_clerk, store, tmp_path):
+@pytest.fixture(name="read", params=READS)
+def make_read(request, travelling_clerk, store, tmp_path):
     """Reads the object `key` in one of the ways there are."""
     return lambda: READS[request.param](travelling_clerk, store.bucket, tmp_path)
 
 
 @pytest.mark.parametrize("size", [KIB, PART + 1])
-def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(five_mib_parts, travelling_clerk, store, way, body, size):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(travelling_clerk, store, way, body, size):
     way.add(Trouble("PUT", "/key", up=flipped))
     travelling_clerk.upload_object(body[:size], store.bucket, "key")
     assert store.bytes_of("key") == body[:size]
@@ -41,19 +44,22 @@ def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(five_mib_parts, tra
 
 @pytest.mark.parametrize("tries", [3, -1])
 @pytest.mark.parametrize("size", [KIB, PART + 1])
+@pytest.mark.usefixtures("five_mib_parts")
 def test_bits_flipped_on_the_way_up_for_ever_are_raised_and_the_old_object_stays(
-    five_mib_parts, store, way, body, size, tries
+    store, way, body, size, tries
 ):
     store.put("key", b"old")
     way.add(Trouble("PUT", "/key", times=99, up=flipped))
-    with pytest.raises(errors.ObjectVerificationException, match=f"bytes in memory -> s3://{store.bucket}/key") as caught:
-        store.clerk(port=way.listens_on, tries=tries).upload_object(body[:size], store.bucket, "key")
+    clerk = store.clerk(port=way.listens_on, tries=tries)
+    with pytest.raises(errors.ObjectVerificationException, match=f"memory -> s3://{store.bucket}/key") as caught:
+        clerk.upload_object(body[:size], store.bucket, "key")
     assert caught.value.attempts == SOUND_TRIES
     assert store.bytes_of("key") == b"old"
     assert not store.open_uploads()
 
 
-def test_parts_that_are_named_in_the_wrong_order_are_not_published(five_mib_parts, travelling_clerk, store, way, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_parts_that_are_named_in_the_wrong_order_are_not_published(travelling_clerk, store, way, body):
     def swap(request):
         first, second = (b"<PartNumber>%d</PartNumber>" % number for number in (1, 2))
         return request.replace(first, b"\0").replace(second, first).replace(b"\0", second)
@@ -67,14 +73,16 @@ def test_parts_that_are_named_in_the_wrong_order_are_not_published(five_mib_part
 
 
 @pytest.mark.parametrize("size", [KIB, PART + 1])
-def test_a_bit_flipped_on_the_way_down_is_found_and_read_again(five_mib_parts, travelling_clerk, store, way, body, size):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_a_bit_flipped_on_the_way_down_is_found_and_read_again(travelling_clerk, store, way, body, size):
     store.put("key", body[:size])
     way.add(Trouble("GET", "/key", after=size > PART, down=flip_down))
     assert travelling_clerk.get_object(store.bucket, "key") == body[:size]
 
 
 @pytest.mark.parametrize("size", [KIB, PART + 1])
-def test_bits_flipped_on_the_way_down_for_ever_are_raised(five_mib_parts, read, store, way, body, size):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_bits_flipped_on_the_way_down_for_ever_are_raised(read, store, way, body, size):
     store.put("key", body[:size])
     way.add(Trouble("GET", "/key", times=99, down=flip_down))
     with pytest.raises(errors.ObjectVerificationException, match=f"get_object s3://{store.bucket}/key"):
@@ -118,12 +126,13 @@ def test_damage_is_delivered_when_no_verification_is_asked_for(store, way):
 
 
 @pytest.mark.parametrize("reset", [True, False])
-@pytest.mark.parametrize("size", [700 * KIB, PART + 700 * KIB])
-def test_a_body_that_breaks_is_read_on_where_it_broke(five_mib_parts, read, store, way, body, size, reset):
-    store.put("key", body[:size])
-    cut = 600 * KIB
-    way.add(Trouble("GET", "/key", after=size > PART, cut=cut, reset=reset))
-    assert read() == body[:size]
+@pytest.mark.parametrize("whole_parts", [0, 1])
+@pytest.mark.usefixtures("five_mib_parts")
+def test_a_body_that_breaks_is_read_on_where_it_broke(read, store, way, whole_parts, reset):
+    content = os.urandom(whole_parts * PART + 700 * KIB)
+    store.put("key", content)
+    way.add(Trouble("GET", "/key", after=whole_parts, cut=600 * KIB, reset=reset))
+    assert read() == content
 
 
 @pytest.mark.parametrize("reset", [True, False])
@@ -134,7 +143,8 @@ def test_a_body_that_breaks_again_and_again_is_raised(read, store, way, reset):
         read()
 
 
-def test_an_object_that_is_replaced_while_it_is_read_is_read_anew(five_mib_parts, travelling_clerk, store, way, body):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_an_object_that_is_replaced_while_it_is_read_is_read_anew(travelling_clerk, store, way, body):
     def replace(head, answer):
         store.put("key", body[::-1])
         return head, answer
@@ -165,8 +175,8 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture(params=OPERATIONS)
-def operation(request, store):
+@pytest.fixture(name="operation", params=OPERATIONS)
+def make_operation(request, store):
     """The name of a request, its HTTP method, and a call of the clerk that makes it."""
     store.put("key", b"1")
     return request.param, *OPERATIONS[request.param]
@@ -209,8 +219,9 @@ def test_a_server_that_is_not_there_is_raised_after_the_limit(store):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.usefixtures("five_mib_parts")
 def test_an_upload_whose_answers_are_lost_is_whole_and_leaves_nothing_open(
-    five_mib_parts, travelling_clerk, store, way, body, method
+    travelling_clerk, store, way, body, method
 ):
     way.add(Trouble(method, "uploadId", times=2, lost=True))
     travelling_clerk.upload_object(body, store.bucket, "key")
@@ -218,12 +229,13 @@ def test_an_upload_whose_answers_are_lost_is_whole_and_leaves_nothing_open(
     assert not store.open_uploads()
 
 
-@pytest.mark.parametrize("method, about", [("PUT", "partNumber=2"), ("POST", "uploadId")])
+@pytest.mark.parametrize("request_line", [("PUT", "partNumber=2"), ("POST", "uploadId")])
+@pytest.mark.usefixtures("five_mib_parts")
 def test_an_upload_that_fails_keeps_the_old_object_and_leaves_nothing_open(
-    five_mib_parts, travelling_clerk, store, way, body, method, about
+    travelling_clerk, store, way, body, request_line
 ):
     store.put("key", b"old")
-    way.add(Trouble(method, about, times=99, refusal=(403, "AccessDenied")))
+    way.add(Trouble(*request_line, times=99, refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException, match=f"bytes in memory -> s3://{store.bucket}/key"):
         travelling_clerk.upload_object(body, store.bucket, "key")
     assert store.bytes_of("key") == b"old"

@@ -41,14 +41,14 @@ class Fault:
         return number == self.at or (self.lasting and number > self.at)
 
 
-# A copy takes two requests and a move three, an upload in parts five or more.
+# A move takes three requests, six where something lies at its destination; an upload in parts five or more.
 FAULTS = st.just(()) | st.lists(
     st.builds(Fault, at=st.integers(0, 7), done=st.booleans(), lasting=st.booleans()), min_size=1, max_size=2
 )
-INTERFERENCE = st.none() | st.integers(0, 4)
+INTERFERENCE = st.none() | st.integers(0, 5)
 
 
-class Way:
+class Way:  # pylint: disable=too-few-public-methods
     """Counts the requests of a client and puts faults in their way."""
 
     def __init__(self, client):
@@ -105,7 +105,10 @@ class Clerking(RuleBasedStateMachine):
         before = self.objects()
         interfere = self.somebody_else(source)
         passed = self.call(
-            lambda: self.clerk.copy_object(self.bucket, source, self.bucket, destination), faults, interference, interfere
+            lambda: self.clerk.copy_object(self.bucket, source, self.bucket, destination),
+            faults,
+            interference,
+            interfere,
         )
         after = self.objects()
         current = self.newer or before.get(source)
@@ -120,7 +123,10 @@ class Clerking(RuleBasedStateMachine):
         before, versions = self.objects(), self.versions()
         interfere = self.somebody_else(source)
         passed = self.call(
-            lambda: self.clerk.move_object(self.bucket, source, self.bucket, destination), faults, interference, interfere
+            lambda: self.clerk.move_object(self.bucket, source, self.bucket, destination),
+            faults,
+            interference,
+            interfere,
         )
         after = self.objects()
         if source == destination:
@@ -209,45 +215,47 @@ class ClerkingWithVersions(Clerking):
     keeps_versions = True
 
 
-def run(machine, look, faulty, bucket, *, examples, steps):
+def run(machine, look, faulty, bucket, **limits):
     clerk = ObjectClerk.from_client(faulty, retry_delay=0, retry_jitter=0, retry_tries=2)
     way = Way(faulty)
     run_state_machine_as_test(
         lambda: machine(look, clerk, way, bucket),
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
+            **limits,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
 
 
-def client(**options):
+def new_client(**options):
     return boto3.session.Session().client("s3", config=Config(retries={"total_max_attempts": 1}), **options)
 
 
 def run_on_moto(machine, **options):
     with mock_aws(), mends.applied():
-        look = client()
+        look = new_client()
         look.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
         if machine.keeps_versions:
             look.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
-        run(machine, look, client(), "bucket", **options)
+        run(machine, look, new_client(), "bucket", **options)
 
 
 @pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
-def test_no_bytes_are_ever_missing(five_mib_parts, machine):
-    run_on_moto(machine, examples=30, steps=10)
+@pytest.mark.usefixtures("five_mib_parts")
+def test_no_bytes_are_ever_missing(machine):
+    run_on_moto(machine, max_examples=20, stateful_step_count=10)
 
 
-def test_no_bytes_are_ever_missing_on_seaweedfs(five_mib_parts, seaweedfs_store):
+@pytest.mark.usefixtures("five_mib_parts")
+def test_no_bytes_are_ever_missing_on_seaweedfs(seaweedfs_store):
     store = seaweedfs_store
-    faulty = client(endpoint_url=store.endpoint_url, **store.keys)
-    run(Clerking, store.client, faulty, store.bucket, examples=8, steps=8)
+    faulty = new_client(endpoint_url=store.endpoint_url, **store.keys)
+    run(Clerking, store.client, faulty, store.bucket, max_examples=8, stateful_step_count=8)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
-def test_no_bytes_are_ever_missing_after_many_steps(five_mib_parts, machine):
-    run_on_moto(machine, examples=500, steps=30)
+@pytest.mark.usefixtures("five_mib_parts")
+def test_no_bytes_are_ever_missing_after_many_steps(machine):
+    run_on_moto(machine, max_examples=500, stateful_step_count=30)

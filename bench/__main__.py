@@ -1,0 +1,106 @@
+"""`python -m bench [row ...]`: runs the rows, all of them by default, and prints one table.
+
+The numbers go to build/bench/results.json as well. A row is a module in `bench/rows` with a `ROW`.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import bench.rows
+from bench.measure import Run, interleaved, median
+from bench.row import Json, Row
+
+FOLDER = Path("build/bench")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the rows that are named, print the table and write the results."""
+    known = sorted(module.name for module in pkgutil.iter_modules(bench.rows.__path__))
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the project beside its peers.")
+    parser.add_argument("row", nargs="*", help=f"one of {', '.join(known)}; all when none is named")
+    parser.add_argument("--runs", type=int, help="how often each contestant is run, instead of what the row says")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.row if name not in known]
+    if unknown:
+        parser.error(f"there is no row {unknown[0]}")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = {name: _run_row(name, options.runs) for name in options.row or known}
+    report = {"machine": _machine(), "rows": results}
+    (FOLDER / "results.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    Console().print(_table(results))
+    for name, result in results.items():
+        for goal in result["goals"]:
+            print(f"{'met   ' if goal['met'] else 'MISSED'} {name}: {goal['goal']}")
+    print(f"Medians. Time and memory: this project's divided by the peer's. All numbers: {FOLDER / 'results.json'}")
+    return 0
+
+
+def _run_row(name: str, runs: int | None) -> Json:
+    row: Row = importlib.import_module(f"bench.rows.{name}").ROW
+    if runs:
+        row = Row(**{**vars(row), "runs": runs})
+    print(f"{name}: {row.title}", file=sys.stderr, flush=True)
+    load = os.getloadavg()[0]
+    with row.contestants(FOLDER) as contestants:
+        taken = interleaved(row, contestants)
+    medians = {who: median(runs) for who, runs in taken.items()}
+    ours = next(iter(medians.values()))
+    return {
+        "title": row.title,
+        "load_before": load,
+        "medians": {who: vars(one) for who, one in medians.items()},
+        "ratios": {who: _ratios(ours, one) for who, one in list(medians.items())[1:]},
+        "goals": _goals(row, ours, medians),
+        "runs": {who: [vars(one) for one in several] for who, several in taken.items()},
+    }
+
+
+def _ratios(ours: Run, theirs: Run) -> Json:
+    """This project's measures divided by a peer's: under 1 is better than the peer."""
+    return {name: round(getattr(ours, name) / getattr(theirs, name), 3) for name in vars(ours)}
+
+
+def _goals(row: Row, ours: Run, medians: dict[str, Run]) -> list[Json]:
+    """Tell of each goal whether it was met."""
+    goals = []
+    for (peer, measure), most in (row.goals or {}).items():
+        met = getattr(ours, measure) <= most * getattr(medians[peer], measure)
+        goals.append({"goal": f"{measure} <= {most:g} x {peer}", "met": met})
+    if row.peak_mb:
+        goals.append({"goal": f"peak_mb < {row.peak_mb:g}", "met": ours.peak_mb < row.peak_mb})
+    return goals
+
+
+def _table(results: Json) -> Table:
+    table = Table(title=f"bench on {_machine()}")
+    for heading in ("row", "who"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("s", "CPU s", "MB", "time", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results.values():
+        title = result["title"]
+        for who, one in result["medians"].items():
+            ratio = result["ratios"].get(who)
+            ratios = (f"{ratio['seconds']:.2f}", f"{ratio['peak_mb']:.2f}") if ratio else ("", "")
+            measures = (f"{one['seconds']:.2f}", f"{one['cpu_seconds']:.2f}", f"{one['peak_mb']:.0f}")
+            table.add_row(title, who, *measures, *ratios)
+            title = ""
+        table.add_section()
+    return table
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""`python -m bench.cold_starter ZIP HANDLER`: starts a function from its zip and hands it its first event.
+
+Prints the seconds from the start of its process to its first answer, as JSON in the last line.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from local.lambda_service import Program, Runtime, Sandbox
+from local.lambda_service.runtime_api import Ending, Invocation
+
+# The event that S3 sends when a notification is set up: it holds no object, so nothing is asked of AWS.
+TEST_EVENT = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"}
+
+# Far longer than a cold start takes on a busy machine.
+PATIENCE_SECONDS = 60
+
+
+def main() -> None:
+    """Run the function that the arguments name, once."""
+    package, handler = Path(sys.argv[1]), sys.argv[2]
+    environment = {
+        "PATH": os.defpath,
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "bucket_map": '{"other": "archive"}',
+        "DEAD_LETTER_QUEUE": "https://sqs.invalid/dead-letters",
+    }
+    with Runtime() as runtime:
+        program = Program(runtime.unpack(package.read_bytes()), handler, environment, memory_mb=512)
+        started = time.perf_counter()
+        with Sandbox(runtime, program) as sandbox:
+            sandbox.wait_until_ready(PATIENCE_SECONDS)
+            invocation = Invocation(
+                request_id="1",
+                payload=json.dumps(TEST_EVENT).encode(),
+                function_arn="arn:aws:lambda:eu-west-1:123456789012:function:cold",
+                timeout=PATIENCE_SECONDS,
+            )
+            outcome = sandbox.invoke(invocation)
+            seconds = time.perf_counter() - started
+    if outcome.ending is not Ending.RESPONSE:
+        raise SystemExit(f"{handler} gave no answer: {outcome}")
+    print(json.dumps({"seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()
