@@ -25,7 +25,9 @@ LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
 
-PYTEST := $(PYTHON) -m pytest --numprocesses=auto --dist=worksteal
+# Two workers a core: several tests wait for Terraform or for a time-out most of the time.
+WORKERS = $(shell $(PYTHON) -c "import os; print(2 * os.cpu_count())")
+PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
 # A test's name says what a docstring would.
 NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,missing-function-docstring
@@ -107,7 +109,10 @@ $(PYTHON):
 	@for python in python3 python3.13 python3.12 python3.11; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			echo "Making $(VENV) with $$($$python --version)" >&2; \
-			exec $$python -m venv $(VENV); \
+			$$python -m venv $(VENV) || { rm -rf $(VENV); \
+				echo "error: $$python cannot make a virtual environment; Debian and Ubuntu have python3-venv for it" >&2; \
+				exit 1; }; \
+			exit 0; \
 		fi; \
 	done; \
 	echo 'error: Python 3.11 or newer is needed, and none is on the PATH' >&2; \

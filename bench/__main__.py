@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     results = {name: _run_row(name, options.runs) for name in options.row or known}
     report = {"machine": _machine(), "rows": results}
     (FOLDER / "results.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    Console().print(_table(results))
+    Console(width=100).print(_table(results))
     for name, result in results.items():
         for goal in result["goals"]:
             print(f"{'met   ' if goal['met'] else 'MISSED'} {name}: {goal['goal']}")

@@ -1,10 +1,12 @@
-"""`python -m bench.cold_starter ZIP HANDLER`: starts a function from its zip and hands it its first event.
+"""`python -m bench.cold_starter PYTHON ZIP HANDLER`: starts a function from its zip and hands it its first event.
 
-Prints the seconds from the start of its process to its first answer, as JSON in the last line.
+Prints, as JSON in the last line, the seconds from the start of its process to its first answer, and what processor
+time and memory that process took.
 """
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -21,7 +23,7 @@ PATIENCE_SECONDS = 60
 
 def main() -> None:
     """Run the function that the arguments name, once."""
-    package, handler = Path(sys.argv[1]), sys.argv[2]
+    python, package, handler = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     environment = {
         "PATH": os.defpath,
         "AWS_REGION": "eu-west-1",
@@ -31,9 +33,9 @@ def main() -> None:
         "bucket_map": '{"other": "archive"}',
         "DEAD_LETTER_QUEUE": "https://sqs.invalid/dead-letters",
     }
-    with Runtime() as runtime:
+    with Runtime(python) as runtime:
         program = Program(runtime.unpack(package.read_bytes()), handler, environment, memory_mb=512)
-        started = time.perf_counter()
+        before, started = _children_cpu_seconds(), time.perf_counter()
         with Sandbox(runtime, program) as sandbox:
             sandbox.wait_until_ready(PATIENCE_SECONDS)
             invocation = Invocation(
@@ -44,9 +46,16 @@ def main() -> None:
             )
             outcome = sandbox.invoke(invocation)
             seconds = time.perf_counter() - started
+        # The sandbox has ended, so its time is counted now; of memory it knows MiB.
+        cpu_seconds, peak_mb = _children_cpu_seconds() - before, sandbox.peak_memory_mb * 1.048576
     if outcome.ending is not Ending.RESPONSE:
         raise SystemExit(f"{handler} gave no answer: {outcome}")
-    print(json.dumps({"seconds": seconds}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb}))
+
+
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def run(contestant: Contestant) -> Run:
         said = done.stdout[-2000:] + done.stderr[-2000:]
         raise RuntimeError(f"{contestant.name} ended with {done.returncode}:\n{said}")
     *said, taken = done.stdout.splitlines()
-    reported = json.loads(said[-1]) if contestant.reports_seconds else {}
+    reported = json.loads(said[-1]) if contestant.reports_itself else {}
     return Run(**{**json.loads(taken), **reported})
 
 

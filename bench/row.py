@@ -15,13 +15,13 @@ class Contestant:
         name: Who does it.
         command: The program and its arguments.
         environment: What is added to the environment.
-        reports_seconds: Its last line is JSON with the `seconds` that count, in place of those from start to end.
+        reports_itself: Its last line is JSON with the `seconds` that count, in place of those from start to end.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    reports_seconds: bool = False
+    reports_itself: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from moto.core.authorization import enable_iam_authentication
 from moto.iam.models import iam_backends
@@ -149,9 +150,11 @@ class EmbeddedAws:
             service: The name of the service as boto3 has it.
             options: What `boto3.client` takes, such as another region or other keys.
         """
-        config = Config(s3={"addressing_style": "path"}).merge(options.pop("config", Config()))
+        # Neither a proxy nor a profile of this machine stands between the two.
+        config = Config(s3={"addressing_style": "path"}, proxies={}).merge(options.pop("config", Config()))
         settings = {"endpoint_url": self.endpoint_url, **self.admin_credentials, **options}
-        return boto3.Session().client(service, config=config, **settings)
+        session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        return boto3.Session(botocore_session=session).client(service, config=config, **settings)
 
 
 def _claim_process(stack: ExitStack) -> None:

@@ -76,7 +76,7 @@ def apply(
     for line in terraform.stream("apply", "-auto-approve", "-input=false", "-json", f"-parallelism={PARALLELISM}"):
         if line["type"] == "planned_change":
             planned += 1
-        if line["type"] == "apply_complete":
+        if line["type"] == "apply_complete" and line["hook"].get("action") == "create":
             done += 1
         if line["type"] in ("planned_change", "apply_start", "apply_progress", "apply_complete"):
             on_progress(Progress(done, planned, _resource(line)))

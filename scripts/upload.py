@@ -106,7 +106,8 @@ def _manifest(index: Index, prefix: str) -> bytes:
 def _publish(s3, keys: list[str], content: bytes, *, to: Destination, build_hash: str) -> None:
     by_hash, by_environment = keys
     sha256 = hashlib.sha256(content)
-    already_there = _is_there(s3, to.bucket, by_hash, sha256=sha256.hexdigest())
+    # The same content may have been zipped with bytecode or without; what deployments use already stays as it is.
+    already_there = _is_there(s3, to.bucket, by_hash, build_hash=build_hash)
     for key in [by_environment] if already_there else [by_hash, by_environment]:
         s3.put_object(
             Bucket=to.bucket,
@@ -121,9 +122,9 @@ def _publish(s3, keys: list[str], content: bytes, *, to: Destination, build_hash
         print(f"s3://{to.bucket}/{key}")
 
 
-def _is_there(s3, bucket: str, key: str, *, sha256: str) -> bool:
+def _is_there(s3, bucket: str, key: str, *, build_hash: str) -> bool:
     try:
-        return s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("sha256") == sha256
+        return s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("hash") == build_hash
     except ClientError as error:
         # 403 is also the answer for an absent key to a role that may not list the bucket.
         if error.response["Error"]["Code"] in ("403", "404"):

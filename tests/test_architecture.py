@@ -1,4 +1,4 @@
-"""The import rules of CONTRIBUTING.md, held by reading every module's syntax tree."""
+"""The import rules of CONTRIBUTING.md, and I10, held by reading every module's syntax tree."""
 
 import ast
 from pathlib import Path

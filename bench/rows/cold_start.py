@@ -1,11 +1,13 @@
 """The first answer of archive_copy's zip, beside that of a function that only makes an S3 client."""
 
+import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.row import Contestant, Row, Stage
+from scripts.bytecode import runtime_python
 
 BARE = "bare boto3"
 BARE_CODE = "import boto3\n\nS3 = boto3.client('s3')\n\n\ndef handler(event, context):\n    return {}\n"
@@ -23,15 +25,31 @@ def contestants(folder: Path) -> Stage:
             if entry.filename.removesuffix(".py").split("/")[0] in LIBRARIES:
                 target.writestr(entry, source.read(entry))
         target.writestr("bare.py", BARE_CODE)
+    python = _python(folder / "runtime")
     yield [
-        _contestant("archive_copy", ours, "tasks.archive_copy.handler.handler"),
-        _contestant(BARE, bare, "bare.handler"),
+        _contestant("archive_copy", python, ours, "tasks.archive_copy.handler.handler"),
+        _contestant(BARE, python, bare, "bare.handler"),
     ]
 
 
-def _contestant(name: str, package: Path, handler: str) -> Contestant:
-    command = (sys.executable, "-m", "bench.cold_starter", str(package.resolve()), handler)
-    return Contestant(name, command, {}, reports_seconds=True)
+def _python(folder: Path) -> str:
+    """Give the interpreter to start under: that of the zips' bytecode where it is at hand, with AWS's client."""
+    at_hand = runtime_python()
+    if not at_hand:
+        return sys.executable
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([at_hand, "-m", "venv", str(folder)], check=True)
+    pins = Path("requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [pin for pin in pins if pin.startswith(("awslambdaric==", "snapshot-restore-py=="))]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
+    # Not resolved: the link is what makes it that environment's.
+    return str(python.absolute())
+
+
+def _contestant(name: str, python: str, package: Path, handler: str) -> Contestant:
+    command = (sys.executable, "-m", "bench.cold_starter", python, str(package.resolve()), handler)
+    return Contestant(name, command, {}, reports_itself=True)
 
 
 ROW = Row(

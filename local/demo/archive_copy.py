@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
+from local.demo.lines import fields
 from local.demo.screen import Row, Screen
 from local.stack import Stack
 
@@ -172,7 +173,7 @@ def _arrivals(lines: SimpleQueue, restored_at: dict[str, float], names: dict[str
             at, line = lines.get(timeout=0.1)
         except Empty:
             return
-        said = json.loads(line) if line.startswith("{") else {}
+        said = fields(line)
         if said.get("message") in ("archived", "already archived") and said.get("key") in restored_at:
             bucket = said["destination"].removeprefix("s3://").split("/")[0]
             yield Row(said["key"], names[bucket], said["attempts"], at - restored_at[said["key"]])

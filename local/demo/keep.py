@@ -1,10 +1,10 @@
 """The demo left up, for whoever wants to try it with the AWS CLI."""
 
-import json
 import shlex
 import signal
 from contextlib import suppress
 
+from local.demo.lines import fields
 from local.demo.screen import Screen
 from local.stack import Stack
 from tasks.utils.s3_object import printable
@@ -29,6 +29,7 @@ def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
         "AWS_SECRET_ACCESS_KEY": credentials["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": stack.aws.region,
     }
+    screen.say("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION")
     for name, value in environment.items():
         screen.say(f"export {name}={value}")
     screen.say("")
@@ -47,6 +48,6 @@ def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
 
 
 def _show(screen: Screen, line: str) -> None:
-    said = json.loads(line) if line.startswith("{") else {}
+    said = fields(line)
     if "key" in said:
         screen.say(f"{said['message']}  {printable(said['key'])}  {said.get('destination') or ''}")

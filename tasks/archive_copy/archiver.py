@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.archive_copy.bucket_map import BucketMap
 from tasks.utils.copies import Copied, CopyLimits, copy_object
@@ -61,7 +62,7 @@ class Archiver:
         limits: where a copy turns into a copy in parts.
     """
 
-    s3: object
+    s3: Any
     bucket_map: BucketMap
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()

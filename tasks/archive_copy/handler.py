@@ -21,6 +21,7 @@ from tasks.archive_copy.settings import Settings
 from tasks.utils.batches import DeadLetters, State, work_through
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline
+from tasks.utils.errors import DeadlineException, DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
@@ -46,23 +47,26 @@ def container():
     limits = CopyLimits()
     # Every object may be copied in parts, side by side; a connection each.
     connections = settings.copy_concurrency * limits.workers
-    # Jitter of half the wait keeps functions that failed together from coming back together.
+    # Jitter of half the first wait keeps functions that failed together from coming back together.
     policy = RetryPolicy(
         tries=settings.copy_retries,
         delay=settings.copy_retry_sleep_secs,
         jitter=(0.0, settings.copy_retry_sleep_secs / 2),
+        max_delay=120.0,
     )
     s3 = boto3.client("s3", config=client_config(max_pool_connections=connections))
     return Container(
         settings=settings,
         archiver=Archiver(s3, settings.bucket_map, policy, limits),
-        dead_letters=DeadLetters(_sqs(settings), settings.dead_letter_queue, settings.max_receives),
+        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),
     )
 
 
-def _sqs(settings):
-    return boto3.client("sqs") if settings.dead_letter_queue else None
+@cache
+def sqs():
+    """Returns the container's SQS client, made when the first message has to be dead-lettered."""
+    return boto3.client("sqs")
 
 
 def handler(event, context):
@@ -120,5 +124,7 @@ def _archive_batch(here, event, deadline, journal):
 def _write_down(end, outcomes, journal):
     fate = DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
     journal.outcomes(outcomes, fate=fate)
-    if end.error and not any(outcome.error for outcome in outcomes):
+    if isinstance(end.error, (DeadlineException, DeferredError)) and not outcomes:
+        journal.deferred(end.error, message_id=end.message.id)
+    elif end.error and not any(outcome.error for outcome in outcomes):
         journal.failure(end.error, fate, message_id=end.message.id)

@@ -8,8 +8,8 @@ FAILED = "failed"
 DEAD_LETTERED = "dead-lettered"
 RETRIED = "will be retried"
 
-# A record that cannot be read may be anything, up to 256 KiB of it.
-RECORD_LIMIT = 2_000
+# A record that cannot be read may be anything, up to 256 KiB of it, and the reason repeats it.
+RECORD_LIMIT = REASON_LIMIT = 2_000
 
 
 class Journal:
@@ -41,10 +41,14 @@ class Journal:
 
     def failure(self, error, fate, **fields):
         """Writes a line for something that failed, and counts it."""
-        self._logger.error(fate, extra={**fields, "reason": str(error), "error": type(error).__name__})
+        self._logger.error(fate, extra={**fields, "reason": str(error)[:REASON_LIMIT], "error": type(error).__name__})
         self._count("Failed", 1)
         if fate == DEAD_LETTERED:
             self._count("DeadLettered", 1)
+
+    def deferred(self, error, **fields):
+        """Writes a line for a message that was not begun with, which is no failure."""
+        self._logger.warning(RETRIED, extra={**fields, "reason": str(error)})
 
     def _success(self, outcome):
         self._logger.info("archived" if outcome.copied.written else "already archived", extra=_fields(outcome))

@@ -44,9 +44,9 @@ class Settings:
         buckets = environment.json_object("bucket_map", example=f"a JSON object such as {EXAMPLE}")
         settings = cls(
             bucket_map=BucketMap(buckets),
-            # 100 attempts, and an hour between two, are far beyond what fits into one invocation.
+            # Waits double, so that more than these would not fit into one invocation.
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
-            copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=3600),
+            copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=60),
             copy_concurrency=environment.integer("COPY_CONCURRENCY", default=8, least=1, most=100),
             dead_letter_queue=environment.text("DEAD_LETTER_QUEUE", default=""),
             max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),

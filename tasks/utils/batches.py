@@ -8,7 +8,9 @@ never succeed is put into the dead-letter queue at once, with its reason, so tha
 blocks its group.
 """
 
+import logging
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -18,8 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.utils.deadline import Deadline
 from tasks.utils.events import decode_json
-from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.errors import BucketBrigadeError, DeadlineException, DeferredError
 from tasks.utils.s3_object import printable
+
+LOGGER = logging.getLogger("bucket_brigade")
 
 # An attribute's value counts towards the message's 256 KiB; a reason needs far less.
 REASON_LIMIT = 2_000
@@ -66,13 +70,13 @@ class DeadLetters:
     """The queue for what can never succeed.
 
     Attributes:
-        sqs: a boto3 SQS client.
+        sqs: returns a boto3 SQS client; most containers never need one, and a cold start should not pay for it.
         url: the queue's URL, or "" where there is none.
         max_receives: after how many receives the queue itself would move a message there, reason unknown; the last
             of them is used to move it with its reason.
     """
 
-    sqs: Any
+    sqs: Callable[[], Any]
     url: str
     max_receives: int | None = None
 
@@ -94,10 +98,12 @@ class DeadLetters:
             "MessageId": _attribute(message.id),
         }
         try:
-            self.sqs.send_message(
+            self.sqs().send_message(
                 QueueUrl=self.url, MessageBody=message.body or "{}", MessageAttributes=attributes, **fifo
             )
-        except (ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError) as failure:
+            about = {"reason": str(failure), "message_id": message.id}
+            LOGGER.warning("the dead-letter queue refused a message", extra=about)
             return False
         return True
 
@@ -117,7 +123,7 @@ class End:
     Attributes:
         message: the `Message`.
         state: see `State`.
-        error: what failed, or None: also for a message that only comes back because one before it failed.
+        error: what failed; None for a message that is done.
     """
 
     message: Message
@@ -163,12 +169,14 @@ def work_through(event, handle, *, dead_letters, workers, deadline=Deadline()):
 
 def _work_through_group(group, handle, dead_letters, deadline):
     ends = []
-    blocked = False
+    blocked = None
     for message in group:
-        # What follows a failure must not overtake it: it comes back together with what failed.
-        blocked = blocked or deadline.passed()
-        end = End(message, State.FAILED) if blocked else _work_on(message, handle, dead_letters)
-        blocked = end.state is State.FAILED
+        if deadline.passed():
+            blocked = blocked or DeadlineException("no time was left to begin with this message")
+        end = End(message, State.FAILED, blocked) if blocked else _work_on(message, handle, dead_letters)
+        if end.state is State.FAILED:
+            # What follows a failure must not overtake it: it comes back together with what failed.
+            blocked = blocked or DeferredError(f"message {message.id} of the same group failed and comes first")
         ends.append(end)
     return ends
 

@@ -98,6 +98,10 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
                 return self._copy_whole(self.pinned, {"IfNoneMatch": "*"})
             except ObjectChangedException:
                 pass
+            except ObjectNotFoundException as error:
+                # The source may be gone because an earlier delivery of the event has done all there was to do.
+                if not self.pinned or error.code == "NoSuchBucket":
+                    raise
             except ConditionNotSupportedException:
                 _say_that_conditions_are_unknown()
             except ObjectClerkException as error:
@@ -108,7 +112,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     def _look_and_copy(self):
         for _ in range(ROUNDS):
             theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
-            if not self._is_meant(theirs):
+            if not _is(theirs, self.pinned):
                 return self._settle_without_source(theirs, ours)
             if ours and self._is_equal(theirs, ours):
                 return self._copied(ours, written=False)
@@ -117,9 +121,6 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             except ObjectChangedException:
                 self.requests.retries += 1
         raise ObjectChangedException(f"other writers got in between {ROUNDS} times in a row", **self._places())
-
-    def _is_meant(self, theirs):
-        return theirs is not None and self.pinned in (None, checksums.bare(theirs["ETag"]))
 
     def _settle_without_source(self, theirs, ours):
         """Says that an earlier delivery has made the copy already, or that what was to be copied is gone."""
@@ -159,6 +160,11 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         condition = {"IfMatch": ours["ETag"]} if ours else {"IfNoneMatch": "*"}
         try:
             return self._copy_as_found(theirs, condition)
+        except ObjectNotFoundException as error:
+            # S3 answers 404, and not 412, to If-Match where the object was deleted after the look.
+            if ours is None or error.code == "NoSuchBucket":
+                raise
+            raise ObjectChangedException(error.reason, **self._places()) from error
         except ConditionNotSupportedException:
             _say_that_conditions_are_unknown()
             return self._copy_as_found(theirs, {})
@@ -197,15 +203,16 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     def _verify_whole(self, answer, source_etag):
         """Holds the copy's ETag against the source's, which one request is enough for; equal ETags are equal bytes.
 
-        Two that have the shape of an MD5 and differ may belong to encrypted objects, and are no MD5s then: both sides
-        are looked at. Every other pair says nothing, and S3's own check of a CopyObject stands, unless proof is asked.
+        Two that have the shape of an MD5 and differ, though the copy is not encrypted by KMS, may still belong to an
+        encrypted source: both sides are looked at. Every other pair says nothing, and S3's own check of a CopyObject
+        stands, unless proof is asked.
         """
         etag = checksums.bare(answer["CopyObjectResult"]["ETag"])
-        alike = checksums.looks_like_md5(etag) and checksums.looks_like_md5(source_etag)
-        if etag == source_etag or not (alike or self.prove):
+        telling = all(map(checksums.looks_like_md5, (etag, source_etag))) and not checksums.has_opaque_etag(answer)
+        if etag == source_etag or not (telling or self.prove):
             return
         theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
-        if theirs and ours and checksums.bare(ours["ETag"]) == etag:
+        if _is(theirs, source_etag) and _is(ours, etag):
             self._compare(theirs, ours)
         elif self.prove:
             raise ObjectChangedException("it was replaced before the copy could be verified", **self._places())
@@ -224,6 +231,10 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
 
     def _places(self):
         return {"operation": "copy_object", "source": self.source, "destination": self.destination}
+
+
+def _is(found, etag):
+    return found is not None and etag in (None, checksums.bare(found["ETag"]))
 
 
 def _is_too_large(error):

@@ -3,6 +3,7 @@
     BucketBrigadeError
     ├── SettingsError                            a setting is missing or wrong: nothing ran
     ├── EventError                               an event, a record or a message cannot be read
+    ├── DeferredError                            its turn did not come, because one before it failed  (transient)
     └── ObjectClerkException                     a request to S3 failed for good
         ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
         ├── ObjectClerkServerAuthException       401 and 403: who we are, or what we may do
@@ -38,6 +39,12 @@ class SettingsError(BucketBrigadeError):
 
 class EventError(BucketBrigadeError):
     """An event, a record or a queue message cannot be read; another delivery of it will be just as unreadable."""
+
+
+class DeferredError(BucketBrigadeError):
+    """A message was not begun with, because one before it in its group failed and must not be overtaken."""
+
+    transient = True
 
 
 class ObjectClerkException(BucketBrigadeError):

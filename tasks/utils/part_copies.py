@@ -6,7 +6,7 @@ CopyObject takes metadata, content headers and tags along by itself; here each o
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from tasks.utils import checksums
 from tasks.utils.errors import (
@@ -15,7 +15,7 @@ from tasks.utils.errors import (
     ObjectClerkException,
     ObjectNotFoundException,
 )
-from tasks.utils.parts import MAX_SINGLE, MIB, plan
+from tasks.utils.parts import MAX_PART, MAX_SINGLE, MIB, MIN_PART, plan
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
 
@@ -30,8 +30,9 @@ CONTENT_HEADERS = (
     "ContentType",
     "Expires",
     "Metadata",
-    "WebsiteRedirectLocation",
 )
+# S3 takes 8 KB of headers in all, and ten tags in percent-encoding can be three times as long.
+TAGGING_HEADER_LIMIT = 2048
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,18 @@ class _PartCopy:
 
     def run(self, condition):
         """Creates the upload, copies the parts, completes; aborts when any of it fails."""
-        checksum = self._checksum()
-        upload = self._create(checksum)
+        checksum, tags = self._checksum(), _Tags.of(tags_of(self.requests, self.source))
+        upload = self._create(checksum, tags)
         try:
             parts = self._copy_parts(upload)
-            return self._complete(upload, parts, {**checksum.complete, **condition})
+            answer = self._complete(upload, parts, {**checksum.complete, **condition})
         except BaseException:
             self._abort(upload)
             raise
+        if tags.afterwards:
+            version = {"VersionId": answer["VersionId"]} if "VersionId" in answer else {}
+            self._request("put_object_tagging", Tagging={"TagSet": tags.afterwards}, **version)
+        return answer
 
     def _checksum(self):
         known = checksums.full_object_checksums(self.found)
@@ -112,23 +117,28 @@ class _PartCopy:
                 )
         return _Checksum({}, {})
 
-    def _create(self, checksum):
+    def _create(self, checksum, tags):
         headers = {name: self.found.get(name) for name in CONTENT_HEADERS}
         answer = self._request(
             "create_multipart_upload",
             **headers,
             **checksum.create,
-            Tagging=self._tags(),
+            Tagging=tags.header,
             StorageClass=self.storage_class,
         )
         return answer["UploadId"]
 
-    def _tags(self):
-        tags = tags_of(self.requests, self.source)
-        return urlencode(tags) if tags else None
+    def _part_size(self):
+        """Cuts where the source was cut, so that equal bytes get equal ETags and a look tells that they are equal."""
+        if "-" not in self.found["ETag"]:
+            return self.limits.part_size
+        first = self.requests("head_object", source=self.source, PartNumber=1, **self.source.parameters)
+        size, count = first["ContentLength"], first.get("PartsCount")
+        fits = MIN_PART <= size <= MAX_PART and -(-self.found["ContentLength"] // size) == count
+        return size if fits else self.limits.part_size
 
     def _copy_parts(self, upload):
-        parts = plan(self.found["ContentLength"], part_size=self.limits.part_size)
+        parts = plan(self.found["ContentLength"], part_size=self._part_size())
         with ThreadPoolExecutor(self.limits.workers) as pool:
             copies = [pool.submit(self._copy_part, upload, part) for part in parts]
             try:
@@ -153,31 +163,51 @@ class _PartCopy:
         return {"PartNumber": part.number, **stored}
 
     def _complete(self, upload, parts, conditions):
-        try:
-            return self._request(
-                "complete_multipart_upload",
-                UploadId=upload,
-                MultipartUpload={"Parts": parts},
-                MpuObjectSize=self.found["ContentLength"],
-                **conditions,
-            )
-        except ObjectNotFoundException as error:
-            # A first try that timed out may have completed the upload all the same: a look at the object tells.
-            raise ObjectChangedException(f"the upload is gone: {error.reason}", **self._places()) from error
+        return self._request(
+            "complete_multipart_upload",
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},
+            MpuObjectSize=self.found["ContentLength"],
+            **conditions,
+        )
 
     def _abort(self, upload):
         try:
             self._request("abort_multipart_upload", UploadId=upload)
+        except ObjectChangedException:
+            # It is gone: completed by a try whose answer was lost, or ended by somebody else.
+            pass
         except ObjectClerkException as error:
             # The error that led here is the one to report; the bucket's life cycle clears what stays behind.
             LOGGER.warning("a multipart upload could not be aborted", extra={"upload": upload, "reason": str(error)})
 
     def _request(self, operation, **parameters):
         where = {"Bucket": self.destination.bucket, "Key": self.destination.key}
-        return self.requests(operation, source=self.source, destination=self.destination, **where, **parameters)
+        try:
+            return self.requests(operation, source=self.source, destination=self.destination, **where, **parameters)
+        except ObjectNotFoundException as error:
+            # A try that timed out may have completed the upload all the same: a look at the object tells. With
+            # If-Match, S3 also answers 404 where the object that was to be replaced has been deleted meanwhile.
+            if error.code == "NoSuchUpload" or (operation == "complete_multipart_upload" and error.code == "NoSuchKey"):
+                raise ObjectChangedException(error.reason, **self._places()) from error
+            raise
 
     def _places(self):
         return {"operation": "copy_object", "source": self.source, "destination": self.destination}
+
+
+@dataclass(frozen=True)
+class _Tags:
+    header: str | None
+    afterwards: list
+
+    @classmethod
+    def of(cls, tags):
+        """Puts tags into the header that creates the upload, or aside where they would be too long for it."""
+        header = urlencode(tags, quote_via=quote)
+        if len(header) <= TAGGING_HEADER_LIMIT:
+            return cls(header or None, [])
+        return cls(None, [{"Key": name, "Value": value} for name, value in tags.items()])
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from tasks.utils.retry import RetryPolicy
 PASSING_CODES = frozenset(
     {
         "ConditionalRequestConflict",
+        "ExpiredToken",
         "IncompleteBody",
         "InternalError",
         "OperationAborted",
@@ -52,7 +53,7 @@ PASSING_CODES = frozenset(
 # The server saw other bytes than we sent: they were damaged on the way.
 DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 NOT_FOUND_CODES = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
-AUTH_CODES = frozenset({"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+AUTH_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 ARCHIVED_CODES = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
 
 BY_STATUS = {

@@ -34,6 +34,7 @@ def environment_of_the_task(monkeypatch):
 
 def forget_container():
     handler_module.container.cache_clear()
+    handler_module.sqs.cache_clear()
     # Powertools binds a logger to the standard output that it finds when it is made; here every test has its own.
     logger = logging.getLogger("archive_copy")
     logger.handlers.clear()

@@ -1,6 +1,12 @@
-"""What earlier archive copiers got wrong, a test each, and what one copy costs."""
+"""What earlier archive copiers got wrong, a test each, and what one copy costs.
 
+I1 and I2: the source is only read, and what lay at the destination stays until the copy is whole. I8: a copy stops
+before Lambda's deadline.
+"""
+
+import hashlib
 import json
+import threading
 from datetime import datetime, timezone
 
 import pytest
@@ -12,7 +18,7 @@ from tasks.utils.copies import CopyLimits
 from tasks.utils.parts import GIB, MIB
 from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
 from tests.archive_copy.test_handler import body, context, failed_files, file, keys, put
-from tests.support.events import s3_event, s3_record
+from tests.support.events import s3_event, s3_record, sqs_event
 
 HEADERS = {
     "ContentType": "application/x-hdf",
@@ -81,7 +87,7 @@ def test_object_that_is_not_restored_is_told_as_such(archive, s3, wire):
 
 
 def test_no_time_is_slept_once_everything_is_copied(archive, environment, s3, monkeypatch):
-    environment(copy_retry_sleep_secs="3600")
+    environment(copy_retry_sleep_secs="60")
     slept = record_sleeps(monkeypatch)
     put(s3, "a.hdf")
     archive(s3_event(s3_record(RESTORED, "a.hdf")))
@@ -210,20 +216,127 @@ def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s
     failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
     assert "other writers got in between 5 times in a row" in failed[0]["err_msg"]
 
+# What is verified, and what nobody may do meanwhile.
 
-def test_copy_that_is_not_what_the_source_is_is_told(archive, s3, wire):
-    etag = put(s3, "a.hdf", Body=b"as it was")["ETag"].strip('"')
-    damaged = []
+
+def test_copy_whose_etag_is_not_the_sources_is_told(archive, s3, wire):
+    etag = put(s3, "a.hdf", Body=b"as it is")["ETag"].strip('"')
 
     def damage(operation):
-        # S3 itself never does this: the object is swapped behind the event's back between two requests.
         if operation == "HeadObject" and not damaged:
-            damaged.append(s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"not alike"))
+            damaged.append(s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"as it iz"))
 
-    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"older")
+    damaged = []
+    wire.answer_with("CopyObject", lambda answer: answer["CopyObjectResult"].update(ETag=damaged_etag(b"as it iz")))
     wire.before.append(damage)
-    assert archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag)))["files"][0]["success"]
-    assert body(s3, PROTECTED, "a.hdf") == b"as it was"
+    failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf", eTag=etag)))
+    assert "the copy is not what the source is" in failed[0]["err_msg"]
+
+
+def damaged_etag(content):
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
+
+def test_source_overwritten_right_after_a_correct_copy_is_no_damage(archive, s3, wire):
+    etag = put(s3, "a.hdf", Body=b"restored")["ETag"].strip('"')
+    # As of an encrypted source: its ETag has the shape of an MD5, and is none.
+    wire.answer_with("CopyObject", lambda answer: answer["CopyObjectResult"].update(ETag=f'"{"0" * 32}"'))
+    wire.before.append(lambda operation: operation == "HeadObject" and put(s3, "a.hdf", Body=b"newer"))
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert body(s3, PROTECTED, "a.hdf") == b"restored"
+
+
+def test_copy_encrypted_by_kms_costs_one_request_too(archive, s3, wire):
+    encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    s3.put_bucket_encryption(Bucket=PROTECTED, ServerSideEncryptionConfiguration={"Rules": [encryption]})
+    etag = put(s3, "a.hdf")["ETag"].strip('"')
+
+    def as_kms_does(answer):
+        answer.update(ServerSideEncryption="aws:kms", SSEKMSKeyId="key")
+        answer["CopyObjectResult"]["ETag"] = f'"{"0" * 32}"'
+
+    wire.answer_with("CopyObject", as_kms_does)
+    archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag)))
+    assert wire.sent == ["CopyObject"]
+
+
+def test_destination_deleted_between_look_and_copy_is_looked_at_again(archive, s3, wire):
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
+    put(s3, "a.hdf", Body=b"new")
+    copies = iter([None, s3.delete_object])
+
+    def interfere(operation):
+        if operation == "CopyObject" and (delete := next(copies, None)):
+            delete(Bucket=PROTECTED, Key="a.hdf")
+
+    wire.before.append(interfere)
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert body(s3, PROTECTED, "a.hdf") == b"new"
+
+
+@pytest.mark.parametrize("operation", ["CopyObject", "HeadObject"])
+def test_event_delivered_again_after_the_source_is_gone_is_done_whatever_s3_checks_first(archive, s3, wire, operation):
+    etag = put(s3, "a.hdf")["ETag"].strip('"')
+    event = s3_event(s3_record(RESTORED, "a.hdf", eTag=etag))
+    archive(event)
+    s3.delete_object(Bucket=RESTORED, Key="a.hdf")
+    if operation == "CopyObject":
+        wire.fail("CopyObject", (404, "NoSuchKey"))
+    assert archive(event) == {"files": [file("a.hdf", PROTECTED)]}
+
+
+@pytest.mark.parametrize("differing", [{"Metadata": {"mission": "terra"}}, {"ContentType": "text/plain"}])
+def test_object_with_the_same_bytes_and_other_headers_is_replaced(archive, s3, differing):
+    put(s3, "a.hdf", Body=b"same", **HEADERS)
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"same", **{**HEADERS, **differing})
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    copy = s3.head_object(Bucket=PROTECTED, Key="a.hdf")
+    assert {name: copy.get(name) for name in HEADERS} == HEADERS
+
+
+def test_server_that_does_not_know_conditional_copies_is_looked_at_first(archive, s3, wire, capsys):
+    put(s3, "a.hdf", Body=b"new")
+    wire.fail("CopyObject", (501, "NotImplemented"), times=2)
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert wire.sent == ["CopyObject", "HeadObject", "HeadObject", "CopyObject", "CopyObject"]
+    assert body(s3, PROTECTED, "a.hdf") == b"new"
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert capsys.readouterr().out.count("does not know conditional copies") == 1
+
+
+def test_objects_of_a_direct_event_and_of_a_batch_are_copied_side_by_side(archive, environment, s3, wire):
+    environment(COPY_CONCURRENCY="4")
+    together = threading.Barrier(4, timeout=20)
+    wire.before.append(lambda operation: operation == "CopyObject" and together.wait())
+    records = [s3_record(RESTORED, f"{number}.hdf") for number in range(4)]
+    for number in range(4):
+        put(s3, f"{number}.hdf")
+    assert len(archive(s3_event(*records))["files"]) == 4
+    for number in range(4):
+        s3.delete_object(Bucket=PROTECTED, Key=f"{number}.hdf")
+    assert archive(sqs_event(*map(s3_event, records))) == {"batchItemFailures": []}
+
+
+def test_no_more_objects_are_copied_at_once_than_allowed(archive, environment, s3, wire):
+    environment(COPY_CONCURRENCY="2")
+    running, most = [], []
+
+    def enter(operation):
+        running.append(operation)
+        most.append(len(running))
+
+    wire.before.append(enter)
+    wire.answer_with("CopyObject", lambda _: running.pop())
+    records = [s3_record(RESTORED, f"{number}.hdf") for number in range(6)]
+    for number in range(6):
+        put(s3, f"{number}.hdf")
+    archive(s3_event(*records))
+    assert max(most) <= 2
+
+
+def test_botocore_makes_each_request_once(archive):
+    archive({"Event": "s3:TestEvent"})
+    assert handler_module.container().archiver.s3.meta.config.retries["total_max_attempts"] == 1
 
 
 # Objects over 5 GiB, with the limit lowered to where a test can reach it.
@@ -319,6 +432,78 @@ def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3
         large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))), context(35))
     assert keys(s3, PROTECTED) == []
     assert_no_upload_open(s3)
+
+def test_copy_in_parts_is_published_only_if_nobody_wrote_there_meanwhile(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT)
+    others = iter([b"somebody else's"])
+
+    def interfere(operation):
+        if operation == "CompleteMultipartUpload" and (late := next(others, None)):
+            s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=late)
+
+    s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+    wire.before.append(interfere)
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    # The first completion was refused, the second replaced what it had seen.
+    assert wire.count("CompleteMultipartUpload") == 2
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+    assert_no_upload_open(s3)
+
+
+def test_copy_in_parts_replaces_only_what_it_has_seen(large_from_6_mib, s3, wire):
+    s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
+    put(s3, "a.hdf", Body=CONTENT)
+    writes = iter([lambda: s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"late"),
+                   lambda: s3.delete_object(Bucket=PROTECTED, Key="a.hdf")])
+    wire.before.append(lambda operation: operation == "CompleteMultipartUpload" and next(writes, lambda: None)())
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert wire.count("CompleteMultipartUpload") == 3
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+
+
+def test_copy_in_parts_names_the_sources_checksum_and_size_for_s3_to_check(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT, ChecksumAlgorithm="CRC32")
+    checksum = s3.head_object(Bucket=RESTORED, Key="a.hdf", ChecksumMode="ENABLED")["ChecksumCRC32"]
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    (headers,) = [headers for operation, headers in wire.headers if operation == "CompleteMultipartUpload"]
+    sent = {name.lower(): value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+    assert sent["x-amz-checksum-crc32"] == checksum
+    assert sent["x-amz-checksum-type"] == "FULL_OBJECT"
+    assert sent["x-amz-mp-object-size"] == str(len(CONTENT))
+
+
+def test_copy_of_an_object_uploaded_in_parts_is_cut_as_it_was_and_gets_its_etag(large_from_6_mib, s3, wire):
+    where = {"Bucket": RESTORED, "Key": "a.hdf"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    pieces = [CONTENT[: 7 * MIB], CONTENT[7 * MIB :]]
+    parts = [
+        {"PartNumber": number, "ETag": s3.upload_part(**upload, PartNumber=number, Body=piece)["ETag"]}
+        for number, piece in enumerate(pieces, start=1)
+    ]
+    etag = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["ETag"]
+    event = s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT), eTag=etag.strip('"')))
+    large_from_6_mib(event)
+    assert s3.head_object(Bucket=PROTECTED, Key="a.hdf")["ETag"] == etag
+    wire.sent.clear()
+    large_from_6_mib(event)
+    # Nothing is written and nothing is read: the ETags tell.
+    assert set(wire.sent) <= {"HeadObject", "GetObjectTagging"}
+
+
+def test_tags_too_long_for_a_header_come_along_in_parts(large_from_6_mib, s3):
+    tags = [{"Key": f"{number}/" + ":" * 100, "Value": "@" * 250} for number in range(10)]
+    put(s3, "a.hdf", Body=CONTENT)
+    s3.put_object_tagging(Bucket=RESTORED, Key="a.hdf", Tagging={"TagSet": tags})
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    found = s3.get_object_tagging(Bucket=PROTECTED, Key="a.hdf")["TagSet"]
+    assert sorted(found, key=lambda tag: tag["Key"]) == tags
+
+
+def test_upload_that_vanished_during_a_copy_in_parts_is_begun_anew(large_from_6_mib, s3, wire):
+    put(s3, "a.hdf", Body=CONTENT)
+    wire.fail("UploadPartCopy", (404, "NoSuchUpload"))
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
 
 
 def assert_dressed_like_the_source(s3, key):

@@ -1,4 +1,7 @@
-"""The task as its callers see it: buckets before, answer and buckets after."""
+"""The task as its callers see it: buckets before, answer and buckets after.
+
+I4: every record and every message has an answer, an unreadable one too.
+"""
 
 import json
 from types import SimpleNamespace
@@ -290,6 +293,13 @@ def test_batch_that_begins_too_late_comes_back_whole(archive, s3, wire):
     event = sqs_event(s3_event(s3_record(RESTORED, "a.txt")))
     assert archive(event, context(1)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert wire.sent == []
+
+
+def test_message_that_was_not_begun_with_is_logged_and_is_no_failure(archive, capsys):
+    archive(sqs_event(s3_event(s3_record(RESTORED, "a.txt"))), context(1))
+    (line,) = log_lines(capsys)
+    assert (line["level"], line["message"], line["message_id"]) == ("WARNING", "will be retried", "message-0")
+    assert line["reason"] == "no time was left to begin with this message"
 
 
 def test_direct_event_that_begins_too_late_says_so(archive, wire):

@@ -51,7 +51,7 @@ def test_blank_number_is_not_set(blank):
         ("copy_retries", "-1", "copy_retries is '-1'"),
         ("copy_retries", "three", "copy_retries is 'three'"),
         ("copy_retries", "2.5", "copy_retries is '2.5'"),
-        ("copy_retry_sleep_secs", "-1", "copy_retry_sleep_secs is '-1': it should be a number from 0 to 3600"),
+        ("copy_retry_sleep_secs", "-1", "copy_retry_sleep_secs is '-1': it should be a number from 0 to 60"),
         ("copy_retry_sleep_secs", "nan", "copy_retry_sleep_secs is 'nan'"),
         ("copy_retry_sleep_secs", "inf", "copy_retry_sleep_secs is 'inf'"),
         ("COPY_CONCURRENCY", "0", "COPY_CONCURRENCY is '0'"),

@@ -36,6 +36,7 @@ class Wire:
     headers: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     before: list = field(default_factory=list)
+    changes: dict = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -43,13 +44,19 @@ class Wire:
         """Listens to the clients that are made of a session meanwhile, or to one client, by its event system."""
         events.register("before-call.s3", self._answer_with_fault)
         events.register("before-send.s3", self._note)
+        events.register("after-call.s3", self._change_answer)
         yield
+        events.unregister("after-call.s3", self._change_answer)
         events.unregister("before-call.s3", self._answer_with_fault)
         events.unregister("before-send.s3", self._note)
 
     def fail(self, operation, answer, *, times=1, key=None):
         """Puts a fault in the way of the next matching requests."""
         self.faults.append(Fault(operation, answer, times, key))
+
+    def answer_with(self, operation, change):
+        """Has `change` called with every answer to an operation that went well, before the client gets it."""
+        self.changes[operation] = change
 
     def count(self, operation):
         """Returns how many requests of one operation were sent."""
@@ -60,6 +67,11 @@ class Wire:
         with self._lock:
             self.sent.append(operation)
             self.headers.append((operation, request.headers))
+
+    def _change_answer(self, parsed, event_name, **_):
+        change = self.changes.get(event_name.rpartition(".")[2])
+        if change and "Error" not in parsed:
+            change(parsed)
 
     def _answer_with_fault(self, params, event_name, **_):
         operation = event_name.rpartition(".")[2]
