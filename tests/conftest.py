@@ -1,3 +1,4 @@
+import os
 from functools import cache
 
 import boto3
@@ -9,6 +10,27 @@ from tasks.utils.s3_requests import client_config
 from tests.support.wire import Wire
 
 REGION = "eu-west-1"
+
+
+def pytest_collection_modifyitems(items):
+    """Has every worker begin with its share of the slow tests, so that none of them is the one all wait for."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    groups = {}
+    for item in items:
+        if marker := item.get_closest_marker("slow"):
+            # What shares a costly fixture stays together, so that one worker makes it, and once.
+            groups.setdefault(marker.kwargs.get("group", item.nodeid), []).append(item)
+    slow = list(groups.values())
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    # xdist hands each worker one run of the list, all of about the same length.
+    length = len(items) // workers + 1
+    items.clear()
+    for worker in range(workers):
+        begins_with = [item for group in slow[worker::workers] for item in group]
+        room = length - len(begins_with)
+        items += begins_with + quick[:room]
+        quick = quick[room:]
+    items += quick
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,7 @@ def keys(client, bucket):
     return [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
+@pytest.mark.slow
 def test_demo_archives_everything_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
     with demo(tmp_path, KEEP="1") as running:
         running.read_until(r"15 objects restored: 13 archived and verified \(1 after retries\), 2 in the dead-letter")
@@ -92,6 +93,7 @@ def test_demo_archives_everything_stays_up_for_the_cli_and_leaves_nothing_behind
 NAMES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
 
 
+@pytest.mark.slow
 def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
     with demo(tmp_path) as running:
         running.read_until("on this machine")
@@ -106,6 +108,7 @@ def test_deployment_without_a_package_says_what_to_do(tmp_path):
     assert not dict(subreaper.children())
 
 
+@pytest.mark.slow
 def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
     start = EmbeddedAws.start
 

@@ -15,6 +15,8 @@ from moto.server import ThreadedMotoServer
 from scripts.dist_index import read_index
 from tests.scripts.conftest import ROOT
 
+pytestmark = pytest.mark.slow(group="buildspec")
+
 BUILDSPEC = yaml.safe_load((ROOT / "buildspec.yml").read_text())
 PHASES = ("install", "pre_build", "build", "post_build")
 MADE = (".git", ".venv", "build", "dist", "reports", ".terraform", "__pycache__", ".pytest_cache", ".hypothesis")

@@ -243,6 +243,7 @@ def run_on_moto(machine, **options):
 
 @pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
 @pytest.mark.usefixtures("five_mib_parts")
+@pytest.mark.slow
 def test_no_bytes_are_ever_missing(machine):
     run_on_moto(machine, max_examples=20, stateful_step_count=10)
 
