@@ -14,6 +14,8 @@ from scripts.dist_index import read_index
 from scripts.errors import ScriptError
 from tests.scripts.conftest import ROOT, add_task, write
 
+pytestmark = pytest.mark.slow(group="package")
+
 HANDLER = "tasks/greet/handler.py"
 
 
@@ -81,8 +83,6 @@ sys.path.insert(0, sys.argv[1])
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 import tasks.archive_copy.handler
-
-pytestmark = pytest.mark.slow(group="package")
 for service in ("s3", "sqs"):
     boto3.client(service, region_name="eu-west-1")
 loaded = {module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)}
