@@ -7,6 +7,7 @@
     └── ObjectClerkException                     a request to S3 failed for good
         ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
         ├── ObjectClerkServerAuthException       401 and 403: who we are, or what we may do
+        │   └── CredentialsExpiredException      they were good until now: new ones may pass         (transient)
         ├── ObjectNotFoundException              no such bucket, key or version
         │   └── SourceReplacedException          ... for another object has taken its place
         ├── ObjectArchivedException              the object sleeps in an archive class and is not restored
@@ -82,6 +83,12 @@ class ObjectClerkServerInternalException(ObjectClerkException):
 
 class ObjectClerkServerAuthException(ObjectClerkException):
     """401 or 403: the credentials are wrong or do not allow this."""
+
+
+class CredentialsExpiredException(ObjectClerkServerAuthException):
+    """The session token has run out; another container, or another assumed role, has new ones."""
+
+    transient = True
 
 
 class ObjectNotFoundException(ObjectClerkException):

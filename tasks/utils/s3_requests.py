@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from tasks.utils.errors import (
     ConditionNotSupportedException,
+    CredentialsExpiredException,
     ObjectArchivedException,
     ObjectChangedException,
     ObjectClerkException,
@@ -37,7 +38,6 @@ from tasks.utils.retry import RetryPolicy
 PASSING_CODES = frozenset(
     {
         "ConditionalRequestConflict",
-        "ExpiredToken",
         "IncompleteBody",
         "InternalError",
         "OperationAborted",
@@ -54,6 +54,7 @@ PASSING_CODES = frozenset(
 DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 NOT_FOUND_CODES = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
 AUTH_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+EXPIRED_CODES = frozenset({"ExpiredToken"})
 ARCHIVED_CODES = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
 
 BY_STATUS = {
@@ -206,6 +207,7 @@ def _kind(code, status):
         (ARCHIVED_CODES, ObjectArchivedException),
         (NOT_FOUND_CODES, ObjectNotFoundException),
         (AUTH_CODES, ObjectClerkServerAuthException),
+        (EXPIRED_CODES, CredentialsExpiredException),
     )
     for codes, kind in by_code:
         if code in codes:

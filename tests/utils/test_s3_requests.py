@@ -51,7 +51,7 @@ class Client:  # pylint: disable=too-few-public-methods
         (401, "", errors.ObjectClerkServerAuthException),
         (403, "AccessDenied", errors.ObjectClerkServerAuthException),
         (403, "InvalidObjectState", errors.ObjectArchivedException),
-        (400, "ExpiredToken", errors.ObjectClerkServerInternalException),
+        (400, "ExpiredToken", errors.CredentialsExpiredException),
         (404, "NoSuchKey", errors.ObjectNotFoundException),
         (404, "404", errors.ObjectNotFoundException),
         (412, "PreconditionFailed", errors.ObjectChangedException),
