@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import boto3
@@ -59,8 +59,10 @@ class _Server(ThreadedWSGIServer):
         with self._connections_lock:
             connections = dict(self._connections)
         for request, thread in connections.items():
-            # Only reading ends: a request that is being served may still send its answer.
-            request.shutdown(socket.SHUT_RD)
+            # Only reading ends: a request that is being served may still send its answer. Of a client that was killed
+            # the connection may be gone already, before its thread has seen that.
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RD)
             thread.join()
 
 

@@ -47,6 +47,8 @@ class Demo:
     def end(self):
         """Returns exit status and what is left running, once it has ended."""
         said = json.loads(self.read_until(r'^\{"status"').string)
+        # Shown by pytest when what is asserted next does not hold.
+        print(*self.lines, sep="\n")
         return said["status"], said["left"]
 
 

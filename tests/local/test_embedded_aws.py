@@ -1,5 +1,6 @@
 import json
 import socket
+import struct
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
+from werkzeug.serving import WSGIRequestHandler
 
 from local import embedded_aws, mends
 from local.embedded_aws import EmbeddedAws
@@ -70,6 +72,17 @@ def test_stop_waits_neither_for_open_connections_nor_for_messages(aws, monkeypat
     waiter.join()
     # Who waited got an answer: there is no message.
     assert "Messages" not in answers[0]
+
+
+def test_stop_outlives_a_client_that_was_killed_before_its_answer(aws, monkeypatch):
+    served, may_go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(WSGIRequestHandler, "handle", lambda _: served.set() or may_go_on.wait(10))
+    with socket.create_connection(("127.0.0.1", port_of(aws.endpoint_url))) as client:
+        assert served.wait(10)
+        # Closed like this, a connection is reset, as the system does to those of a killed process with unread data.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    threading.Timer(0.1, may_go_on.set).start()
+    aws.stop()
 
 
 def test_stop_twice_or_before_start_does_nothing():
