@@ -2,10 +2,12 @@ import os
 from functools import cache
 
 import boto3
+import botocore.session
 import pytest
 from moto import mock_aws
 
 from local import mends
+from tasks.utils import clients
 from tasks.utils.s3_requests import client_config
 from tests.support.wire import Wire
 
@@ -49,8 +51,13 @@ def session_of_the_tests():
 
 
 @cache
+def session_beneath_the_tasks():
+    return botocore.session.Session()
+
+
+@cache
 def session_of_the_tasks():
-    return boto3.session.Session(region_name=REGION)
+    return boto3.session.Session(botocore_session=session_beneath_the_tasks(), region_name=REGION)
 
 
 @cache
@@ -61,11 +68,11 @@ def client_of_the_tests(service, region):
 
 @pytest.fixture(name="aws")
 def empty_aws(monkeypatch):
-    """Moto with its mends, in this process, empty: the session that the tasks make their clients of."""
+    """Moto with its mends, in this process, empty: the session that the tasks make their clients of, as boto3's."""
     with mock_aws(), mends.applied():
         # A session reads botocore's data files anew, so one serves every test of a process.
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session_of_the_tasks())
-        yield boto3.DEFAULT_SESSION
+        monkeypatch.setattr(clients, "session", session_beneath_the_tasks)
+        yield session_of_the_tasks()
 
 
 @pytest.fixture(name="wire")

@@ -24,7 +24,7 @@ PURE = {
     "archive_copy/bucket_map.py",
     "archive_copy/settings.py",
 }
-CLIENT_MAKERS = {"boto3.client", "boto3.resource", "boto3.session.Session"}
+CLIENT_MAKERS = {"boto3.client", "boto3.resource", "boto3.session.Session", "clients.client", "clients.session"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
 HTTP_LIBRARIES = {"requests", "http", "urllib3"}
 
