@@ -87,6 +87,7 @@ class Clerking(RuleBasedStateMachine):
         self.bucket = bucket
         self.written = itertools.count()
         self.newer = None
+        self.read = {}
 
     @initialize(bodies=st.lists(BODIES, min_size=2, max_size=2))
     def begin(self, bodies):
@@ -195,7 +196,13 @@ class Clerking(RuleBasedStateMachine):
         if not self.keeps_versions:
             return Counter()
         listed = self.look.list_object_versions(Bucket=self.bucket).get("Versions", [])
-        return Counter((one["Key"], self.body(one["Key"], VersionId=one["VersionId"])) for one in listed)
+        return Counter((one["Key"], self.body_of_version(one["Key"], one["VersionId"])) for one in listed)
+
+    def body_of_version(self, key, version_id):
+        # A version never changes while it is there, so each is read once.
+        if (key, version_id) not in self.read:
+            self.read[key, version_id] = self.body(key, VersionId=version_id)
+        return self.read[key, version_id]
 
     def body(self, key, **version):
         return self.look.get_object(Bucket=self.bucket, Key=key, **version)["Body"].read()
