@@ -13,14 +13,17 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from moto import mock_aws
 
 from local import mends
-from tasks.utils import ObjectClerk
+from tasks.utils import ObjectClerk, moves
+from tasks.utils.copies import _Copy
 from tasks.utils.errors import ObjectClerkException
+from tasks.utils.s3_requests import head
+from tasks.utils.uploads import _Upload
 from tests.conftest import REGION
 from tests.utils.conftest import PART
 
@@ -31,19 +34,29 @@ BODIES = st.sampled_from([b"1", b"22", b"333", b"4444", b"55555", LARGE])
 
 @dataclass(frozen=True)
 class Fault:
-    """The request number `at` of a call fails, before or after it was done; all that follow too if it is `lasting`."""
+    """Requests of a call fail, so many `times` from number `at` on, before or after they were done."""
 
     at: int
     done: bool
-    lasting: bool
+    times: int
 
     def hits(self, number):
-        return number == self.at or (self.lasting and number > self.at)
+        return self.at <= number < self.at + self.times
+
+
+ONCE, AS_OFTEN_AS_IT_IS_TRIED, FOR_EVER = 1, 2, 1000
 
 
 # A move takes three requests, six where something lies at its destination; an upload in parts five or more.
 FAULTS = st.just(()) | st.lists(
-    st.builds(Fault, at=st.integers(0, 7), done=st.booleans(), lasting=st.booleans()), min_size=1, max_size=2
+    st.builds(
+        Fault,
+        at=st.integers(0, 7),
+        done=st.booleans(),
+        times=st.sampled_from([ONCE, AS_OFTEN_AS_IT_IS_TRIED, FOR_EVER]),
+    ),
+    min_size=1,
+    max_size=2,
 )
 INTERFERENCE = st.none() | st.integers(0, 5)
 
@@ -223,7 +236,8 @@ class ClerkingWithVersions(Clerking):
 
 
 def run(machine, look, faulty, bucket, **limits):
-    clerk = ObjectClerk.from_client(faulty, retry_delay=0, retry_jitter=0, retry_tries=2)
+    tries = AS_OFTEN_AS_IT_IS_TRIED
+    clerk = ObjectClerk.from_client(faulty, retry_delay=0, retry_jitter=0, retry_tries=tries)
     way = Way(faulty)
     run_state_machine_as_test(
         lambda: machine(look, clerk, way, bucket),
@@ -252,7 +266,7 @@ def run_on_moto(machine, **options):
 @pytest.mark.usefixtures("five_mib_parts")
 @pytest.mark.slow
 def test_no_bytes_are_ever_missing(machine):
-    run_on_moto(machine, max_examples=20, stateful_step_count=10)
+    run_on_moto(machine, max_examples=30, stateful_step_count=10)
 
 
 @pytest.mark.usefixtures("five_mib_parts")
@@ -267,3 +281,45 @@ def test_no_bytes_are_ever_missing_on_seaweedfs(seaweedfs_store):
 @pytest.mark.usefixtures("five_mib_parts")
 def test_no_bytes_are_ever_missing_after_many_steps(machine):
     run_on_moto(machine, max_examples=500, stateful_step_count=30)
+
+
+def delete_whatever_is_there(requests, source, destination, found):
+    del found
+    requests("delete_object", source=source, destination=destination, Bucket=source.bucket, Key=source.key)
+
+
+copies_as_it_should = moves.copy_current
+
+
+def copy_and_go_on_where_it_fails(requests, source, destination, **how):
+    try:
+        return copies_as_it_should(requests, source, destination, **how)
+    except ObjectClerkException:
+        return head(requests, source) or {"ETag": "none"}
+
+
+def find_everything_equal(*_):
+    return True
+
+
+def delete_what_was_there(upload, upload_id):
+    del upload_id
+    upload.requests("delete_object", Bucket=upload.destination.bucket, Key=upload.destination.key)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(
+    "machine, place, name, bug",
+    [
+        (Clerking, moves, "_delete_copied", delete_whatever_is_there),
+        (ClerkingWithVersions, moves, "_delete_copied", delete_whatever_is_there),
+        (Clerking, moves, "copy_current", copy_and_go_on_where_it_fails),
+        (Clerking, _Copy, "_is_equal", find_everything_equal),
+        (Clerking, _Upload, "_abort", delete_what_was_there),
+    ],
+)
+@pytest.mark.usefixtures("five_mib_parts")
+def test_planted_bugs_are_found(monkeypatch, machine, place, name, bug):
+    monkeypatch.setattr(place, name, bug)
+    with pytest.raises(AssertionError):
+        run_on_moto(machine, max_examples=200, stateful_step_count=10, phases=(Phase.generate,))
