@@ -41,7 +41,7 @@ help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 
-demo: dist $(DEV) ## See restored objects travel to their archives on this machine (KEEP=1 leaves it up)
+demo: dist $(DEV) ## See objects travel to archives and to another partition, on this machine (KEEP=1 leaves it up)
 	@exec $(PYTHON) -m local.demo
 
 test: .test-setup ## Run the tests; without TASK they must also cover tasks/

@@ -56,6 +56,7 @@ def interleaved(row: Row, contestants: Sequence[Contestant]) -> dict[str, list[R
     taken: dict[str, list[Run]] = {contestant.name: [] for contestant in contestants}
     for _ in range(row.runs):
         for contestant in contestants:
+            contestant.prepare()
             # What the one before has left to be written to disk should not slow this one down.
             os.sync()
             taken[contestant.name].append(run(contestant))

@@ -16,12 +16,14 @@ class Contestant:
         command: The program and its arguments.
         environment: What is added to the environment.
         reports_itself: Its last line is JSON with the `seconds` that count, in place of those from start to end.
+        prepare: Is called before each run, which is what it is to find; it does not count.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     reports_itself: bool = False
+    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The stage for the rows that carry one large object: a SeaweedFS server, a file, and three who carry it."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from boto3.s3.transfer import TransferConfig
 
+from bench import peers
 from bench.row import Contestant
 from local.seaweedfs import SeaweedFS
 
@@ -18,7 +18,6 @@ BUCKET = "bench"
 KEY = "object"
 # What object-clerk uploads in, and the only size of which it can verify a download: all three verify here.
 PART = 524_288_000
-PEERS = "requirements-bench.txt"
 
 OURS, BOTO3, OBJECT_CLERK = "bucket brigade", "boto3", "object-clerk"
 
@@ -31,7 +30,7 @@ def carriers(folder: Path, direction: str) -> Iterator[list[Contestant]]:
         folder: For the file and for the peers' packages, which are kept from one run to the next.
         direction: `upload` or `download`.
     """
-    peers = _installed_peers(folder.resolve() / "peers")
+    packages = peers.installed(folder)
     file = _random_file(folder.resolve() / "1GiB")
     target = file if direction == "upload" else folder.resolve() / "downloaded"
     with SeaweedFS() as server:
@@ -48,13 +47,13 @@ def carriers(folder: Path, direction: str) -> Iterator[list[Contestant]]:
             "BENCH_FILE": str(target),
             "PYTHONPATH": os.getcwd(),
         }
-        yield [_contestant(name, direction, environment, peers) for name in (OURS, BOTO3, OBJECT_CLERK)]
+        yield [_contestant(name, direction, environment, packages) for name in (OURS, BOTO3, OBJECT_CLERK)]
         (folder / "downloaded").unlink(missing_ok=True)
 
 
-def _contestant(name: str, direction: str, environment: dict[str, str], peers: Path) -> Contestant:
+def _contestant(name: str, direction: str, environment: dict[str, str], packages: Path) -> Contestant:
     if name == OBJECT_CLERK:
-        environment = {**environment, "PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(peers)])}
+        environment = {**environment, "PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(packages)])}
     return Contestant(name, (sys.executable, "-m", "bench.carrier", name, direction), environment)
 
 
@@ -64,11 +63,3 @@ def _random_file(path: Path) -> Path:
             for _ in range(SIZE // BLOCK):
                 file.write(os.urandom(BLOCK))
     return path
-
-
-def _installed_peers(folder: Path) -> Path:
-    if not folder.exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # Without what they depend on: boto3 and tenacity are there, and both sides should run on the same ones.
-        subprocess.run([*command, "--no-deps", "--target", str(folder), "--requirement", PEERS], check=True)
-    return folder

@@ -1,6 +1,7 @@
 """AWS in this process: moto's server with the mends applied and IAM enforced."""
 
 import json
+import secrets
 import socket
 import threading
 from contextlib import ExitStack, suppress
@@ -13,7 +14,7 @@ from moto.core.authorization import enable_iam_authentication
 from moto.iam.models import iam_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.utilities.utils import PARTITION_NAMES
+from moto.utilities.utils import PARTITION_NAMES, get_partition
 from werkzeug.serving import ThreadedWSGIServer
 
 from local import mends
@@ -145,6 +146,16 @@ class EmbeddedAws:
     def lambda_invoker(self, invoker: LambdaInvoker) -> None:
         self.hooks.lambda_invoker = invoker
 
+    def administrator(self, region: str) -> dict[str, str]:
+        """Make a user who may do everything in the partition of a region, and whom no other partition knows.
+
+        Returns:
+            Its keys and the region, as boto3's `client` takes them.
+        """
+        iam, name = iam_backends[self.account_id][get_partition(region)], f"administrator-{secrets.token_hex(4)}"
+        iam.create_user(region_name=region, user_name=name).put_policy("everything", ALLOW_ALL)
+        return {**_keys(iam.create_access_key(name)), "region_name": region}
+
     def client(self, service: str, **options: Any) -> Any:
         """Make a boto3 client of this AWS that is the administrator's.
 
@@ -179,7 +190,11 @@ def _create_admin(account_id: str) -> dict[str, str]:
         else:
             user.access_keys.append(keys)
             iam.access_keys[keys.access_key_id] = keys
-    return {"aws_access_key_id": keys.access_key_id, "aws_secret_access_key": keys.secret_access_key}
+    return _keys(keys)
+
+
+def _keys(made: Any) -> dict[str, str]:
+    return {"aws_access_key_id": made.access_key_id, "aws_secret_access_key": made.secret_access_key}
 
 
 def _serve(stack: ExitStack) -> str:

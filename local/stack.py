@@ -10,6 +10,9 @@ from local import terraform
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
 
+# Deployed, a message that failed comes back after six time-outs of its function; nobody wants to watch that.
+REDELIVERY_SECONDS = 1
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -28,7 +31,11 @@ class Stack:
 
 @contextmanager
 def running(
-    variables: Mapping[str, Any], *, folder: Path, on_progress: Callable[[terraform.Progress], None]
+    variables: Mapping[str, Any],
+    *,
+    folder: Path,
+    on_progress: Callable[[terraform.Progress], None],
+    prepare: Callable[[EmbeddedAws], None] = lambda aws: None,
 ) -> Iterator[Stack]:
     """Starts the stack, and stops it again when the block ends, however it ends.
 
@@ -36,6 +43,7 @@ def running(
         variables: the values of Terraform's input variables.
         folder: where Terraform works.
         on_progress: is told how far Terraform is.
+        prepare: makes what is to be there before Terraform comes, such as a bucket that is given.
 
     Yields:
         The `Stack`.
@@ -44,6 +52,7 @@ def running(
         DeploymentError: Terraform is not there, finds no provider, or fails.
     """
     with EmbeddedAws() as aws:
+        prepare(aws)
         outputs = terraform.apply(aws, folder, variables, on_progress=on_progress)
-        with LambdaService(aws) as functions:
+        with LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions:
             yield Stack(aws, functions, outputs)

@@ -23,6 +23,13 @@ provider "aws" {
   skip_metadata_api_check  = true
   skip_region_validation   = true
 }
+
+provider "aws" {
+  alias                    = "destination"
+  s3_use_path_style        = true
+  skip_metadata_api_check  = true
+  skip_region_validation   = true
+}
 """
 
 # Most of an apply is the provider waiting for AWS to settle, so everything may wait at the same time.
@@ -69,7 +76,7 @@ def apply(
         DeploymentError: Terraform is not there, finds no provider, or fails.
     """
     _lay_out(folder, variables)
-    terraform = _Terraform(folder, _environment(aws, folder))
+    terraform = _Terraform(folder, _environment(aws, folder, variables))
     on_progress(Progress(0, 0, "terraform init"))
     terraform.run("init", "-input=false", *plugin_flags(os.environ))
     planned = done = 0
@@ -98,20 +105,30 @@ def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
     (folder / "embedded.auto.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
 
 
-def _environment(aws: EmbeddedAws, folder: Path) -> dict[str, str]:
+def _environment(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
+    """Gives Terraform an administrator for each partition, as whoever deploys has them: no other partition knows it."""
+    source = aws.administrator(aws.region)
+    profiles = folder.resolve() / "profiles"
+    region = variables.get("partition_replicate_destination_region") or aws.region
+    _write_profile(profiles, variables.get("partition_replicate_destination_profile"), aws.administrator(region))
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {
         **own,
         "AWS_ENDPOINT_URL": aws.endpoint_url,
-        "AWS_ACCESS_KEY_ID": aws.admin_credentials["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": aws.admin_credentials["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": source["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": source["aws_secret_access_key"],
         "AWS_REGION": aws.region,
         "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": str(profiles),
         "TF_DATA_DIR": str(folder.resolve() / ".terraform"),
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
     }
+
+
+def _write_profile(file: Path, name: str | None, credentials: Mapping[str, str]) -> None:
+    keys = "".join(f"{key} = {value}\n" for key, value in credentials.items() if key != "region_name")
+    file.write_text(f"[{name}]\n{keys}" if name else "", encoding="utf-8")
 
 
 def _resource(line: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ locals {
 
   # Every task, and whether it is deployed. A task is a folder in tasks/ and a zip of the same name.
   tasks = {
-    archive_copy = var.archive_copy_enabled
+    archive_copy        = var.archive_copy_enabled
+    partition_replicate = var.partition_replicate_enabled
   }
   enabled_tasks = [for task, enabled in local.tasks : task if enabled]
 

@@ -10,3 +10,20 @@ output "archive_copy" {
     dead_letter_queue_url = module.archive_copy_queue[0].dead_letter_queue_url
   }
 }
+
+output "partition_replicate" {
+  description = "Names and addresses of partition_replicate; null when it is switched off."
+  value = !var.partition_replicate_enabled ? null : {
+    enqueue_function_name   = module.partition_replicate_enqueue[0].function_name
+    replicate_function_name = module.partition_replicate[0].function_name
+    replicate_function_arn  = module.partition_replicate[0].function_arn
+    source_bucket           = local.partition_replicate_source_bucket
+    destination_bucket      = local.partition_replicate_dest_bucket
+    destination_user        = one(aws_iam_user.partition_replicate[*].name)
+    secret                  = aws_secretsmanager_secret.partition_replicate[0].arn
+    table                   = aws_dynamodb_table.partition_replicate[0].name
+    queue_url               = module.partition_replicate_queue[0].url
+    dead_letter_queue_url   = module.partition_replicate_queue[0].dead_letter_queue_url
+    undelivered_queue_url   = aws_sqs_queue.partition_replicate_undelivered[0].url
+  }
+}

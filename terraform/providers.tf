@@ -5,3 +5,14 @@ provider "aws" {
     tags = var.tags
   }
 }
+
+# The other partition, for partition_replicate alone. Without a region and a profile of its own it is the one above.
+provider "aws" {
+  alias   = "destination"
+  region  = var.partition_replicate_destination_region
+  profile = var.partition_replicate_destination_profile
+
+  default_tags {
+    tags = var.tags
+  }
+}

@@ -326,3 +326,205 @@ variable "archive_copy_maximum_concurrency" {
     error_message = "archive_copy_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits, or null."
   }
 }
+
+# ---- partition_replicate ----
+
+variable "partition_replicate_enabled" {
+  description = "Whether partition_replicate is deployed. It needs a source bucket, and credentials for the destination's partition."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "partition_replicate_source_bucket" {
+  description = "Existing bucket that is mirrored, in the region of the deployment. Required when partition_replicate is enabled."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_source_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.partition_replicate_source_bucket))
+    error_message = "partition_replicate_source_bucket must be the name of an S3 bucket."
+  }
+
+  validation {
+    condition     = !var.partition_replicate_enabled || var.partition_replicate_source_bucket != null
+    error_message = "partition_replicate_source_bucket must name the bucket to be mirrored when partition_replicate_enabled is true."
+  }
+
+  # Two notification configurations of one bucket would replace each other at every apply.
+  validation {
+    condition = !(
+      var.partition_replicate_enabled && var.partition_replicate_manage_notification
+      && var.archive_copy_enabled && var.archive_copy_manage_notification
+      && coalesce(var.partition_replicate_source_bucket, ".") == coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
+    )
+    error_message = "partition_replicate_source_bucket is archive_copy's source too: set partition_replicate_manage_notification to false and switch EventBridge on for the bucket yourself."
+  }
+}
+
+variable "partition_replicate_prefixes" {
+  description = "What the keys begin with that are mirrored. Empty: all of them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for prefix in var.partition_replicate_prefixes : prefix != ""])
+    error_message = "partition_replicate_prefixes: a prefix must not be empty; leave the list empty to mirror all keys."
+  }
+}
+
+variable "partition_replicate_manage_notification" {
+  description = "Whether EventBridge is switched on for the source bucket here. S3 knows one notification configuration a bucket and this replaces it whole: false for a bucket that has others, and switch EventBridge on there."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "partition_replicate_destination_region" {
+  description = "Region of the destination, which decides its partition, for example us-gov-west-1. null: that of the environment."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_destination_region == null || can(regex("^[a-z]{2,3}(-[a-z]+)+-[0-9]+$", var.partition_replicate_destination_region))
+    error_message = "partition_replicate_destination_region must be the name of an AWS region, for example \"us-gov-west-1\", or null."
+  }
+}
+
+variable "partition_replicate_destination_profile" {
+  description = "Profile in the AWS configuration of whoever applies this, with credentials for the destination's partition. null: those of the environment."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_destination_profile == null || var.partition_replicate_destination_profile != ""
+    error_message = "partition_replicate_destination_profile must be the name of a profile, or null."
+  }
+}
+
+variable "partition_replicate_destination_bucket" {
+  description = "Existing bucket of the destination. null: make one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_destination_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.partition_replicate_destination_bucket))
+    error_message = "partition_replicate_destination_bucket must be the name of an S3 bucket, or null to have one made."
+  }
+
+  validation {
+    condition     = var.partition_replicate_destination_endpoint_url == "" || var.partition_replicate_destination_bucket != null
+    error_message = "partition_replicate_destination_bucket must name a bucket when an endpoint is given: none can be made there."
+  }
+}
+
+variable "partition_replicate_destination_kms_key_arn" {
+  description = "KMS key of the destination's partition that encrypts the mirror. null: what the bucket does by default."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_destination_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.partition_replicate_destination_kms_key_arn))
+    error_message = "partition_replicate_destination_kms_key_arn must be the ARN of a key and not of an alias, or null."
+  }
+}
+
+variable "partition_replicate_destination_endpoint_url" {
+  description = "URL of an S3-compatible store that is the destination in AWS's place. Empty: AWS."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.partition_replicate_destination_endpoint_url == "" || can(regex("^https://", var.partition_replicate_destination_endpoint_url))
+    error_message = "partition_replicate_destination_endpoint_url must begin with \"https://\", or be empty."
+  }
+}
+
+variable "partition_replicate_deletes" {
+  description = "What a delete at the source does at the destination: `mirror` deletes there too (a delete marker, where it keeps versions), `keep` does nothing."
+  type        = string
+  default     = "mirror"
+  nullable    = false
+
+  validation {
+    condition     = contains(["mirror", "keep"], var.partition_replicate_deletes)
+    error_message = "partition_replicate_deletes must be \"mirror\" or \"keep\"."
+  }
+}
+
+variable "partition_replicate_versions" {
+  description = "Which versions of a key are mirrored: `all`, each once and oldest first, or `current`, the newest alone. null: `all` where both buckets keep versions, else `current`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_versions == null || try(contains(["all", "current"], var.partition_replicate_versions), false)
+    error_message = "partition_replicate_versions must be \"all\" or \"current\", or null."
+  }
+}
+
+variable "partition_replicate_version_deletes" {
+  description = "What the removal of one version for good does at the destination: `keep` leaves its mirror there, `mirror` removes it too, which cannot be undone."
+  type        = string
+  default     = "keep"
+  nullable    = false
+
+  validation {
+    condition     = contains(["keep", "mirror"], var.partition_replicate_version_deletes)
+    error_message = "partition_replicate_version_deletes must be \"keep\" or \"mirror\"."
+  }
+
+  validation {
+    condition     = var.partition_replicate_version_deletes == "keep" || var.partition_replicate_versions != "current"
+    error_message = "partition_replicate_version_deletes cannot be \"mirror\" where partition_replicate_versions is \"current\": nobody knows then which version was made from which."
+  }
+}
+
+variable "partition_replicate_memory_mb" {
+  description = "Memory of the function in MB. Half of it holds bytes on their way: a part has to fit, and an object has 10,000 parts at most."
+  type        = number
+  default     = 1769 # one whole processor
+  nullable    = false
+
+  validation {
+    condition     = var.partition_replicate_memory_mb >= 256 && var.partition_replicate_memory_mb <= 10240 && floor(var.partition_replicate_memory_mb) == var.partition_replicate_memory_mb
+    error_message = "partition_replicate_memory_mb must be a whole number from 256 to 10240."
+  }
+}
+
+variable "partition_replicate_timeout_seconds" {
+  description = "Time-out of the function in seconds. A larger object is gone on with in the next invocation; a message that failed comes back after six times as long."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.partition_replicate_timeout_seconds >= 60 && var.partition_replicate_timeout_seconds <= 900 && floor(var.partition_replicate_timeout_seconds) == var.partition_replicate_timeout_seconds
+    error_message = "partition_replicate_timeout_seconds must be a whole number from 60 to 900, which is Lambda's own limit."
+  }
+}
+
+variable "partition_replicate_maximum_concurrency" {
+  description = "Invocations that the queue starts at a time at most. null: as many as the account allows."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_maximum_concurrency == null || try(var.partition_replicate_maximum_concurrency >= 2 && var.partition_replicate_maximum_concurrency <= 1000 && floor(var.partition_replicate_maximum_concurrency) == var.partition_replicate_maximum_concurrency, false)
+    error_message = "partition_replicate_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits, or null."
+  }
+}
+
+variable "partition_replicate_lag_alarm_seconds" {
+  description = "How old an event may be when it is worked on before the lag alarm goes off."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.partition_replicate_lag_alarm_seconds >= 60
+    error_message = "partition_replicate_lag_alarm_seconds must be 60 or more."
+  }
+}

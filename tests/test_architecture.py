@@ -23,6 +23,10 @@ PURE = {
     "archive_copy/answers.py",
     "archive_copy/bucket_map.py",
     "archive_copy/settings.py",
+    "partition_replicate/answers.py",
+    "partition_replicate/errors.py",
+    "partition_replicate/intake.py",
+    "partition_replicate/settings.py",
 }
 CLIENT_MAKERS = {"boto3.client", "boto3.resource", "boto3.session.Session", "clients.client", "clients.session"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
@@ -61,7 +65,7 @@ every_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
 
 
 def test_there_are_tasks_and_shared_code_to_look_at():
-    assert {"utils", "archive_copy"} <= set(TASK_NAMES)
+    assert {"utils", "archive_copy", "partition_replicate"} <= set(TASK_NAMES)
     assert {name_of(module) for module in MODULES} >= PURE
 
 

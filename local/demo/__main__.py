@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from local import stack
-from local.demo import archive_copy
+from local.demo import archive_copy, partition_replicate
 from local.demo.keep import keep_up
 from local.demo.screen import Screen
 from local.terraform import DeploymentError
@@ -47,20 +47,21 @@ def main() -> int:
 
 def _show(screen: Screen, folder: Path) -> int:
     started = time.monotonic()
-    variables = {"package_dir": str(ROOT / "dist"), **archive_copy.VARIABLES}
+    variables = {"package_dir": str(ROOT / "dist"), **archive_copy.VARIABLES, **partition_replicate.VARIABLES}
+    work = {"folder": folder / "terraform", "prepare": partition_replicate.prepare}
     screen.title("Bucket Brigade, on this machine")
     with ExitStack() as up:
         with screen.applying() as on_progress:
-            running = up.enter_context(
-                stack.running(variables, folder=folder / "terraform", on_progress=on_progress)
-            )
-        result = archive_copy.run(running, screen)
-        summary = {**result.summary, "seconds": round(time.monotonic() - started, 1)}
+            running = up.enter_context(stack.running(variables, on_progress=on_progress, **work))
+        results = [part.run(running, screen) for part in (archive_copy, partition_replicate)]
+        summary = {name: value for result in results for name, value in result.summary.items()}
+        summary["seconds"] = round(time.monotonic() - started, 1)
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        screen.verdict(result.sentence, sound=result.sound)
+        for result in results:
+            screen.verdict(result.sentence, sound=result.sound)
         if os.environ.get("KEEP", "") not in ("", "0"):
-            keep_up(running, screen, result.frozen)
-    return 0 if result.sound else 1
+            keep_up(running, screen)
+    return 0 if all(result.sound for result in results) else 1
 
 
 if __name__ == "__main__":

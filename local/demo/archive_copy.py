@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
 from local.demo.lines import fields
-from local.demo.screen import Row, Screen
+from local.demo.result import Result
+from local.demo.screen import Screen
 from local.stack import Stack
+from tasks.utils.s3_object import printable
 
 # "Given" and not made, as an existing bucket is: but nobody ever made it.
 NEVER_MADE = "bucket-brigade-demo-never-made"
@@ -29,6 +31,8 @@ VARIABLES = {
 PATIENCE_SECONDS = 90
 
 FROZEN_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+
+HEADINGS = {"key": "left", "destination": "left", "attempts": "right", "seconds": "right"}
 
 
 @dataclass(frozen=True)
@@ -80,21 +84,14 @@ OBJECTS = (
 LEFT_FROZEN = Frozen("documents/restore me by hand.txt", b"Well done.\n", "documents")
 
 
-@dataclass
-class Result:
-    """How this part of the demo ended.
+@dataclass(frozen=True)
+class Row:
+    """An object that has arrived: its key, its archive, how often the copy was tried, seconds since its restore."""
 
-    Attributes:
-        summary: the numbers for summary.json.
-        sentence: the same for a person.
-        sound: whether everything went as it should.
-        frozen: bucket and key of the object that is left frozen.
-    """
-
-    summary: dict[str, int]
-    sentence: str
-    sound: bool
-    frozen: tuple[str, str]
+    key: str
+    destination: str
+    attempts: int
+    seconds: float
 
 
 @dataclass
@@ -130,7 +127,7 @@ def run(stack: Stack, screen: Screen) -> Result:
     seen = _restore_and_watch(stack, s3, where, screen)
     problems = [problem for each in OBJECTS for problem in _problems(s3, where, each, seen)]
     screen.dead_letters(sorted(seen.reasons.items()))
-    return _result(seen, problems, (where["source_bucket"], LEFT_FROZEN.key), screen)
+    return _result(seen, problems, screen)
 
 
 def _freeze(s3: Any, bucket: str) -> None:
@@ -151,7 +148,7 @@ def _restore_and_watch(stack: Stack, s3: Any, where: dict[str, Any], screen: Scr
     stack.functions.on_log = lambda _, line: lines.put((time.monotonic(), line))
     seen, restored_at = _Seen(), {}
     names = {bucket: name for name, bucket in where["archive_buckets"].items()}
-    with screen.table(len(OBJECTS)) as show:
+    with screen.table(HEADINGS) as show:
         for each in OBJECTS:
             restored_at[each.key] = time.monotonic()
             s3.restore_object(Bucket=where["source_bucket"], Key=each.key, RestoreRequest={"Days": 1})
@@ -159,10 +156,12 @@ def _restore_and_watch(stack: Stack, s3: Any, where: dict[str, Any], screen: Scr
         while len(seen.settled) < len(OBJECTS) and time.monotonic() < end:
             for row in _arrivals(lines, restored_at, names):
                 seen.rows[row.key] = row
-                show(row)
+                cells = (printable(row.key), row.destination, str(row.attempts), f"{row.seconds:.2f}")
+                show(cells, colour="yellow" if row.attempts > 1 else "green")
             for key, reason in _dead_letters(stack, where["dead_letter_queue_url"]):
                 seen.reasons.setdefault(key, reason)
     stack.functions.on_log = None
+    screen.say(f"{len(seen.rows)} of {len(OBJECTS)} objects have arrived")
     return seen
 
 
@@ -220,7 +219,7 @@ def _differences(s3: Any, bucket: str, each: Frozen) -> Iterator[str]:
             yield f"{each.key}: its {name} differ in {bucket}"
 
 
-def _result(seen: _Seen, problems: list[str], frozen: tuple[str, str], screen: Screen) -> Result:
+def _result(seen: _Seen, problems: list[str], screen: Screen) -> Result:
     for problem in problems:
         screen.failure(problem)
     lost = len({problem.split(":")[0] for problem in problems})
@@ -235,4 +234,4 @@ def _result(seen: _Seen, problems: list[str], frozen: tuple[str, str], screen: S
         f"{summary['objects']} objects restored: {summary['copied']} archived and verified "
         f"({summary['retried']} after retries), {summary['dead_lettered']} in the dead-letter queue, {lost} lost"
     )
-    return Result(summary, sentence, sound=not problems, frozen=frozen)
+    return Result(summary, sentence, sound=not problems)

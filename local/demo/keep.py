@@ -4,22 +4,23 @@ import shlex
 import signal
 from contextlib import suppress
 
+from local.demo.archive_copy import LEFT_FROZEN
 from local.demo.lines import fields
+from local.demo.partition_replicate import DESTINATION_REGION
 from local.demo.screen import Screen
 from local.stack import Stack
 from tasks.utils.s3_object import printable
 
 
-def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
+def keep_up(stack: Stack, screen: Screen) -> None:
     """Says how the AWS CLI talks to it, and shows what the functions archive, until Ctrl-C, which ends it.
 
     Args:
         stack: what runs.
         screen: where it is said.
-        frozen: bucket and key of an object that can be restored by hand.
     """
-    bucket, key = frozen
-    where = stack.outputs["archive_copy"]
+    where, mirror = stack.outputs["archive_copy"], stack.outputs["partition_replicate"]
+    bucket, key = where["source_bucket"], LEFT_FROZEN.key
     archive = where["archive_buckets"]["documents"]
     screen.title("It stays up until Ctrl-C. For the AWS CLI in another terminal:")
     credentials = stack.aws.admin_credentials
@@ -39,6 +40,9 @@ def keep_up(stack: Stack, screen: Screen, frozen: tuple[str, str]) -> None:
     # Version 1 of the AWS CLI overlooks AWS_ENDPOINT_URL for SQS alone.
     letters = f"--queue-url {where['dead_letter_queue_url']} --message-attribute-names All --visibility-timeout 0"
     screen.say(f'aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" {letters}')
+    screen.say("")
+    screen.say(f"aws s3 cp README.md s3://{mirror['source_bucket']}/")
+    screen.say(f"aws s3 ls --recursive s3://{mirror['destination_bucket']} --region {DESTINATION_REGION}")
     stack.functions.on_log = lambda _, line: _show(screen, line)
     with suppress(KeyboardInterrupt):
         while True:

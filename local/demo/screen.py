@@ -1,11 +1,10 @@
 """What a person sees: coloured and live on a terminal, plain lines in a pipe."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -15,16 +14,6 @@ from tasks.utils.s3_object import printable
 
 # In a pipe a line now and then is enough to see that it goes on.
 PLAIN_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """An object that has arrived: its key, its archive, how often the copy was tried, seconds since its restore."""
-
-    key: str
-    destination: str
-    attempts: int
-    seconds: float
 
 
 class Screen:
@@ -84,29 +73,26 @@ class Screen:
         self.say(f"Terraform: {told[0].done} resources made in {time.monotonic() - started:.0f} s")
 
     @contextmanager
-    def table(self, expected: int) -> Iterator[Callable[[Row], None]]:
-        """Shows a table that fills as objects arrive; yields what takes the next row.
+    def table(self, headings: Mapping[str, JustifyMethod]) -> Iterator[Callable[..., None]]:
+        """Shows a table that fills; yields what takes the cells of the next row, and its `colour`.
 
         Args:
-            expected: how many objects are on their way.
+            headings: the heading of each column -> `left` or `right`.
         """
         table = Table(title_justify="left", box=None, pad_edge=False)
-        for heading, justify in (("key", "left"), ("destination", "left"), ("attempts", "right"), ("seconds", "right")):
+        for heading, justify in headings.items():
             table.add_column(heading, justify=justify, overflow="fold")
 
-        def add(row: Row) -> None:
-            cells = (printable(row.key), row.destination, str(row.attempts), f"{row.seconds:.2f}")
-            colour = "yellow" if row.attempts > 1 else "green"
+        def add(cells: Sequence[str], *, colour: str) -> None:
             table.add_row(*(escape(cell) for cell in cells), style=colour)
             if not self._live:
-                self.say("archived  " + "  ".join(cells))
+                self.say("  ".join(cells))
 
         if not self._live:
             yield add
             return
-        with Live(table, console=self._console, refresh_per_second=10):
+        with Live(table, console=self._console, refresh_per_second=10, vertical_overflow="visible"):
             yield add
-        self.say(f"{table.row_count} of {expected} objects have arrived")
 
     def dead_letters(self, letters: list[tuple[str, str]]) -> None:
         """Shows the keys in the dead-letter queue, each with its reason."""

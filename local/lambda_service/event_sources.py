@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import EventSourceMapping, LambdaFunction, lambda_backends
@@ -15,6 +16,7 @@ from local.lambda_service.functions import Functions
 from local.lambda_service.logs import Logs
 from local.lambda_service.roles import permits
 from local.lambda_service.sqs_batches import passes, reported_failures, sqs_record
+from local.mends.sqs import QUEUES_CHANGED
 
 # How long one receive waits for messages, and so how long a change of a mapping may go unseen.
 RECEIVE_SECONDS = 0.2
@@ -47,25 +49,35 @@ class _Queue:
 
     def delete(self, message: Message) -> None:
         """Delete a message, unless somebody else did."""
-        try:
+        with suppress(ReceiptHandleIsInvalid):
             self._backend.delete_message(self._name, message.receipt_handle)
-        except ReceiptHandleIsInvalid:
-            pass
 
 
-class QueuePoller:
+    def return_after(self, messages: Iterable[Message], seconds: float) -> None:
+        """Make messages visible again in so many seconds, all at the same moment."""
+        with QUEUES_CHANGED:
+            for message in messages:
+                with suppress(ReceiptHandleIsInvalid):
+                    self._backend.change_message_visibility(self._name, message.receipt_handle, seconds)
+
+
+class QueuePoller:  # pylint: disable=too-many-instance-attributes  # what it is told, and its threads
     """Polls the queue of one event source mapping for its function, in threads of its own.
 
     Args:
         mapping: The mapping; its changes are seen while it is polled for.
         functions: Runs the function.
         logs: Is told, under the function's name, why messages have to wait.
+        redelivery_seconds: How long messages that failed stay invisible; None is the rest of their visibility time-out.
     """
 
-    def __init__(self, mapping: EventSourceMapping, functions: Functions, *, logs: Logs):
+    def __init__(
+        self, mapping: EventSourceMapping, functions: Functions, *, logs: Logs, redelivery_seconds: float | None
+    ):
         self._mapping = mapping
         self._functions = functions
         self._logs = logs
+        self._redelivery_seconds = redelivery_seconds
         self._stopping = threading.Event()
         self._batches: set[threading.Thread] = set()
         self._batch_done = threading.Condition()
@@ -135,10 +147,12 @@ class QueuePoller:
     def _work(self, function: LambdaFunction, queue: _Queue, messages: list[Message]) -> None:
         try:
             failed = self._hand_over(function, messages, time.monotonic() + queue.visibility_timeout)
-            # What failed becomes visible again by itself.
             for message in messages:
                 if message.id not in failed:
                     queue.delete(message)
+            # What failed becomes visible again by itself, if nobody is in a hurry.
+            if self._redelivery_seconds is not None:
+                queue.return_after((one for one in messages if one.id in failed), self._redelivery_seconds)
         except (Stopped, QueueDoesNotExist):
             pass
         finally:
@@ -172,11 +186,13 @@ class EventSources:
     Args:
         functions: Runs the functions.
         logs: Is told what goes wrong.
+        redelivery_seconds: As `QueuePoller` has it.
     """
 
-    def __init__(self, functions: Functions, *, logs: Logs):
+    def __init__(self, functions: Functions, *, logs: Logs, redelivery_seconds: float | None):
         self._functions = functions
         self._logs = logs
+        self._redelivery_seconds = redelivery_seconds
         self._pollers: dict[str, QueuePoller] = {}
         self._ending: list[QueuePoller] = []
 
@@ -188,7 +204,9 @@ class EventSources:
             poller.stop()
             self._ending.append(poller)
         for uuid in wanted.keys() - self._pollers.keys():
-            self._pollers[uuid] = QueuePoller(wanted[uuid], self._functions, logs=self._logs)
+            self._pollers[uuid] = QueuePoller(
+                wanted[uuid], self._functions, logs=self._logs, redelivery_seconds=self._redelivery_seconds
+            )
 
     def join(self) -> None:
         """Wait until no batch is worked on any more of mappings that are not followed any more."""

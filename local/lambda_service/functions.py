@@ -45,6 +45,14 @@ class Functions:
             raise Stopped
         return result
 
+    def crash(self, function_name: str) -> int:
+        """End the processes of a function that are at work, as a crash would; returns how many there were."""
+        with self._changed:
+            hit = [instance for instance in self._busy if instance.function_name == function_name]
+            for instance in hit:
+                instance.kill()
+        return len(hit)
+
     def retire(self) -> None:
         """Stop the idle sandboxes of functions that do not exist any more."""
         with self._changed:

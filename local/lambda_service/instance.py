@@ -69,6 +69,11 @@ class Instance:
         self._sandbox = Sandbox(runtime, program, on_output=self._log.write)
 
     @property
+    def function_name(self) -> str:
+        """The name of its function."""
+        return self._function.function_name
+
+    @property
     def alive(self) -> bool:
         """Whether its process runs."""
         return self._sandbox.alive

@@ -37,15 +37,26 @@ class LambdaService:
         aws: The embedded AWS, started.
         python: An interpreter with awslambdaric installed, under which functions run; the running one by default.
         retry_delays: Seconds before the first and the second retry of an asynchronous invocation.
+        redelivery_seconds: How long messages of a queue stay invisible once a function was not done with them. With
+            None that is the rest of the visibility time-out, as with Lambda, which is six time-outs of the function.
 
     Raises:
         RuntimeError: When it is entered: awslambdaric is not installed.
     """
 
-    def __init__(self, aws: EmbeddedAws, python: str | None = None, *, retry_delays: Sequence[float] = RETRY_DELAYS):
+    def __init__(
+        self,
+        aws: EmbeddedAws,
+        python: str | None = None,
+        *,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+        redelivery_seconds: float | None = None,
+    ):
         self._aws = aws
         self._runtime = Runtime(python)
         self._retry_delays = retry_delays
+        self._redelivery_seconds = redelivery_seconds
+        self._functions: Functions | None = None
         self._logs = Logs()
         self._stack = ExitStack()
 
@@ -58,7 +69,7 @@ class LambdaService:
                 self._aws, functions, logs=self._logs, retry_delays=self._retry_delays
             )
             stack.callback(asynchronous.join)
-            event_sources = EventSources(functions, logs=self._logs)
+            event_sources = EventSources(functions, logs=self._logs, redelivery_seconds=self._redelivery_seconds)
             stack.callback(event_sources.join)
             # Before the joins above: what runs is ended, so that nothing has to be waited for.
             stack.callback(functions.stop)
@@ -66,6 +77,7 @@ class LambdaService:
             stack.callback(asynchronous.stop)
             self._follow_changes(functions, event_sources, stack)
             self._take_invocations(functions, asynchronous, stack)
+            self._functions = functions
             self._stack = stack.pop_all()
         return self
 
@@ -84,6 +96,10 @@ class LambdaService:
     def logs(self, function_name: str) -> list[str]:
         """List the latest lines of a function's log, oldest first."""
         return self._logs.of(function_name)
+
+    def crash(self, function_name: str) -> int:
+        """End the processes of a function that are at work right now; returns how many there were."""
+        return self._functions.crash(function_name)
 
     def _follow_changes(self, functions: Functions, event_sources: EventSources, stack: ExitStack) -> None:
         stopping = threading.Event()

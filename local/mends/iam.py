@@ -3,6 +3,7 @@
 # A mend reaches into moto by its nature.
 # pylint: disable=protected-access
 
+import json
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.utilities.utils import get_partition
 
 from local.mends.mending import mend
 
@@ -72,6 +74,14 @@ def name_the_action_of_invoke(original: Any, request: Any, *args: Any, **kwargs:
         request._action = "lambda:InvokeFunction"
 
 
+@mend(IAMRequestBase, "__init__")
+def name_the_action_of_batches(original: Any, request: Any, *args: Any, **kwargs: Any) -> None:
+    """A batch of messages needs the permission for one; moto asks for `sqs:SendMessageBatch`, which does not exist."""
+    original(request, *args, **kwargs)
+    if request._service == "sqs":
+        request._action = request._action.removesuffix("Batch")
+
+
 @mend(BaseResponse, "_determine_resource")
 def name_tables_secrets_and_parameters(_original: Any, response: Any) -> str:
     """A permission may be limited to a table, a secret or a parameter; moto asks for it on all resources."""
@@ -85,6 +95,21 @@ def name_tables_secrets_and_parameters(_original: Any, response: Any) -> str:
         return secret.arn if secret else "*"
     kind = "table" if response.service_name == "dynamodb" else "parameter"
     return f"arn:{response.partition}:{response.service_name}:{scope}:{kind}/{name.lstrip('/')}"
+
+
+@mend(IAMRequestBase, "check_action_permitted")
+def need_what_a_transaction_does(original: Any, request: Any, resource: str) -> None:
+    """A transaction needs the permission for each thing that it does; moto asks for `dynamodb:TransactWriteItems` on
+    all tables, which does not exist.
+    """
+    if request._action != "dynamodb:TransactWriteItems":
+        original(request, resource)
+        return
+    scope = f"arn:{get_partition(request._region)}:dynamodb:{request._region}:{request.account_id}"
+    for item in json.loads(request._body)["TransactItems"]:
+        for kind, about in item.items():
+            request._action = f"dynamodb:{kind if kind == 'ConditionCheck' else kind + 'Item'}"
+            original(request, f"{scope}:table/{about['TableName']}")
 
 
 def _holds(key: str, value: str | list[str]) -> bool:

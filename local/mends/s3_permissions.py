@@ -20,13 +20,16 @@ ON_VERSIONS = {
     "DeleteObjectTagging": "DeleteObjectVersionTagging",
 }
 
+# What a request for tags needs, by its method.
+ON_TAGS = {"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"}
+
 
 @mend(S3Response, "_set_action")
 def name_actions_on_versions(original: Any, response: Any, kind: str, method: str, query: dict[str, Any]) -> None:
     """A version, its tags and its attributes have actions of their own; moto asks for those of the current one."""
     original(response, kind, method, query)
-    if kind == "KEY" and method == "DELETE" and "tagging" in query:
-        response.data["Action"] = "DeleteObjectTagging"
+    if kind == "KEY" and method in ON_TAGS and "tagging" in query:
+        response.data["Action"] = ON_TAGS[method]
     if kind == "KEY" and method in ("GET", "HEAD") and "attributes" in query:
         response.data["Action"] = "GetObjectAttributes"
     if kind == "KEY" and "versionId" in query:

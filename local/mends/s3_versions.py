@@ -1,11 +1,16 @@
 """Versions in S3."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
-from moto.s3.models import S3Backend
+from moto.s3.models import FakeKey, S3Backend
+from moto.s3.responses import S3Response
 
 from local.mends.mending import mend
+
+# An element of a listing: a version or a delete marker.
+LISTED = re.compile(rb"<(Version|DeleteMarker)>.*?</\1>", re.DOTALL)
 
 
 @mend(S3Backend, "_set_delete_marker")
@@ -19,3 +24,53 @@ def mark_absent_keys_as_deleted(original: Any, backend: Any, bucket_name: str, k
     marker = original(backend, bucket_name, key_name)
     keys.setlist(key_name, [marker])
     return marker
+
+
+@mend(S3Backend, "list_object_versions")
+def list_versions_in_the_order_of_their_making(original: Any, backend: Any, bucket_name: str, **asked: Any) -> Any:
+    """The newest version of a key comes first; moto goes by milliseconds, and turns those around that share one.
+
+    Moto also copies every object of the bucket, bytes included, each time.
+    """
+    if asked.get("delimiter"):
+        return original(backend, bucket_name, **asked)
+    keys = backend.get_bucket(bucket_name).keys
+    found = [
+        version
+        for name in sorted(name for name in keys if name.startswith(asked.get("prefix") or ""))
+        for version in reversed(keys.getlist(name))
+    ]
+    for number, version in enumerate(found):
+        version.is_latest = not number or found[number - 1].name != version.name
+    rest = found[_first_after(found, asked.get("key_marker"), asked.get("version_id_marker")) :]
+    page = rest[: asked["max_keys"]]
+    versions = [version for version in page if isinstance(version, FakeKey)]
+    markers = [version for version in page if not isinstance(version, FakeKey)]
+    backend.listed_as_versions = [isinstance(version, FakeKey) for version in page]
+    last = page[-1] if page and len(rest) > len(page) else None
+    return versions, [], markers, last and last.name, last and (last.version_id or "null")
+
+
+@mend(S3Response, "list_object_versions")
+def list_versions_and_delete_markers_together(original: Any, response: Any) -> Any:
+    """Versions and delete markers of a key come in one order; moto lists all of the former, then the latter."""
+    status, headers, body = original(response)
+    text = body.encode() if isinstance(body, str) else body
+    elements = list(LISTED.finditer(text))
+    if "delimiter" in response.querystring or not elements:
+        return status, headers, body
+    versions = (one.group() for one in elements if one.group(1) == b"Version")
+    markers = (one.group() for one in elements if one.group(1) == b"DeleteMarker")
+    together = [next(versions if is_version else markers) for is_version in response.backend.listed_as_versions]
+    rest = LISTED.sub(b"", text)
+    return status, headers, rest.replace(b"</ListVersionsResult>", b"".join(together) + b"</ListVersionsResult>")
+
+
+def _first_after(found: list[Any], key: str | None, version_id: str | None) -> int:
+    """Find where a page begins that follows on a key, or on a version of it."""
+    if not key:
+        return 0
+    for number, version in enumerate(found):
+        if version.name > key or (version.name == key and (version.version_id or "null") == version_id):
+            return number + (version.name == key)
+    return len(found)

@@ -71,23 +71,32 @@ def keys(client, bucket):
 
 
 @pytest.mark.slow
-def test_demo_archives_everything_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
+def test_demo_archives_and_mirrors_everything_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
     with demo(tmp_path, KEEP="1") as running:
         running.read_until(r"15 objects restored: 13 archived and verified \(1 after retries\), 2 in the dead-letter")
+        running.read_until(r"\d+ changes mirrored, 1 large object .* after a crash, 1 poison message .*, 0 differences")
         summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
         assert {**summary, "seconds": None} == {
-            "objects": 15, "copied": 13, "retried": 1, "dead_lettered": 2, "lost": 0, "seconds": None
+            "objects": 15, "copied": 13, "retried": 1, "dead_lettered": 2, "lost": 0,
+            "replicated": 23, "differences": 0, "resumed": 1, "seconds": None,
         }
         endpoint, key_id, secret, region = (running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES)
         s3 = boto3.session.Session(key_id, secret, region_name=region).client("s3", endpoint_url=endpoint)
         bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
         archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
+        source = running.read_until(r"^aws s3 cp README.md s3://([^/]+)/")[1]
+        mirror = running.read_until(r"^aws s3 ls --recursive s3://(\S+) --region us-gov-west-1")[1]
         by_hand = archive_copy.LEFT_FROZEN.key
         assert by_hand in keys(s3, bucket)
         assert by_hand not in keys(s3, archive)
         s3.restore_object(Bucket=bucket, Key=by_hand, RestoreRequest={"Days": 1})
         running.read_until(rf"^archived  {re.escape(by_hand)}")
         assert s3.get_object(Bucket=archive, Key=by_hand)["Body"].read() == archive_copy.LEFT_FROZEN.body
+        s3.put_object(Bucket=source, Key="README.md", Body=b"by hand")
+        running.read_until(r"^replicated  README.md")
+        session = boto3.session.Session(key_id, secret, region_name="us-gov-west-1")
+        there = session.client("s3", endpoint_url=endpoint)
+        assert there.get_object(Bucket=mirror, Key="README.md")["Body"].read() == b"by hand"
         running.interrupt()
         assert running.end() == (0, [])
 

@@ -161,6 +161,16 @@ def test_administrator_has_the_same_keys_in_every_partition(aws):
         assert identity["Arn"] == f"arn:{partition}:iam::123456789012:user/administrator"
 
 
+def test_administrator_of_one_partition_is_unknown_to_the_others(aws):
+    here, there = (aws.administrator(region) for region in (aws.region, "us-gov-west-1"))
+    for credentials, elsewhere in ((here, "us-gov-west-1"), (there, aws.region)):
+        assert aws.client("s3", **credentials).list_buckets()["Buckets"] == []
+        foreign = {**credentials, "region_name": elsewhere}
+        for service, call in (("s3", "list_buckets"), ("iam", "list_users"), ("sqs", "list_queues")):
+            with pytest.raises(ClientError, match="InvalidAccessKeyId|InvalidClientTokenId"):
+                getattr(aws.client(service, **foreign), call)()
+
+
 def test_buckets_of_two_partitions_know_nothing_of_each_other(aws):
     make_bucket(aws, "commercial")
     make_bucket(aws, "government", region="us-gov-west-1")

@@ -234,6 +234,35 @@ def handler(event, context):
     assert bodies(stage) == ["1", "2", "3", "4", "2", "3", "4"]
 
 
+# Says how often its messages were received and what they are, and does not come to an end at their first time.
+STUCK = """
+import json, pathlib, time
+def handler(event, context):
+    bodies = [record["body"] for record in event["Records"]]
+    print("SEEN", json.dumps([record["attributes"]["ApproximateReceiveCount"] for record in event["Records"]] + bodies))
+    if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
+        time.sleep(60)
+"""
+
+
+def test_function_that_crashed_gets_its_messages_again_after_the_redelivery_time_and_in_order():
+    with deployed(redelivery_seconds=1) as stage:
+        queue, arn = stage.queue("q.fifo", FifoQueue=True, VisibilityTimeout=600)
+        stage.function(STUCK, Timeout=100)
+        for body in ("a", "b"):
+            stage.send(queue, body, MessageGroupId="group", MessageDeduplicationId=body)
+        assert stage.service.crash("f") == 0
+        stage.map(arn, **REPORT)
+        assert eventually(stage.seen) == [["1", "1", "a", "b"]]
+        crashed_at = time.monotonic()
+        assert stage.service.crash("another function") == 0
+        assert stage.service.crash("f") == 1
+        eventually(lambda: stage.seen()[1:] == [["2", "2", "a", "b"]])
+        assert time.monotonic() - crashed_at > 0.9
+        eventually(lambda: stage.left(queue) == 0)
+        assert len(stage.log("RequestId:")) == 1 and "signal: killed" in stage.log("RequestId:")[0]
+
+
 def test_mapping_of_a_fifo_queue_runs_one_batch_of_a_group_and_several_groups_at_a_time(stage):
     queue, arn = stage.queue("q.fifo", FifoQueue=True, ContentBasedDeduplication=True)
     for body in "123":

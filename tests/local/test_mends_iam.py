@@ -162,3 +162,32 @@ def test_invoking_needs_the_permission_to_invoke_a_function(stage):
     # It is permitted as soon as the only thing wrong with it is that there is no such function.
     with pytest.raises(ClientError, match="Function not found"):
         assert not is_permitted(functions.invoke, FunctionName="function", Payload=b"{}")
+
+
+@mended(iam.name_the_action_of_batches)
+def test_batch_of_messages_needs_the_permission_for_one(stage):
+    queue = stage.queue("queue")
+    message = [{"Id": "1", "MessageBody": "body"}]
+    sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"))
+    assert is_permitted(sqs.send_message_batch, QueueUrl=queue, Entries=message)
+    assert not is_permitted(sqs.delete_message_batch, QueueUrl=queue, Entries=[{"Id": "1", "ReceiptHandle": "none"}])
+
+
+@mended(iam.need_what_a_transaction_does)
+def test_transaction_needs_what_its_parts_need_on_their_tables(stage):
+    for table in ("a", "b"):
+        stage.client("dynamodb").create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "Key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "Key", "AttributeType": "S"}],
+        )
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
+    dynamodb = client_of_role(
+        stage, "dynamodb", allow("dynamodb:PutItem", f"{arn}/*"), allow("dynamodb:DeleteItem", f"{arn}/a")
+    )
+    item = {"Key": {"S": "key"}}
+    put, delete = ({"Put": {"TableName": "b", "Item": item}}, {"Delete": {"TableName": "a", "Key": item}})
+    elsewhere = {"Delete": {"TableName": "b", "Key": {"Key": {"S": "other"}}}}
+    assert is_permitted(dynamodb.transact_write_items, TransactItems=[put, delete])
+    assert not is_permitted(dynamodb.transact_write_items, TransactItems=[put, elsewhere])

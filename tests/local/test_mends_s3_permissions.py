@@ -36,6 +36,14 @@ def test_version_has_permissions_of_its_own(stage):
 
 
 @mended(s3_permissions.name_actions_on_versions)
+def test_tags_of_a_version_have_a_permission_of_their_own(stage):
+    version = stage.s3("source", versioned=True).put_object(**SOURCE, Body=b"1")["VersionId"]
+    s3 = client_of_role(stage, "s3", allow("s3:GetObjectVersionTagging", OBJECTS))
+    assert is_permitted(s3.get_object_tagging, **SOURCE, VersionId=version)
+    assert not is_permitted(s3.get_object, **SOURCE, VersionId=version)
+
+
+@mended(s3_permissions.name_actions_on_versions)
 def test_permission_to_delete_is_none_to_remove_tags(stage):
     stage.s3("source").put_object(**SOURCE, Body=b"1")
     s3 = client_of_role(stage, "s3", allow("s3:DeleteObject", OBJECTS))

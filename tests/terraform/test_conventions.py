@@ -65,8 +65,9 @@ def test_resource_and_module_call_have_a_comment_above_that_says_why(file):
 def test_arn_and_domain_hold_in_every_partition(file):
     text = re.sub(r"(?m)^\s*(description|error_message|condition)\s*=.*$", "", file.read_text(encoding="utf-8"))
 
-    # Service principals of Lambda and S3 are the same in every partition.
-    domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - {"lambda.amazonaws.com", "s3.amazonaws.com"}
+    # Service principals of EventBridge, Lambda and S3 are the same in every partition.
+    principals = {f"{service}.amazonaws.com" for service in ("events", "lambda", "s3")}
+    domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - principals
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
 
 

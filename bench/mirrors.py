@@ -1,0 +1,165 @@
+"""The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
+
+Table, secret and queue are moto's, in the process that watches, so that they cost every contestant the same.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from bench import peers
+from bench.names import RCLONE
+from bench.row import Contestant
+from local.seaweedfs import SeaweedFS
+
+MIB = 1024**2
+PART = 16 * MIB
+STREAMS = 4
+SOURCE, DESTINATION = "source", "destination"
+TABLE, SECRET = "objects", "destination-keys"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What runs while objects are mirrored.
+
+    Attributes:
+        source: the S3 server with the bucket `source`.
+        destination: the one with the bucket `destination`.
+        environment: what tells a contestant where all is, as the task's settings name it.
+        rclone: the program.
+        empty: removes all that was mirrored and all that is remembered of it.
+    """
+
+    source: SeaweedFS
+    destination: SeaweedFS
+    environment: dict[str, str]
+    rclone: str
+    empty: Callable[[], None]
+
+    def python(self, name: str, *, prefix: str = "", called: str = "") -> Contestant:
+        """Give one that is a function of `bench.mirror`, for the objects whose keys begin so."""
+        command = (sys.executable, "-m", "bench.mirror", name, prefix)
+        return Contestant(called or name, command, self.environment, prepare=self.empty)
+
+    def by_rclone(self, *arguments: str) -> Contestant:
+        """Give rclone, which knows both servers by the names of their buckets."""
+        sides = {SOURCE: self.source, DESTINATION: self.destination}
+        environment = {"RCLONE_CONFIG": os.devnull}
+        for side, server in sides.items():
+            keys = server.credentials
+            settings = {
+                "TYPE": "s3",
+                "PROVIDER": "SeaweedFS",
+                "ENDPOINT": server.endpoint_url,
+                "ACCESS_KEY_ID": keys["aws_access_key_id"],
+                "SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
+                "NO_CHECK_BUCKET": "true",
+            }
+            environment |= {f"RCLONE_CONFIG_{side.upper()}_{name}": value for name, value in settings.items()}
+        return Contestant(RCLONE, (self.rclone, *arguments), environment, prepare=self.empty)
+
+
+@contextmanager
+def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
+    """Set the stage.
+
+    Args:
+        folder: for the peers' packages, which are kept from one run to the next, and for what is spooled.
+        fill: puts what is to be mirrored into the bucket `source`, through the S3 client that it is given.
+    """
+    # Moto writes a line for each request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    rclone = str(peers.installed(folder) / "bin" / "rclone")
+    other = ThreadedMotoServer(port=0, verbose=False)
+    with SeaweedFS() as source, SeaweedFS() as destination:
+        other.start()
+        try:
+            host, port = other.get_host_and_port()
+            url = f"http://{host}:{port}"
+            source.client().create_bucket(Bucket=SOURCE)
+            destination.client().create_bucket(Bucket=DESTINATION)
+            fill(source.client())
+            environment = {**_settings(source, destination, url), **_remembering(destination, url)}
+            environment["BENCH_FOLDER"] = str(folder.resolve())
+            yield Stage(source, destination, environment, rclone, lambda: _empty(destination.client(), url))
+        finally:
+            other.stop()
+
+
+def _settings(source: SeaweedFS, destination: SeaweedFS, url: str) -> dict[str, str]:
+    keys = source.credentials
+    return {
+        "PYTHONPATH": os.getcwd(),
+        "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL_S3": source.endpoint_url,
+        "SOURCE_BUCKET": SOURCE,
+        "DEST_BUCKET": DESTINATION,
+        "DEST_BUCKET_REGION": REGION,
+        "DEST_ENDPOINT_URL": destination.endpoint_url,
+        "TRANSFER_MEMORY_MB": str(STREAMS * PART // MIB),
+        "BENCH_PART": str(PART),
+        "BENCH_STREAMS": str(STREAMS),
+    }
+
+
+def _client(service: str, url: str) -> Any:
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    return boto3.session.Session().client(service, endpoint_url=url, region_name=REGION, **keys)
+
+
+def _remembering(destination: SeaweedFS, url: str) -> dict[str, str]:
+    """Make table, secret and queue, and name them."""
+    _make_table(_client("dynamodb", url))
+    keys = destination.credentials
+    secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
+    _client("secretsmanager", url).create_secret(Name=SECRET, SecretString=json.dumps(secret))
+    queue = _client("sqs", url).create_queue(QueueName="objects.fifo", Attributes={"FifoQueue": "true"})
+    return {"OBJECTS_TABLE": TABLE, "DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"]}
+
+
+def _make_table(dynamodb: Any) -> None:
+    keys = {"Key": "HASH", "VersionId": "RANGE"}
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+    )
+
+
+def _empty(s3: Any, url: str) -> None:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=DESTINATION):
+        objects = [{"Key": found["Key"]} for found in page.get("Contents", [])]
+        if objects:
+            s3.delete_objects(Bucket=DESTINATION, Delete={"Objects": objects, "Quiet": True})
+    dynamodb = _client("dynamodb", url)
+    dynamodb.delete_table(TableName=TABLE)
+    _make_table(dynamodb)
+
+
+def put_noise(s3: Any, key: str, size: int) -> None:
+    """Put an object of random bytes into the source, in parts, with little memory."""
+    where = {"Bucket": SOURCE, "Key": key}
+    upload = s3.create_multipart_upload(**where)["UploadId"]
+    # One block of noise serves all parts, which differ in their first bytes.
+    block, parts = bytearray(os.urandom(PART)), []
+    for number, start in enumerate(range(0, size, PART), start=1):
+        block[:4] = number.to_bytes(4, "big")
+        body = bytes(memoryview(block)[: size - start])
+        part = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})

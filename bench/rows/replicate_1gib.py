@@ -1,0 +1,34 @@
+"""An object of 1 GiB, mirrored from one server to another."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import row
+from bench.mirrors import DESTINATION, PART, SOURCE, STREAMS, put_noise, stage
+from bench.names import OURS, RCLONE, SPOOL
+
+SIZE = 1024**3
+KEY = "object"
+
+
+@contextmanager
+def contestants(folder: Path) -> row.Stage:
+    """Give who streams it with the same parts and streams, and who spools it to a disk."""
+    with stage(folder, lambda s3: put_noise(s3, KEY, SIZE)) as on_stage:
+        streams = (
+            "--ignore-times",
+            f"--multi-thread-streams={STREAMS}",
+            f"--multi-thread-chunk-size={PART}B",
+            f"--s3-upload-concurrency={STREAMS}",
+            f"--s3-chunk-size={PART}B",
+        )
+        copy = ("copyto", f"{SOURCE}:{SOURCE}/{KEY}", f"{DESTINATION}:{DESTINATION}/{KEY}", *streams)
+        yield [on_stage.python(OURS), on_stage.by_rclone(*copy), on_stage.python(SPOOL)]
+
+
+ROW = row.Row(
+    title="1 GiB mirrored",
+    contestants=contestants,
+    goals={(RCLONE, "seconds"): 0.95, (SPOOL, "seconds"): 0.7},
+    peak_mb=180,
+)

@@ -1,0 +1,1 @@
+"""Mirrors objects to a bucket in another AWS partition, in order for each key."""

@@ -1,0 +1,43 @@
+"""What can go wrong here besides S3.
+
+    BucketBrigadeError
+    ├── TableError                  the table did not answer: it may at the next delivery               (transient)
+    ├── RowChanged                  somebody else wrote the row meanwhile: look again                    (transient)
+    ├── VersionsNotKept             every version is asked for, and a bucket keeps none              (transient)
+    ├── SecretError                 the secret cannot be read, or is not what it should be               (transient)
+    └── CredentialsRefused          the destination knows the secret's keys no more                      (transient)
+
+What is set up wrong for an hour must not turn every message of that hour into a dead letter, hence transient.
+"""
+
+from tasks.utils.errors import BucketBrigadeError
+
+
+class TableError(BucketBrigadeError):
+    """DynamoDB did not do what it was asked."""
+
+    transient = True
+
+
+class RowChanged(BucketBrigadeError):
+    """The row is no longer what it was when it was read."""
+
+    transient = True
+
+
+class VersionsNotKept(BucketBrigadeError):
+    """The settings ask for every version to be mirrored, and one of the buckets does not keep versions."""
+
+    transient = True
+
+
+class SecretError(BucketBrigadeError):
+    """The credentials of the destination cannot be had from Secrets Manager."""
+
+    transient = True
+
+
+class CredentialsRefused(BucketBrigadeError):
+    """The destination refuses the credentials, and the secret has no others."""
+
+    transient = True

@@ -1,0 +1,236 @@
+"""Two Lambda functions that mirror a bucket to one in another AWS partition.
+
+`enqueue` takes S3 events from EventBridge and sends each to the FIFO queue, in the group of its key. `replicate` takes
+batches of that queue, and invocations by S3 Batch Operations for what was there before.
+
+Environment: see `settings.Settings`; `enqueue` reads three of them.
+"""
+
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+# Before everything else of ours, so that it is imported at a shallow depth: docs/decisions.md says what that spares.
+from botocore.config import Config
+
+from tasks.partition_replicate import answers
+from tasks.partition_replicate.credentials import REFUSALS, Destination
+from tasks.partition_replicate.intake import Queue, check_source
+from tasks.partition_replicate.journal import DEAD_LETTERED, RETRIED, Continued, Journal
+from tasks.partition_replicate.outcome import Unfinished
+from tasks.partition_replicate.replicator import IGNORED, Replicator
+from tasks.partition_replicate.settings import IntakeSettings, Settings
+from tasks.partition_replicate.table import Table
+from tasks.partition_replicate.versions import Versioning, in_order
+from tasks.utils import clients
+from tasks.utils.batches import DeadLetters, State, work_through
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import (
+    BucketBrigadeError,
+    DeadlineException,
+    DeferredError,
+    ObjectClerkServerAuthException,
+)
+from tasks.utils.events import is_batch_operations, object_events
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_requests import client_config
+from tasks.utils.streams import Memory, StreamLimits
+from tasks.utils.telemetry import Telemetry
+
+# Parts that are under way when time is up still have to arrive: 16 MiB at 1 MiB/s, and the answer.
+RESERVE_SECONDS = 20.0
+
+# Table, secret and queue answer at once; one that does not is given up soon, and the message comes back.
+PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+
+# Three attempts within some seconds; what lasts longer comes back with the message.
+POLICY = RetryPolicy(tries=3, delay=0.2, jitter=(0.0, 0.1))
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one container of `enqueue` makes once."""
+
+    settings: IntakeSettings
+    queue: Queue
+    telemetry: Telemetry
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What one container of `replicate` makes once."""
+
+    settings: Settings
+    queue: Queue
+    replicator: Replicator
+    destination: Destination
+    dead_letters: DeadLetters
+    telemetry: Telemetry
+
+
+@cache
+def intake():
+    """Returns what `enqueue` needs, made at its first invocation."""
+    settings = _settings(IntakeSettings)
+    return Intake(settings, Queue(sqs, settings.objects_queue), _telemetry(settings))
+
+
+@cache
+def worker():
+    """Returns what `replicate` needs, made at its first invocation."""
+    settings = _settings(Settings)
+    limits = StreamLimits(Memory(settings.memory))
+    # A connection for each part of each object on its way.
+    connections = settings.concurrency * limits.workers
+    return Worker(
+        settings=settings,
+        queue=Queue(sqs, settings.objects_queue),
+        replicator=Replicator(
+            source=in_order(clients.client("s3", config=client_config(max_pool_connections=connections))),
+            table=Table(clients.client("dynamodb", config=PROMPT), settings.objects_table),
+            bucket=settings.dest_bucket,
+            limits=limits,
+            policy=POLICY,
+            kms_key=settings.dest_kms_key,
+            versioning=Versioning(settings.versions),
+            deletes=settings.deletes,
+            version_deletes=settings.version_deletes,
+        ),
+        destination=Destination(
+            clients.client("secretsmanager", config=PROMPT),
+            settings.dest_secret,
+            lambda credentials: _destination_client(settings, credentials, connections),
+        ),
+        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
+        telemetry=_telemetry(settings),
+    )
+
+
+@cache
+def sqs():
+    """Returns the container's SQS client, which most containers of `replicate` never need."""
+    return clients.client("sqs", config=PROMPT)
+
+
+def _settings(kind):
+    return kind.read(os.environ)
+
+
+def _telemetry(settings):
+    return Telemetry.of("partition_replicate", settings.logging_level)
+
+
+def _destination_client(settings, credentials, connections):
+    # Few S3-compatible stores have a host name for each bucket.
+    style = {"s3": {"addressing_style": "path"}} if settings.dest_endpoint_url else {}
+    client = clients.client(
+        "s3",
+        region_name=settings.dest_region,
+        endpoint_url=settings.dest_endpoint_url or None,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        config=client_config(max_pool_connections=connections, **style),
+    )
+    return in_order(client)
+
+
+def enqueue(event, context):
+    """Sends the event of an object to the FIFO queue.
+
+    Args:
+        event: an EventBridge event of S3; other envelopes of S3 events are taken as well.
+        context: Lambda's context; None when called by hand.
+
+    Returns:
+        `{"enqueued": N}`; 0 for events that change no object.
+
+    Raises:
+        EventError: it is no event of S3, or of another bucket than the configured one.
+        NotSent: SQS did not take it; Lambda tries again, and then hands the event to its on-failure destination.
+    """
+    here = intake()
+    with here.telemetry.invocation(context):
+        found = [check_source(each, here.settings.source_bucket) for each in object_events(event)]
+        wanted = [each for each in found if each.kind not in IGNORED]
+        here.queue.send(wanted, origin=event)
+    return {"enqueued": len(wanted)}
+
+
+def replicate(event, context):
+    """Makes the destination equal to the source for every key that the event names.
+
+    Args:
+        event: a batch of the FIFO queue, or an invocation by S3 Batch Operations.
+        context: Lambda's context; None when called by hand.
+
+    Returns:
+        `{"batchItemFailures": [{"itemIdentifier": messageId}]}`, or the answer for S3 Batch Operations.
+
+    Raises:
+        SettingsError: the environment is incomplete or wrong.
+    """
+    here = worker()
+    deadline = Deadline.of_lambda(context, reserve=RESERVE_SECONDS)
+    with here.telemetry.invocation(context) as count:
+        journal = Journal(here.telemetry.logger, count)
+        if is_batch_operations(event):
+            return _replicate_tasks(here, event, deadline, journal)
+        return _replicate_messages(here, event, deadline, journal)
+
+
+def _replicate_messages(here, event, deadline, journal):
+    # What is written down is written down in the end, by this thread alone.
+    told = defaultdict(list)
+
+    def handle(message):
+        for found in object_events(message.decoded()):
+            each = check_source(found, here.settings.source_bucket)
+            told[message.id].append(each)
+            try:
+                told[message.id][-1] = _replicate(here, each, deadline)
+            except Unfinished as error:
+                if not error.carried:
+                    raise
+                # This message has done what it could, and another one goes on: no receive is counted as a failure.
+                here.queue.send_again(message)
+                told[message.id][-1] = Continued(each, error)
+
+    result = work_through(
+        event, handle, dead_letters=here.dead_letters, workers=here.settings.concurrency, deadline=deadline
+    )
+    for end in result.ends:
+        if isinstance(end.error, (DeadlineException, DeferredError)) and end.message.id not in told:
+            journal.deferred(end)
+        else:
+            fate = DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
+            journal.message(end, told[end.message.id], fate)
+    return result.answer
+
+
+def _replicate_tasks(here, event, deadline, journal):
+    def handle(found):
+        try:
+            return _replicate(here, check_source(found, here.settings.source_bucket), deadline)
+        except BucketBrigadeError as error:
+            return error
+
+    found = object_events(event)
+    with ThreadPoolExecutor(here.settings.concurrency) as pool:
+        results = list(pool.map(handle, found))
+    for each, result in zip(found, results):
+        journal.task(each, result)
+    return answers.to_batch_operations(event, results)
+
+
+def _replicate(here, event, deadline):
+    """Replicates one key, once more where the destination's credentials were replaced meanwhile."""
+    client = here.destination.client()
+    try:
+        return here.replicator.replicate(event, destination=client, deadline=deadline)
+    except ObjectClerkServerAuthException as error:
+        place = error.destination or error.source
+        if error.code not in REFUSALS or place.bucket != here.replicator.bucket:
+            raise
+    return here.replicator.replicate(event, destination=here.destination.renewed(client), deadline=deadline)

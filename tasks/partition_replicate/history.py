@@ -1,0 +1,361 @@
+"""Every version of a key counts: the destination's history of it reads like the source's.
+
+The source's versions are listed back to the last one that was mirrored, and what is newer is appended, the oldest
+first, each on the condition that the destination's newest is still what is remembered. A version never changes, so
+that one was made from the other stays true for ever; the table says so, in one transaction with what is newest.
+
+That is all as long as nobody else is at work. Where a race is lost, or what the table remembers is not there, the
+destination's versions are listed too: what a killed or concurrent worker has written already is adopted, what is
+somebody else's is overwritten. The end is the same as with the newest state alone: after its last write a worker
+looks once more, and ends only when the destination's newest was made from the source's newest.
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.notes import Notes
+from tasks.partition_replicate.objects import TAKEN_ALONG, look, look_and_read
+from tasks.partition_replicate.outcome import Action, Outcome, Unfinished
+from tasks.partition_replicate.settings import KEEP, MIRROR
+from tasks.partition_replicate.single_version import SingleVersion
+from tasks.partition_replicate.table import Made
+from tasks.partition_replicate.versions import versions_of
+from tasks.partition_replicate.writer import LOST_RACES, Writer, there
+from tasks.utils.errors import ObjectArchivedException, ObjectChangedException
+from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import head
+
+LOGGER = logging.getLogger("bucket_brigade")
+
+# How often a lost race is looked at again, or something removed or adopted. More than that in a row is a key that
+# others work on as well; the message comes back, and nothing that was done is done again.
+ROUNDS = 32
+
+NOTHING_THERE = Made("")
+
+
+@dataclass
+class History:  # pylint: disable=too-many-instance-attributes  # what it is told, and what it has done so far
+    """One event's work on all versions of its key.
+
+    Attributes:
+        event: the `ObjectEvent`.
+        notes: the `Notes` of the key.
+        writer: the `Writer` of the key.
+        deletes: what a delete marker at the source does: `mirror` or `keep`.
+        version_deletes: what the removal of a version for good does: `mirror` or `keep`.
+    """
+
+    event: ObjectEvent
+    notes: Notes
+    writer: Writer
+    deletes: str
+    version_deletes: str
+    top: Made = NOTHING_THERE
+    action: Action = Action.EQUAL
+    reason: str = ""
+    carried: int = 0
+    not_carried: list = field(default_factory=list)
+
+    def run(self):
+        """Appends what is new, repairs what is not as it should be, and returns an `Outcome`."""
+        self.notes.read()
+        # A removal that is known already and an expiry are about what is there, not about what is new.
+        self._make_equal(careful=self.notes.row.removed or self.event.kind is Kind.LIFECYCLE_EXPIRED)
+        while self._follow_up():
+            self._make_equal(careful=True)
+        self.writer.abandon_upload()
+        return Outcome(
+            self.event,
+            self.action,
+            replace(self.writer.address, version_id=self.notes.row.dest_version or None),
+            size=self.writer.size,
+            reason=self.reason,
+            not_carried=self.not_carried,
+        )
+
+    def _make_equal(self, *, careful):
+        sure = False
+        for _ in range(ROUNDS):
+            try:
+                if careful:
+                    if self._is_in_order():
+                        return
+                    continue
+                new = self._new_versions()
+                if new:
+                    sure = self._append_all(new) or sure
+                elif new is not None and (sure or self._is_as_remembered()):
+                    return
+                else:
+                    careful = True
+            except LOST_RACES as error:
+                if getattr(error, "code", "") == "NoSuchBucket":
+                    raise
+                self.writer.writing.retries += 1
+                careful = True
+        places = {"operation": "replicate", "source": self._source(), "destination": self.writer.address}
+        raise ObjectChangedException(f"others worked on it {ROUNDS} times in a row", **places)
+
+    # As long as nobody else is at work.
+
+    def _new_versions(self):
+        """Returns what is newer than the last version that was mirrored, the oldest first; None where that is no more,
+        or where it could not be told whether the first of them was written already.
+        """
+        row, new = self.notes.row, []
+        self.top = Made(row.dest_version, row.dest_etag)
+        for version in versions_of(self.writer.reading, self._source()):
+            if version.id == row.source_version:
+                break
+            new.insert(0, version)
+        else:
+            if row.source_version or not new:
+                return None
+        return None if new and self._is_indistinct(new[0]) and self.carried == 0 else new
+
+    def _is_as_remembered(self):
+        row = self.notes.row
+        if row.skipped:
+            return True
+        found = head(self.writer.writing, self.writer.address)
+        return found.get("VersionId") == row.dest_version if found else not row.dest_etag
+
+    def _is_indistinct(self, version):
+        """Returns whether the condition of its write would hold after the write as well."""
+        if version.is_marker:
+            return not self.top.etag
+        return bool(self.top.etag) and version.etag in (self.top.etag, self.notes.row.source_etag)
+
+    def _append_all(self, new):
+        """Appends versions in order; returns whether the last thing done was to write one."""
+        return [self._append(version, is_newest=version is new[-1]) for version in new][-1]
+
+    def _append(self, version, *, is_newest=True):
+        if self.writer.writing.deadline.passed():
+            places = {"operation": "replicate", "source": self._source(), "destination": self.writer.address}
+            raise Unfinished("time ran out between two versions", carried=self.carried, **places)
+        if version.is_marker:
+            if self._is_to_be_skipped(version):
+                return self._skip(version)
+            condition = {"IfMatch": self.top.etag} if self.top.etag else {}
+            made = Made.by(self.writer.delete(condition, once=self._is_indistinct(version)))
+            self._record_own(version, made, Action.DELETED)
+            return True
+        try:
+            source = self._look(version)
+            if not source.found:
+                # Removed for good since it was listed.
+                return False
+            answer = self.writer.write(source, there(self.top.etag), once=self._is_indistinct(version))
+        except Unfinished as error:
+            error.carried += self.carried
+            raise
+        except ObjectArchivedException as error:
+            if is_newest:
+                raise
+            LOGGER.warning("an older version sleeps in an archive and is left out", extra={"reason": str(error)})
+            return self._skip(version)
+        self._record_own(version, Made.by(answer), Action.REPLICATED, source)
+        return True
+
+    def _record_own(self, version, made, action, source=None):
+        try:
+            self._record(version, made, source)
+        except RowChanged:
+            # Somebody else was faster. Unless this very write was taken for what it is of, it is one too many.
+            if self.notes.made_from(version.id) != made:
+                self.writer.remove(made.version)
+            raise
+        self.action = action
+        self.carried += 1
+
+    def _record(self, version, made, source=None):
+        self.notes.record(
+            version.id,
+            made,
+            tags=source.tags if source else {},
+            source_etag=version.etag,
+            dest_version=made.version,
+            dest_etag=made.etag,
+            upload=None,
+        )
+        self.top = made
+        self.not_carried = source.not_carried if source else []
+
+    def _is_to_be_skipped(self, version):
+        return self.deletes == KEEP or self._has_expired(version)
+
+    def _has_expired(self, version):
+        return self.event.kind is Kind.LIFECYCLE_EXPIRED and version.id == self.event.object.version_id
+
+    def _skip(self, version):
+        self.notes.record(
+            version.id, None, tags={}, source_etag="", dest_version=self.top.version, dest_etag=self.top.etag
+        )
+        if version.is_marker:
+            self.reason = "the source has expired" if self._has_expired(version) else "deletes are not mirrored"
+        return False
+
+    # Where somebody else was at work, or a version is gone.
+
+    def _is_in_order(self):
+        """Looks at both sides, and does the next thing that has to be done; returns True where there is none."""
+        made = self.notes.read_all()
+        known = {one.version: version for version, one in made.items() if one}
+        mirrored, strangers = _until_known(versions_of(self.writer.writing, self.writer.address), known)
+        self.top = Made(mirrored.id, mirrored.etag) if mirrored else NOTHING_THERE
+        newest, new = _until_known(versions_of(self.writer.reading, self._source()), made)
+        if not newest:
+            return self._is_absent(known.get(self.top.version))
+        if self._sort_out(strangers, new, made):
+            return False
+        if new:
+            self._append_all(new)
+            return False
+        return self._is_on_top(newest, made[newest.id], known.get(self.top.version))
+
+    def _sort_out(self, strangers, new, made):
+        """Says of each version that nobody wrote down what it is; returns whether that changed anything.
+
+        It may be what one of us made from the next new version, and was killed. It may be one copy too many, of a
+        worker that was too late and was killed before it took it back. Or it is somebody else's, and stays.
+        """
+        changed = False
+        for stranger in strangers:
+            if new and not (new[0].is_marker and self._is_to_be_skipped(new[0])) and self._adopt(new[0], stranger):
+                del new[0]
+            elif self._is_one_too_many(stranger, new, made):
+                self.writer.remove(stranger.id)
+            else:
+                continue
+            changed = True
+        return changed
+
+    def _is_one_too_many(self, stranger, new, made):
+        """Returns whether nothing is lost with a version: it is a delete marker, or the copy of a mirrored one."""
+        if stranger.is_marker:
+            # What it hides is to be seen again, or is hidden by another one.
+            row = self.notes.row
+            return not new or bool(row.source_version and not row.dest_etag)
+        alike = [one.version for one in made.values() if one and one.etag == stranger.etag]
+        mine = look(self.writer.writing, self._mine(stranger.id)) if alike else None
+        others = (look(self.writer.writing, self._mine(version)) for version in alike)
+        return any(mine.found and other.found and mine.headers == other.headers for other in others)
+
+    def _adopt(self, version, stranger):
+        if version.is_marker or stranger.is_marker:
+            source = None
+            same = version.is_marker and stranger.is_marker
+        else:
+            source, same = self._compare(version, stranger)
+        if same:
+            self._record(version, Made(stranger.id, stranger.etag), source)
+        return same
+
+    def _compare(self, version, stranger):
+        if version.size != stranger.size:
+            return None, False
+        source, mine = self._look(version), look(self.writer.writing, self._mine(stranger.id), tags=True)
+        if not source.found or not mine.found or source.headers != mine.headers:
+            return source, False
+        same = mine.has_content_of(source, self.notes.row)
+        if same and source.tags != mine.tags:
+            self.writer.put_tags(source.tags, stranger.id)
+        return source, same
+
+    def _is_on_top(self, newest, wanted, top_is_of):
+        """Makes the destination's newest the one that was made from the source's newest; True where it is."""
+        if wanted and self._has_expired(newest):
+            self.writer.remove(wanted.version)
+            self._skip(newest)
+            return False
+        if wanted is None:
+            return True
+        if self.top.version == wanted.version:
+            self.notes.remember(
+                source_version=newest.id,
+                source_etag=newest.etag,
+                dest_version=wanted.version,
+                dest_etag=wanted.etag,
+                skipped=False,
+                removed=False,
+            )
+            return True
+        if not self._remove_mirrored(top_is_of):
+            self._append(newest)
+        return False
+
+    def _is_absent(self, top_is_of):
+        """Mirrors that the source has no version any more; returns True where nothing is left to be done."""
+        if self.event.kind is Kind.LIFECYCLE_EXPIRED:
+            self.reason = "the source has expired, the destination stays"
+        elif not self.notes.is_told_to_be_removed():
+            self.reason = "the source is gone; the event of its removal says whether it was meant"
+        elif self.deletes == KEEP:
+            self.reason = "the source was removed, the destination is kept"
+        if self.reason:
+            self.action = Action.NOTHING
+            return True
+        if not self.notes.row.removed:
+            # Before anything is removed: who writes after this finds it when it looks again.
+            self.notes.remember(
+                source_etag="", dest_etag="", source_version="", dest_version="", skipped=False, removed=True, must=True
+            )
+            return False
+        if not self.top.etag:
+            return True
+        if not self._remove_mirrored(top_is_of):
+            self.writer.delete(there(self.top.etag))
+        self.action = Action.DELETED
+        return False
+
+    def _remove_mirrored(self, top_is_of):
+        """Removes the destination's newest version for good, if that is mirrored and its source is gone for good."""
+        if self.version_deletes != MIRROR or not top_is_of or not self._single(top_is_of).is_gone():
+            return False
+        self.writer.remove(self.top.version)
+        self.notes.forget(top_is_of)
+        return True
+
+    def _follow_up(self):
+        """Does what the event asks for beyond what is newest; returns whether both sides have to be looked at again."""
+        kind, newest = self.event.kind, self.notes.row.source_version
+        version = self.event.object.version_id or newest
+        if version and (kind is Kind.TAGGED or (kind is Kind.REQUESTED and not self.carried)):
+            if self._single(version).mirror_tags():
+                self.action = Action.TAGGED
+        elif version != newest and kind in (Kind.REMOVED, Kind.LIFECYCLE_EXPIRED):
+            is_mirrored = self.version_deletes == MIRROR and kind is Kind.REMOVED
+            if self._single(version).forget_if_gone(mirror=is_mirrored):
+                self.action = Action.DELETED
+                return True
+        return False
+
+    def _single(self, version):
+        return SingleVersion(replace(self._source(), version_id=version), self.notes, self.writer)
+
+    def _look(self, version):
+        address = replace(self._source(), version_id=version.id)
+        if version.size > TAKEN_ALONG:
+            return look(self.writer.reading, address)
+        return look_and_read(self.writer.reading, address, most=TAKEN_ALONG)
+
+    def _source(self):
+        return S3Object(self.event.object.bucket, self.event.object.key)
+
+    def _mine(self, version):
+        return replace(self.writer.address, version_id=version)
+
+
+def _until_known(versions, known):
+    """Returns the newest version or None, and all that are newer than the first known one, the oldest first."""
+    newest, unknown = None, []
+    for version in versions:
+        newest = newest or version
+        if version.id in known:
+            break
+        unknown.insert(0, version)
+    return newest, unknown

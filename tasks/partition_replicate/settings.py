@@ -1,0 +1,119 @@
+"""What `partition_replicate` is told by its environment: `replicate` all of it, `enqueue` three of the names."""
+
+from dataclasses import dataclass, replace
+
+from tasks.utils.parts import MIB
+from tasks.utils.settings import Environment
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MIRROR, KEEP = "mirror", "keep"
+CURRENT, ALL = "current", "all"
+
+
+@dataclass(frozen=True)
+class IntakeSettings:
+    """What `enqueue` is told: three of the settings.
+
+    Attributes:
+        source_bucket: the only bucket whose events are taken.
+        objects_queue: the URL of the FIFO queue.
+        logging_level: the least level that is logged.
+    """
+
+    source_bucket: str
+    objects_queue: str
+    logging_level: str
+
+    @classmethod
+    def read(cls, values):
+        """Returns the settings; see `Settings.read`."""
+        environment = Environment(values)
+        settings = cls(**_shared(environment))
+        environment.finish()
+        return settings
+
+
+@dataclass(frozen=True)
+class Settings:  # pylint: disable=too-many-instance-attributes  # one for each name that Terraform sets
+    """The settings of one deployment.
+
+    Attributes:
+        source_bucket: the only bucket whose events are taken.
+        dest_bucket: where its objects are mirrored to.
+        dest_region: that bucket's region.
+        dest_secret: name or ARN of the secret with the credentials for it.
+        dest_kms_key: the key that encrypts what is written there, or "".
+        dest_endpoint_url: an S3-compatible store in the place of AWS, or "".
+        objects_queue: the URL of the FIFO queue.
+        objects_table: the table that remembers what was made from what.
+        versions: `all`, `current`, or None for `all` where both buckets keep versions.
+        deletes: `mirror` or `keep`.
+        version_deletes: `mirror` or `keep`.
+        concurrency: keys worked on at once.
+        memory: bytes of objects on their way at once.
+        dead_letter_queue: the URL of the queue for what can never succeed, or "".
+        max_receives: how often the queue hands out a message before it gives up, or None.
+        logging_level: the least level that is logged.
+    """
+
+    source_bucket: str
+    dest_bucket: str
+    dest_region: str
+    dest_secret: str
+    dest_kms_key: str
+    dest_endpoint_url: str
+    objects_queue: str
+    objects_table: str
+    versions: str | None
+    deletes: str
+    version_deletes: str
+    concurrency: int
+    memory: int
+    dead_letter_queue: str
+    max_receives: int | None
+    logging_level: str
+
+    @classmethod
+    def read(cls, values):
+        """Returns the settings.
+
+        Args:
+            values: the environment, a mapping of texts.
+
+        Raises:
+            SettingsError: one sentence for each setting that is missing or wrong.
+        """
+        environment = Environment(values)
+        settings = cls(
+            **_shared(environment),
+            dest_bucket=environment.text("DEST_BUCKET", example="the bucket they are mirrored to"),
+            dest_region=environment.text("DEST_BUCKET_REGION", example="that bucket's region, such as us-gov-west-1"),
+            dest_secret=environment.text("DEST_SECRET", example="a secret's name or ARN, whose JSON has the keys"),
+            dest_kms_key=environment.text("DEST_KMS_KEY", default=""),
+            dest_endpoint_url=environment.text("DEST_ENDPOINT_URL", default=""),
+            objects_table=environment.text("OBJECTS_TABLE", example="the name of a DynamoDB table"),
+            versions=environment.choice("VERSIONS", (ALL, CURRENT), default=""),
+            deletes=environment.choice("DELETES", (MIRROR, KEEP), default=MIRROR),
+            version_deletes=environment.choice("VERSION_DELETES", (KEEP, MIRROR), default=KEEP),
+            concurrency=environment.integer("REPLICATE_CONCURRENCY", default=10, least=1, most=10),
+            # A part of the least size that S3 takes has to fit; Lambda has no more than 10 GiB.
+            memory=environment.integer("TRANSFER_MEMORY_MB", default=256, least=16, most=10_240) * MIB,
+            dead_letter_queue=environment.text("DEAD_LETTER_QUEUE", default=""),
+            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+        )
+        if settings.versions is None and settings.version_deletes == MIRROR:
+            settings = replace(settings, versions=ALL)
+        if settings.versions == CURRENT and settings.version_deletes == MIRROR:
+            environment.problem("VERSION_DELETES is mirror: single versions are mirrored with VERSIONS=all only")
+        if settings.dest_bucket and settings.dest_bucket == settings.source_bucket and not settings.dest_endpoint_url:
+            environment.problem("DEST_BUCKET is SOURCE_BUCKET: an object cannot be mirrored onto itself")
+        environment.finish()
+        return settings
+
+
+def _shared(environment):
+    return {
+        "source_bucket": environment.text("SOURCE_BUCKET", example="the bucket whose objects are mirrored"),
+        "objects_queue": environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue"),
+        "logging_level": environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+    }

@@ -1,0 +1,79 @@
+"""What an event says about one version of a key, the newest or an older one: its tags changed, or it was removed."""
+
+from dataclasses import dataclass, replace
+
+from tasks.partition_replicate.notes import Notes
+from tasks.partition_replicate.writer import Writer
+from tasks.utils.errors import ObjectChangedException, ObjectClerkException, ObjectNotFoundException
+from tasks.utils.part_copies import tags_of
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import head
+
+# How often tags are looked at again that somebody changes all the time.
+ROUNDS = 8
+
+# By these HeadObject says that a version is a delete marker.
+IS_MARKER = ("405", "MethodNotAllowed")
+
+
+@dataclass
+class SingleVersion:
+    """One version of the source.
+
+    Attributes:
+        address: the `S3Object`, with its version.
+        notes: the `Notes` of the key.
+        writer: the `Writer` of the key.
+    """
+
+    address: S3Object
+    notes: Notes
+    writer: Writer
+
+    def mirror_tags(self):
+        """Puts its tags on what was made from it; returns whether any had to be put.
+
+        There is no condition on tags, so both sides are looked at again after that.
+        """
+        made = self.notes.made_from(self.address.version_id)
+        if not made or not made.etag:
+            return False
+        mine = replace(self.writer.address, version_id=made.version)
+        for round_ in range(ROUNDS):
+            try:
+                tags = tags_of(self.writer.reading, self.address)
+                if tags == tags_of(self.writer.writing, mine):
+                    return round_ > 0
+                self.writer.put_tags(tags, made.version)
+            except ObjectNotFoundException:
+                # One of the two was removed for good.
+                return False
+            self.notes.record_tags(self.address.version_id, made, tags)
+        places = {"operation": "replicate tags", "source": self.address, "destination": mine}
+        raise ObjectChangedException(f"they were changed {ROUNDS} times in a row", **places)
+
+    def forget_if_gone(self, *, mirror):
+        """Forgets it if it is gone for good.
+
+        Args:
+            mirror: what was made from it is removed too.
+
+        Returns:
+            Whether something was removed at the destination.
+        """
+        made = self.notes.made_from(self.address.version_id)
+        if not made or not self.is_gone():
+            return False
+        if mirror:
+            self.writer.remove(made.version)
+        self.notes.forget(self.address.version_id)
+        return mirror
+
+    def is_gone(self):
+        """Returns whether the source has this version, or this delete marker, no more."""
+        try:
+            return head(self.writer.reading, self.address) is None
+        except ObjectClerkException as error:
+            if error.code not in IS_MARKER:
+                raise
+            return False

@@ -1,0 +1,238 @@
+"""Writes to the destination, each on the condition that there is still what was seen there."""
+
+import logging
+from dataclasses import dataclass, replace
+from functools import cache
+
+from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.notes import Notes
+from tasks.partition_replicate.outcome import Unfinished
+from tasks.partition_replicate.table import Upload
+from tasks.utils.errors import (
+    ConditionNotSupportedException,
+    DeadlineException,
+    ObjectChangedException,
+    ObjectClerkException,
+    ObjectClerkServerInternalException,
+    ObjectNotFoundException,
+)
+from tasks.utils.parts import plan
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+from tasks.utils.streams import PartStream, StreamLimits, fetch, parts_there, put, whole_crc32
+
+LOGGER = logging.getLogger("bucket_brigade")
+
+# By these a write says that something is no longer what it was when it was looked at. "Not found" is among them: a
+# conditional write gives it where the object is gone, a read where the version is, a part where the upload is.
+LOST_RACES = (ObjectChangedException, ObjectNotFoundException, RowChanged)
+
+ABSENT = {"IfNoneMatch": "*"}
+
+
+def there(etag):
+    """Returns the condition that the destination's object has an ETag, or that there is none where it is ""."""
+    return {"IfMatch": etag} if etag else ABSENT
+
+
+@dataclass
+class Writer:
+    """Writes one key.
+
+    Attributes:
+        reading: an `S3Requests` for the source.
+        writing: an `S3Requests` for the destination.
+        address: the `S3Object` at the destination.
+        notes: the `Notes` of the key.
+        limits: a `StreamLimits`.
+        kms_key: the key that encrypts what is written, or "".
+        size: bytes that were carried so far.
+    """
+
+    reading: S3Requests
+    writing: S3Requests
+    address: S3Object
+    notes: Notes
+    limits: StreamLimits
+    kms_key: str = ""
+    size: int = 0
+
+    def write(self, source, condition, *, once=False):
+        """Writes a state of the source.
+
+        Args:
+            source: its `Look`.
+            condition: `IfMatch` or `IfNoneMatch`.
+            once: the condition would hold again after the write, so it is not repeated when its answer is lost.
+
+        Returns:
+            S3's answer.
+
+        Raises:
+            ObjectChangedException: the condition does not hold, or `once` and nobody knows whether it was written.
+            Unfinished: time ran out.
+            ObjectClerkException: as `s3_requests.request` says.
+        """
+        size = source.found["ContentLength"]
+        if size < self.limits.threshold:
+            answer = self._write_whole(source, condition, once)
+        else:
+            answer = self._write_in_parts(source, condition)
+        self.size += size
+        return answer
+
+    def delete(self, condition, *, once=False):
+        """Deletes the object, or puts a delete marker there; returns S3's answer."""
+
+        def delete(more):
+            requests = self._once() if once else self.writing
+            return requests("delete_object", destination=self.address, **self._place(), **more)
+
+        return _known(once, lambda: _unconditional_if_need_be(delete, condition))
+
+    def remove(self, version):
+        """Removes a version for good, or a delete marker."""
+        address = replace(self.address, version_id=version)
+        self.writing("delete_object", destination=address, **address.parameters)
+
+    def put_tags(self, tags, version):
+        """Replaces the tags of a version, or of the object where the bucket keeps no versions."""
+        address = replace(self.address, version_id=version)
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        self.writing("put_object_tagging", destination=address, Tagging={"TagSet": tag_set}, **address.parameters)
+
+    def abandon_upload(self, *, but_of=""):
+        """Aborts the upload that is under way, if there is one and it is not of this state of the source."""
+        upload = self.notes.row.upload
+        if upload and upload.source != but_of:
+            self._abort(upload.id)
+            self._forget(upload)
+
+    def _write_whole(self, source, condition, once):
+        requests = self._once() if once else self.writing
+        with self.limits.memory.taken(source.found["ContentLength"]):
+            data = source.data
+            if data is None:
+                pinned = source.pinned
+                _, data = fetch(self.reading, pinned.address, etag=pinned.etag, most=pinned.size)
+
+            def write(more):
+                return put(requests, data, self.address, **more)
+
+            return _known(once, lambda: self._with_what_is_known(write, source, condition))
+
+    def _write_in_parts(self, source, condition):
+        upload = self._upload_of(source)
+        limits = replace(self.limits, part_size=upload.part_size)
+        stream = PartStream(self.reading, self.writing, source.pinned, self.address, upload.id, limits)
+        try:
+            parts = stream.run(self._parts_there(upload))
+            crc = whole_crc32(parts)
+            if upload.crc32 != crc:
+                self.notes.remember(upload=replace(upload, crc32=crc), must=True)
+            return _unconditional_if_need_be(lambda more: stream.complete(parts, **more), condition)
+        except DeadlineException as error:
+            places = {"operation": "replicate", "source": source.address, "destination": self.address}
+            raise Unfinished(error.reason, carried=stream.sent, **places) from error
+        except ObjectNotFoundException:
+            # Completed by a request whose answer was lost, or the source is another by now: the next look tells.
+            raise
+        except ObjectClerkException as error:
+            if not error.transient:
+                self.abandon_upload()
+            raise
+
+    def _upload_of(self, source):
+        """Returns the upload of this very source that is under way, or begins one."""
+        self.abandon_upload(but_of=source.stamp)
+        if self.notes.row.upload:
+            return self.notes.row.upload
+        self._abort_unknown_uploads()
+        part_size = plan(source.found["ContentLength"], part_size=self.limits.part_size)[0].size
+
+        def create(more):
+            parameters = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT", **self._place(), **more}
+            return self.writing("create_multipart_upload", destination=self.address, **parameters)
+
+        upload = Upload(self._with_what_is_known(create, source, {})["UploadId"], source.stamp, part_size)
+        try:
+            self.notes.remember(upload=upload, must=True)
+        except RowChanged:
+            self._abort(upload.id)
+            raise
+        return upload
+
+    def _parts_there(self, upload):
+        try:
+            return parts_there(self.writing, self.address, upload.id)
+        except ObjectNotFoundException:
+            # The destination was looked at before and is not what this upload would have made, so it was aborted.
+            self._forget(upload)
+            raise
+
+    def _abort_unknown_uploads(self):
+        # Somebody was killed between beginning one and remembering it; the table knows every other.
+        answer = self.writing(
+            "list_multipart_uploads", destination=self.address, Bucket=self.address.bucket, Prefix=self.address.key
+        )
+        for upload in answer.get("Uploads", []):
+            if upload["Key"] == self.address.key:
+                self._abort(upload["UploadId"])
+
+    def _abort(self, upload_id):
+        try:
+            self.writing("abort_multipart_upload", destination=self.address, UploadId=upload_id, **self._place())
+        except ObjectNotFoundException:
+            pass
+        except ObjectClerkException as error:
+            # The bucket's life cycle clears what stays behind.
+            LOGGER.warning("a multipart upload could not be aborted", extra={"upload": upload_id, "reason": str(error)})
+
+    def _forget(self, upload):
+        if self.notes.row.upload and self.notes.row.upload.id == upload.id:
+            self.notes.remember(upload=None, must=True)
+
+    def _with_what_is_known(self, write, source, condition):
+        """Calls `write(parameters)` with all but the bytes; without a storage class that is unknown there."""
+        more = source.to_write
+        if self.kms_key:
+            more |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+        try:
+            return _unconditional_if_need_be(lambda conditions: write({**more, **conditions}), condition)
+        except ObjectClerkException as error:
+            if error.code != "InvalidStorageClass" or "StorageClass" not in more:
+                raise
+        storage_class = more.pop("StorageClass")
+        _say_once(f"the destination does not know the storage class {storage_class}: its own default is used")
+        return _unconditional_if_need_be(lambda conditions: write({**more, **conditions}), condition)
+
+    def _once(self):
+        return replace(self.writing, policy=RetryPolicy(tries=1))
+
+    def _place(self):
+        return {"Bucket": self.address.bucket, "Key": self.address.key}
+
+
+def _known(once, write):
+    try:
+        return write()
+    except ObjectClerkServerInternalException as error:
+        if not once:
+            raise
+        raise ObjectChangedException(f"nobody knows whether it was written: {error.reason}") from error
+
+
+def _unconditional_if_need_be(write, condition):
+    try:
+        return write(condition)
+    except ConditionNotSupportedException:
+        if not condition:
+            raise
+        _say_once("the destination does not know conditional writes: it is looked first and then written")
+        return write({})
+
+
+@cache
+def _say_once(sentence):
+    LOGGER.warning(sentence)

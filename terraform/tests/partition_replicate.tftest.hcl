@@ -1,0 +1,351 @@
+# partition_replicate as a whole: what is made, where, named, set and allowed. Nothing here needs AWS or the network.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+mock_provider "aws" {
+  alias  = "destination"
+  source = "./tests/mocks"
+}
+
+override_data {
+  target = data.aws_partition.destination[0]
+  values = { partition = "aws-us-gov" }
+}
+
+override_data {
+  target = data.aws_region.destination[0]
+  values = { id = "us-gov-west-1" }
+}
+
+variables {
+  package_dir                       = "./tests/packages"
+  archive_copy_enabled              = false
+  partition_replicate_enabled       = true
+  partition_replicate_source_bucket = "my-data"
+}
+
+run "both_functions_have_their_settings" {
+  assert {
+    condition = module.partition_replicate_enqueue[0].environment == tomap({
+      SOURCE_BUCKET = "my-data"
+      OBJECTS_QUEUE = "https://sqs.example/a-queue"
+      LOGGING_LEVEL = "INFO"
+    })
+    error_message = "The environment of enqueue is not what its settings read."
+  }
+
+  assert {
+    condition = module.partition_replicate[0].environment == tomap({
+      SOURCE_BUCKET         = "my-data"
+      DEST_BUCKET           = "bucket-brigade-123456789012-eu-west-1-mirror"
+      DEST_BUCKET_REGION    = "us-gov-west-1"
+      DEST_SECRET           = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-secret"
+      DEST_KMS_KEY          = ""
+      DEST_ENDPOINT_URL     = ""
+      OBJECTS_QUEUE         = "https://sqs.example/a-queue"
+      OBJECTS_TABLE         = "bucket-brigade-partition-replicate"
+      VERSIONS              = ""
+      DELETES               = "mirror"
+      VERSION_DELETES       = "keep"
+      REPLICATE_CONCURRENCY = "10"
+      TRANSFER_MEMORY_MB    = "884"
+      DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
+      MAX_RECEIVES          = "5"
+      LOGGING_LEVEL         = "INFO"
+    })
+    error_message = "The environment of replicate is not what its settings read."
+  }
+}
+
+run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
+  variables {
+    partition_replicate_prefixes = ["a/", "b/"]
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.partition_replicate[0].event_pattern) == {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted"]
+      detail = {
+        bucket = { name = ["my-data"] }
+        object = { key = [{ prefix = "a/" }, { prefix = "b/" }] }
+      }
+    }
+    error_message = "The rule takes other events than those that are mirrored."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_event_target.partition_replicate[0].dead_letter_config) == 1
+    error_message = "An event that EventBridge cannot deliver would be lost."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.partition_replicate[0].eventbridge
+    error_message = "The bucket tells EventBridge nothing."
+  }
+}
+
+run "undelivered_events_and_table_are_kept" {
+  assert {
+    condition     = aws_sqs_queue.partition_replicate_undelivered[0].message_retention_seconds == 1209600
+    error_message = "Undelivered events are not kept for 14 days."
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.partition_replicate[0].point_in_time_recovery[0].enabled
+      && aws_dynamodb_table.partition_replicate[0].server_side_encryption[0].enabled
+      && aws_dynamodb_table.partition_replicate[0].ttl[0].attribute_name == "ExpiresAt"
+    )
+    error_message = "The table cannot be had back, is not encrypted, or grows for ever."
+  }
+}
+
+run "functions_may_do_what_they_do_and_no_more" {
+  assert {
+    condition = { for statement in module.partition_replicate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
+      FindObjects     = ["s3:ListBucket", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
+      ReadSource      = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+      Remember        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+      ReadSecret      = ["secretsmanager:GetSecretValue"]
+      CarryOnOrGiveUp = ["sqs:SendMessage"]
+    }
+    error_message = "replicate may do more or less than it does."
+  }
+
+  assert {
+    condition     = alltrue([for statement in module.partition_replicate_enqueue[0].policy.Statement : contains(["WriteLog", "SendDeadLetters", "SendWork"], statement.Sid)])
+    error_message = "enqueue may do more than send."
+  }
+}
+
+run "destination_is_made_in_its_own_partition_with_a_user_of_its_own" {
+  assert {
+    condition = { for statement in jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement : statement.Sid => statement.Resource } == {
+      FindObjects     = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
+      CompareAndWrite = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror/*"]
+    }
+    error_message = "The user may do something elsewhere than in the mirror."
+  }
+
+  assert {
+    condition     = length(module.partition_replicate_destination_bucket) == 1
+    error_message = "No bucket was made though none was given."
+  }
+}
+
+run "user_of_the_mirror_may_do_what_the_task_does_and_no_more" {
+  assert {
+    condition = { for statement in jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement : statement.Sid => statement.Action } == {
+      FindObjects = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
+      CompareAndWrite = [
+        "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts",
+        "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
+        "s3:DeleteObjectVersion", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
+      ]
+    }
+    error_message = "The user may do more or less than the task does with its keys."
+  }
+}
+
+run "what_becomes_of_versions_is_told_to_the_function" {
+  variables {
+    partition_replicate_versions        = "all"
+    partition_replicate_version_deletes = "mirror"
+  }
+
+  assert {
+    condition = (
+      module.partition_replicate[0].environment["VERSIONS"] == "all"
+      && module.partition_replicate[0].environment["VERSION_DELETES"] == "mirror"
+    )
+    error_message = "The function does not know what is to become of versions."
+  }
+}
+
+run "newest_state_alone_takes_no_rights_to_versions_but_to_the_one_that_is_read_or_tagged" {
+  variables {
+    partition_replicate_versions = "current"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in concat(jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement, module.partition_replicate[0].policy.Statement) :
+      [for action in statement.Action : action if strcontains(action, "Version") || action == "dynamodb:Query"]
+    ])) == toset(["s3:GetObjectVersion", "s3:PutObjectVersionTagging"])
+    error_message = "More may be done with versions than mirroring the newest state takes."
+  }
+}
+
+run "store_that_is_not_aws_gets_nothing_made" {
+  variables {
+    partition_replicate_destination_bucket       = "my-mirror"
+    partition_replicate_destination_endpoint_url = "https://s3.example.org"
+  }
+
+  assert {
+    condition     = length(module.partition_replicate_destination_bucket) == 0 && length(aws_iam_user.partition_replicate) == 0
+    error_message = "Something was made in AWS for a destination that is not there."
+  }
+
+  assert {
+    condition     = module.partition_replicate[0].environment["DEST_ENDPOINT_URL"] == "https://s3.example.org"
+    error_message = "The function does not know the store."
+  }
+}
+
+run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
+  variables {
+    alarm_topic_arn = "arn:aws:sns:eu-west-1:123456789012:alarms"
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in [
+        aws_cloudwatch_metric_alarm.partition_replicate_failed[0], aws_cloudwatch_metric_alarm.partition_replicate_lag[0],
+        aws_cloudwatch_metric_alarm.partition_replicate_depth[0], aws_cloudwatch_metric_alarm.partition_replicate_undelivered[0],
+      ] : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
+    ])
+    error_message = "An alarm tells nobody."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.partition_replicate_failed[0].metric_name == "Failed"
+    error_message = "An alarm watches another metric."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for query in aws_cloudwatch_metric_alarm.partition_replicate_lag[0].metric_query : [for metric in query.metric : metric.metric_name]
+    ])) == toset(["ApproximateAgeOfOldestMessage", "EventAge"])
+    error_message = "The lag is not that of what waits and of what is worked on."
+  }
+}
+
+run "switched_off_leaves_nothing" {
+  variables {
+    partition_replicate_enabled = false
+  }
+
+  assert {
+    condition     = output.partition_replicate == null
+    error_message = "The output of a task that is off must be null."
+  }
+
+  assert {
+    condition = length(flatten([
+      module.partition_replicate, module.partition_replicate_enqueue, module.partition_replicate_queue,
+      aws_sqs_queue.partition_replicate_undelivered, aws_dynamodb_table.partition_replicate, aws_iam_user.partition_replicate,
+      aws_secretsmanager_secret.partition_replicate, aws_cloudwatch_event_rule.partition_replicate,
+    ])) == 0
+    error_message = "Something of the task is left."
+  }
+}
+
+run "missing_source_bucket_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_source_bucket = null
+  }
+
+  expect_failures = [var.partition_replicate_source_bucket]
+}
+
+run "source_that_archive_copy_notifies_too_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_enabled       = true
+    archive_copy_source_bucket = "my-data"
+  }
+
+  expect_failures = [var.partition_replicate_source_bucket]
+}
+
+run "store_without_a_bucket_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_destination_endpoint_url = "https://s3.example.org"
+  }
+
+  expect_failures = [var.partition_replicate_destination_bucket]
+}
+
+run "plain_http_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_destination_bucket       = "my-mirror"
+    partition_replicate_destination_endpoint_url = "http://s3.example.org"
+  }
+
+  expect_failures = [var.partition_replicate_destination_endpoint_url]
+}
+
+run "unknown_kind_of_delete_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_deletes         = "sometimes"
+    partition_replicate_version_deletes = "sometimes"
+  }
+
+  expect_failures = [var.partition_replicate_deletes, var.partition_replicate_version_deletes]
+}
+
+run "unknown_choice_of_versions_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_versions = "some"
+  }
+
+  expect_failures = [var.partition_replicate_versions]
+}
+
+run "removal_of_versions_that_nobody_knows_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_versions        = "current"
+    partition_replicate_version_deletes = "mirror"
+  }
+
+  expect_failures = [var.partition_replicate_version_deletes]
+}
+
+run "numbers_out_of_their_bounds_are_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_memory_mb           = 128
+    partition_replicate_timeout_seconds     = 901
+    partition_replicate_maximum_concurrency = 1
+    partition_replicate_lag_alarm_seconds   = 1
+  }
+
+  expect_failures = [
+    var.partition_replicate_memory_mb, var.partition_replicate_timeout_seconds,
+    var.partition_replicate_maximum_concurrency, var.partition_replicate_lag_alarm_seconds,
+  ]
+}
+
+run "names_that_aws_would_refuse_are_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_destination_region      = "Virginia"
+    partition_replicate_destination_profile     = ""
+    partition_replicate_destination_kms_key_arn = "alias/mine"
+    partition_replicate_prefixes                = [""]
+  }
+
+  expect_failures = [
+    var.partition_replicate_destination_region, var.partition_replicate_destination_profile,
+    var.partition_replicate_destination_kms_key_arn, var.partition_replicate_prefixes,
+  ]
+}

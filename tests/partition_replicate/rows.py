@@ -1,0 +1,57 @@
+"""A plain DynamoDB table in memory: as much of a boto3 client as the task uses, and fast."""
+
+from botocore.exceptions import ClientError
+
+CONDITIONS = {
+    None: lambda item, values: True,
+    "attribute_not_exists(Revision)": lambda item, values: "Revision" not in item,
+    "Revision = :revision": lambda item, values: item.get("Revision") == values[":revision"],
+}
+
+
+class Rows:
+    """Items by `Key` and `VersionId`.
+
+    Args:
+        before: called with no arguments before each request; what it returns, if anything, is the refusal of it.
+        after: called with no arguments after each request.
+    """
+
+    def __init__(self, before=lambda: None, after=lambda: None):
+        self.items = {}
+        self._before, self._after = before, after
+
+    def get_item(self, *, Key, **_):
+        return self._request(lambda: {"Item": dict(self.items[place(Key)])} if place(Key) in self.items else {})
+
+    def query(self, *, ExpressionAttributeValues, **_):
+        key = ExpressionAttributeValues[":key"]["S"]
+        return self._request(lambda: {"Items": [dict(item) for at, item in self.items.items() if at[0] == key]})
+
+    def delete_item(self, *, Key, **_):
+        return self._request(lambda: self.items.pop(place(Key), None))
+
+    def put_item(self, **put):
+        return self._request(lambda: self._put([put], "ConditionalCheckFailedException"))
+
+    def transact_write_items(self, *, TransactItems):
+        return self._request(lambda: self._put([one["Put"] for one in TransactItems], "TransactionCanceledException"))
+
+    def _put(self, puts, refusal):
+        for put in puts:
+            item = self.items.get(place(put["Item"]), {})
+            holds = CONDITIONS[put.get("ConditionExpression")]
+            if not holds(item, put.get("ExpressionAttributeValues")):
+                raise ClientError({"Error": {"Code": refusal}}, "PutItem")
+        self.items.update({place(put["Item"]): dict(put["Item"]) for put in puts})
+
+    def _request(self, work):
+        if self._before():
+            raise ClientError({"Error": {"Code": "InternalServerError"}}, "any")
+        answer = work()
+        self._after()
+        return answer
+
+
+def place(item):
+    return item["Key"]["S"], item["VersionId"]["S"]

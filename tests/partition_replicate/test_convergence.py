@@ -1,0 +1,427 @@
+"""Any history of a few keys, delivered in any way, on any way that fails: the destination ends as the source is.
+
+Workers run one inside the other: between any two requests of one, another event is handled whole, or the source
+changes. That is every way in which two of them can meet as far as S3 and the table can see.
+
+Where every version is mirrored the destination's history is read too: each version and delete marker of the source
+once, in its order, with its tags.
+"""
+
+import itertools
+from contextlib import contextmanager
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from moto import mock_aws
+from moto.s3.models import FakeKey, s3_backends
+
+from local import mends
+from tasks.partition_replicate import table as table_module
+from tasks.partition_replicate import writer as writer_module
+from tasks.partition_replicate.objects import Look
+from tasks.partition_replicate.replicator import Replicator
+from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
+from tasks.partition_replicate.table import Table
+from tasks.partition_replicate.versions import Versioning, in_order
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.events import object_events
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_requests import S3Requests, client_config
+from tasks.utils.streams import Memory, StreamLimits
+from tests.conftest import REGION, session_of_the_tests
+from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
+from tests.partition_replicate.events import event_of
+from tests.partition_replicate.rows import Rows
+
+# Two, so that what happens meets what happened before.
+KEYS = ("a", "é ü")
+# Requests of one delivery that can be hit; one that meets no trouble has three to eight.
+LAST_REQUEST = 8
+
+CHANGES = (
+    "put",
+    "put_with_tags",
+    "describe",
+    "tag",
+    "untag",
+    "delete",
+    "restore_older_version",
+    "remove_newest_version_for_good",
+    "remove_older_version_for_good",
+)
+
+# Source, mirror, VERSIONS and VERSION_DELETES: all nine pairs, and every version in half of the histories.
+NEWEST_ONLY = [(source, mirror, CURRENT, KEEP) for source in STATES for mirror in STATES]
+EVERY_VERSION = [("Enabled", "Enabled", ALL, KEEP), ("Enabled", "Enabled", ALL, MIRROR)]
+ANY = EVERY_VERSION + NEWEST_ONLY
+
+# What happens to the source while a worker is at it.
+MEANWHILE = (("put",), ("put_with_tags",), ("delete",), ("delete",), ("put", "delete"), ("put", "delete"), ("tag",), ())
+
+DELETED = "deleted"
+ACCOUNT, MIRROR_PARTITION = "123456789012", "aws-us-gov"
+
+_example = itertools.count()
+
+
+class Killed(BaseException):
+    """The end of a worker, which no handler of errors sees."""
+
+
+class Stage:  # pylint: disable=too-many-instance-attributes
+    """Buckets of each kind, a table, and clients on whose way trouble waits."""
+
+    def __init__(self):
+        session = session_of_the_tests()
+        self.s3 = session.client("s3", region_name=REGION)
+        self.mirror = session.client("s3", region_name=MIRROR_REGION)
+        for state in STATES:
+            create_bucket(self.s3, f"source-{state.lower()}", REGION, state)
+            create_bucket(self.mirror, f"mirror-{state.lower()}", MIRROR_REGION, state)
+        self.dynamodb = Rows(self._before, self._after)
+        self.reading = in_order(session.client("s3", region_name=REGION, config=client_config()))
+        self.writing = in_order(session.client("s3", region_name=MIRROR_REGION, config=client_config()))
+        self.plan = {}
+        self.requests = 0
+        # Called before each request, so that what is made good a moment later is seen as well.
+        self.observe = lambda: None
+        for client in (self.reading, self.writing):
+            client.meta.events.register("before-call", self._before)
+            client.meta.events.register("after-call", self._after)
+
+    def close(self):
+        for client in (self.s3, self.mirror, self.reading, self.writing):
+            client.close()
+
+    @contextmanager
+    def trouble(self, plan):
+        """Lets things happen at some requests of the clients under way: number of the request -> a function."""
+        before = self.plan, self.requests
+        self.plan, self.requests = dict(plan), 0
+        try:
+            yield
+        finally:
+            self.plan, self.requests = before
+
+    def _before(self, **_):
+        self.observe()
+        self.requests += 1
+        return self._happen(("before", self.requests))
+
+    def _after(self, **_):
+        self._happen(("after", self.requests))
+
+    def _happen(self, when):
+        what = self.plan.pop(when, None)
+        return what() if what else None
+
+
+def kill():
+    raise Killed()
+
+
+def time_out():
+    raise ReadTimeoutError(endpoint_url="https://s3")
+
+
+def refuse():
+    """An answer in the place of the request's own; after the request it changes nothing."""
+    error = {"Code": "ServiceUnavailable", "Message": "injected"}
+    return AWSResponse("", 503, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
+
+
+TROUBLES = {"killed": kill, "timed out": time_out, "refused": refuse}
+
+
+def described(version):
+    """What moto holds of an object's headers and metadata, without how it was uploaded."""
+    return {name: value for name, value in version.metadata.items() if name != "x-amz-content-sha256"}
+
+
+class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attributes
+    stage = None
+    # Lists of settings, each list as likely as the others.
+    among = ()
+
+    def __init__(self):
+        super().__init__()
+        self.source = self.mirror = self.prefix = self.replicator = None
+        self.versioned = self.every_version = False
+        self.version_deletes = KEEP
+        self.contents = itertools.count(1)
+        self.pending = []
+        # The latest content of a key that the destination has had since the key was last absent there.
+        self.latest = {}
+        self.went_back = set()
+        self.removed_for_good = set()
+
+    @initialize(data=st.data())
+    def begin(self, data):
+        setting = data.draw(st.sampled_from(data.draw(st.sampled_from(self.among))))
+        source, mirror, versions, self.version_deletes = setting
+        self.every_version = versions == ALL
+        self.source, self.mirror = f"source-{source.lower()}", f"mirror-{mirror.lower()}"
+        self.versioned = source == "Enabled"
+        self.prefix = f"{next(_example)}/"
+        self.stage.observe = self._observe
+        table = Table(self.stage.dynamodb, "objects")
+        limits = StreamLimits(Memory(1 << 20))
+        policy = RetryPolicy(tries=2)
+        versioning = Versioning(versions)
+        # A container asks once, and trouble at that is none of a key's.
+        versioning.is_kept(S3Requests(self.stage.s3), self.source, S3Requests(self.stage.mirror), self.mirror)
+        self.replicator = Replicator(
+            self.stage.reading,
+            table,
+            self.mirror,
+            limits,
+            policy,
+            versioning,
+            version_deletes=self.version_deletes,
+        )
+
+    # What is done to the source. Each change tells of itself.
+
+    @rule(key=st.sampled_from(KEYS), change=st.sampled_from(CHANGES))
+    def change(self, key, change):
+        getattr(self, "_" + change)(key)
+
+    @rule(key=st.sampled_from(KEYS), change=st.sampled_from(CHANGES), data=st.data())
+    def change_and_deliver(self, key, change, data):
+        getattr(self, "_" + change)(key)
+        if self.pending:
+            with self.stage.trouble(self._plan(data, key, depth=2)):
+                self._deliver(self.pending[-1])
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data(), again=st.booleans())
+    def deliver(self, data, again):
+        event = data.draw(st.sampled_from(self.pending))
+        key = event["detail"]["object"]["key"].removeprefix(self.prefix)
+        with self.stage.trouble(self._plan(data, key, depth=2)):
+            self._deliver(event, again)
+
+    def _put(self, key, **more):
+        content = next(self.contents)
+        self._write(key, b"%d" % content, Metadata={"of": str(content)}, **more)
+
+    def _put_with_tags(self, key):
+        self._put(key, Tagging="value=z")
+
+    def _describe(self, key):
+        """Only the metadata changes, as with a copy of an object onto itself: the ETag stays."""
+        found = self._get(self.source, key)
+        if found:
+            self._write(key, found[0], Metadata={"described": str(next(self.contents))})
+
+    def _tag(self, key):
+        self._set_tags(key, "Object Tags Added", {"Key": "value", "Value": str(next(self.contents))})
+
+    def _untag(self, key):
+        self._set_tags(key, "Object Tags Deleted")
+
+    def _set_tags(self, key, name, *tags):
+        if self._get(self.source, key):
+            where = {"Bucket": self.source, "Key": self.prefix + key}
+            self.stage.s3.put_object_tagging(**where, Tagging={"TagSet": list(tags)})
+            self._tell(key, name, version_id=self._versions(self.source, key)[-1].version_id)
+
+    def _delete(self, key):
+        answer = self.stage.s3.delete_object(Bucket=self.source, Key=self.prefix + key)
+        self._tell(key, "Object Deleted", version_id=answer.get("VersionId"))
+
+    def _remove_newest_version_for_good(self, key):
+        """Takes a delete marker away as well, by which an older version is back."""
+        self._remove_for_good(key, self._versions(self.source, key)[-1:])
+
+    def _remove_older_version_for_good(self, key):
+        self._remove_for_good(key, self._versions(self.source, key)[-2:-1])
+
+    def _remove_for_good(self, key, versions):
+        for version in versions if self.versioned else []:
+            self.went_back.add(key)
+            self.removed_for_good.add(key)
+            where = {"Bucket": self.source, "Key": self.prefix + key, "VersionId": version.version_id}
+            self.stage.s3.delete_object(**where)
+            self._tell(key, "Object Deleted", version_id=version.version_id)
+
+    def _restore_older_version(self, key):
+        """Puts a copy of it on top, as one does to have it back."""
+        older = [version for version in self._versions(self.source, key)[:-1] if isinstance(version, FakeKey)]
+        if older and self.versioned:
+            self.went_back.add(key)
+            self._write(key, older[0].value, Metadata=dict(older[0].metadata.items()))
+
+    def _write(self, key, body, **more):
+        answer = self.stage.s3.put_object(Bucket=self.source, Key=self.prefix + key, Body=body, **more)
+        about = {"size": len(body), "etag": answer["ETag"].strip('"'), "version_id": answer.get("VersionId")}
+        self._tell(key, "Object Created", **about)
+
+    # How it is delivered.
+
+    def _plan(self, data, key, depth):
+        """What befalls one delivery: mostly nothing worse than that somebody else is at work too."""
+        plan = {}
+        if data.draw(st.sampled_from([False, False, depth == 2])):
+            where, number = data.draw(st.sampled_from(["before", "after"])), data.draw(st.integers(1, LAST_REQUEST))
+            plan[where, number] = TROUBLES[data.draw(st.sampled_from(sorted(TROUBLES)))]
+        if depth and data.draw(st.sampled_from([True, True, depth == 2])):
+            # Nothing comes before the first look, and the last one ends it.
+            plan["before", data.draw(st.integers(2, 6))] = self._meanwhile(data, key, depth)
+        return plan
+
+    def _meanwhile(self, data, key, depth):
+        """Somebody else does something with the key in the middle of it."""
+
+        def happen():
+            for change in data.draw(st.sampled_from(MEANWHILE)):
+                getattr(self, "_" + change)(key)
+            if self.pending and data.draw(st.sampled_from([True, True, True, False])):
+                event = self.pending[-1] if data.draw(st.booleans()) else data.draw(st.sampled_from(self.pending))
+                with self.stage.trouble(self._plan(data, key, depth - 1)):
+                    self._deliver(event, again=data.draw(st.booleans()))
+
+        return happen
+
+    def _deliver(self, event, again=False):
+        """Hands an event over; one that failed is handed over again later, and so may one be that did not."""
+        try:
+            self._replicate(event)
+        except (Killed, BucketBrigadeError):
+            return
+        if not again and event in self.pending:
+            self.pending.remove(event)
+
+    def _replicate(self, event):
+        (plain,) = object_events(event)
+        self.replicator.replicate(plain, destination=self.stage.writing, deadline=Deadline())
+
+    def _tell(self, key, name, **about):
+        self.pending.append(event_of(self.source, self.prefix + key, name, **about))
+
+    @invariant()
+    def _observe(self):
+        """No content that was replaced at the source comes back to the destination once a later one was there."""
+        if not self.prefix:
+            return
+        for key in KEYS:
+            found = self._backend(self.mirror).get_object(self.mirror, self.prefix + key)
+            number = int(found.value) if found else 0
+            if found and key not in self.went_back:
+                assert number >= self.latest.get(key, 0), f"{key!r} went back from {self.latest[key]} to {number}"
+            self.latest[key] = number
+
+    def teardown(self):
+        if not self.prefix:
+            return
+        for event in list(self.pending):
+            self._replicate(event)
+        for key in KEYS:
+            assert self._get(self.mirror, key) == self._get(self.source, key)
+            if self.every_version:
+                self._check_history(key)
+        self._forget()
+
+    def _check_history(self, key):
+        """Where the destination keeps what was removed for good at the source, it has that besides."""
+        if self.version_deletes == MIRROR or key not in self.removed_for_good:
+            assert self._history(self.mirror, key) == self._history(self.source, key)
+
+    def _versions(self, bucket, key):
+        """Moto's own versions and delete markers of a key, the oldest first; not by a request, of which there would be
+        thousands.
+        """
+        return self._backend(bucket).buckets[bucket].keys.getlist(self.prefix + key, default=[])
+
+    def _backend(self, bucket):
+        return s3_backends[ACCOUNT]["aws" if bucket == self.source else MIRROR_PARTITION]
+
+    def _history(self, bucket, key):
+        tagger = self._backend(bucket).tagger
+        return [
+            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn))
+            if isinstance(version, FakeKey)
+            else DELETED
+            for version in self._versions(bucket, key)
+        ]
+
+    def _forget(self):
+        # Thousands of histories would fill the memory.
+        for bucket in (self.source, self.mirror):
+            for key in KEYS:
+                dict.pop(self._backend(bucket).buckets[bucket].keys, self.prefix + key, None)
+        self.stage.dynamodb.items.clear()
+
+    def _get(self, bucket, key):
+        """Everything of an object, or None."""
+        newest = self._history(bucket, key)[-1:]
+        return newest[0] if newest and newest[0] != DELETED else None
+
+
+def run_histories(examples, *among, **more):
+    """Runs so many histories, each under one of the settings."""
+    with mock_aws(), mends.applied():
+        stage = Stage()
+        machine = type("Histories", (Histories,), {"stage": stage, "among": among})
+        how = settings(
+            max_examples=examples,
+            stateful_step_count=8,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            # Explaining a failure costs more memory and time than finding it.
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        )
+        try:
+            run_state_machine_as_test(machine, settings=settings(how, **more))
+        finally:
+            stage.close()
+
+
+@pytest.mark.slow
+def test_any_history_converges():
+    run_histories(100, EVERY_VERSION, NEWEST_ONLY)
+
+
+@pytest.mark.chaos
+def test_any_of_many_histories_converges():
+    run_histories(2_000, EVERY_VERSION, NEWEST_ONLY)
+
+
+def without_conditions(write, _condition):
+    return write({})
+
+
+def without_looking_again(_self, _other):
+    return True
+
+
+def whatever_the_row_is(_row):
+    return {}
+
+
+PLANTED = {
+    "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
+    "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
+    "no second look": (Look, "is_still", without_looking_again, NEWEST_ONLY),
+}
+
+
+@pytest.mark.parametrize("place, name, mutation, among", PLANTED.values(), ids=PLANTED)
+def test_histories_find_what_is_planted(monkeypatch, place, name, mutation, among):
+    monkeypatch.setattr(place, name, mutation)
+    with pytest.raises(AssertionError):
+        run_histories(300, among, phases=(Phase.generate,), derandomize=True)

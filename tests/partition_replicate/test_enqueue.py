@@ -1,0 +1,113 @@
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from local.mends.sqs import FIFO_ID
+from tasks.partition_replicate import handler as handler_module
+from tasks.partition_replicate.intake import entry, group_of
+from tasks.utils.errors import EventError, SettingsError
+from tasks.utils.events import object_events
+from tasks.utils.s3_object import S3Object
+from tests.partition_replicate.conftest import SOURCE
+from tests.partition_replicate.events import event_of
+from tests.support.events import s3_event, s3_record
+from tests.support.keys import LONGEST, keys
+
+
+@pytest.fixture(name="received")
+def received_from_the_queue(world):
+    """Enqueues an event and returns what lies in the queue."""
+
+    def received(*events):
+        for event in events:
+            handler_module.enqueue(event, None)
+        asked = {"MaxNumberOfMessages": 10, "AttributeNames": ["All"], "VisibilityTimeout": 0}
+        return world.sqs.receive_message(QueueUrl=world.queue, **asked).get("Messages", [])
+
+    return received
+
+
+def created(key="a.txt", **more):
+    return event_of(SOURCE, key, "Object Created", size=5, etag="abc", **more)
+
+
+@given(keys())
+@example(LONGEST[0])
+@example("two words é 🪣\n")
+def test_ids_of_any_key_are_valid(key):
+    event = created(key)
+    (plain,) = object_events(event)
+    made = entry(plain, event)
+    assert FIFO_ID.fullmatch(made["MessageGroupId"])
+    assert FIFO_ID.fullmatch(made["MessageDeduplicationId"])
+
+
+@given(st.lists(keys(), min_size=2, max_size=2, unique=True))
+def test_equal_keys_share_a_group_and_others_do_not(pair):
+    one, other = (S3Object(SOURCE, key) for key in pair)
+    assert group_of(one) == group_of(S3Object(SOURCE, pair[0], "a-version"))
+    assert group_of(one) != group_of(other)
+
+
+@pytest.mark.parametrize("key", ["two words.txt", "é" * 512, "x" * 1024, "control\x01.txt"])
+def test_event_of_an_odd_key_reaches_the_queue_as_it_was(received, key):
+    (message,) = received(created(key))
+    (event,) = object_events(json.loads(message["Body"]))
+    assert event.object.key == key
+    assert message["Attributes"]["MessageGroupId"] == group_of(S3Object(SOURCE, key))
+
+
+def test_what_the_event_says_survives_the_queue(received):
+    event = created(version_id="a-version")
+    (message,) = received(event)
+    assert object_events(json.loads(message["Body"])) == object_events(event)
+
+
+def test_event_delivered_twice_is_one_message_and_another_of_the_same_key_is_not(received):
+    event = created()
+    assert len(received(event, event, created())) == 2
+
+
+def test_twelve_records_of_one_event_are_twelve_messages(received):
+    records = [s3_record(SOURCE, f"{number}.txt", name="ObjectCreated:Put") for number in range(12)]
+    assert handler_module.enqueue(s3_event(*records), None) == {"enqueued": 12}
+    first = received()
+    assert len(first) == 10
+
+
+@pytest.mark.parametrize("name", ["Object Restore Completed", "Object Restore Initiated", "Object Restore Expired"])
+def test_restore_is_not_enqueued(received, name):
+    assert received(event_of(SOURCE, "a.txt", name)) == []
+
+
+@pytest.mark.parametrize("name", ["Object ACL Updated", "Object Storage Class Changed", "Object Access Tier Changed"])
+def test_acl_and_storage_class_are_not_enqueued(received, name):
+    assert received(event_of(SOURCE, "a.txt", name)) == []
+
+
+def test_lifecycle_expiration_is_still_one_behind_the_queue(received):
+    event = event_of(SOURCE, "a.txt", "Object Deleted", reason="Lifecycle Expiration")
+    (message,) = received(event)
+    assert object_events(json.loads(message["Body"])) == object_events(event)
+
+
+def test_event_that_aws_did_not_send_is_refused(received):
+    with pytest.raises(EventError, match="has the source \"aws.s3\", not 'my.app'"):
+        handler_module.enqueue({**created(), "source": "my.app"}, None)
+    assert received() == []
+
+
+def test_event_of_another_bucket_is_refused(received):
+    with pytest.raises(EventError, match="s3://not-ours/a.txt is not an object of the-source"):
+        handler_module.enqueue(event_of("not-ours", "a.txt", "Object Created"), None)
+    assert received() == []
+
+
+def test_missing_settings_of_enqueue_are_named_all_at_once(monkeypatch):
+    handler_module.intake.cache_clear()
+    for name in ("SOURCE_BUCKET", "OBJECTS_QUEUE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match="SOURCE_BUCKET is not set: .*; OBJECTS_QUEUE is not set"):
+        handler_module.enqueue(created(), None)

@@ -1,0 +1,430 @@
+"""Every version of a key: the destination's history of it reads like the source's."""
+
+import json
+from functools import partial
+
+import pytest
+from moto.s3.models import FakeKey, s3_backends
+
+from tasks.partition_replicate import handler as handler_module
+from tasks.partition_replicate import versions as versions_module
+from tasks.partition_replicate.versions import in_order, versions_of
+from tasks.utils.parts import MIN_PART
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+from tasks.utils.streams import StreamLimits
+from tests.conftest import REGION
+from tests.partition_replicate.conftest import MIRROR, SOURCE
+from tests.partition_replicate.events import event_of
+from tests.partition_replicate.test_large_objects import digest
+from tests.support.events import load
+
+ACCOUNT = "123456789012"
+DELETED = "deleted"
+
+pytestmark = pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["Enabled-Enabled"], indirect=True)
+
+
+class Killed(BaseException):
+    """The end of a worker, which no handler of errors sees."""
+
+
+def history(bucket, key="a.txt"):
+    """The contents of a key's versions, the oldest first."""
+    partition = "aws" if bucket == SOURCE else "aws-us-gov"
+    versions = s3_backends[ACCOUNT][partition].buckets[bucket].keys.getlist(key, default=[])
+    return [version.value if isinstance(version, FakeKey) else DELETED for version in versions]
+
+
+def version_of(event):
+    return event["detail"]["object"]["version-id"]
+
+
+def made_from(world, version):
+    """The destination's version that was made from one of the source."""
+    return world.row("a.txt", version)["DestObject"]["M"]["VersionId"]["S"]
+
+
+def expired(version):
+    return event_of(SOURCE, "a.txt", "Object Deleted", reason="Lifecycle Expiration", version_id=version)
+
+
+def test_small_object_costs_four_requests_to_s3_and_two_to_the_table(world, wire):
+    world.replicate(world.put("a.txt", b"first"))
+    wire.sent.clear()
+    world.table_requests.clear()
+    assert world.replicate(world.put("a.txt", b"second")) == []
+    assert wire.sent == ["ListObjectVersions", "GetObject", "PutObject", "ListObjectVersions"]
+    assert world.table_requests == ["GetItem", "TransactWriteItems"]
+
+
+@pytest.mark.parametrize("change", ["put", "delete", "remove for good", "tag"])
+def test_event_delivered_again_costs_two_requests_and_no_write(world, wire, change):
+    created = world.put("a.txt", b"bytes", Tagging="a=b")
+    world.replicate(created)
+    event = {
+        "put": lambda: created,
+        "delete": lambda: world.delete("a.txt"),
+        "remove for good": lambda: world.delete("a.txt", version_of(created)),
+        "tag": lambda: world.tag("a.txt", c="d"),
+    }[change]()
+    world.replicate(event)
+    before = history(MIRROR)
+    wire.sent.clear()
+    world.table_requests.clear()
+    assert world.replicate(event) == []
+    looks = {"ListObjectVersions", "HeadObject", "GetObjectTagging"}
+    # Only the event of a tag asks for tags, on both sides.
+    assert len(wire.sent) == (4 if change == "tag" else 2) and set(wire.sent) <= looks
+    assert set(world.table_requests) <= {"GetItem", "Query"}
+    assert history(MIRROR) == before
+
+
+def test_put_delete_and_put_within_one_second_are_mirrored_in_their_order(world):
+    for number in range(3):
+        world.put("a.txt", b"%d" % number)
+        world.delete("a.txt")
+    assert world.replicate(world.put("a.txt", b"last")) == []
+    assert history(MIRROR) == [b"0", DELETED, b"1", DELETED, b"2", DELETED, b"last"]
+
+
+def test_versions_from_before_the_mirror_are_mirrored_by_batch_operations(world):
+    world.put("a.txt", b"1", Tagging="of=first")
+    world.put("a.txt", b"2", Metadata={"of": "second"})
+    event = load("batch_operations_1_0")
+    task = {**event["tasks"][0], "s3BucketArn": f"arn:aws:s3:::{SOURCE}", "s3Key": "a.txt", "s3VersionId": None}
+    answer = handler_module.replicate({**event, "tasks": [task]}, None)
+    assert [one["resultCode"] for one in answer["results"]] == ["Succeeded"]
+    assert history(MIRROR) == [b"1", b"2"]
+    assert world.head("a.txt")["Metadata"] == {"of": "second"}
+
+
+def test_delete_marker_is_mirrored_as_one(world):
+    world.replicate(world.put("a.txt", b"1"))
+    assert world.replicate(world.delete("a.txt")) == []
+    assert history(MIRROR) == [b"1", DELETED]
+    assert world.mirrored("a.txt") is None
+
+
+def test_large_versions_are_mirrored_in_parts(world, monkeypatch, wire):
+    limits = partial(StreamLimits, threshold=MIN_PART, part_size=MIN_PART)
+    monkeypatch.setattr(handler_module, "StreamLimits", limits)
+    first, second = bytes(MIN_PART + 1), bytes(MIN_PART) + b"another end"
+    world.put("a.txt", first)
+    assert world.replicate(world.put("a.txt", second)) == []
+    assert [digest(body) for body in history(MIRROR)] == [digest(first), digest(second)]
+    assert (wire.count("UploadPart"), world.uploads()) == (4, [])
+
+
+def test_rows_say_which_version_was_made_from_which(world):
+    first = version_of(world.put("a.txt", b"1", Tagging="a=b"))
+    world.replicate(world.delete("a.txt"))
+    oldest = world.mirror.list_object_versions(Bucket=MIRROR)["Versions"][0]
+    made = {"VersionId": {"S": oldest["VersionId"]}, "ETag": {"S": oldest["ETag"]}}
+    assert world.row("a.txt", first) == {
+        "Key": {"S": "a.txt"},
+        "VersionId": {"S": first},
+        "DestObject": {"M": made},
+        "DestObjectTags": {"M": {"a": {"S": "b"}}},
+    }
+
+
+def test_key_that_begins_another_key_has_its_own_versions_only(world):
+    world.put("a.txt.gz", b"another")
+    assert world.replicate(world.put("a.txt", b"bytes")) == []
+    assert (history(MIRROR), history(MIRROR, "a.txt.gz")) == ([b"bytes"], [])
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_history_longer_than_a_page_is_mirrored_whole(world, monkeypatch, page):
+    monkeypatch.setattr(versions_module, "FIRST_PAGE", page)
+    monkeypatch.setattr(versions_module, "PAGE", page)
+    for number in range(5):
+        world.put("a.txt", b"%d" % number)
+        world.put("a.txt.gz")
+    world.replicate(world.delete("a.txt"))
+    assert history(MIRROR) == [b"0", b"1", b"2", b"3", b"4", DELETED]
+
+
+def test_key_with_more_versions_than_s3_lists_at_once_is_listed_whole(world):
+    backend = s3_backends[ACCOUNT]["aws"]
+    made = [backend.put_object(SOURCE, "a.txt", b"").version_id for _ in range(1_011)]
+    requests = S3Requests(in_order(world.s3))
+    assert [version.id for version in versions_of(requests, S3Object(SOURCE, "a.txt"))] == made[::-1]
+
+
+def test_version_from_before_the_bucket_kept_versions_is_mirrored(world):
+    world.s3.create_bucket(Bucket="grown", CreateBucketConfiguration={"LocationConstraint": REGION})
+    world.s3.put_object(Bucket="grown", Key="a.txt", Body=b"old", Metadata={"of": "old"})
+    world.s3.put_bucket_versioning(Bucket="grown", VersioningConfiguration={"Status": "Enabled"})
+    world.s3.put_object(Bucket="grown", Key="a.txt", Body=b"new")
+    worker = handler_module.worker()
+    event = event_of("grown", "a.txt", "Object Created")
+    (found,) = handler_module.object_events(event)
+    worker.replicator.replicate(found, destination=worker.destination.client(), deadline=handler_module.Deadline())
+    assert history(MIRROR) == [b"old", b"new"]
+
+
+def test_older_version_put_on_top_again_is_a_version_of_its_own(world):
+    first = version_of(world.put("a.txt", b"1"))
+    world.replicate(world.put("a.txt", b"2"))
+    source = {"Bucket": SOURCE, "Key": "a.txt", "VersionId": first}
+    world.s3.copy_object(Bucket=SOURCE, Key="a.txt", CopySource=source)
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Created")) == []
+    assert history(MIRROR) == [b"1", b"2", b"1"]
+
+
+def test_version_that_vanished_meanwhile_is_left_out(world, wire):
+    vanishing = version_of(world.put("a.txt", b"1"))
+    event = world.put("a.txt", b"2")
+
+    def vanish(operation):
+        if operation == "GetObject":
+            wire.before.clear()
+            world.delete("a.txt", vanishing)
+
+    wire.before.append(vanish)
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"2"]
+
+
+# A version removed for good.
+
+
+@pytest.mark.parametrize("version_deletes, left", [("keep", [b"1", b"2", b"1"]), ("mirror", [b"1"])])
+def test_newest_version_removed_for_good_brings_the_older_one_back(world, environment, version_deletes, left):
+    environment(VERSION_DELETES=version_deletes)
+    world.replicate(world.put("a.txt", b"1"))
+    newest = world.put("a.txt", b"2")
+    world.replicate(newest)
+    assert world.replicate(world.delete("a.txt", version_of(newest)), newest) == []
+    assert history(MIRROR) == left
+    assert world.row("a.txt", version_of(newest)) is None
+
+
+@pytest.mark.parametrize("version_deletes, left", [("keep", [b"1", DELETED, b"1"]), ("mirror", [b"1"])])
+def test_delete_marker_removed_for_good_brings_the_object_back(world, environment, version_deletes, left):
+    environment(VERSION_DELETES=version_deletes)
+    world.replicate(world.put("a.txt", b"1"))
+    marker = world.delete("a.txt")
+    world.replicate(marker)
+    assert world.replicate(world.delete("a.txt", version_of(marker))) == []
+    assert history(MIRROR) == left
+
+
+@pytest.mark.parametrize("version_deletes, left", [("keep", [b"1", b"2", b"3"]), ("mirror", [b"1", b"3"])])
+def test_older_version_removed_for_good(world, environment, version_deletes, left):
+    environment(VERSION_DELETES=version_deletes)
+    world.put("a.txt", b"1")
+    older = version_of(world.put("a.txt", b"2"))
+    world.replicate(world.put("a.txt", b"3"))
+    assert world.replicate(world.delete("a.txt", older)) == []
+    assert history(MIRROR) == left
+    assert world.row("a.txt", older) is None
+
+
+@pytest.mark.parametrize("version_deletes, left", [("keep", [b"1", b"2", DELETED]), ("mirror", [])])
+def test_all_versions_removed_for_good_leave_no_object(world, environment, version_deletes, left):
+    environment(VERSION_DELETES=version_deletes)
+    first = world.put("a.txt", b"1")
+    second = world.put("a.txt", b"2")
+    world.replicate(first, second)
+    removals = [world.delete("a.txt", version_of(event)) for event in (first, second)]
+    assert world.replicate(*removals) == []
+    assert history(MIRROR) == left
+    assert world.replicate(world.put("a.txt", b"3")) == []
+    assert history(MIRROR) == [*left, b"3"]
+
+
+def test_no_version_is_removed_on_the_word_of_an_event_alone(world, environment):
+    environment(VERSION_DELETES="mirror")
+    older = version_of(world.put("a.txt", b"1"))
+    marker = version_of(world.delete("a.txt"))
+    world.replicate(world.put("a.txt", b"2"))
+    told = [event_of(SOURCE, "a.txt", "Object Deleted", version_id=version) for version in (older, marker)]
+    assert world.replicate(*told) == []
+    assert history(MIRROR) == [b"1", DELETED, b"2"]
+
+
+# Tags.
+
+
+def test_tags_of_an_older_version_are_mirrored_on_what_was_made_from_it(world, wire):
+    older = version_of(world.put("a.txt", b"1", Tagging="a=b"))
+    world.replicate(world.put("a.txt", b"2"))
+    wire.sent.clear()
+    tags = {"TagSet": [{"Key": "c", "Value": "d"}]}
+    world.s3.put_object_tagging(Bucket=SOURCE, Key="a.txt", VersionId=older, Tagging=tags)
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Tags Added", version_id=older)) == []
+    where = {"Bucket": MIRROR, "Key": "a.txt", "VersionId": made_from(world, older)}
+    assert world.mirror.get_object_tagging(**where)["TagSet"] == tags["TagSet"]
+    assert (world.tags("a.txt"), wire.count("PutObject")) == ({}, 0)
+    assert world.row("a.txt", older)["DestObjectTags"] == {"M": {"c": {"S": "d"}}}
+
+
+def test_tags_that_change_while_they_are_mirrored_are_looked_at_again(world, wire):
+    world.replicate(world.put("a.txt", b"1"))
+    event = world.tag("a.txt", a="first")
+
+    def change(operation):
+        if operation == "PutObjectTagging":
+            wire.before.clear()
+            world.tag("a.txt", a="second")
+
+    wire.before.append(change)
+    assert world.replicate(event) == []
+    assert world.tags("a.txt") == {"a": "second"}
+
+
+def test_tags_of_a_version_that_is_gone_are_no_failure(world):
+    gone = version_of(world.put("a.txt", b"1"))
+    world.replicate(world.put("a.txt", b"2"))
+    world.delete("a.txt", gone)
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Tags Deleted", version_id=gone)) == []
+    assert world.dead_letters() == []
+
+
+# Life cycle.
+
+
+@pytest.mark.parametrize("told_before", [False, True], ids=["its event first", "seen before its event"])
+def test_expiry_is_not_mirrored(world, told_before):
+    created = world.put("a.txt", b"1")
+    world.replicate(created)
+    marker = version_of(world.delete("a.txt"))
+    if told_before:
+        world.replicate(created)
+        assert history(MIRROR) == [b"1", DELETED]
+    assert world.replicate(expired(marker), created) == []
+    assert history(MIRROR) == [b"1"]
+    assert world.replicate(world.put("a.txt", b"2")) == []
+    assert history(MIRROR) == [b"1", b"2"]
+
+
+def test_older_version_that_expires_stays_and_its_row_goes(world, environment):
+    environment(VERSION_DELETES="mirror")
+    older = version_of(world.put("a.txt", b"1"))
+    world.replicate(world.put("a.txt", b"2"))
+    world.delete("a.txt", older)
+    assert world.replicate(expired(older)) == []
+    assert history(MIRROR) == [b"1", b"2"]
+    assert world.row("a.txt", older) is None
+
+
+def test_key_that_expires_altogether_stays(world):
+    created = world.put("a.txt", b"1")
+    world.replicate(created)
+    marker = version_of(world.delete("a.txt"))
+    world.replicate(expired(marker))
+    for version in (version_of(created), marker):
+        world.delete("a.txt", version)
+        assert world.replicate(expired(version)) == []
+    assert world.replicate(created) == []
+    assert history(MIRROR) == [b"1"]
+
+
+def test_delete_marker_is_not_mirrored_where_deletes_are_kept(world, environment):
+    environment(DELETES="keep")
+    world.replicate(world.put("a.txt", b"1"))
+    deleted = world.delete("a.txt")
+    assert world.replicate(deleted, deleted) == []
+    assert world.replicate(world.put("a.txt", b"2")) == []
+    assert history(MIRROR) == [b"1", b"2"]
+
+
+# Others at work.
+
+
+@pytest.mark.parametrize("how", ["other bytes", "the same bytes", "delete"])
+def test_version_written_by_a_worker_that_was_killed_is_not_written_twice(world, how):
+    world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
+    event = {
+        "other bytes": lambda: world.put("a.txt", b"2"),
+        "the same bytes": lambda: world.put("a.txt", b"1", Metadata={"of": "second"}),
+        "delete": lambda: world.delete("a.txt"),
+    }[how]()
+    killed = []
+
+    def kill(**_):
+        if not killed:
+            killed.append(True)
+            raise Killed()
+
+    worker = handler_module.worker()
+    worker.replicator.table.dynamodb.meta.events.register("before-send.dynamodb.TransactWriteItems", kill)
+    with pytest.raises(Killed):
+        world.replicate(event)
+    assert history(MIRROR) == history(SOURCE)
+    assert world.replicate(event) == []
+    assert history(MIRROR) == history(SOURCE)
+
+
+def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
+    world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
+    event = world.put("a.txt", b"1", Metadata={"of": "second"})
+
+    def overtake(operation):
+        if operation == "PutObject":
+            wire.before.clear()
+            assert world.replicate(event) == []
+
+    wire.before.append(overtake)
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"1", b"1"]
+    assert world.head("a.txt")["Metadata"] == {"of": "second"}
+
+
+def test_object_of_somebody_else_on_top_is_overwritten(world):
+    event = world.put("a.txt", b"1")
+    world.replicate(event)
+    world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"foreign")
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"1", b"foreign", b"1"]
+
+
+def test_delete_by_somebody_else_is_taken_back(world):
+    event = world.put("a.txt", b"1")
+    world.replicate(event)
+    world.mirror.delete_object(Bucket=MIRROR, Key="a.txt")
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"1"]
+
+
+def test_history_that_is_there_already_is_not_written_again(world, wire):
+    for number in range(3):
+        world.put("a.txt", b"%d" % number)
+        world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"%d" % number)
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Created")) == []
+    assert history(MIRROR) == [b"0", b"1", b"2"]
+    # The first of them is tried.
+    assert wire.count("PutObject") == 1
+
+
+def test_older_version_that_sleeps_in_an_archive_is_left_out_and_said(world, wire, capsys):
+    world.put("a.txt", b"1")
+    event = world.put("a.txt", b"2")
+    wire.fail("GetObject", (403, "InvalidObjectState"))
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"2"]
+    assert "sleeps in an archive and is left out" in capsys.readouterr().out
+
+
+def test_time_that_runs_out_between_two_versions_is_gone_on_with_in_a_new_message(world, monkeypatch):
+    for number in range(3):
+        event = world.put("a.txt", b"%d" % number)
+    looks = []
+
+    class Deadline:
+        def passed(self):
+            looks.append(True)
+            return len(looks) == 3
+
+        def remaining(self):
+            return 60.0
+
+    monkeypatch.setattr(handler_module.Deadline, "of_lambda", lambda context, reserve: Deadline())
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"0"]
+    (message,) = world.sqs.receive_message(QueueUrl=world.queue)["Messages"]
+    assert world.replicate(json.loads(message["Body"])) == []
+    assert history(MIRROR) == [b"0", b"1", b"2"]

@@ -1,0 +1,316 @@
+"""Objects in parts: never torn, never on a disk, gone on with after a deadline or a kill, no part uploaded twice."""
+
+import hashlib
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from tasks.partition_replicate import handler as handler_module
+from tasks.utils.parts import MIB
+from tasks.utils.streams import StreamLimits
+from tests.conftest import session_of_the_tasks
+from tests.partition_replicate.conftest import MIRROR, SOURCE
+
+PART = 5 * MIB
+# Three parts and a bit; 64 MiB where every part counts.
+BODY = os.urandom(3 * PART + 12345)
+SIXTY_FOUR = os.urandom(MIB) * 64
+
+
+def digest(data):
+    """What is compared in the place of megabytes, whose differences nobody wants to see."""
+    return hashlib.sha256(data or b"").hexdigest()
+
+
+class Killed(BaseException):
+    """The end of a worker, which no handler of errors sees."""
+
+
+@pytest.fixture(name="parts_of_5_mib", autouse=True)
+def least_parts(monkeypatch):
+    limits = partial(StreamLimits, threshold=PART, part_size=PART)
+    monkeypatch.setattr(handler_module, "StreamLimits", limits)
+
+
+@pytest.fixture
+def one_part_at_a_time(monkeypatch):
+    limits = partial(StreamLimits, threshold=PART, part_size=PART, workers=1)
+    monkeypatch.setattr(handler_module, "StreamLimits", limits)
+
+
+@contextmanager
+def listened_to(name, listener):
+    """Has the task's clients, which are made anew, call a listener meanwhile."""
+    events = session_of_the_tasks().events
+    events.register(name, listener)
+    handler_module.worker.cache_clear()
+    try:
+        yield
+    finally:
+        events.unregister(name, listener)
+        handler_module.worker.cache_clear()
+
+
+@pytest.fixture(name="uploaded")
+def numbers_of_uploaded_parts(wire):
+    """The number of each part whose bytes went out, in order."""
+    assert wire.sent == []
+    numbers = []
+
+    def note(request, **_):
+        numbers.append(int(parse_qs(urlsplit(request.url).query)["partNumber"][0]))
+
+    events = session_of_the_tasks().events
+    events.register("before-send.s3.UploadPart", note)
+    yield numbers
+    events.unregister("before-send.s3.UploadPart", note)
+
+
+@pytest.fixture(name="clock")
+def deadline_that_comes_after_so_many_looks(monkeypatch):
+    """Lets time run out when work has asked so often how late it is; None for never."""
+    clock = SimpleNamespace(looks=None)
+    lock = threading.Lock()
+
+    class Deadline:
+        def __init__(self):
+            self.left = clock.looks
+
+        def passed(self):
+            with lock:
+                if self.left is not None:
+                    self.left -= 1
+                return self.left is not None and self.left < 0
+
+        def remaining(self):
+            return 60.0
+
+    monkeypatch.setattr(handler_module, "Deadline", SimpleNamespace(of_lambda=lambda context, reserve: Deadline()))
+    return clock
+
+
+def test_large_object_arrives_whole_with_headers_and_tags(world):
+    event = world.put("big", BODY, ContentType="text/csv", Metadata={"who": "me"}, Tagging="a=b")
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+    found = world.head("big")
+    told = found["ContentType"], found["Metadata"], found["ChecksumType"]
+    assert told == ("text/csv", {"who": "me"}, "FULL_OBJECT")
+    assert world.tags("big") == {"a": "b"}
+    assert world.uploads() == []
+
+
+def test_large_object_delivered_again_is_not_read_again(world, wire):
+    event = world.put("big", BODY)
+    world.replicate(event)
+    wire.sent.clear()
+    assert world.replicate(event) == []
+    assert world.requests(wire) == ["HeadObject", "HeadObject"]
+
+
+def test_nothing_is_written_to_a_disk(world, monkeypatch, tmp_path):
+    # What moto stores stays in memory too.
+    monkeypatch.setenv("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(1 << 30))
+    event = world.put("big", BODY)
+    # Both clients and their data files are there by now.
+    world.replicate(world.put("small"))
+    written, watch = [], SimpleNamespace(on=True)
+
+    def note(name, arguments):
+        if watch.on and name == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            written.append(arguments[0])
+
+    # A hook stays as long as the process does.
+    sys.addaudithook(note)
+    try:
+        assert world.replicate(event) == []
+        assert not written
+        (tmp_path / "seen").write_bytes(b"")
+        assert len(written) == 1
+    finally:
+        watch.on = False
+
+
+def test_source_overwritten_between_two_parts_is_never_torn(world, wire):
+    event = world.put("big", BODY)
+    newer = bytes(reversed(BODY))
+
+    def overwrite(operation):
+        if operation == "UploadPart":
+            wire.before.clear()
+            world.put("big", newer)
+
+    wire.before.append(overwrite)
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(newer)
+    assert world.uploads() == []
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
+@pytest.mark.parametrize("versions", ["all", "current"])
+@pytest.mark.usefixtures("one_part_at_a_time")
+def test_every_state_the_mirror_ever_had_is_one_version_of_the_source(world, wire, environment, versions):
+    environment(VERSIONS=versions)
+    event = world.put("big", BODY)
+    overwritten = []
+
+    def overwrite(operation):
+        if operation == "UploadPart" and wire.count("UploadPart") == 1 and not overwritten:
+            overwritten.append(world.put("big", BODY[::-1]))
+
+    wire.before.append(overwrite)
+    assert world.replicate(event) == []
+    assert overwritten
+    listed = world.mirror.list_object_versions(Bucket=MIRROR)["Versions"]
+    had = {one["IsLatest"]: world.body(world.mirror, MIRROR, "big", VersionId=one["VersionId"]) for one in listed}
+    assert {newest: digest(body) for newest, body in had.items()} == {True: digest(BODY[::-1]), False: digest(BODY)}
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids="-".join, indirect=True)
+@pytest.mark.usefixtures("one_part_at_a_time")
+def test_killed_at_every_part_no_part_is_uploaded_twice_and_no_upload_is_left(world, wire, uploaded):
+    event = world.put("big", SIXTY_FOUR)
+    boundaries = 13
+    alive = []
+
+    def kill(operation):
+        """At the first part, and then each time one part further; at last when all are there."""
+        if operation in ("UploadPart", "CompleteMultipartUpload") and len(uploaded) == alive[-1]:
+            raise Killed()
+
+    wire.before.append(kill)
+    for boundary in range(boundaries + 1):
+        alive.append(boundary)
+        with pytest.raises(Killed):
+            world.replicate(event)
+        assert uploaded == list(range(1, boundary + 1))
+    wire.before.clear()
+    assert world.replicate(event) == []
+    assert uploaded == list(range(1, boundaries + 1))
+    assert digest(world.mirrored("big")) == digest(SIXTY_FOUR)
+    assert world.uploads() == []
+
+
+def test_killed_before_the_upload_was_remembered_leaves_no_upload(world):
+    event = world.put("big", BODY)
+
+    def kill(**_):
+        raise Killed()
+
+    with listened_to("before-send.dynamodb.PutItem", kill), pytest.raises(Killed):
+        world.replicate(event)
+    assert world.uploads() == ["big"]
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+    assert world.uploads() == []
+
+
+def test_answer_of_the_last_request_lost_and_the_worker_killed_is_recognised(world, wire, uploaded):
+    """By the checksum that was remembered before: no byte is read again."""
+    event = world.put("big", BODY)
+    losses = [ReadTimeoutError(endpoint_url="https://s3")]
+
+    def lose(**_):
+        if losses:
+            raise losses.pop()
+
+    def kill(operation):
+        if operation == "HeadObject" and wire.count("CompleteMultipartUpload"):
+            raise Killed()
+
+    wire.before.append(kill)
+    with listened_to("after-call.s3.CompleteMultipartUpload", lose), pytest.raises(Killed):
+        world.replicate(event)
+    wire.before.clear()
+    wire.sent.clear()
+    assert world.replicate(event) == []
+    assert world.requests(wire) == ["HeadObject", "HeadObject"]
+    assert sorted(uploaded) == [1, 2, 3, 4]
+
+
+def test_time_that_runs_out_is_gone_on_with_in_new_messages(world, uploaded, clock):
+    event = world.put("big", BODY)
+    clock.looks = 2
+    handler_module.enqueue(event, None)
+    rounds = 0
+    while messages := world.sqs.receive_message(QueueUrl=world.queue, AttributeNames=["All"]).get("Messages", []):
+        rounds += 1
+        (message,) = messages
+        record = {
+            "eventSource": "aws:sqs",
+            "messageId": message["MessageId"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+        }
+        assert handler_module.replicate({"Records": [record]}, None) == {"batchItemFailures": []}
+        assert record["attributes"]["ApproximateReceiveCount"] == "1"
+        world.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
+    assert rounds >= 2
+    assert sorted(uploaded) == list(range(1, 5))
+    assert digest(world.mirrored("big")) == digest(BODY)
+    assert world.uploads() == []
+
+
+def test_message_that_made_no_way_at_all_comes_back(world, clock):
+    event = world.put("big", BODY)
+    clock.looks = 1
+    assert world.replicate(event) == [0]
+    assert world.sqs.receive_message(QueueUrl=world.queue).get("Messages", []) == []
+
+
+def test_upload_of_a_source_that_is_no_more_is_aborted(world, clock):
+    event = world.put("big", BODY)
+    clock.looks = 2
+    world.replicate(event)
+    assert world.uploads() == ["big"]
+    clock.looks = None
+    assert world.replicate(world.delete("big")) == []
+    assert world.uploads() == []
+
+
+def test_upload_that_is_refused_for_good_is_aborted(world, wire):
+    event = world.put("big", BODY)
+    wire.fail("UploadPart", (403, "AccessDenied"), times=99)
+    assert world.replicate(event) == []
+    assert len(world.dead_letters()) == 1
+    assert world.uploads() == []
+    assert "UploadId" not in world.row("big")
+
+
+def test_lost_race_at_the_end_uploads_nothing_again(world, wire, uploaded):
+    event = world.put("big", BODY)
+
+    def get_in_between(operation):
+        if operation == "CompleteMultipartUpload":
+            wire.before.clear()
+            world.mirror.put_object(Bucket=MIRROR, Key="big", Body=b"another")
+
+    wire.before.append(get_in_between)
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+    assert sorted(uploaded) == [1, 2, 3, 4]
+
+
+def test_part_that_fails_is_tried_again(world, wire):
+    event = world.put("big", BODY)
+    wire.fail("UploadPart", (500, "InternalError"), times=2)
+    wire.fail("GetObject", (503, "SlowDown"), times=2)
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+
+
+def test_object_whose_parts_do_not_fit_into_memory_is_refused_with_a_sentence(world, environment):
+    environment(TRANSFER_MEMORY_MB="16")
+    worker = handler_module.worker()
+    worker.replicator.limits.memory.size = PART - 1
+    assert world.replicate(world.put("big", BODY)) == []
+    (letter,) = world.dead_letters()
+    assert "it needs parts of 5242880 bytes" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert world.s3.head_object(Bucket=SOURCE, Key="big")["ContentLength"] == len(BODY)

@@ -1,0 +1,389 @@
+"""What `replicate` does with one key after the other, and what it costs."""
+
+import json
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from tasks.partition_replicate import handler as handler_module
+from tests.conftest import REGION
+from tests.partition_replicate.conftest import MIRROR, SOURCE, STATES
+from tests.partition_replicate.events import event_of
+from tests.support.events import load
+from tests.support.keys import HAND_PICKED
+
+PAIRS = [(source, mirror) for source in STATES for mirror in STATES]
+# The histories of test_convergence.py take place in every pair; here what sets a pair apart has to be seen once.
+like_pairs = pytest.mark.parametrize("world", [(state, state) for state in STATES], ids="-".join, indirect=True)
+every_pair = pytest.mark.parametrize("world", PAIRS, ids="-".join, indirect=True)
+
+
+def test_small_object_costs_three_requests_to_s3_and_two_to_the_table(world, wire):
+    event = world.put("a.txt", b"bytes")
+    assert world.replicate(event) == []
+    assert world.mirrored("a.txt") == b"bytes"
+    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject"]
+    assert world.table_requests == ["GetItem", "PutItem"]
+
+
+def test_overwrite_costs_three_requests_to_s3_and_two_to_the_table(world, wire):
+    world.replicate(world.put("a.txt", b"first"))
+    wire.sent.clear()
+    world.table_requests.clear()
+    assert world.replicate(world.put("a.txt", b"second")) == []
+    assert world.mirrored("a.txt") == b"second"
+    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject"]
+    assert world.table_requests == ["GetItem", "PutItem"]
+
+
+def test_event_delivered_again_costs_two_requests_and_no_write(world, wire):
+    event = world.put("a.txt", b"bytes")
+    world.replicate(event)
+    wire.sent.clear()
+    world.table_requests.clear()
+    assert world.replicate(event) == []
+    assert world.requests(wire) == ["HeadObject", "HeadObject"]
+    assert world.table_requests == ["GetItem"]
+
+
+@every_pair
+def test_overwrite_is_mirrored(world):
+    world.replicate(world.put("a.txt", b"first"), world.put("a.txt", b"second"))
+    assert world.replicate(world.put("a.txt", b"third")) == []
+    assert world.mirrored("a.txt") == b"third"
+
+
+@like_pairs
+def test_overwrite_with_the_same_bytes_and_other_metadata_is_mirrored(world):
+    world.replicate(world.put("a.txt", b"bytes", Metadata={"of": "first"}))
+    assert world.replicate(world.put("a.txt", b"bytes", Metadata={"of": "second"})) == []
+    assert world.head("a.txt")["Metadata"] == {"of": "second"}
+
+
+@every_pair
+def test_delete_is_mirrored_and_an_object_put_again_too(world):
+    world.replicate(world.put("a.txt"))
+    assert world.replicate(world.delete("a.txt")) == []
+    assert world.mirrored("a.txt") is None
+    assert world.replicate(world.put("a.txt", b"again")) == []
+    assert world.mirrored("a.txt") == b"again"
+
+
+@like_pairs
+def test_late_create_does_not_bring_a_deleted_object_back(world):
+    create = world.put("a.txt")
+    assert world.replicate(world.delete("a.txt"), create) == []
+    assert world.mirrored("a.txt") is None
+
+
+@pytest.mark.parametrize("world", [("Enabled", mirror) for mirror in STATES], ids="-".join, indirect=True)
+def test_newest_version_removed_for_good_brings_the_older_one_back(world):
+    world.replicate(world.put("a.txt", b"older"))
+    newest = world.put("a.txt", b"newest")
+    world.replicate(newest)
+    assert world.replicate(world.delete("a.txt", newest["detail"]["object"]["version-id"])) == []
+    assert world.mirrored("a.txt") == b"older"
+
+
+@pytest.mark.parametrize("world", [("Enabled", mirror) for mirror in STATES], ids="-".join, indirect=True)
+def test_delete_marker_removed_for_good_brings_the_object_back(world):
+    world.replicate(world.put("a.txt", b"bytes"))
+    deleted = world.delete("a.txt")
+    world.replicate(deleted)
+    assert world.mirrored("a.txt") is None
+    assert world.replicate(world.delete("a.txt", deleted["detail"]["object"]["version-id"])) == []
+    assert world.mirrored("a.txt") == b"bytes"
+
+
+@pytest.mark.parametrize("world", [("unversioned", "Enabled")], indirect=True)
+def test_delete_leaves_the_versions_of_the_destination(world):
+    world.replicate(world.put("a.txt", b"precious"))
+    version = world.head("a.txt")["VersionId"]
+    world.replicate(world.delete("a.txt"))
+    assert world.versions("a.txt") == (1, 1)
+    assert world.body(world.mirror, MIRROR, "a.txt", VersionId=version) == b"precious"
+
+
+@like_pairs
+def test_delete_is_not_mirrored_where_deletes_are_kept(world, environment):
+    environment(DELETES="keep")
+    world.replicate(world.put("a.txt", b"bytes"))
+    assert world.replicate(world.delete("a.txt")) == []
+    assert world.mirrored("a.txt") == b"bytes"
+
+
+@like_pairs
+def test_expired_object_stays_at_the_destination_and_its_row_goes(world):
+    created = world.put("a.txt", b"bytes")
+    world.replicate(created)
+    version = world.delete("a.txt")["detail"]["object"].get("version-id")
+    expired = event_of(SOURCE, "a.txt", "Object Deleted", reason="Lifecycle Expiration", version_id=version)
+    assert world.replicate(expired, created) == []
+    assert world.mirrored("a.txt") == b"bytes"
+    assert world.row("a.txt", version or "$null") in (None, world.skipped("a.txt", version))
+
+
+def test_removal_older_than_what_was_handled_removes_nothing(world):
+    # The key was deleted, written again, and has expired: the delete's event comes once more before that of the expiry.
+    world.put("a.txt", b"first")
+    deleted = world.delete("a.txt")
+    world.replicate(world.put("a.txt", b"second"))
+    world.delete("a.txt")
+    assert world.replicate(deleted) == []
+    assert world.mirrored("a.txt") == b"second"
+
+
+@like_pairs
+def test_tags_are_mirrored_and_removed_without_writing_the_bytes_again(world, wire):
+    world.replicate(world.put("a.txt", b"bytes", Tagging="a=b%20c&d=%C3%A9"))
+    assert world.tags("a.txt") == {"a": "b c", "d": "é"}
+    wire.sent.clear()
+    assert world.replicate(world.tag("a.txt", a="other")) == []
+    assert world.tags("a.txt") == {"a": "other"}
+    assert world.replicate(world.tag("a.txt")) == []
+    assert world.tags("a.txt") == {}
+    assert wire.count("PutObject") == 0
+
+
+def test_headers_and_metadata_are_mirrored_without_the_framing(world):
+    headers = {
+        "CacheControl": "max-age=60",
+        "ContentDisposition": "attachment",
+        "ContentEncoding": "aws-chunked,gzip",
+        "ContentLanguage": "fi",
+        "ContentType": "text/csv",
+        "Expires": "Wed, 21 Oct 2035 07:28:00 GMT",
+        "StorageClass": "STANDARD_IA",
+    }
+    assert world.replicate(world.put("a.txt", b"bytes", Metadata={"who": "me"}, **headers)) == []
+    found = world.head("a.txt")
+    assert {name: found[name] for name in headers if name != "Expires"} == {
+        **{name: value for name, value in headers.items() if name != "Expires"},
+        "ContentEncoding": "gzip",
+    }
+    assert (found["ExpiresString"], found["Metadata"]) == ("Sun, 21 Oct 2035 07:28:00 GMT", {"who": "me"})
+
+
+def test_key_of_the_destination_encrypts_the_mirror(world, environment):
+    environment(DEST_KMS_KEY="arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234")
+    assert world.replicate(world.put("a.txt")) == []
+    found = world.head("a.txt")
+    assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == (
+        "aws:kms",
+        "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234",
+    )
+
+
+def test_storage_class_that_the_destination_does_not_know_becomes_its_default(world, wire):
+    wire.fail("PutObject", (400, "InvalidStorageClass"))
+    assert world.replicate(world.put("a.txt", StorageClass="STANDARD_IA")) == []
+    assert "StorageClass" not in world.head("a.txt")
+
+
+def test_destination_without_conditional_writes_is_looked_at_and_then_written(world, wire):
+    wire.fail("PutObject", (501, "NotImplemented"))
+    assert world.replicate(world.put("a.txt", b"bytes")) == []
+    assert world.mirrored("a.txt") == b"bytes"
+
+
+def test_equal_object_that_somebody_else_put_there_is_left_alone(world, wire):
+    world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"bytes")
+    event = world.put("a.txt", b"bytes")
+    assert world.replicate(event) == []
+    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject", "HeadObject"]
+    assert world.replicate(event) == []
+
+
+def test_other_object_that_somebody_else_put_there_is_replaced(world):
+    world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"another")
+    assert world.replicate(world.put("a.txt", b"bytes")) == []
+    assert world.mirrored("a.txt") == b"bytes"
+
+
+def test_source_that_vanished_does_not_block_its_key(world):
+    event = world.put("a.txt")
+    world.s3.delete_object(Bucket=SOURCE, Key="a.txt")
+    assert world.replicate(event) == []
+    assert world.replicate(world.put("a.txt", b"again")) == []
+    assert world.mirrored("a.txt") == b"again"
+
+
+def test_empty_object_is_mirrored(world):
+    assert world.replicate(world.put("empty", b"")) == []
+    assert world.mirrored("empty") == b""
+
+
+@pytest.mark.parametrize("key", HAND_PICKED)
+def test_odd_key_is_mirrored(world, key):
+    assert world.replicate(world.put(key, b"bytes")) == []
+    assert world.mirrored(key) == b"bytes"
+
+
+# Failures.
+
+
+def test_after_a_failure_the_rest_of_the_group_waits(world, wire):
+    """Else the create fails, the delete succeeds, the create is tried again, and what was deleted is back."""
+    create = world.put("a.txt")
+    delete = event_of(SOURCE, "a.txt", "Object Deleted")
+    other = world.put("b.txt", b"other")
+    wire.fail("GetObject", (503, "SlowDown"), times=99, key="a.txt")
+    assert world.replicate(create, delete, other) == [0, 1]
+    assert world.mirrored("b.txt") == b"other"
+
+
+def test_message_that_is_no_json_becomes_a_dead_letter_with_its_reason(world):
+    assert world.replicate("{not json", world.put("a.txt")) == []
+    (letter,) = world.dead_letters()
+    assert "the message is not JSON" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert world.mirrored("a.txt") == b"bytes"
+
+
+def test_message_about_another_bucket_becomes_a_dead_letter(world):
+    world.s3.create_bucket(Bucket="not-ours", CreateBucketConfiguration={"LocationConstraint": REGION})
+    world.s3.put_object(Bucket="not-ours", Key="a.txt", Body=b"bytes")
+    assert world.replicate(event_of("not-ours", "a.txt", "Object Created")) == []
+    assert world.mirrored("a.txt") is None
+    assert len(world.dead_letters()) == 1
+
+
+def test_denied_source_becomes_a_dead_letter_and_a_slow_one_comes_back(world, wire):
+    wire.fail("GetObject", (403, "AccessDenied"), key="denied")
+    wire.fail("GetObject", (503, "SlowDown"), times=99, key="slow")
+    assert world.replicate(world.put("denied"), world.put("slow")) == [1]
+    (letter,) = world.dead_letters()
+    assert "AccessDenied" in letter["MessageAttributes"]["Reason"]["StringValue"]
+
+
+def test_table_that_does_not_answer_hands_the_message_back(world, environment):
+    environment(OBJECTS_TABLE="no-such-table")
+    assert world.replicate(world.put("a.txt")) == [0]
+    assert world.dead_letters() == []
+
+
+def test_one_failure_in_a_batch_is_counted(world, wire, capsys):
+    wire.fail("GetObject", (503, "SlowDown"), times=99, key="slow")
+    world.replicate(world.put("a.txt"), world.put("slow"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (metrics,) = [line for line in lines if "_aws" in line]
+    assert (metrics["Failed"], metrics["Copied"], metrics["Bytes"]) == ([1.0], [1.0], [5.0])
+    assert metrics["EventAge"][0] > 0
+
+
+def test_log_line_names_key_destination_and_what_was_not_carried(world, capsys):
+    world.replicate(world.put("a.txt"))
+    line = json.loads(capsys.readouterr().out.splitlines()[0])
+    expected = {
+        "message": "replicated",
+        "bucket": SOURCE,
+        "key": "a.txt",
+        "destination": f"s3://{MIRROR}/a.txt",
+        "bytes": 5,
+        "not_carried": ["ACL"],
+    }
+    assert {name: line.get(name) for name in expected} == expected
+
+
+# Races.
+
+
+@pytest.mark.parametrize("world", [("unversioned", "Enabled")], indirect=True)
+def test_version_remembered_is_the_one_that_was_written(world, wire):
+    """And not the one of somebody else that a later look would find."""
+    after_write = []
+
+    def write_after_us(operation):
+        if operation == "HeadObject" and not after_write:
+            after_write.append(world.head("a.txt")["VersionId"])
+            world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"another")
+
+    event = world.put("a.txt")
+    wire.before.append(write_after_us)
+    world.replicate(event)
+    assert after_write
+    assert world.row("a.txt")["DestVersionId"]["S"] == after_write[0]
+
+
+def test_source_overwritten_between_read_and_write_is_looked_at_again(world, wire):
+    event = world.put("a.txt", b"first")
+
+    def overwrite(operation):
+        if operation == "PutObject":
+            wire.before.clear()
+            world.put("a.txt", b"second")
+
+    wire.before.append(overwrite)
+    assert world.replicate(event) == []
+    assert world.mirrored("a.txt") == b"second"
+
+
+def test_answer_lost_on_the_way_back_is_made_good(world, wire):
+    event = world.put("a.txt", b"bytes")
+    world.replicate(event)
+    wire.fail("PutObject", ReadTimeoutError(endpoint_url="https://s3"), times=2)
+    assert world.replicate(world.put("a.txt", b"other")) == []
+    assert world.mirrored("a.txt") == b"other"
+
+
+# S3 Batch Operations.
+
+
+def test_objects_that_were_there_before_are_mirrored_by_batch_operations(world, wire):
+    event = load("batch_operations_1_0")
+    first = {**event["tasks"][0], "s3BucketArn": f"arn:aws:s3:::{SOURCE}"}
+    tasks = [("1", "a b.txt", "a+b.txt"), ("2", "gone", "gone"), ("3", "slow", "slow")]
+    event["tasks"] = [{**first, "taskId": number, "s3Key": encoded} for number, _, encoded in tasks]
+    event["tasks"].append({"taskId": "4", "s3BucketArn": "arn:aws:s3:::not-ours", "s3Key": "a"})
+    world.put("a b.txt", b"old")
+    world.put("slow")
+    wire.fail("HeadObject", (503, "SlowDown"), times=99, key="slow")
+    answer = handler_module.replicate(event, None)
+    assert {one["taskId"]: one["resultCode"] for one in answer["results"]} == {
+        "1": "Succeeded",
+        "2": "Succeeded",
+        "3": "TemporaryFailure",
+        "4": "PermanentFailure",
+    }
+    assert world.mirrored("a b.txt") == b"old"
+
+
+# Which versions count.
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Suspended")], indirect=True)
+def test_all_versions_asked_for_where_a_bucket_keeps_none_is_said_and_costs_no_message(world, environment, capsys):
+    environment(VERSIONS="all")
+    assert world.replicate(world.put("a.txt")) == [0]
+    assert world.dead_letters() == []
+    assert f"VERSIONS is all, and {MIRROR} does not keep versions: enable versioning there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
+def test_current_asked_for_where_both_keep_versions_mirrors_the_newest_alone(world, environment):
+    environment(VERSIONS="current")
+    world.put("a.txt", b"older")
+    assert world.replicate(world.put("a.txt", b"newest")) == []
+    assert (world.mirrored("a.txt"), world.versions("a.txt")) == (b"newest", (1, 0))
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
+def test_whether_versions_are_kept_is_asked_once(world, wire):
+    world.replicate(world.put("a.txt"))
+    world.replicate(world.put("b.txt"), world.put("c.txt"))
+    assert wire.count("GetBucketVersioning") == 2
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
+def test_store_that_has_never_heard_of_versions_gets_the_newest_alone(world, wire):
+    wire.fail("GetBucketVersioning", (501, "NotImplemented"))
+    world.put("a.txt", b"older")
+    assert world.replicate(world.put("a.txt", b"newest")) == []
+    assert world.versions("a.txt") == (1, 0)
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
+def test_denied_question_for_versions_is_a_dead_letter_with_its_reason(world, wire):
+    wire.fail("GetBucketVersioning", (403, "AccessDenied"))
+    assert world.replicate(world.put("a.txt")) == []
+    (letter,) = world.dead_letters()
+    assert f"get_bucket_versioning s3://{SOURCE}/: AccessDenied" in letter["MessageAttributes"]["Reason"]["StringValue"]

@@ -1,0 +1,50 @@
+import pytest
+
+from tasks.partition_replicate.settings import Settings
+from tasks.utils.errors import SettingsError
+from tasks.utils.parts import MIB
+
+REQUIRED = {
+    "SOURCE_BUCKET": "source",
+    "DEST_BUCKET": "mirror",
+    "DEST_BUCKET_REGION": "us-gov-west-1",
+    "DEST_SECRET": "secret",
+    "OBJECTS_QUEUE": "https://queue",
+    "OBJECTS_TABLE": "table",
+}
+
+
+def test_settings_that_are_not_set_have_their_documented_defaults():
+    settings = Settings.read(REQUIRED)
+    assert (settings.deletes, settings.concurrency, settings.memory) == ("mirror", 10, 256 * MIB)
+    assert (settings.dest_kms_key, settings.dest_endpoint_url, settings.dead_letter_queue) == ("", "", "")
+    assert (settings.max_receives, settings.logging_level) == (None, "INFO")
+
+
+def test_all_that_is_missing_is_told_at_once():
+    with pytest.raises(SettingsError) as raised:
+        Settings.read({})
+    assert all(f"{name} is not set" in str(raised.value) for name in REQUIRED)
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("VERSIONS", "some", "VERSIONS is 'some': it should be one of all, current"),
+        ("DELETES", "sometimes", "DELETES is 'sometimes': it should be one of mirror, keep"),
+        ("DEST_BUCKET", "source", "an object cannot be mirrored onto itself"),
+        ("TRANSFER_MEMORY_MB", "15", "it should be a whole number from 16 to 10240"),
+        ("REPLICATE_CONCURRENCY", "11", "it should be a whole number from 1 to 10"),
+    ],
+)
+def test_setting_that_cannot_work_is_named_with_its_reason(name, value, said):
+    with pytest.raises(SettingsError) as raised:
+        Settings.read({**REQUIRED, name: value})
+    assert name in str(raised.value) and said in str(raised.value)
+
+
+def test_single_versions_are_removed_only_where_all_are_mirrored():
+    with pytest.raises(SettingsError, match="VERSION_DELETES is mirror: single versions are mirrored with"):
+        Settings.read({**REQUIRED, "VERSIONS": "current", "VERSION_DELETES": "mirror"})
+    assert Settings.read({**REQUIRED, "VERSION_DELETES": "mirror"}).versions == "all"
+    assert Settings.read(REQUIRED).versions is None

@@ -1,0 +1,191 @@
+import threading
+from contextlib import ExitStack
+from zlib import crc32
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tasks.utils.errors import ObjectChangedException, ObjectSaveException, ObjectVerificationException
+from tasks.utils.parts import MAX_OBJECT, MAX_PART, MAX_PARTS, MIN_PART, plan
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+from tasks.utils.streams import (
+    Carried,
+    Memory,
+    PartStream,
+    Pinned,
+    StreamLimits,
+    crc32_of,
+    fetch,
+    put,
+    whole_crc32,
+)
+
+ADDRESS = S3Object("a-bucket", "key")
+
+
+@pytest.fixture(name="requests")
+def requests_to_a_bucket(s3, aws):
+    s3.create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": aws.region_name})
+    return S3Requests(s3, RetryPolicy(tries=2))
+
+
+@given(st.integers(0, MAX_OBJECT), st.sampled_from([MIN_PART, 16 << 20, MAX_PART]))
+def test_plan_of_any_object_is_legal_and_covers_it(size, part_size):
+    parts = plan(size, part_size=part_size)
+    assert len(parts) <= MAX_PARTS
+    assert all(MIN_PART <= part.size <= MAX_PART for part in parts[:-1])
+    assert [part.first for part in parts] == [0, *(part.last + 1 for part in parts)][: len(parts)]
+    assert sum(part.size for part in parts) == size
+
+
+@given(st.integers(0, MAX_OBJECT), st.integers(16 << 20, 10_240 << 20))
+@example(10_000 * (256 << 20), 256 << 20)
+@example(10_000 * (256 << 20) + 1, 256 << 20)
+def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memory):
+    limits = StreamLimits(Memory(memory))
+    part = plan(size, part_size=limits.part_size)[0].size if size else 0
+    free = memory
+    with ExitStack() as held:
+        if part > memory:
+            with pytest.raises(ObjectSaveException):
+                held.enter_context(limits.memory.taken(part))
+            assert size > MAX_PARTS * memory - (MAX_PARTS << 20)
+        for _ in range(limits.workers):
+            # What is more than is free waits until another part has arrived.
+            if part <= free:
+                held.enter_context(limits.memory.taken(part))
+                free -= part
+        assert free >= 0
+
+
+class CountingStore:
+    """Takes and gives zeros, and knows how many bytes lie between having been given and having been taken."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.in_flight = self.most = 0
+
+    def get_object(self, **asked):
+        first, last = asked["Range"].removeprefix("bytes=").split("-")
+        size = int(last) - int(first) + 1
+        with self.lock:
+            self.in_flight += size
+            self.most = max(self.most, self.in_flight)
+        return {"ContentLength": size, "Body": Body(bytes(size))}
+
+    def upload_part(self, **sent):
+        with self.lock:
+            self.in_flight -= sent["Body"].size
+        return {"ETag": '"part"'}
+
+
+@given(st.integers(1, 8 * MIN_PART), st.integers(MIN_PART, 4 * MIN_PART), st.integers(1, 6))
+@settings(max_examples=25, deadline=None)
+def test_bytes_in_flight_never_exceed_the_setting(size, memory, workers):
+    store = CountingStore()
+    limits = StreamLimits(Memory(memory), MIN_PART, MIN_PART, workers)
+    requests = S3Requests(store)
+    carried = PartStream(requests, requests, Pinned(ADDRESS, '"e"', size), ADDRESS, "upload", limits).run({})
+    assert sum(part.size for part in carried) == size
+    assert store.in_flight == 0
+    assert store.most <= memory
+
+
+def test_memory_is_never_given_out_twice():
+    memory, held, most = Memory(10), [], []
+
+    def carry():
+        for _ in range(50):
+            with memory.taken(4):
+                held.append(4)
+                most.append(len(held))
+                held.pop()
+
+    threads = [threading.Thread(target=carry) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) <= 2
+    with memory.taken(10):
+        pass
+
+
+def test_more_than_there_is_in_memory_is_refused_and_not_waited_for():
+    with pytest.raises(ObjectSaveException, match="it needs parts of 11 bytes, and there is room for 10 in memory"):
+        with Memory(10).taken(11):
+            pass
+
+
+def test_memory_is_free_again_after_an_error():
+    memory = Memory(10)
+    with pytest.raises(KeyError), memory.taken(10):
+        raise KeyError
+    with memory.taken(10):
+        pass
+
+
+def test_object_is_fetched_with_its_headers_in_one_request(requests, s3):
+    s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes", ContentType="text/csv")
+    answer, data = fetch(requests, ADDRESS, most=5)
+    assert (answer["ContentType"], data) == ("text/csv", b"bytes")
+
+
+def test_object_that_is_larger_than_expected_comes_without_its_bytes(requests, s3):
+    s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes")
+    answer, data = fetch(requests, ADDRESS, most=4)
+    assert (answer["ContentLength"], data) == (5, None)
+
+
+def test_object_that_was_replaced_is_not_fetched(requests, s3):
+    pinned = Pinned.by(ADDRESS, s3.put_object(Bucket="a-bucket", Key="key", Body=b"one") | {"ContentLength": 3})
+    s3.put_object(Bucket="a-bucket", Key="key", Body=b"two")
+    with pytest.raises(ObjectChangedException):
+        fetch(requests, ADDRESS, most=9, etag=pinned.etag)
+
+
+def test_damaged_bytes_are_not_fetched(requests, s3):
+    s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes")
+
+    def damage(parsed, **_):
+        body = parsed["Body"].read()
+        parsed["Body"] = Body(bytes(reversed(body)))
+
+    s3.meta.events.register("after-call.s3.GetObject", damage)
+    try:
+        with pytest.raises(ObjectVerificationException, match="the bytes read have"):
+            fetch(requests, ADDRESS, most=9)
+    finally:
+        s3.meta.events.unregister("after-call.s3.GetObject", damage)
+
+
+class Body:
+    def __init__(self, data):
+        self.data = data
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def read(self, amount):
+        block, self.data = self.data[:amount], self.data[amount:]
+        return block
+
+
+def test_bytes_that_are_put_are_stored_with_their_checksum(requests, s3):
+    put(requests, bytearray(b"bytes"), ADDRESS, IfNoneMatch="*")
+    found = s3.head_object(Bucket="a-bucket", Key="key", ChecksumMode="ENABLED")
+    assert found["ChecksumCRC32"] == crc32_of(b"bytes")
+    with pytest.raises(ObjectChangedException):
+        put(requests, bytearray(b"other"), ADDRESS, IfNoneMatch="*")
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
+def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
+    parts = [Carried(number, "etag", crc32(piece), len(piece)) for number, piece in enumerate(pieces, start=1)]
+    assert whole_crc32(parts) == crc32_of(b"".join(pieces))
