@@ -35,7 +35,7 @@ RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform 
 	--compact --quiet --skip-download
 
 .PHONY: help demo test lint validate build dist upload package-hash package-key lint-report test-report bench chaos \
-	clean .build-setup .lint-setup .test-setup .validate-setup
+	screenshots clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
@@ -86,6 +86,9 @@ test-report: test ## As test, with JUnit XML in reports/
 
 bench: dist $(DEV) ## Measure the project beside its peers
 	@exec $(PYTHON) -m bench
+
+screenshots: $(DEV) ## Take the pictures in docs/images with headless Chromium (CHROMIUM=... names it)
+	@$(PYTHON) -m local.screenshots
 
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
 chaos: .test-setup ## Run the long randomised tests (CHAOS_SEED=... repeats a run)

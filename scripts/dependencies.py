@@ -25,6 +25,9 @@ _UNUSED_FILES = frozenset({"examples-1.json", "py.typed"})
 
 _SERVICES = re.compile(r"^# botocore services:(.*)$", re.MULTILINE)
 
+# Parts of a dependency that a task never loads, as patterns of paths.
+_LEFT_OUT = re.compile(r"^# left out:(.*)$", re.MULTILINE)
+
 
 def installed(root: Path, task: str, *, python: Path | None) -> Path:
     """Install a task's dependencies, unless an earlier build did.
@@ -76,6 +79,7 @@ def _install(root: Path, task: str, folder: Path) -> None:
         raise ScriptError(f"pip cannot install {task}'s dependencies:\n{finished.stderr.strip()}")
     _check_pins(root, task, folder)
     _cut_services(folder, services)
+    _leave_out(root, task, folder)
     _drop_unused(folder)
 
 
@@ -104,6 +108,20 @@ def _cut_services(folder: Path, services: list[str]) -> None:
     for described in [*botocore.glob("*/"), *(folder / "boto3" / "data").glob("*/")]:
         if described.is_dir() and described.name not in services:
             shutil.rmtree(described)
+
+
+def _leave_out(root: Path, task: str, folder: Path) -> None:
+    file = _requirements(task)
+    for line in _LEFT_OUT.findall((root / file).read_text(encoding="utf-8")):
+        for pattern in line.split():
+            found = list(folder.glob(pattern))
+            if not found:
+                raise ScriptError(f"{file} leaves out {pattern}, which is not there")
+            for path in found:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def _drop_unused(folder: Path) -> None:

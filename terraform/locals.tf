@@ -15,6 +15,7 @@ locals {
   tasks = {
     archive_copy        = var.archive_copy_enabled
     partition_replicate = var.partition_replicate_enabled
+    upload_validate     = var.upload_validate_enabled
   }
   enabled_tasks = [for task, enabled in local.tasks : task if enabled]
 

@@ -27,3 +27,17 @@ output "partition_replicate" {
     undelivered_queue_url   = aws_sqs_queue.partition_replicate_undelivered[0].url
   }
 }
+
+output "upload_validate" {
+  description = "Names and addresses of upload_validate; null when it is switched off."
+  value = !var.upload_validate_enabled ? null : {
+    function_name         = module.upload_validate[0].function_name
+    function_arn          = module.upload_validate[0].function_arn
+    upload_bucket         = local.upload_validate_upload_bucket
+    final_bucket          = local.upload_validate_final_bucket
+    quarantine_bucket     = local.upload_validate_quarantine_bucket
+    outcomes_table        = local.upload_validate_table
+    queue_url             = module.upload_validate_queue[0].url
+    dead_letter_queue_url = module.upload_validate_queue[0].dead_letter_queue_url
+  }
+}

@@ -27,6 +27,21 @@ PURE = {
     "partition_replicate/errors.py",
     "partition_replicate/intake.py",
     "partition_replicate/settings.py",
+    "upload_validate/delimiter.py",
+    "upload_validate/descriptor.py",
+    "upload_validate/encodings.py",
+    "upload_validate/errors.py",
+    "upload_validate/field_types.py",
+    "upload_validate/file_check.py",
+    "upload_validate/page.py",
+    "upload_validate/problems.py",
+    "upload_validate/profile.py",
+    "upload_validate/profile_files.py",
+    "upload_validate/records.py",
+    "upload_validate/report.py",
+    "upload_validate/settings.py",
+    "upload_validate/table_schema.py",
+    "upload_validate/texts.py",
 }
 CLIENT_MAKERS = {"boto3.client", "boto3.resource", "boto3.session.Session", "clients.client", "clients.session"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}

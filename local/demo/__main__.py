@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from local import stack
-from local.demo import archive_copy, partition_replicate
+from local.demo import archive_copy, partition_replicate, upload_validate
 from local.demo.keep import keep_up
+from local.demo.outside import outside
 from local.demo.screen import Screen
 from local.terraform import DeploymentError
 
@@ -47,13 +48,23 @@ def main() -> int:
 
 def _show(screen: Screen, folder: Path) -> int:
     started = time.monotonic()
-    variables = {"package_dir": str(ROOT / "dist"), **archive_copy.VARIABLES, **partition_replicate.VARIABLES}
     work = {"folder": folder / "terraform", "prepare": partition_replicate.prepare}
     screen.title("Bucket Brigade, on this machine")
     with ExitStack() as up:
+        world = up.enter_context(outside())
+        variables = {
+            "package_dir": str(ROOT / "dist"),
+            **archive_copy.VARIABLES,
+            **partition_replicate.VARIABLES,
+            **upload_validate.variables(world),
+        }
         with screen.applying() as on_progress:
             running = up.enter_context(stack.running(variables, on_progress=on_progress, **work))
-        results = [part.run(running, screen) for part in (archive_copy, partition_replicate)]
+        results = [
+            archive_copy.run(running, screen),
+            partition_replicate.run(running, screen),
+            upload_validate.run(running, world, screen),
+        ]
         summary = {name: value for result in results for name, value in result.summary.items()}
         summary["seconds"] = round(time.monotonic() - started, 1)
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -23,7 +23,9 @@ BOOLEAN_OPERATORS = ("Bool", "BoolIfExists")
 FORM = "x-www-form-urlencoded"
 
 # The parameter that names what a request is about, by service.
-NAMING_PARAMETERS = {"dynamodb": "TableName", "secretsmanager": "SecretId", "ssm": "Name"}
+NAMING_PARAMETERS = {"dynamodb": "TableName", "secretsmanager": "SecretId", "ses": "Source", "ssm": "Name"}
+# What the ARN of such a thing calls it.
+KINDS = {"dynamodb": "table", "ses": "identity", "ssm": "parameter"}
 
 
 @mend(IAMPolicyStatement, "_match")
@@ -84,7 +86,7 @@ def name_the_action_of_batches(original: Any, request: Any, *args: Any, **kwargs
 
 @mend(BaseResponse, "_determine_resource")
 def name_tables_secrets_and_parameters(_original: Any, response: Any) -> str:
-    """A permission may be limited to a table, a secret or a parameter; moto asks for it on all resources."""
+    """A permission may be limited to a table, a secret, a parameter or a sender; moto asks for it on all resources."""
     scope = f"{response.region}:{response.current_account}"
     name = response._get_param(NAMING_PARAMETERS.get(response.service_name, ""))
     if not name or name.startswith("arn:"):
@@ -93,7 +95,7 @@ def name_tables_secrets_and_parameters(_original: Any, response: Any) -> str:
         # The ARN of a secret ends in characters of its own.
         secret = secretsmanager_backends[response.current_account][response.region].secrets.get(name)
         return secret.arn if secret else "*"
-    kind = "table" if response.service_name == "dynamodb" else "parameter"
+    kind = KINDS[response.service_name]
     return f"arn:{response.partition}:{response.service_name}:{scope}:{kind}/{name.lstrip('/')}"
 
 

@@ -22,10 +22,9 @@ from tasks.partition_replicate.single_version import SingleVersion
 from tasks.partition_replicate.table import Made
 from tasks.partition_replicate.versions import versions_of
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
-from tasks.utils.errors import ObjectArchivedException, ObjectChangedException
+from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import head
 
 LOGGER = logging.getLogger("bucket_brigade")
 
@@ -120,8 +119,16 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         row = self.notes.row
         if row.skipped:
             return True
-        found = head(self.writer.writing, self.writer.address)
-        return found.get("VersionId") == row.dest_version if found else not row.dest_etag
+        address = self.writer.address
+        try:
+            found = self.writer.writing("head_object", source=address, **address.parameters)
+        except ObjectNotFoundException as error:
+            if error.code == "NoSuchBucket":
+                raise
+            # A delete marker is named in the headers; where a server does not do that, one is as good as another.
+            headers = error.__cause__.response["ResponseMetadata"]["HTTPHeaders"]
+            return not row.dest_etag and headers.get("x-amz-version-id", row.dest_version) == row.dest_version
+        return found.get("VersionId") == row.dest_version
 
     def _is_indistinct(self, version):
         """Returns whether the condition of its write would hold after the write as well."""

@@ -21,6 +21,8 @@ UNITS = {
     "Copied": MetricUnit.Count,
     "Failed": MetricUnit.Count,
     "DeadLettered": MetricUnit.Count,
+    "Published": MetricUnit.Count,
+    "Rejected": MetricUnit.Count,
     "Bytes": MetricUnit.Bytes,
     "EventAge": MetricUnit.Seconds,
 }

@@ -82,3 +82,18 @@ run "too_long_name_is_refused" {
 
   expect_failures = [var.name]
 }
+
+run "objects_of_passing_use_expire_and_so_do_their_versions" {
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  variables {
+    expire_after_days = 90
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[1].expiration[0].days == 90 && aws_s3_bucket_lifecycle_configuration.this.rule[1].noncurrent_version_expiration[0].noncurrent_days == 7
+    error_message = "Objects must expire after the days given, and what they leave behind a week later."
+  }
+}

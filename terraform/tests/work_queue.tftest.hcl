@@ -106,6 +106,21 @@ run "fifo_queue_has_fifo_dead_letters_and_high_throughput" {
   }
 }
 
+run "message_can_be_held_back_at_first" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    delay_seconds = 30
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.delay_seconds == 30 && aws_sqs_queue.dead_letters.delay_seconds != 30
+    error_message = "The queue, and it alone, must hold messages back."
+  }
+}
+
 run "given_key_encrypts_both_queues" {
   module {
     source = "./modules/work_queue"

@@ -132,6 +132,20 @@ def test_permission_can_be_limited_to_a_parameter(stage):
     assert not is_permitted(ssm.get_parameter, Name="/app/other")
 
 
+@mended(iam.name_tables_secrets_and_parameters)
+def test_permission_can_be_limited_to_a_sender(stage):
+    for address in ("mine@example.org", "other@example.org"):
+        stage.client("ses").verify_email_identity(EmailAddress=address)
+    arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/mine@example.org"
+    ses = client_of_role(stage, "ses", allow("ses:SendEmail", arn))
+    mail = {
+        "Destination": {"ToAddresses": ["you@example.org"]},
+        "Message": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}},
+    }
+    assert is_permitted(ses.send_email, Source="mine@example.org", **mail)
+    assert not is_permitted(ses.send_email, Source="other@example.org", **mail)
+
+
 @mended()
 def test_permission_can_be_limited_to_a_queue(stage):
     mine, other = stage.queue("mine"), stage.queue("other")

@@ -150,6 +150,12 @@ def described(version):
     return {name: value for name, value in version.metadata.items() if name != "x-amz-content-sha256"}
 
 
+def without_repetitions(history):
+    """Keeps the last of entries in a row that are alike but for their tags."""
+    alike = [entry if entry == DELETED else entry[:2] for entry in history]
+    return [entry for number, entry in enumerate(history) if alike[number] != (alike[number + 1 :] or [None])[0]]
+
+
 class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attributes
     stage = None
     # Lists of settings, each list as likely as the others.
@@ -166,6 +172,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.latest = {}
         self.went_back = set()
         self.removed_for_good = set()
+        self.deliveries = self.under_way = 0
+        self.failed_amid_another = False
 
     @initialize(data=st.data())
     def begin(self, data):
@@ -297,10 +305,17 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
     def _deliver(self, event, again=False):
         """Hands an event over; one that failed is handed over again later, and so may one be that did not."""
+        self.deliveries += 1
+        self.under_way += 1
+        mine = self.deliveries
         try:
             self._replicate(event)
         except (Killed, BucketBrigadeError):
+            if self.under_way > 1 or self.deliveries > mine:
+                self.failed_amid_another = True
             return
+        finally:
+            self.under_way -= 1
         if not again and event in self.pending:
             self.pending.remove(event)
 
@@ -335,9 +350,16 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self._forget()
 
     def _check_history(self, key):
-        """Where the destination keeps what was removed for good at the source, it has that besides."""
+        """Where the destination keeps what was removed for good at the source, it has that besides.
+
+        Where a worker failed amid the work of another one, an entry may stand there twice in a row: the conditions of
+        S3 tell neither a delete marker from the one before it nor a version from one with the same bytes.
+        """
         if self.version_deletes == MIRROR or key not in self.removed_for_good:
-            assert self._history(self.mirror, key) == self._history(self.source, key)
+            theirs, mine = self._history(self.source, key), self._history(self.mirror, key)
+            if self.failed_amid_another:
+                theirs, mine = without_repetitions(theirs), without_repetitions(mine)
+            assert mine == theirs
 
     def _versions(self, bucket, key):
         """Moto's own versions and delete markers of a key, the oldest first; not by a request, of which there would be
@@ -420,6 +442,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("place, name, mutation, among", PLANTED.values(), ids=PLANTED)
 def test_histories_find_what_is_planted(monkeypatch, place, name, mutation, among):
     monkeypatch.setattr(place, name, mutation)

@@ -374,6 +374,15 @@ def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
     assert world.head("a.txt")["Metadata"] == {"of": "second"}
 
 
+def test_second_delete_marker_of_a_worker_that_was_killed_is_taken_away(world):
+    world.replicate(world.put("a.txt", b"1"))
+    event = world.delete("a.txt")
+    world.replicate(event)
+    world.mirror.delete_object(Bucket=MIRROR, Key="a.txt")
+    assert world.replicate(event) == []
+    assert history(MIRROR) == [b"1", DELETED]
+
+
 def test_object_of_somebody_else_on_top_is_overwritten(world):
     event = world.put("a.txt", b"1")
     world.replicate(event)

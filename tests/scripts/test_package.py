@@ -216,6 +216,22 @@ def test_dependencies_that_name_an_unknown_service_are_refused(checkout):
         dependencies.installed(checkout, "greet", python=None)
 
 
+def test_parts_of_a_dependency_that_are_left_out_are_not_installed(checkout):
+    lines = "# botocore services:\n# left out: tenacity/s*.py tenacity/asyncio\n-c ../../requirements.txt\ntenacity\n"
+    add_task(checkout, "greet", requirements=lines)
+    folder = dependencies.installed(checkout, "greet", python=None) / "tenacity"
+    assert (folder / "__init__.py").is_file()
+    assert not (folder / "asyncio").exists()
+    assert not list(folder.glob("s*.py"))
+
+
+def test_part_to_leave_out_that_is_not_there_is_refused(checkout):
+    lines = "# botocore services:\n# left out: tenacity/nothing\n-c ../../requirements.txt\ntenacity\n"
+    add_task(checkout, "greet", requirements=lines)
+    with pytest.raises(ScriptError, match="greet/requirements.txt leaves out tenacity/nothing, which is not there"):
+        dependencies.installed(checkout, "greet", python=None)
+
+
 def test_dependencies_that_pip_cannot_install_are_an_error_and_leave_nothing_behind(checkout):
     add_task(checkout, "greet", requirements="# botocore services:\n./no-such-folder\n")
     before = list((checkout / "build" / ".cache").iterdir())

@@ -273,7 +273,7 @@ def run_on_moto(machine, **options):
 @pytest.mark.usefixtures("five_mib_parts")
 @pytest.mark.slow
 def test_no_bytes_are_ever_missing(machine):
-    run_on_moto(machine, max_examples=30, stateful_step_count=10)
+    run_on_moto(machine, max_examples=20, stateful_step_count=10)
 
 
 @pytest.mark.usefixtures("five_mib_parts")

@@ -70,4 +70,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       days_after_initiation = 7
     }
   }
+
+  # What is of use for some time only. The versions that it leaves behind go a week later.
+  dynamic "rule" {
+    for_each = var.expire_after_days[*]
+
+    content {
+      id     = "expire"
+      status = "Enabled"
+
+      filter {}
+
+      expiration {
+        days = rule.value
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 7
+      }
+    }
+  }
 }

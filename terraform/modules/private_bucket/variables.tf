@@ -18,3 +18,14 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "expire_after_days" {
+  description = "Days after which an object is deleted. null: never."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expire_after_days == null || try(var.expire_after_days >= 1, false)
+    error_message = "expire_after_days must be 1 or more, or null."
+  }
+}

@@ -21,6 +21,7 @@ resource "aws_sqs_queue" "this" {
   name                       = local.name
   visibility_timeout_seconds = local.visibility_timeout_seconds
   message_retention_seconds  = local.retention_seconds
+  delay_seconds              = var.delay_seconds
   sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
   kms_master_key_id          = var.kms_key_arn
 

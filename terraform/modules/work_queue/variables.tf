@@ -45,6 +45,17 @@ variable "max_receive_count" {
   }
 }
 
+variable "delay_seconds" {
+  description = "Seconds that a message lies in the queue before it is handed out for the first time."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.delay_seconds >= 0 && var.delay_seconds <= 900
+    error_message = "delay_seconds must be from 0 to 900, which is SQS's own limit."
+  }
+}
+
 variable "fifo" {
   description = "Whether messages of one group are handed out in order, with high throughput across groups."
   type        = bool

@@ -1,0 +1,69 @@
+"""Pictures of `report.html` for the docs, taken by headless Chromium: `python -m local.screenshots`."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local.demo.outside import COUNCILS
+from local.demo.upload_validate import STEPS, Step
+from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.page import page_of
+from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.report import FileSet, UploadedFile, Verdict
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# Name of the picture -> width and height of the window, the page's own height at that width.
+WINDOWS = {"report-desktop": (1000, 980), "report-phone": (390, 1200)}
+PATIENCE_SECONDS = 60
+
+
+def main() -> int:
+    """Takes the pictures.
+
+    Returns:
+        The exit status: 1 where there is no browser.
+    """
+    browser = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *BROWSERS))), None)
+    if browser is None:
+        print("error: no Chromium is on the PATH; CHROMIUM may name one", file=sys.stderr)
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "report.html")
+        page.write_text(page_of(_verdict(STEPS[1])), encoding="utf-8")
+        for name, size in WINDOWS.items():
+            _take(browser, page, IMAGES / f"{name}.png", size)
+            print(f"docs/images/{name}.png")
+    return 0
+
+
+def _verdict(step: Step) -> Verdict:
+    """Judges the files of a step of the demo as the task does."""
+    profile = load_profile("polling-stations", "", None)
+    files = {f"{step.prefix}{name}": content for name, content in sorted(step.files.items())}
+    findings = [check_file(key, len(body), [body], profile=profile, limit=50) for key, body in files.items()]
+    _, names = profile.layout.place_of(next(iter(files)))
+    file_set = FileSet("uploads", step.prefix, names, tuple(UploadedFile(key, "", len(files[key])) for key in files))
+    return Verdict(profile, file_set, tuple(profile.judge_set(findings)), COUNCILS[names["gss"]])
+
+
+def _take(browser: str, page: Path, picture: Path, size: tuple[int, int]) -> None:
+    # Chromium has no sandbox for root, who is who runs it in most containers.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    options = ["--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={page.parent / 'profile'}"]
+    window = f"--window-size={size[0]},{size[1]}"
+    subprocess.run(
+        [browser, *options, *sandbox, window, f"--screenshot={picture}", page.as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

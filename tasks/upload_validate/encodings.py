@@ -1,0 +1,148 @@
+"""Which encoding a file is in, found while its bytes pass, and what is no text at all.
+
+All encodings that are told apart here agree on the bytes that CSV acts upon (comma, tab, quote, line ends), so a file
+can be cut into records before its encoding is known. Every byte becomes one character then (`RAW`), and is turned into
+the right text only where the text matters.
+"""
+
+import codecs
+
+from tasks.utils.errors import BucketBrigadeError
+
+# Latin-1 maps each byte to the character of the same number, so nothing is lost and nothing can fail.
+RAW = "latin-1"
+UTF_8, WINDOWS_1252, LATIN_1 = "utf-8", "windows-1252", "latin-1"
+KNOWN = (UTF_8, WINDOWS_1252, LATIN_1)
+
+# The five bytes that windows-1252 leaves undefined.
+_NOT_WINDOWS_1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+# Control characters that no text holds on purpose; tab, line ends, vertical tab and form feed may occur.
+_CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
+# One in a hundred is far above the slips of a typist, and a tenth of what compressed data has.
+_CONTROLS_IN_TEXT = 100
+_FEW = 8
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32 text"),
+    (codecs.BOM_UTF32_BE, "UTF-32 text"),
+    (codecs.BOM_UTF16_LE, "UTF-16 text"),
+    (codecs.BOM_UTF16_BE, "UTF-16 text"),
+)
+# The first bytes of what is uploaded by mistake most often.
+_SIGNATURES = (
+    (b"PK\x03\x04", "a ZIP archive, which Excel workbooks (.xlsx) are too"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document such as an Excel workbook (.xls)"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+)
+
+
+class WrongEncodingError(BucketBrigadeError):
+    """Text in an encoding that is not among those expected; the text of the error says in which."""
+
+
+class BinaryError(BucketBrigadeError):
+    """No text at all; the text of the error says what it is."""
+
+
+class Encoding:
+    """Narrows the encodings down as blocks pass.
+
+    Args:
+        expected: the encodings that are allowed, the most telling first; of `KNOWN`.
+
+    Attributes:
+        alive: those that fit everything that has passed so far.
+        mark: whether the file began with the byte order mark of UTF-8.
+    """
+
+    def __init__(self, expected=KNOWN):
+        self.alive = list(expected)
+        self.mark = False
+        self._begun = False
+        self._utf_8 = codecs.getincrementaldecoder("utf-8")()
+
+    def pass_on(self, block):
+        """Takes the next block and returns it, the byte order mark cut off.
+
+        The first one has to be long enough to tell by it what the file is.
+
+        Raises:
+            WrongEncodingError: it is UTF-16 or UTF-32, or none of the expected encodings fits.
+            BinaryError: it is no text.
+        """
+        if not self._begun:
+            self._begun = True
+            _refuse_what_begins_with(block)
+            _refuse_utf_16(block)
+            if block.startswith(codecs.BOM_UTF8):
+                self.mark = True
+                block = block[len(codecs.BOM_UTF8) :]
+        _refuse_binary(block)
+        if not block.isascii() or self._utf_8.getstate()[0]:
+            self._narrow(block)
+        return block
+
+    def finish(self):
+        """Says that the last block has passed, and returns the encoding.
+
+        Raises:
+            WrongEncodingError: none of the expected encodings fits.
+        """
+        self._drop_unless(UTF_8, self._continues_utf_8(b"", final=True))
+        return self.alive[0]
+
+    def _narrow(self, block):
+        self._drop_unless(UTF_8, self._continues_utf_8(block))
+        self._drop_unless(WINDOWS_1252, not any(byte in block for byte in _NOT_WINDOWS_1252))
+
+    def _continues_utf_8(self, block, final=False):
+        if UTF_8 not in self.alive:
+            return False
+        try:
+            self._utf_8.decode(block, final)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _drop_unless(self, name, fits):
+        if not fits and name in self.alive:
+            self.alive.remove(name)
+        if not self.alive:
+            raise WrongEncodingError("text in an encoding that is not expected")
+
+
+def decoded(raw, encoding):
+    """Returns the text of what was cut out of a `RAW` text; a character that was cut through becomes U+FFFD."""
+    return raw if raw.isascii() else raw.encode(RAW).decode(encoding, "replace")
+
+
+def _refuse_what_begins_with(block):
+    for mark, name in _BYTE_ORDER_MARKS:
+        if block.startswith(mark):
+            raise WrongEncodingError(name)
+    for signature, name in _SIGNATURES:
+        if block.startswith(signature):
+            raise BinaryError(name)
+
+
+def _refuse_binary(block):
+    if b"\0" in block:
+        raise BinaryError("binary data")
+    controls = len(block) - len(block.translate(None, _CONTROLS))
+    if controls > max(_FEW, len(block) // _CONTROLS_IN_TEXT):
+        raise BinaryError("binary data")
+
+
+def _refuse_utf_16(block):
+    # In UTF-16 most characters of western languages have a NUL as one of their two bytes, always on the same side.
+    even, odd = block[0::2].count(0), block[1::2].count(0)
+    half = max(1, len(block) // 2)
+    if max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half:
+        raise WrongEncodingError("UTF-16 text")

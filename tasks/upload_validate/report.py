@@ -1,0 +1,153 @@
+"""The report on a set: what its readers, people and machines, get to hear, and by what a set is told from another."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.upload_validate.profile import Profile, filled
+
+PUBLISHED, REJECTED = "published", "rejected"
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """One object of a set, as it was listed.
+
+    Attributes:
+        key: its key.
+        etag: by which it is read and copied, so that nothing else is; without quotes.
+        size: its bytes.
+        uploaded: when.
+    """
+
+    key: str
+    etag: str
+    size: int
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """The objects that are judged together.
+
+    Attributes:
+        bucket: where they lie.
+        prefix: what their keys begin with, up to the last slash.
+        names: what the layout names in the prefix.
+        files: the `UploadedFile`s, by key.
+    """
+
+    bucket: str
+    prefix: str
+    names: dict
+    files: tuple
+
+    @property
+    def digest(self):
+        """Stands for the set's contents: sets with the same keys and the same bytes have the same."""
+        listing = [[file.key, file.etag, file.size] for file in self.files]
+        text = json.dumps([self.bucket, self.prefix, listing], separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def uploaded(self):
+        """When the last of its files came, or None."""
+        return max((file.uploaded for file in self.files if file.uploaded), default=None)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a set was judged to be.
+
+    Attributes:
+        profile: the `Profile` it was held against.
+        file_set: the `FileSet`.
+        findings: a `FileFinding` for each of its files.
+        council_name: what the council calls itself, or what stands for it.
+    """
+
+    profile: Profile
+    file_set: FileSet
+    findings: tuple
+    council_name: str
+
+    @property
+    def valid(self):
+        """Whether the whole set may be published."""
+        return all(finding.valid for finding in self.findings)
+
+    @property
+    def is_quiet(self):
+        """Whether nobody needs to be written to, because the rest of the set has yet to come."""
+        return self.profile.is_quiet(self.findings)
+
+    @property
+    def ems(self):
+        """The kind of the set's first file, which stands for the set."""
+        return self.findings[0].kind
+
+    @property
+    def rejected(self):
+        """The findings of the files with something wrong."""
+        return [finding for finding in self.findings if not finding.valid]
+
+    def fill(self, words):
+        """Returns a text of the profile with its `{names}` filled in."""
+        return filled(words, {**self.file_set.names, "council_name": self.council_name})
+
+    def report(self, *, issue=""):
+        """Returns the report as a dict that is fit for JSON.
+
+        Args:
+            issue: the address of the GitHub issue, or "".
+        """
+        names = self.file_set.names
+        return {
+            "gss": names.get("gss", ""),
+            "council_name": self.council_name,
+            "timestamp": names.get("timestamp", ""),
+            "election_date": names.get("election_date", ""),
+            "github_issue": issue,
+            "file_set": [
+                _entry(finding, file) for finding, file in zip(self.findings, self.file_set.files, strict=True)
+            ],
+            "outcome": PUBLISHED if self.valid else REJECTED,
+            "profile": self.profile.name,
+            "set": self.file_set.prefix,
+            "digest": self.file_set.digest,
+        }
+
+
+def errors_of(finding):
+    """Returns all that is told of a file's problems as one text, a line each."""
+    lines = [problem.text for problem in finding.problems]
+    left = finding.problem_count - len(lines)
+    if left:
+        lines.append(f"... and {left} more errors")
+    return "\n".join(lines)
+
+
+def to_json(report):
+    """Returns the report as it is written to S3."""
+    return json.dumps(report, indent=2).encode("ascii")
+
+
+def _entry(finding, file):
+    return {
+        "key": finding.key,
+        "csv_valid": finding.valid,
+        "csv_rows": finding.rows,
+        "csv_encoding": finding.encoding,
+        "ems": finding.kind,
+        "errors": errors_of(finding),
+        "error_count": finding.problem_count,
+        "problems": [
+            {"text": problem.text, "row": problem.row, "line": problem.line, "excerpt": problem.excerpt}
+            for problem in finding.problems
+        ],
+        "byte_order_mark": finding.byte_order_mark,
+        "recognised_as": finding.recognised_as,
+        "size": file.size,
+        "etag": file.etag,
+    }

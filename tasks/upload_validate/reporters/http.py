@@ -1,0 +1,157 @@
+"""One call over HTTP, with time-outs, and repeated where its failure says that this may help."""
+
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
+from tasks.utils.deadline import Deadline
+from tasks.utils.retry import RetryPolicy
+
+# Seconds to connect, and between two bytes of an answer: GitHub gives up on a request after ten.
+TIMEOUT = (5, 20)
+# What asks for more patience than this gets it by another delivery of the message.
+LONGEST_WAIT = 60
+USER_AGENT = "bucket-brigade"
+UNAUTHORIZED = 401
+# Enough of an answer to see what it was about.
+ANSWER_LIMIT = 300
+
+
+@dataclass(frozen=True)
+class Authorization(AuthBase):
+    """The header `Authorization`; as an `auth` it also keeps requests from taking a password out of a .netrc file."""
+
+    value: str | None
+
+    def __call__(self, request):
+        if self.value:
+            request.headers["Authorization"] = self.value
+        return request
+
+    def __repr__(self):
+        return "Authorization(...)"
+
+
+@dataclass(frozen=True)
+class Http:
+    """Makes calls, each on a connection of its own: a container sleeps between invocations, and what it had open then
+    breaks just when something is sent over it, which nobody can tell from a call that was heard.
+
+    Attributes:
+        policy: how often and how patiently.
+        deadline: no wait is begun that would end after it.
+    """
+
+    policy: RetryPolicy = RetryPolicy(tries=4, delay=1.0, jitter=(0.0, 1.0), max_delay=20.0)
+    deadline: Deadline = Deadline()
+
+    def send(self, method, url, **arguments):
+        """Makes a call as `call` does, again and again as long as it is known not to have been done."""
+        return self.patiently(lambda: self.call(method, url, **arguments))
+
+    def patiently(self, attempt, *, cured=(ServiceFailedError,)):
+        """Calls `attempt()` until it passes, the error is none of those `cured` by another try, or patience ends."""
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return attempt()
+            except cured as error:
+                wait = max(self.policy.wait(tried), getattr(error, "wait", 0.0))
+                if tried == self.policy.tries or wait > LONGEST_WAIT or wait >= self.deadline.remaining():
+                    raise
+            time.sleep(wait)
+
+    def call(self, method, url, *, scheme="Token", key=None, **arguments):
+        """Makes a call and returns the answer, whose status is below 300.
+
+        Args:
+            method: `GET` or `POST`.
+            url: whole.
+            scheme: what stands before the key in the header `Authorization`.
+            key: a `Key`, or None for a call without one; a key that is refused is read anew, once.
+            **arguments: as requests takes them.
+
+        Raises:
+            ServiceFailedError: it was not done.
+            RefusedError: it was refused.
+            AnswerLostError: it may have been done.
+        """
+        value = key.value() if key else None
+        try:
+            return _call(method, url, value and f"{scheme} {value}", **arguments)
+        except RefusedError as error:
+            renewed = key.value(refresh=True) if key and error.status == UNAUTHORIZED else value
+            if renewed == value:
+                raise
+        return _call(method, url, f"{scheme} {renewed}", **arguments)
+
+
+def _call(method, url, authorization, *, headers=None, **arguments):
+    try:
+        answer = requests.request(
+            method,
+            url,
+            headers={"User-Agent": USER_AGENT, **(headers or {})},
+            auth=Authorization(authorization),
+            timeout=TIMEOUT,
+            # A call that is redirected would arrive as another one, and its key at another place.
+            allow_redirects=method == "GET",
+            **arguments,
+        )
+    except requests.RequestException as error:
+        raise _failed(method, url, error) from error
+    _check(method, url, answer)
+    return answer
+
+
+def _failed(method, url, error):
+    what = f"{method} {_without_query(url)}: {type(error).__name__}"
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+        return RefusedError(what)
+    unsent = isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    reason = error.args[0].reason if error.args and isinstance(error.args[0], MaxRetryError) else None
+    if unsent or method == "GET" or isinstance(reason, (NewConnectionError, NameResolutionError)):
+        return ServiceFailedError(what)
+    return AnswerLostError(what)
+
+
+def _check(method, url, answer):
+    if answer.status_code < 300:
+        return
+    what = f"{method} {_without_query(url)}: {answer.status_code} {answer.text[:ANSWER_LIMIT]}"
+    limited = answer.status_code == 403 and ("retry-after" in answer.headers or _is_used_up(answer))
+    if answer.status_code >= 500 or answer.status_code in (408, 429) or limited:
+        raise ServiceFailedError(what, wait=_asked_wait(answer))
+    raise RefusedError(what, status=answer.status_code)
+
+
+def _is_used_up(answer):
+    return answer.headers.get("x-ratelimit-remaining") == "0"
+
+
+def _asked_wait(answer):
+    """Returns the seconds that an answer asks to wait: `Retry-After`, or GitHub's hour of so many calls that is over.
+
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+    after = answer.headers.get("retry-after", "")
+    try:
+        if after.isdecimal():
+            return float(after)
+        if after:
+            return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
+        if _is_used_up(answer):
+            return max(0.0, float(answer.headers.get("x-ratelimit-reset", "0")) - time.time())
+    except ValueError:
+        pass
+    return 0.0
+
+
+def _without_query(url):
+    return url.partition("?")[0]

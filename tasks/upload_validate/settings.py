@@ -1,0 +1,119 @@
+"""What `upload_validate` is told by its environment."""
+
+import re
+from dataclasses import dataclass, field
+
+from tasks.utils.settings import Environment
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
+GITHUB_API_URL = "https://api.github.com"
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_URL = re.compile(r"https?://[^\s/]+\S*")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+# One for each variable.
+@dataclass(frozen=True)
+class Settings:  # pylint: disable=too-many-instance-attributes
+    """The settings of one deployment.
+
+    Attributes:
+        temp_bucket: where files are uploaded to.
+        final_bucket: where right ones are published.
+        quarantine_bucket: where wrong ones are put aside, or "".
+        outcomes_table: the DynamoDB table that remembers what was done.
+        profile: the name of the profile.
+        table_schema: where its Table Schema is, or "".
+        error_limit: how many errors of a file are told in full.
+        github_repo: `owner/name` of the repository where issues are raised.
+        github_api_url: GitHub's API.
+        github_key: its key, or the name of the entry that holds it, or "".
+        council_api_url: where councils are looked up.
+        webhook_url: what is called with each report.
+        webhook_key: its key, or the name of the entry that holds it, or "".
+        error_report_email: who is written to about errors, or "".
+        sender_email: whom these e-mails come from.
+        sentry_dsn: where errors of the code are told, or the name of the entry that holds it, or "".
+        dead_letter_queue: the URL of the queue for what can never succeed, or "".
+        max_receives: how often the queue hands out a message before it gives up, or None.
+        logging_level: the least level that is logged.
+    """
+
+    temp_bucket: str
+    final_bucket: str
+    quarantine_bucket: str
+    outcomes_table: str
+    profile: str
+    table_schema: str
+    error_limit: int
+    github_repo: str
+    github_api_url: str
+    github_key: str = field(repr=False)
+    council_api_url: str
+    webhook_url: str
+    webhook_key: str = field(repr=False)
+    error_report_email: str
+    sender_email: str
+    sentry_dsn: str = field(repr=False)
+    dead_letter_queue: str
+    max_receives: int | None
+    logging_level: str
+
+    @classmethod
+    def read(cls, values):
+        """Returns the settings.
+
+        Args:
+            values: the environment, a mapping of texts.
+
+        Raises:
+            SettingsError: one sentence for each setting that is missing or wrong.
+        """
+        environment = Environment(values)
+        text = environment.text
+        recipient = text("ERROR_REPORT_EMAIL", default="")
+        settings = cls(
+            temp_bucket=text("TEMP_BUCKET_NAME", example="the bucket that files are uploaded to"),
+            final_bucket=text("FINAL_BUCKET_NAME", example="the bucket that right files are published in"),
+            quarantine_bucket=text("QUARANTINE_BUCKET_NAME", default=""),
+            outcomes_table=text("OUTCOMES_TABLE", example="the DynamoDB table that remembers what was done"),
+            profile=text("PROFILE", default="polling-stations"),
+            table_schema=text("TABLE_SCHEMA", default=""),
+            error_limit=environment.integer("ERROR_LIMIT", default=50, least=1, most=1000),
+            github_repo=text("GITHUB_REPO", example="owner/name of the repository where issues are raised"),
+            github_api_url=text("GITHUB_API_URL", default=GITHUB_API_URL),
+            github_key=text("GITHUB_API_KEY", default=""),
+            council_api_url=text("COUNCIL_API_URL", default=COUNCIL_API_URL),
+            webhook_url=text("WDIV_WEBHOOK_URL", example="the address that every report is posted to"),
+            webhook_key=text("WDIV_API_KEY", default=""),
+            error_report_email=recipient,
+            sender_email=text("SENDER_EMAIL", default=recipient),
+            sentry_dsn=text("SENTRY_DSN", default=""),
+            dead_letter_queue=text("DEAD_LETTER_QUEUE", default=""),
+            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+            logging_level=environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+        )
+        settings.judge_forms(environment)
+        environment.finish()
+        return settings
+
+    def judge_forms(self, environment):
+        """Adds to an `Environment` what is wrong with the values that have a form."""
+        forms = (
+            ("GITHUB_REPO", self.github_repo, _REPOSITORY, "owner/name, such as octocat/hello-world"),
+            ("WDIV_WEBHOOK_URL", self.webhook_url, _URL, "an address such as https://example.org/hook"),
+            ("GITHUB_API_URL", self.github_api_url, _URL, f"an address such as {GITHUB_API_URL}"),
+            ("COUNCIL_API_URL", self.council_api_url, _URL, f"an address such as {COUNCIL_API_URL}"),
+            ("ERROR_REPORT_EMAIL", self.error_report_email, _ADDRESS, "an e-mail address"),
+        )
+        for name, value, form, shape in forms:
+            if value and not form.fullmatch(value):
+                environment.problem(f"{name} is {value!r}: it should be {shape}")
+        buckets = {"FINAL_BUCKET_NAME": self.final_bucket, "QUARANTINE_BUCKET_NAME": self.quarantine_bucket}
+        for name, bucket in buckets.items():
+            if bucket and bucket == self.temp_bucket:
+                environment.problem(f"{name} is TEMP_BUCKET_NAME too: what is published would be taken for an upload")
+        if self.quarantine_bucket and self.quarantine_bucket == self.final_bucket:
+            environment.problem("QUARANTINE_BUCKET_NAME is FINAL_BUCKET_NAME too: wrong files would be published")

@@ -1,0 +1,204 @@
+"""A set from its upload to its end: looked at, checked, published or not, and told, each step once."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.upload_validate.errors import SetChangedError, UncertainError
+from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.file_sets import list_set
+from tasks.upload_validate.once import Outcomes
+from tasks.upload_validate.page import page_of
+from tasks.upload_validate.profile import Profile
+from tasks.upload_validate.publisher import Publisher
+from tasks.upload_validate.report import PUBLISHED, REJECTED, Verdict
+from tasks.upload_validate.texts import issue_of, mail_of
+from tasks.utils.downloads import blocks
+from tasks.utils.errors import DeadlineException, ObjectChangedException, ObjectNotFoundException
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import S3Requests
+from tasks.utils.transfers import Transfer
+
+# A set that changes more often than that while it is read is still being uploaded; its next event comes soon.
+ROUNDS = 3
+# What fits into a processor's cache is cut into records a fifth faster than larger blocks are.
+TRANSFER = Transfer(block=1 << 17)
+
+EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class Reporters:
+    """Those who tell.
+
+    Attributes:
+        council_name: takes the code of a council and returns its name.
+        issue: a `GithubIssue`.
+        mail: a `SesEmail`.
+        webhook: a `Webhook`.
+    """
+
+    council_name: Any
+    issue: Any
+    mail: Any
+    webhook: Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended with one set.
+
+    Attributes:
+        prefix: of the set.
+        outcome: `published`, `rejected` or `empty`.
+        digest: stands for its content.
+        files: how many files it has.
+        errors: how many errors were found in them.
+        anew: False where this content had been judged before, and nothing was done.
+    """
+
+    prefix: str
+    outcome: str
+    digest: str
+    files: int
+    errors: int = 0
+    anew: bool = True
+
+
+@dataclass(frozen=True)
+class Validator:  # pylint: disable=too-many-instance-attributes  # all that it works with
+    """Validates sets of one upload bucket.
+
+    Attributes:
+        requests: an `S3Requests`.
+        profile: the `Profile` they are held against.
+        upload_bucket: where they are uploaded to.
+        final: the `Publisher` for right ones.
+        quarantine: the `Publisher` for wrong ones, or None.
+        outcomes: an `Outcomes`.
+        reporters: the `Reporters`.
+        error_limit: how many errors of a file are told in full.
+        context: Lambda's context object, or None.
+    """
+
+    requests: S3Requests
+    profile: Profile
+    upload_bucket: str
+    final: Publisher
+    quarantine: Publisher | None
+    outcomes: Outcomes
+    reporters: Reporters
+    error_limit: int
+    context: Any = None
+
+    def validate(self, prefix, names):
+        """Judges a set as it is now, if that was not done yet.
+
+        Args:
+            prefix: of the set.
+            names: what the layout names in it.
+
+        Returns:
+            A `Result`.
+
+        Raises:
+            BucketBrigadeError: it could not be judged, or somebody could not be told.
+        """
+        for _ in range(ROUNDS):
+            file_set = self._listed(prefix, names)
+            if not file_set.files:
+                return Result(prefix, EMPTY, file_set.digest, 0)
+            try:
+                return self._judge_once(file_set)
+            except SetChangedError as error:
+                changed = error
+        raise changed
+
+    def _listed(self, prefix, names):
+        return list_set(self.requests, self.upload_bucket, prefix, names)
+
+    def _judge_once(self, file_set):
+        begun = []
+
+        def judge():
+            begun.append(True)
+            return self._settle(file_set)
+
+        deadline = self.requests.deadline
+        kept = self.outcomes.judge(file_set.digest, judge, context=self.context, deadline=deadline)
+        return Result(
+            file_set.prefix, kept["outcome"], file_set.digest, len(file_set.files), kept["errors"], bool(begun)
+        )
+
+    def _settle(self, file_set):
+        verdict = self._verdict(file_set)
+        self._assure_unchanged(file_set)
+        if verdict.valid:
+            self._publish(verdict)
+        else:
+            self._reject(verdict)
+        errors = sum(finding.problem_count for finding in verdict.findings)
+        return {"outcome": PUBLISHED if verdict.valid else REJECTED, "errors": errors}
+
+    def _verdict(self, file_set):
+        findings = self.profile.judge_set([self._check(file_set.bucket, file) for file in file_set.files])
+        code = file_set.names.get(self.profile.council, "")
+        return Verdict(self.profile, file_set, tuple(findings), self.reporters.council_name(code) if code else "")
+
+    def _check(self, bucket, file):
+        if self.requests.deadline.passed():
+            raise DeadlineException("no time was left to look at all files of the set", source=file.key)
+        body = blocks(self.requests, S3Object(bucket, file.key), etag=file.etag, transfer=TRANSFER)
+        try:
+            with closing(body):
+                return check_file(file.key, file.size, body, profile=self.profile, limit=self.error_limit)
+        except (ObjectChangedException, ObjectNotFoundException) as error:
+            if error.code == "NoSuchBucket":
+                raise
+            raise SetChangedError(str(error)) from error
+
+    def _assure_unchanged(self, file_set):
+        if self._listed(file_set.prefix, file_set.names).digest != file_set.digest:
+            raise SetChangedError(f"files came or went while {file_set.prefix} was being judged")
+
+    def _publish(self, verdict):
+        """Publishes, and lets `report.json` be the last: whoever sees it sees all that it speaks of."""
+        self.final.copy_files(verdict.file_set)
+        issue = self._tell_issue(verdict)
+        report = verdict.report(issue=issue)
+        self._write_report(self.final, verdict, report)
+        self._tell_webhook(report)
+
+    def _reject(self, verdict):
+        if self.quarantine:
+            self.quarantine.copy_files(verdict.file_set)
+            self._write_report(self.quarantine, verdict, verdict.report())
+        doubt = None
+        try:
+            if not verdict.is_quiet:
+                self._tell_mail(verdict)
+        except UncertainError as error:
+            # The others are told all the same.
+            doubt = error
+        self._tell_webhook(verdict.report())
+        if doubt:
+            raise doubt
+
+    def _write_report(self, publisher, verdict, report):
+        publisher.write_report(verdict, report, assure_unchanged=lambda: self._assure_unchanged(verdict.file_set))
+
+    def _tell_issue(self, verdict):
+        file_set = verdict.file_set
+        return self.outcomes.tell(
+            "issue",
+            file_set.digest,
+            lambda: self.reporters.issue.tell(issue_of(verdict), since=file_set.uploaded),
+            repeatable=True,
+        )
+
+    def _tell_mail(self, verdict):
+        mail = mail_of(verdict, page_of(verdict))
+        self.outcomes.tell("email", verdict.file_set.digest, lambda: self.reporters.mail.tell(mail))
+
+    def _tell_webhook(self, report):
+        self.outcomes.tell("webhook", report["digest"], lambda: self.reporters.webhook.tell(report))

@@ -1,0 +1,197 @@
+# upload_validate as a whole: what is made, named, set and allowed. Nothing here needs AWS or the network.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  package_dir                 = "./tests/packages"
+  upload_validate_enabled     = true
+  upload_validate_github_repo = "octocat/imports"
+  upload_validate_webhook_url = "https://example.org/hook"
+}
+
+run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
+  assert {
+    condition = output.upload_validate.quarantine_bucket == null && { for name, value in output.upload_validate : name => value if value != null } == {
+      function_name         = "bucket-brigade-upload-validate"
+      function_arn          = "arn:aws:lambda:eu-west-1:123456789012:function:a-function"
+      upload_bucket         = "bucket-brigade-123456789012-eu-west-1-uploads"
+      final_bucket          = "bucket-brigade-123456789012-eu-west-1-published"
+      outcomes_table        = "bucket-brigade-upload-validate-outcomes"
+      queue_url             = "https://sqs.example/a-queue"
+      dead_letter_queue_url = "https://sqs.example/a-queue"
+    }
+    error_message = "Names and addresses with no optional variable set are not the documented ones."
+  }
+
+  assert {
+    condition = module.upload_validate[0].environment == tomap({
+      TEMP_BUCKET_NAME       = "bucket-brigade-123456789012-eu-west-1-uploads"
+      FINAL_BUCKET_NAME      = "bucket-brigade-123456789012-eu-west-1-published"
+      QUARANTINE_BUCKET_NAME = ""
+      OUTCOMES_TABLE         = "bucket-brigade-upload-validate-outcomes"
+      PROFILE                = "polling-stations"
+      TABLE_SCHEMA           = ""
+      ERROR_LIMIT            = "50"
+      GITHUB_REPO            = "octocat/imports"
+      GITHUB_API_URL         = "https://api.github.com"
+      GITHUB_API_KEY         = ""
+      COUNCIL_API_URL        = "https://wheredoivote.co.uk/api/beta/councils"
+      WDIV_WEBHOOK_URL       = "https://example.org/hook"
+      WDIV_API_KEY           = ""
+      ERROR_REPORT_EMAIL     = ""
+      SENDER_EMAIL           = ""
+      SENTRY_DSN             = ""
+      DEAD_LETTER_QUEUE      = "https://sqs.example/a-queue"
+      MAX_RECEIVES           = "5"
+      LOGGING_LEVEL          = "INFO"
+    })
+    error_message = "The function's environment is not what its settings read."
+  }
+
+  assert {
+    condition     = keys(module.upload_validate_bucket) == ["published", "uploads"] && length(aws_ses_email_identity.upload_validate) == 0
+    error_message = "Two buckets must be made, and no identity."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.upload_validate[0].queue[*].events == tolist([toset(["s3:ObjectCreated:*"])])
+    error_message = "A check must be set off by every object that comes to be, and by nothing else."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.upload_validate[0].hash_key == "id" && one(aws_dynamodb_table.upload_validate[0].ttl).attribute_name == "expiration"
+    error_message = "The table is not the one that the idempotency records need."
+  }
+
+  assert {
+    condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
+      FindObjects       = ["s3:ListBucket"]
+      ReadUploads       = ["s3:GetObject", "s3:GetObjectTagging"]
+      CompareAndPublish = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+      RememberOutcomes  = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    }
+    error_message = "The function may do more or less than it needs."
+  }
+}
+
+run "everything_that_can_be_set_is_used" {
+  variables {
+    name_prefix                          = "b2"
+    upload_validate_upload_bucket        = "my-uploads"
+    upload_validate_final_bucket         = "my-data"
+    upload_validate_quarantine_enabled   = true
+    upload_validate_profile              = "table-schema"
+    upload_validate_table_schema         = "s3://my-schemas/a/b.json"
+    upload_validate_github_key_name      = "/uploads/github"
+    upload_validate_webhook_key_name     = "secretsmanager:uploads#webhook"
+    upload_validate_sentry_dsn_name      = "ssm:sentry"
+    upload_validate_error_report_email   = "data@example.org"
+    upload_validate_sender_email         = "robot@mail.example.org"
+    upload_validate_ses_identity_enabled = true
+  }
+
+  assert {
+    condition     = module.upload_validate_bucket["quarantine"].name == "b2-123456789012-eu-west-1-quarantine" && length(module.upload_validate_bucket) == 1
+    error_message = "Only the bucket that is not given must be made."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_notification.upload_validate[0].bucket == "my-uploads" && aws_ses_email_identity.upload_validate[0].email == "robot@mail.example.org"
+    error_message = "The given bucket does not notify the queue, or the identity is not the sender."
+  }
+
+  assert {
+    condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Resource if !contains(["WriteLog", "TakeWork", "SendDeadLetters", "RememberOutcomes"], statement.Sid) } == {
+      FindObjects       = ["arn:aws:s3:::my-uploads", "arn:aws:s3:::my-data", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine"]
+      ReadUploads       = ["arn:aws:s3:::my-uploads/*"]
+      CompareAndPublish = ["arn:aws:s3:::my-data/*", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine/*"]
+      SendMail          = ["arn:aws:ses:eu-west-1:123456789012:identity/robot@mail.example.org", "arn:aws:ses:eu-west-1:123456789012:identity/mail.example.org"]
+      ReadParameters    = ["arn:aws:ssm:eu-west-1:123456789012:parameter/uploads/github", "arn:aws:ssm:eu-west-1:123456789012:parameter/sentry"]
+      ReadSecrets       = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:uploads-??????"]
+      ReadTableSchema   = ["arn:aws:s3:::my-schemas/a/b.json"]
+    }
+    error_message = "The function may do more or less than it needs."
+  }
+}
+
+run "switched_off_leaves_nothing" {
+  variables {
+    upload_validate_enabled     = false
+    upload_validate_github_repo = ""
+    upload_validate_webhook_url = ""
+  }
+
+  assert {
+    condition     = output.upload_validate == null && length(module.upload_validate_bucket) == 0 && length(aws_dynamodb_table.upload_validate) == 0
+    error_message = "Something of a task that is off is left."
+  }
+}
+
+run "what_it_cannot_do_without_is_asked_for" {
+  command = plan
+
+  variables {
+    upload_validate_github_repo = ""
+    upload_validate_webhook_url = ""
+  }
+
+  expect_failures = [var.upload_validate_github_repo, var.upload_validate_webhook_url]
+}
+
+run "key_in_place_of_its_name_is_refused" {
+  command = plan
+
+  variables {
+    upload_validate_github_key_name  = "ghp_0123456789"
+    upload_validate_webhook_key_name = "0123456789"
+    upload_validate_sentry_dsn_name  = "https://key@sentry.example/1"
+  }
+
+  expect_failures = [var.upload_validate_github_key_name, var.upload_validate_webhook_key_name, var.upload_validate_sentry_dsn_name]
+}
+
+run "values_of_a_wrong_form_are_refused" {
+  command = plan
+
+  variables {
+    upload_validate_upload_bucket             = "arn:aws:s3:::mine"
+    upload_validate_final_bucket              = "s3://mine"
+    upload_validate_quarantine_bucket         = "Mine"
+    upload_validate_expire_uploads_after_days = -1
+    upload_validate_profile                   = "../mine"
+    upload_validate_table_schema              = "schemas/mine.json"
+    upload_validate_error_limit               = 0
+    upload_validate_github_api_url            = "api.github.com"
+    upload_validate_council_api_url           = "x"
+    upload_validate_error_report_email        = "nobody"
+    upload_validate_sender_email              = "nobody"
+    upload_validate_settle_seconds            = 901
+    upload_validate_memory_mb                 = 64
+    upload_validate_timeout_seconds           = 901
+    upload_validate_batch_size                = 11
+    upload_validate_reserved_concurrency      = 0
+    upload_validate_maximum_concurrency       = 1
+  }
+
+  expect_failures = [
+    var.upload_validate_upload_bucket,
+    var.upload_validate_final_bucket,
+    var.upload_validate_quarantine_bucket,
+    var.upload_validate_expire_uploads_after_days,
+    var.upload_validate_profile,
+    var.upload_validate_table_schema,
+    var.upload_validate_error_limit,
+    var.upload_validate_github_api_url,
+    var.upload_validate_council_api_url,
+    var.upload_validate_error_report_email,
+    var.upload_validate_sender_email,
+    var.upload_validate_settle_seconds,
+    var.upload_validate_memory_mb,
+    var.upload_validate_timeout_seconds,
+    var.upload_validate_batch_size,
+    var.upload_validate_reserved_concurrency,
+    var.upload_validate_maximum_concurrency,
+  ]
+}

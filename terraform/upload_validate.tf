@@ -1,0 +1,215 @@
+# upload_validate: a set of files uploaded to a bucket is checked, published or refused, and people are told once.
+#
+#   upload bucket --ObjectCreated:*--> queue --> function --> final bucket, quarantine bucket
+#                                        |          |-------> GitHub issue, SES e-mail, webhook
+#                                        |          |-------> table of what was done
+#                                        +--> dead-letter queue
+
+locals {
+  upload_validate_upload_bucket     = coalesce(var.upload_validate_upload_bucket, "${local.bucket_prefix}-uploads")
+  upload_validate_final_bucket      = coalesce(var.upload_validate_final_bucket, "${local.bucket_prefix}-published")
+  upload_validate_quarantine_bucket = var.upload_validate_quarantine_enabled ? coalesce(var.upload_validate_quarantine_bucket, "${local.bucket_prefix}-quarantine") : null
+  upload_validate_table             = "${var.name_prefix}-upload-validate-outcomes"
+
+  upload_validate_upload_arn   = "arn:${local.partition}:s3:::${local.upload_validate_upload_bucket}"
+  upload_validate_written_arns = [for bucket in compact([local.upload_validate_final_bucket, local.upload_validate_quarantine_bucket]) : "arn:${local.partition}:s3:::${bucket}"]
+  upload_validate_table_arn    = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.upload_validate_table}"
+
+  # The buckets that are made here: by what they are for, whether a bucket is given.
+  upload_validate_buckets = !var.upload_validate_enabled ? {} : {
+    for use, bucket in {
+      uploads    = { given = var.upload_validate_upload_bucket, name = local.upload_validate_upload_bucket, wanted = true }
+      published  = { given = var.upload_validate_final_bucket, name = local.upload_validate_final_bucket, wanted = true }
+      quarantine = { given = var.upload_validate_quarantine_bucket, name = local.upload_validate_quarantine_bucket, wanted = var.upload_validate_quarantine_enabled }
+    } : use => bucket.name if bucket.wanted && bucket.given == null
+  }
+
+  # Where the keys are, never what they are. Secrets Manager ends its ARNs with six characters of its own.
+  upload_validate_key_names  = compact([var.upload_validate_github_key_name, var.upload_validate_webhook_key_name, var.upload_validate_sentry_dsn_name])
+  upload_validate_parameters = [for name in local.upload_validate_key_names : trimprefix(trimprefix(name, "ssm:"), "/") if !startswith(name, "secretsmanager:")]
+  upload_validate_secrets    = [for name in local.upload_validate_key_names : split("#", trimprefix(name, "secretsmanager:"))[0] if startswith(name, "secretsmanager:")]
+
+  # A sender is known to SES by its address or by its domain.
+  upload_validate_sender     = try(coalesce(var.upload_validate_sender_email, var.upload_validate_error_report_email), "")
+  upload_validate_identities = var.upload_validate_error_report_email == null ? [] : [local.upload_validate_sender, element(split("@", local.upload_validate_sender), 1)]
+  upload_validate_schema_arn = [for address in regexall("^s3://(.+)$", var.upload_validate_table_schema) : "arn:${local.partition}:s3:::${address[0]}"]
+}
+
+# Where files are uploaded, published and put aside, unless such buckets are given.
+module "upload_validate_bucket" {
+  source   = "./modules/private_bucket"
+  for_each = local.upload_validate_buckets
+
+  name              = each.value
+  partition         = local.partition
+  kms_key_arn       = var.kms_key_arn
+  expire_after_days = each.key == "uploads" && var.upload_validate_expire_uploads_after_days > 0 ? var.upload_validate_expire_uploads_after_days : null
+}
+
+# What was judged and told already, so that a second delivery tells nobody twice.
+resource "aws_dynamodb_table" "upload_validate" {
+  #checkov:skip=CKV_AWS_119:Under the deployment's key where one is given, else under DynamoDB's own
+  count = var.upload_validate_enabled ? 1 : 0
+
+  name         = local.upload_validate_table
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "id"
+
+  attribute {
+    name = "id"
+    type = "S"
+  }
+
+  # A year after it was told, nobody delivers it again.
+  ttl {
+    attribute_name = "expiration"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled     = var.kms_key_arn != null
+    kms_key_arn = var.kms_key_arn
+  }
+}
+
+# The address that e-mails come from; somebody has to follow the link that SES sends there.
+resource "aws_ses_email_identity" "upload_validate" {
+  count = var.upload_validate_enabled && var.upload_validate_ses_identity_enabled ? 1 : 0
+
+  email = local.upload_validate_sender
+}
+
+# S3 forgets a notification that its target did not take; the queue keeps it until it is done, and lets a set settle.
+module "upload_validate_queue" {
+  source = "./modules/work_queue"
+  count  = var.upload_validate_enabled ? 1 : 0
+
+  name                     = "${var.name_prefix}-upload-validate"
+  partition                = local.partition
+  region                   = local.region
+  account_id               = local.account_id
+  function_timeout_seconds = var.upload_validate_timeout_seconds
+  delay_seconds            = var.upload_validate_settle_seconds
+  sender                   = { service = "s3.amazonaws.com", source_arn = local.upload_validate_upload_arn }
+  kms_key_arn              = var.kms_key_arn
+  alarm_topic_arn          = var.alarm_topic_arn
+}
+
+# Every way in which an object comes to be: put, posted, copied, completed.
+resource "aws_s3_bucket_notification" "upload_validate" {
+  count = var.upload_validate_enabled && var.upload_validate_manage_notification ? 1 : 0
+
+  bucket = var.upload_validate_upload_bucket == null ? module.upload_validate_bucket["uploads"].name : var.upload_validate_upload_bucket
+
+  queue {
+    id        = "${var.name_prefix}-upload-validate"
+    queue_arn = module.upload_validate_queue[0].arn
+    events    = ["s3:ObjectCreated:*"]
+  }
+}
+
+# The function that checks, publishes and tells.
+module "upload_validate" {
+  source = "./modules/lambda_task"
+  count  = var.upload_validate_enabled ? 1 : 0
+
+  name                  = "${var.name_prefix}-upload-validate"
+  description           = "Checks uploaded file sets, publishes those that are right, and tells people once."
+  handler               = "tasks.upload_validate.handler.handler"
+  package               = local.packages["upload_validate"]
+  defaults              = local.function_defaults
+  region                = local.region
+  memory_mb             = var.upload_validate_memory_mb
+  timeout_seconds       = var.upload_validate_timeout_seconds
+  reserved_concurrency  = var.upload_validate_reserved_concurrency
+  dead_letter_queue_arn = module.upload_validate_queue[0].dead_letter_queue_arn
+
+  queue = {
+    arn                 = module.upload_validate_queue[0].arn
+    batch_size          = var.upload_validate_batch_size
+    maximum_concurrency = var.upload_validate_maximum_concurrency
+  }
+
+  environment = {
+    TEMP_BUCKET_NAME       = local.upload_validate_upload_bucket
+    FINAL_BUCKET_NAME      = local.upload_validate_final_bucket
+    QUARANTINE_BUCKET_NAME = local.upload_validate_quarantine_bucket == null ? "" : local.upload_validate_quarantine_bucket
+    OUTCOMES_TABLE         = aws_dynamodb_table.upload_validate[0].name
+    PROFILE                = var.upload_validate_profile
+    TABLE_SCHEMA           = var.upload_validate_table_schema
+    ERROR_LIMIT            = tostring(var.upload_validate_error_limit)
+    GITHUB_REPO            = var.upload_validate_github_repo
+    GITHUB_API_URL         = var.upload_validate_github_api_url
+    GITHUB_API_KEY         = var.upload_validate_github_key_name == null ? "" : var.upload_validate_github_key_name
+    COUNCIL_API_URL        = var.upload_validate_council_api_url
+    WDIV_WEBHOOK_URL       = var.upload_validate_webhook_url
+    WDIV_API_KEY           = var.upload_validate_webhook_key_name == null ? "" : var.upload_validate_webhook_key_name
+    ERROR_REPORT_EMAIL     = var.upload_validate_error_report_email == null ? "" : var.upload_validate_error_report_email
+    SENDER_EMAIL           = local.upload_validate_sender
+    SENTRY_DSN             = var.upload_validate_sentry_dsn_name == null ? "" : var.upload_validate_sentry_dsn_name
+    DEAD_LETTER_QUEUE      = module.upload_validate_queue[0].dead_letter_queue_url
+    MAX_RECEIVES           = tostring(module.upload_validate_queue[0].max_receive_count)
+    LOGGING_LEVEL          = var.logging_level
+  }
+
+  # ListBucket is how a set is found; it also makes S3 answer 404 for a key that is not there, and not 403.
+  permissions = merge(
+    {
+      FindObjects = {
+        actions   = ["s3:ListBucket"]
+        resources = concat([local.upload_validate_upload_arn], local.upload_validate_written_arns)
+      }
+      ReadUploads = {
+        actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+        resources = ["${local.upload_validate_upload_arn}/*"]
+      }
+      CompareAndPublish = {
+        actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+        resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
+      }
+      RememberOutcomes = {
+        actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources = [local.upload_validate_table_arn]
+      }
+    },
+    length(local.upload_validate_identities) == 0 ? {} : { SendMail = {
+      actions   = ["ses:SendEmail"]
+      resources = [for identity in local.upload_validate_identities : "arn:${local.partition}:ses:${local.region}:${local.account_id}:identity/${identity}"]
+    } },
+    length(local.upload_validate_parameters) == 0 ? {} : { ReadParameters = {
+      actions   = ["ssm:GetParameter"]
+      resources = [for name in local.upload_validate_parameters : "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter/${name}"]
+    } },
+    length(local.upload_validate_secrets) == 0 ? {} : { ReadSecrets = {
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [for name in local.upload_validate_secrets : "arn:${local.partition}:secretsmanager:${local.region}:${local.account_id}:secret:${name}-??????"]
+    } },
+    length(local.upload_validate_schema_arn) == 0 ? {} : { ReadTableSchema = {
+      actions   = ["s3:GetObject"]
+      resources = local.upload_validate_schema_arn
+    } },
+  )
+}
+
+# Lambda's own error count does not see a set that failed in a batch whose others went well; this metric does.
+resource "aws_cloudwatch_metric_alarm" "upload_validate_failed" {
+  count = var.upload_validate_enabled ? 1 : 0
+
+  alarm_name          = "${var.name_prefix}-upload-validate-failed-sets"
+  alarm_description   = "Sets could not be judged, or somebody could not be told: the log lines say which and why; what may still succeed is tried again."
+  namespace           = "BucketBrigade"
+  metric_name         = "Failed"
+  dimensions          = { service = "upload_validate" }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = compact([var.alarm_topic_arn])
+  ok_actions          = compact([var.alarm_topic_arn])
+}

@@ -1,0 +1,242 @@
+import json
+import logging
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from types import SimpleNamespace
+
+import pytest
+import responses
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from tasks.upload_validate import handler as handler_module
+from tasks.upload_validate.profile_files import load_profile
+from tests.conftest import REGION, client_of_the_tests
+from tests.support.events import s3_event, s3_record
+
+UPLOADS, FINAL, QUARANTINE = "uploads", "published", "quarantine"
+REPOSITORY, WEBHOOK = "octocat/imports", "https://wdiv.example/hook"
+COUNCILS = "https://councils.example/api"
+GITHUB = "https://api.github.com"
+PREFIX = "E07000223/2025-05-01/2025-03-02T10:00:00Z/"
+
+ENVIRONMENT = {
+    "TEMP_BUCKET_NAME": UPLOADS,
+    "FINAL_BUCKET_NAME": FINAL,
+    "OUTCOMES_TABLE": "outcomes",
+    "GITHUB_REPO": REPOSITORY,
+    "GITHUB_API_KEY": "github-key",
+    "WDIV_WEBHOOK_URL": WEBHOOK,
+    "WDIV_API_KEY": "wdiv-key",
+    "COUNCIL_API_URL": COUNCILS,
+    "ERROR_REPORT_EMAIL": "data@example.org",
+    "SENDER_EMAIL": "robot@example.org",
+}
+
+
+def csv_of(rows=60, *, header="houseid,street,postcode", width=3, line_end="\n"):
+    """A sound table of more than a kilobyte."""
+    lines = [header] + [",".join([f"{row} High Street"] * width) for row in range(rows)]
+    return (line_end.join(lines) + line_end).encode()
+
+
+def polling_stations():
+    return load_profile("polling-stations", "", None)
+
+
+@pytest.fixture(scope="session", name="profile")
+def profile_polling_stations():
+    return polling_stations()
+
+
+@dataclass
+class Outside:  # pylint: disable=too-many-instance-attributes
+    """GitHub, the councils' look-up and the webhook, as far as this task sees them.
+
+    Attributes:
+        issues: those of the repository, as GitHub shows them.
+        hooks: what the webhook got: (headers, report).
+        calls: (method, path) of each call that was answered.
+        after: called with the name of each effect as soon as it has happened, before it is answered.
+    """
+
+    issues: list = field(default_factory=list)
+    comments: dict = field(default_factory=dict)
+    hooks: list = field(default_factory=list)
+    calls: list = field(default_factory=list)
+    council: tuple = (200, {"name": "Adur District Council"})
+    after: object = lambda _: None
+    faults: list = field(default_factory=list)
+    page_size: int = 100
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def comments_of(self, number):
+        return [one["body"] for one in self.comments.get(number, [])]
+
+    def open_issue(self, title, body="", **about):
+        number = len(self.issues) + 1
+        url = f"https://github.com/{REPOSITORY}/issues/{number}"
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        issue = {"number": number, "title": title, "body": body, "state": "open", "html_url": url, "comments": 0,
+                 "labels": [], "updated_at": now, **about}
+        self.issues.append(issue)
+        return issue
+
+    def answer(self, request):
+        self.calls.append((request.method, request.path_url.partition("?")[0]))
+        for fault in self.faults:
+            if fault[0] in f"{request.method} {request.url}":
+                self.faults.remove(fault)
+                if isinstance(fault[1], Exception):
+                    if len(fault) > 2:
+                        self._act(request)
+                    raise fault[1]
+                return fault[1]
+        return self._act(request)
+
+    def _act(self, request):
+        path = request.path_url.partition("?")[0]
+        if request.url.startswith(COUNCILS):
+            return self.council[0], {}, json.dumps(self.council[1])
+        if request.url.startswith(WEBHOOK):
+            self.hooks.append((dict(request.headers), json.loads(request.body)))
+            self.after("webhook")
+            return 200, {}, "{}"
+        assert request.headers["Authorization"] == "Bearer github-key"
+        if request.method == "GET":
+            return self._list(path, request)
+        body = json.loads(request.body)
+        if path.endswith("/comments"):
+            number = int(path.split("/")[-2])
+            self.comments.setdefault(number, []).append({"body": body["body"]})
+            self.issues[number - 1]["comments"] += 1
+            self.after("issue")
+            return 201, {}, json.dumps({"html_url": f"{self.issues[number - 1]['html_url']}#issuecomment-1"})
+        issue = self.open_issue(body["title"], body["body"], labels=[{"name": name} for name in body["labels"]])
+        self.after("issue")
+        return 201, {}, json.dumps(issue)
+
+    def _list(self, path, request):
+        if path.endswith("/comments"):
+            found = self.comments.get(int(path.split("/")[-2]), [])
+        else:
+            found = [one for one in self.issues if one["state"] == request.params["state"]]
+            found = [one for one in found if one["updated_at"] >= request.params.get("since", "")]
+        page = int(request.params.get("page", 1))
+        shown = found[(page - 1) * self.page_size : page * self.page_size]
+        headers = {}
+        if page * self.page_size < len(found):
+            following = re.sub(r"&page=\d+", "", request.url) + f"&page={page + 1}"
+            headers["Link"] = f'<{following}>; rel="next"'
+        return 200, headers, json.dumps(shown)
+
+
+@pytest.fixture(name="outside")
+def services_outside():
+    there = Outside()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        for method in ("GET", "POST"):
+            for url in (GITHUB, COUNCILS, WEBHOOK):
+                mock.add_callback(method, re.compile(re.escape(url) + ".*"), there.answer)
+        yield there
+
+
+@pytest.fixture(name="stage")
+def everything_of_aws(aws, s3, monkeypatch):  # pylint: disable=unused-argument
+    for bucket in (UPLOADS, FINAL, QUARANTINE):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client_of_the_tests("dynamodb", REGION).create_table(
+        TableName="outcomes",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client_of_the_tests("ses", REGION).verify_email_identity(EmailAddress="robot@example.org")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    forget_container()
+    yield
+    forget_container()
+
+
+def forget_container():
+    handler_module.container.cache_clear()
+    handler_module.client.cache_clear()
+    logger = logging.getLogger("upload_validate")
+    logger.handlers.clear()
+    logger.init, logger.powertools_handler = False, None
+
+
+def mails():
+    return ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+
+
+class Killed(BaseException):
+    """The container is gone: nothing after this runs, and nobody cleans up."""
+
+
+@dataclass
+class Context:
+    """Lambda's context object, as far as it is used."""
+
+    milliseconds: int = 60_000
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self):
+        return self.milliseconds
+
+
+def time_passes():
+    """Every invocation that was under way is over, as it is when SQS hands its messages out again."""
+    dynamodb = client_of_the_tests("dynamodb", REGION)
+    for item in dynamodb.scan(TableName="outcomes")["Items"]:
+        ends = int(item.get("in_progress_expiration", {}).get("N", "0"))
+        # Fifteen minutes and not a year.
+        if 0 < ends < datetime.now().timestamp() * 1000 + 900_000:
+            dynamodb.update_item(
+                TableName="outcomes",
+                Key={"id": item["id"]},
+                UpdateExpression="SET in_progress_expiration = :past",
+                ExpressionAttributeValues={":past": {"N": "1"}},
+            )
+
+
+@pytest.fixture
+def task(stage, outside, s3):  # pylint: disable=unused-argument
+    """Uploads, and has the handler told of it."""
+
+    def put(name, body=None, prefix=PREFIX):
+        s3.put_object(Bucket=UPLOADS, Key=prefix + name, Body=csv_of() if body is None else body)
+        return prefix + name
+
+    def event_of(*keys):
+        return s3_event(*(s3_record(UPLOADS, key, name="ObjectCreated:Put") for key in keys))
+
+    def run(*keys, context=None):
+        return handler_module.handler(event_of(*keys), context or Context())
+
+    def published(bucket=FINAL):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+    def report(prefix=PREFIX, bucket=FINAL):
+        return json.loads(s3.get_object(Bucket=bucket, Key=f"{prefix}report.json")["Body"].read())
+
+    return SimpleNamespace(put=put, event_of=event_of, run=run, published=published, report=report, outside=outside)
+
+
+@contextmanager
+def killed_after(effect, outside):
+    """Kills the container as soon as the webhook or GitHub has heard."""
+
+    def kill(name):
+        if name == effect:
+            outside.after = lambda _: None
+            raise Killed(effect)
+
+    outside.after = kill
+    yield
+    outside.after = lambda _: None

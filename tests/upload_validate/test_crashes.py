@@ -1,0 +1,233 @@
+"""I5: what people see happens once, whatever is delivered twice and wherever a container is killed."""
+
+import random
+import threading
+
+import pytest
+import requests
+
+from tasks.upload_validate import once
+from tasks.upload_validate.handler import handler
+from tasks.utils.retry import RetryPolicy
+from tests.conftest import REGION, client_of_the_tests
+from tests.support.events import sqs_event
+from tests.upload_validate.conftest import (
+    GITHUB,
+    PREFIX,
+    QUARANTINE,
+    WEBHOOK,
+    Context,
+    Killed,
+    csv_of,
+    forget_container,
+    mails,
+    time_passes,
+)
+
+SHORT = csv_of() + b"short\n"
+WRITES = ("s3.CopyObject", "s3.PutObject", "ses.SendEmail")
+
+
+@pytest.fixture(name="effects")
+def effects_outside(task, aws, monkeypatch):
+    """Kills the container right after the n-th effect that is seen outside: a write to S3, a mail, a call."""
+
+    class Effects:  # pylint: disable=too-few-public-methods
+        def __init__(self):
+            self.seen = []
+            self.kill_after = None
+
+        def note(self, name):
+            self.seen.append(name)
+            if len(self.seen) == self.kill_after:
+                raise Killed(name)
+
+    there = Effects()
+    # In a container that was killed here, the other messages of the batch go on and wait for the first one's lock.
+    monkeypatch.setattr(once, "PATIENCE", RetryPolicy(tries=1))
+    handlers = {f"after-call.{name}": lambda name=name, **_: there.note(name) for name in WRITES}
+    for event, call in handlers.items():
+        aws.events.register(event, call)
+    task.outside.after = there.note
+    yield there
+    for event, call in handlers.items():
+        aws.events.unregister(event, call)
+
+
+def deliver(task, keys, *, effects, kill_after=None):
+    """Has a container handle a message for each key; returns whether it lived to answer that all is done."""
+    effects.seen, effects.kill_after = [], kill_after
+    try:
+        answer = handler(sqs_event(*map(task.event_of, keys)), Context())
+    except Killed:
+        # The next container knows nothing, and SQS waits until this one's time is over.
+        forget_container()
+        time_passes()
+        return False
+    return answer == {"batchItemFailures": []}
+
+
+def told(task):
+    comments = sum(map(len, task.outside.comments.values()))
+    return len(task.outside.issues), comments, len(mails()), len(task.outside.hooks)
+
+
+def until_done(task, keys, effects):
+    for _ in range(5):
+        if deliver(task, keys, effects=effects):
+            return
+    raise AssertionError("it is never done")
+
+
+@pytest.mark.parametrize("effect", range(1, 7))
+def test_sound_set_is_told_once_whichever_effect_the_container_dies_after(task, effects, effect):
+    keys = [task.put("a.csv"), task.put("b.csv")]
+    assert not deliver(task, keys, effects=effects, kill_after=effect)
+    until_done(task, keys, effects)
+    until_done(task, keys, effects)
+    assert told(task) == (1, 0, 0, 1)
+    assert sorted(task.published()) == [*keys, f"{PREFIX}report.html", f"{PREFIX}report.json"]
+
+
+@pytest.mark.parametrize("effect", range(1, 6))
+def test_wrong_set_is_told_once_whichever_effect_the_container_dies_after(task, effects, effect, monkeypatch):
+    monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)
+    key = task.put("a.csv", SHORT)
+    assert not deliver(task, [key], effects=effects, kill_after=effect)
+    until_done(task, [key], effects)
+    assert told(task) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_containers_killed_at_random_tell_each_outcome_once(task, effects, seed):
+    chance = random.Random(seed)
+    sound, wrong, grown = (f"E0{number}/2025-05-01/1/" for number in range(3))
+    keys = [task.put("a.csv", prefix=sound), task.put("a.csv", SHORT, prefix=wrong), task.put("a.csv", prefix=grown)]
+    until_done(task, [keys[2]], effects)
+    keys[2] = task.put("b.csv", prefix=grown)
+    for _ in range(4):
+        chance.shuffle(keys)
+        deliver(task, keys, effects=effects, kill_after=chance.randint(1, 12))
+    until_done(task, keys, effects)
+    # An issue for each sound set and a comment where it grew; a mail for the wrong one; a call for each of four.
+    assert told(task) == (2, 1, 1, 4)
+    assert len({report["digest"] for _, report in task.outside.hooks}) == 4
+    assert [len(task.report(prefix)["file_set"]) for prefix in (sound, grown)] == [1, 2]
+
+
+def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(task, aws, sqs, monkeypatch):
+    url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
+    monkeypatch.setenv("DEAD_LETTER_QUEUE", url)
+
+    def kill(**_):
+        raise Killed("before it was sent")
+
+    aws.events.register("before-call.ses.SendEmail", kill)
+    event = sqs_event(task.event_of(task.put("a.csv", SHORT)))
+    with pytest.raises(Killed):
+        handler(event, Context())
+    aws.events.unregister("before-call.ses.SendEmail", kill)
+    forget_container()
+    time_passes()
+    # Nobody can know whether it was sent. The others are told, and a person is asked to look.
+    assert handler(event, Context()) == {"batchItemFailures": []}
+    assert told(task) == (0, 0, 0, 1)
+    (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert message["MessageAttributes"]["Reason"]["StringValue"] == (
+        "email: it may or may not have been done, and is not tried again "
+        "(an earlier try was cut off in the middle of it)"
+    )
+    # Redriven, it is done.
+    assert handler(sqs_event(message["Body"]), Context()) == {"batchItemFailures": []}
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)
+    assert told(task) == (0, 0, 0, 1)
+
+
+def test_call_whose_answer_was_lost_is_not_made_twice(task):
+    task.outside.faults.append((f"POST {WEBHOOK}", requests.ReadTimeout(), "it was heard"))
+    key = task.put("a.csv")
+    event = sqs_event(task.event_of(key))
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert handler(event, Context()) == {"batchItemFailures": []}
+    assert told(task) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("fault", ["answer lost", "gateway", "refused"])
+def test_issue_is_raised_once_though_github_answers_badly(task, fault, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    faults = {
+        "answer lost": (f"POST {GITHUB}", requests.ReadTimeout(), "it was heard"),
+        "gateway": (f"POST {GITHUB}", (502, {}, "bad gateway")),
+        "refused": (f"POST {GITHUB}", requests.ConnectTimeout()),
+    }
+    task.outside.faults.append(faults[fault])
+    task.run(task.put("a.csv"))
+    assert told(task) == (1, 0, 0, 1)
+
+
+def test_issue_that_was_closed_before_the_second_delivery_is_not_raised_again(task, effects):
+    keys = [task.put("a.csv")]
+    assert not deliver(task, keys, effects=effects, kill_after=2)
+    assert effects.seen[-1] == "issue"
+    task.outside.issues[0]["state"] = "closed"
+    until_done(task, keys, effects)
+    assert told(task) == (1, 0, 0, 1)
+    assert task.report()["github_issue"] == task.outside.issues[0]["html_url"]
+
+
+def while_it_is_judged(wire, call):
+    """Has `call` called in a thread as soon as the handler copies something, and returns the thread, in a list."""
+    threads = []
+
+    def meanwhile(operation):
+        if operation == "CopyObject" and not threads:
+            threads.append(threading.Thread(target=call))
+            threads[0].start()
+            # The copy goes on when the other one has found that somebody is at it already.
+            assert waiting.wait(10)
+
+    waiting = threading.Event()
+    wire.before.append(meanwhile)
+    return threads, waiting
+
+
+def test_invocation_waits_for_another_one_on_the_same_set(task, wire, monkeypatch):
+    key = task.put("a.csv")
+    answers = []
+    threads, waiting = while_it_is_judged(wire, lambda: answers.append(task.run(key)))
+    over = threading.Event()
+    monkeypatch.setattr(once.time, "sleep", lambda _: (waiting.set(), over.wait(10)))
+    answers.append(task.run(key))
+    over.set()
+    threads[0].join()
+    assert [answer["sets"][0]["outcome"] for answer in answers] == ["published"] * 2
+    assert told(task) == (1, 0, 0, 1)
+
+
+def test_set_that_another_invocation_goes_on_judging_comes_back(task, wire):
+    key = task.put("a.csv")
+    answers = []
+
+    def meanwhile():
+        # Less than a second is left, which is less than the shortest wait.
+        answers.append(handler(sqs_event(task.event_of(key)), Context(milliseconds=5_900)))
+        waiting.set()
+
+    threads, waiting = while_it_is_judged(wire, meanwhile)
+    assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": []}
+    threads[0].join()
+    assert answers == [{"batchItemFailures": [{"itemIdentifier": "message-0"}]}]
+    assert told(task) == (1, 0, 0, 1)
+
+
+def test_memory_that_fails_hands_the_message_back(task):
+    client_of_the_tests("dynamodb", REGION).delete_table(TableName="outcomes")
+    event = sqs_event(task.event_of(task.put("a.csv")))
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert told(task) == (0, 0, 0, 0)
+
+
+def test_time_that_is_over_hands_the_message_back_untouched(task):
+    event = sqs_event(task.event_of(task.put("a.csv")))
+    assert handler(event, Context(milliseconds=4_000)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert told(task) == (0, 0, 0, 0)

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+
+from tasks.upload_validate.errors import KeyUnavailableError
+from tasks.upload_validate.keys import KeyRing
+from tests.conftest import REGION, client_of_the_tests
+
+
+@pytest.fixture(name="ssm")
+def parameter_store(aws):  # pylint: disable=unused-argument
+    return client_of_the_tests("ssm", REGION)
+
+
+@pytest.fixture(name="secrets")
+def secrets_manager(aws):  # pylint: disable=unused-argument
+    return client_of_the_tests("secretsmanager", REGION)
+
+
+@pytest.fixture(name="ring")
+def key_ring(ssm, secrets):
+    return KeyRing(lambda: ssm, lambda: secrets)
+
+
+def refuse():
+    raise AssertionError("no client is needed")
+
+
+def test_key_that_is_given_itself_needs_no_service():
+    ring = KeyRing(refuse, refuse)
+    assert ring.key("ghp_1234").value() == "ghp_1234"
+    assert ring.key("") is None
+
+
+def test_key_is_not_shown():
+    assert "ghp_1234" not in repr(KeyRing(refuse, refuse).key("ghp_1234"))
+
+
+def test_key_is_read_from_the_parameter_store(ring, ssm):
+    ssm.put_parameter(Name="/github/key", Value="one\n", Type="SecureString")
+    ssm.put_parameter(Name="plain", Value="two", Type="String")
+    arn = ssm.get_parameter(Name="/github/key")["Parameter"]["ARN"]
+    assert [ring.key(name).value() for name in ("/github/key", "ssm:/github/key", "ssm:plain", arn)] == [
+        "one", "one", "two", "one",
+    ]
+
+
+def test_key_is_read_from_secrets_manager(ring, secrets):
+    arn = secrets.create_secret(Name="wdiv", SecretString=json.dumps({"token": "three"}))["ARN"]
+    secrets.create_secret(Name="whole", SecretString="four")
+    names = ("secretsmanager:wdiv#token", f"{arn}#token", "secretsmanager:whole")
+    assert [ring.key(name).value() for name in names] == ["three", "three", "four"]
+
+
+def test_key_is_remembered_until_it_is_asked_for_anew(ring, ssm):
+    ssm.put_parameter(Name="/key", Value="old", Type="SecureString")
+    key = ring.key("/key")
+    assert key.value() == "old"
+    ssm.put_parameter(Name="/key", Value="new", Type="SecureString", Overwrite=True)
+    assert key.value() == "old"
+    assert key.value(refresh=True) == "new"
+
+
+@pytest.mark.parametrize("name", ["/none", "secretsmanager:none"])
+def test_entry_that_is_not_there_may_be_there_later(ring, name):
+    with pytest.raises(KeyUnavailableError, match=f"the entry {name} cannot be read") as raised:
+        ring.key(name).value()
+    assert raised.value.transient
+
+
+@pytest.mark.parametrize("content", ["no JSON", '["token"]', "{}"])
+def test_entry_without_the_field_is_told_without_its_content(ring, secrets, content):
+    secrets.create_secret(Name="wdiv", SecretString=content)
+    with pytest.raises(KeyUnavailableError) as raised:
+        ring.key("secretsmanager:wdiv#token").value()
+    assert str(raised.value) == "the entry secretsmanager:wdiv#token is no JSON object with that field"

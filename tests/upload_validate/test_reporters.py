@@ -1,0 +1,302 @@
+"""The world outside behaving badly: time-outs, refusals, limits, and answers that do not come."""
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import sentry_sdk
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
+from tasks.upload_validate.keys import KeyRing
+from tasks.upload_validate.reporters import http as http_module
+from tasks.upload_validate.reporters.council import council_name
+from tasks.upload_validate.reporters.github_issue import GithubIssue
+from tasks.upload_validate.reporters.http import Http
+from tasks.upload_validate.reporters.sentry import Sentry
+from tasks.upload_validate.reporters.ses_email import SesEmail
+from tasks.upload_validate.reporters.webhook import Webhook
+from tasks.upload_validate.texts import Issue, Mail
+from tasks.utils.deadline import Deadline
+from tasks.utils.retry import RetryPolicy
+from tests.conftest import REGION, client_of_the_tests
+from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails
+
+QUICK = Http(RetryPolicy(tries=3))
+KEY = KeyRing(None, None).key("github-key")
+ISSUE = Issue("Import E01-Adur for 2025", "EMS: unknown\nFiles:\n- `a`", ("Data Import", "ready"), "<!-- mark -->")
+
+
+class Server(ThreadingHTTPServer):
+    """Answers with what is next in line, each a status with headers, or a function that does what it likes."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.line, self.heard = [], []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):  # pylint: disable=invalid-name
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.heard.append((self.command, self.path, dict(self.headers), body))
+        answer = self.server.line.pop(0) if self.server.line else (200, {}, b"{}")
+        if callable(answer):
+            answer(self)
+            return
+        status, headers, body = answer
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # pylint: disable=invalid-name
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        pass
+
+
+@pytest.fixture(name="server")
+def local_server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def slept(monkeypatch):
+    waits = []
+    monkeypatch.setattr(http_module.time, "sleep", waits.append)
+    yield waits
+
+
+def test_webhook_gets_the_report_with_its_key(server):
+    assert Webhook(QUICK, server.url, KEY).tell({"digest": "d", "gss": "é"}) == 200
+    ((method, _, headers, body),) = server.heard
+    assert (method, json.loads(body)) == ("POST", {"digest": "d", "gss": "é"})
+    assert headers["Authorization"] == "Token github-key"
+    assert (headers["Content-Type"], headers["Idempotency-Key"]) == ("application/json", "d")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
+def test_call_that_was_not_done_is_repeated(server, status):
+    server.line = [(status, {}, b"later"), (status, {}, b"later")]
+    assert QUICK.send("POST", server.url, json={}).status_code == 200
+    assert len(server.heard) == 3
+
+
+def test_service_that_stays_down_fails_for_now(server):
+    server.line = [(503, {}, b"down")] * 3
+    with pytest.raises(ServiceFailedError, match="503 down") as raised:
+        QUICK.send("POST", server.url, json={})
+    assert (raised.value.transient, len(server.heard)) == (True, 3)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 422, 301, 302])
+def test_call_that_is_refused_is_not_repeated(server, status):
+    server.line = [(status, {"Location": "/elsewhere"}, b"no")]
+    with pytest.raises(RefusedError, match=f"{status} no") as raised:
+        QUICK.send("POST", server.url, json={})
+    assert (raised.value.transient, len(server.heard)) == (False, 1)
+
+
+def test_answer_that_does_not_come_in_time_is_lost_and_not_asked_for_again(server, monkeypatch):
+    monkeypatch.setattr(http_module, "TIMEOUT", (1, 0.05))
+    over = threading.Event()
+    server.line = [lambda _: over.wait(10)]
+    with pytest.raises(AnswerLostError, match="ReadTimeout"):
+        QUICK.send("POST", server.url, json={})
+    over.set()
+    assert len(server.heard) == 1
+
+
+def test_connection_that_breaks_after_a_call_went_out_is_an_answer_lost(server):
+    server.line = [lambda handler: handler.connection.close()]
+    with pytest.raises(AnswerLostError, match="ConnectionError"):
+        QUICK.send("POST", server.url, json={})
+    assert len(server.heard) == 1
+
+
+def test_question_whose_answer_was_lost_is_asked_again(server):
+    server.line = [lambda handler: handler.connection.close()]
+    assert QUICK.send("GET", server.url).status_code == 200
+
+
+def test_server_that_is_not_there_heard_nothing(server):
+    with pytest.raises(ServiceFailedError, match="ConnectionError"):
+        QUICK.send("POST", "http://127.0.0.1:1/hook", json={})
+    assert server.heard == []
+
+
+def test_address_that_is_none_is_refused():
+    with pytest.raises(RefusedError, match="InvalidURL"):
+        QUICK.send("POST", "http://", json={})
+
+
+def test_rate_limits_are_kept(server, monkeypatch):
+    reset = str(int(time.time()) + 30)
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 20))
+    server.line = [
+        (429, {"Retry-After": "7"}, b""),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}, b""),
+        (403, {"Retry-After": date}, b""),
+        (429, {"Retry-After": "soon"}, b""),
+    ]
+    with slept(monkeypatch) as waits:
+        Http(RetryPolicy(tries=5)).send("GET", server.url)
+    assert waits[0] == 7
+    assert 25 < waits[1] <= 30
+    assert 15 < waits[2] <= 20
+    assert waits[3] == 0
+
+
+def test_limit_that_lasts_long_is_left_to_another_delivery(server, monkeypatch):
+    server.line = [(429, {"Retry-After": "3600"}, b"")]
+    with slept(monkeypatch) as waits, pytest.raises(ServiceFailedError):
+        QUICK.send("GET", server.url)
+    assert not waits
+
+
+def test_wait_that_would_end_after_the_deadline_is_not_begun(server, monkeypatch):
+    server.line = [(503, {"Retry-After": "30"}, b"")]
+    with slept(monkeypatch) as waits, pytest.raises(ServiceFailedError):
+        Http(RetryPolicy(tries=3), Deadline(time.monotonic() + 10)).send("GET", server.url)
+    assert not waits
+
+
+class Renewed:  # pylint: disable=too-few-public-methods
+    """A key that was changed a moment ago."""
+
+    def value(self, *, refresh=False):
+        return "new" if refresh else "old"
+
+
+def test_key_that_is_refused_is_read_anew_once(server):
+    server.line = [(401, {}, b"old")]
+    assert QUICK.send("GET", server.url, key=Renewed()).status_code == 200
+    assert [headers["Authorization"] for _, _, headers, _ in server.heard] == ["Token old", "Token new"]
+    server.line = [(401, {}, b"no")]
+    with pytest.raises(RefusedError):
+        QUICK.send("GET", server.url, key=KEY)
+
+
+def test_council_is_looked_up_by_its_code_whatever_is_in_it(server):
+    server.line = [(200, {}, b'{"name": "Adur"}')]
+    assert council_name(QUICK, server.url + "/", "E01/../x?y#z") == "Adur"
+    assert server.heard[0][1] == "/hook/E01%2F..%2Fx%3Fy%23z.json"
+
+
+def github(**about):
+    return GithubIssue(QUICK, GITHUB, REPOSITORY, about.get("key", KEY))
+
+
+def test_open_issue_of_the_title_gets_a_comment(outside):
+    outside.page_size = 2
+    for number in range(4):
+        outside.open_issue(f"Another {number}")
+    outside.open_issue(ISSUE.title, pull_request={})
+    outside.open_issue(ISSUE.title, state="closed")
+    there = outside.open_issue(ISSUE.title, html_url=f"https://github.com/{REPOSITORY}/issues/7#top")
+    assert github().tell(ISSUE, since=None) == f"https://github.com/{REPOSITORY}/issues/7"
+    assert outside.comments_of(there["number"]) == [ISSUE.marked_comment]
+    # Told again, as after a crash, it is found among many comments.
+    for number in range(5):
+        outside.comments[7].insert(0, {"body": f"{number}"})
+    assert github().tell(ISSUE, since=None) == f"https://github.com/{REPOSITORY}/issues/7"
+    assert len(outside.comments_of(7)) == 6
+
+
+def test_every_call_to_github_bears_the_key(outside):
+    # Its stand-in refuses any other.
+    github().tell(ISSUE, since=None)
+    assert [method for method, _ in outside.calls] == ["GET", "POST"]
+    assert outside.issues[0]["body"] == ISSUE.marked_body
+
+
+MAIL = Mail("subject", "text", "<p>html</p>")
+
+
+class Ses:
+    """Answers with what is next in line."""
+
+    def __init__(self, *line):
+        self.line = list(line)
+
+    def __call__(self):
+        return self
+
+    def send_email(self, **_):
+        answer = self.line.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"MessageId": answer}
+
+
+def refusal(code, status=400):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "SendEmail")
+
+
+def mail_with(*line):
+    return SesEmail(Ses(*line), "from@example.org", "to@example.org", RetryPolicy(tries=3)).tell(MAIL)
+
+
+def test_mail_goes_out_in_both_forms(aws):  # pylint: disable=unused-argument
+    ses = client_of_the_tests("ses", REGION)
+    ses.verify_email_identity(EmailAddress="from@example.org")
+    SesEmail(lambda: ses, "from@example.org", "to@example.org").tell(MAIL)
+    assert [(mail.subject, mail.body) for mail in mails()] == [("subject", "<p>html</p>")]
+
+
+def test_mail_that_was_not_taken_is_sent_again():
+    unsent = ConnectTimeoutError(endpoint_url="https://ses")
+    assert mail_with(refusal("Throttling"), unsent, "id") == "id"
+    with pytest.raises(ServiceFailedError):
+        mail_with(*[refusal("InternalFailure", 500)] * 3)
+
+
+def test_mail_that_is_refused_or_may_be_out_is_not_sent_again():
+    with pytest.raises(RefusedError):
+        mail_with(refusal("MessageRejected"))
+    with pytest.raises(AnswerLostError):
+        mail_with(ReadTimeoutError(endpoint_url="https://ses"))
+
+
+def test_error_is_told_to_sentry_without_the_values_of_variables():
+    sent = []
+
+    class Transport(sentry_sdk.transport.Transport):
+        def capture_envelope(self, envelope):
+            sent.append(envelope)
+
+    sentry = Sentry("https://key@sentry.example/1", transport=Transport)
+    try:
+        secret = "hidden".upper()
+        raise ValueError(f"odd {len(secret)}")
+    except ValueError as error:
+        sentry.tell(error)
+    sentry.flush()
+    # Without a DSN again, and without the integrations that would stay in this process for other tests.
+    sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
+    ((item,),) = [envelope.items for envelope in sent]
+    event = item.get_event()
+    assert event["exception"]["values"][0]["value"] == "odd 6"
+    assert "HIDDEN" not in json.dumps(event, default=str)
+
+
+def test_without_a_dsn_nothing_is_told():
+    sentry = Sentry("")
+    sentry.tell(ValueError())
+    sentry.flush()

@@ -1,0 +1,65 @@
+import pytest
+
+from tasks.upload_validate.settings import Settings
+from tests.support.refusals import refusal_of
+
+REQUIRED = {
+    "TEMP_BUCKET_NAME": "uploads",
+    "FINAL_BUCKET_NAME": "published",
+    "GITHUB_REPO": "octocat/imports",
+    "WDIV_WEBHOOK_URL": "https://example.org/hook",
+    "OUTCOMES_TABLE": "outcomes",
+}
+
+
+def test_settings_that_are_not_set_have_their_documented_defaults():
+    settings = Settings.read(REQUIRED)
+    assert settings.profile == "polling-stations"
+    assert settings.error_limit == 50
+    assert settings.github_api_url == "https://api.github.com"
+    assert settings.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
+    assert settings.logging_level == "INFO"
+    assert settings.max_receives is None
+    unset = ("quarantine_bucket", "table_schema", "github_key", "webhook_key", "error_report_email", "sender_email",
+             "sentry_dsn", "dead_letter_queue")
+    assert {getattr(settings, name) for name in unset} == {""}
+
+
+def test_mails_come_from_whom_they_go_to_unless_a_sender_is_set():
+    assert Settings.read({**REQUIRED, "ERROR_REPORT_EMAIL": "a@b.org"}).sender_email == "a@b.org"
+
+
+def test_keys_are_not_shown_with_the_settings():
+    secrets = {"GITHUB_API_KEY": "secret-1", "WDIV_API_KEY": "secret-2", "SENTRY_DSN": "https://secret-3@x/1"}
+    settings = Settings.read({**REQUIRED, **secrets})
+    assert (settings.github_key, settings.webhook_key) == ("secret-1", "secret-2")
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_setting_that_is_missing_is_named(missing):
+    assert refusal_of(Settings, {**REQUIRED, missing: ""}).startswith(f"{missing} is not set: ")
+
+
+def test_all_that_are_missing_are_named_at_once():
+    said = refusal_of(Settings, {})
+    assert all(f"{name} is not set" in said for name in REQUIRED)
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("GITHUB_REPO", "imports", "GITHUB_REPO is 'imports': it should be owner/name"),
+        ("GITHUB_REPO", "a/b/../c", "GITHUB_REPO is 'a/b/../c'"),
+        ("WDIV_WEBHOOK_URL", "example.org", "WDIV_WEBHOOK_URL is 'example.org': it should be an address such as"),
+        ("COUNCIL_API_URL", "ftp://x", "COUNCIL_API_URL is 'ftp://x'"),
+        ("GITHUB_API_URL", "x", "GITHUB_API_URL is 'x'"),
+        ("ERROR_REPORT_EMAIL", "nobody", "ERROR_REPORT_EMAIL is 'nobody': it should be an e-mail address"),
+        ("ERROR_LIMIT", "0", "ERROR_LIMIT is '0': it should be a whole number from 1 to 1000"),
+        ("FINAL_BUCKET_NAME", "uploads", "FINAL_BUCKET_NAME is TEMP_BUCKET_NAME too"),
+        ("QUARANTINE_BUCKET_NAME", "uploads", "QUARANTINE_BUCKET_NAME is TEMP_BUCKET_NAME too"),
+        ("QUARANTINE_BUCKET_NAME", "published", "QUARANTINE_BUCKET_NAME is FINAL_BUCKET_NAME too"),
+    ],
+)
+def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):
+    assert said in refusal_of(Settings, {**REQUIRED, name: value})

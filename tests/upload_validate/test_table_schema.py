@@ -1,0 +1,213 @@
+"""The profile table-schema: the Frictionless standards, as far as the descriptor of a table asks for them."""
+
+import json
+
+import pytest
+
+from tasks.upload_validate import table_schema
+from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.profile import read_profile
+from tasks.upload_validate.profile_files import load_profile
+from tasks.utils.errors import SettingsError
+
+
+def profile_for(schema):
+    return load_profile("table-schema", "s3://schemas/stations.json", lambda address: dumped(address, schema))
+
+
+def dumped(address, schema):
+    assert (address.bucket, address.key) == ("schemas", "stations.json")
+    return json.dumps(schema).encode()
+
+
+def told(schema, content, *, key="set/a.csv"):
+    content = content if isinstance(content, bytes) else content.encode()
+    found = check_file(key, len(content), [content], profile=profile_for(schema), limit=50)
+    return [problem.text for problem in found.problems]
+
+
+def field(kind, /, **about):
+    constraints = {name: about.pop(name) for name in list(about) if name in CONSTRAINTS}
+    return {"fields": [{"name": "id"}, {"name": "x", "type": kind, **about, "constraints": constraints}]}
+
+
+CONSTRAINTS = ("required", "unique", "minLength", "maxLength", "minimum", "maximum", "pattern", "enum")
+
+STATIONS = {
+    "fields": [
+        {"name": "code", "type": "string", "constraints": {"required": True, "unique": True, "pattern": "[A-Z]\\d+"}},
+        {"name": "name", "constraints": {"minLength": 2, "maxLength": 10}},
+        {"name": "places", "type": "integer", "constraints": {"minimum": 1, "maximum": 99}},
+    ]
+}
+
+
+def test_table_that_fits_its_schema_has_nothing_wrong():
+    assert told(STATIONS, "Code,name,places\nA1,Hall,3\nA2,,\n") == []
+
+
+def test_every_cell_that_does_not_fit_is_told():
+    assert told(STATIONS, "code,name,places\n,H,0\nb,Town Hall Annex,100\nA1,Hall,x\nA1,Hall,2,\n") == [
+        'Row 2, column "code" is required and has no value',
+        'Row 2, column "name" is shorter than 2: "H"',
+        'Row 2, column "places" is below 1: "0"',
+        'Row 3, column "code" does not match [A-Z]\\d+: "b"',
+        'Row 3, column "name" is longer than 10: "Town Hall Annex"',
+        'Row 3, column "places" is above 99: "100"',
+        'Row 4, column "places" is not of type integer: "x"',
+        "Row 5 has 4 columns: expected 3",
+        'Row 5, column "code" repeats the value of row 4',
+    ]
+
+
+def test_header_is_held_against_the_schema():
+    assert told(STATIONS, "code,nom\nA1,Hall,3\n") == [
+        'Column 2 is headed "nom": expected "name"', 'Column 3 "places" is missing',
+    ]
+    assert told(STATIONS, "code,name,places,more\nA1,Hall,3\n") == ['Column 4 is not in the schema: "more"']
+
+
+@pytest.mark.parametrize(
+    "kind, about, right, wrong",
+    [
+        ("string", {"format": "email"}, ["a@b.org"], ["a", "a@b", "a @b.org"]),
+        ("string", {"format": "uri"}, ["https://a.org/b"], ["a.org", "http:// a"]),
+        ("string", {"format": "uuid"}, ["123e4567-e89b-12d3-a456-426614174000"], ["123"]),
+        ("string", {"format": "binary"}, ["YWJj"], ["a*b", "é"]),
+        ("integer", {}, ["0", "-12", "+7"], ["1.0", "1_000", "٣", "1e3", " 1", "9" * 5000]),
+        ("integer", {"bareNumber": False}, ["95%", "€ 95", "$-3"], ["€"]),
+        ("number", {}, ["1.5", "-.5", "1e-3", "INF", "NaN"], ["1,5", "one", "1.2.3", "0x1"]),
+        ("number", {"decimalChar": ",", "groupChar": " "}, ["1 000,5", "3"], ["1.5"]),
+        ("boolean", {}, ["true", "0"], ["yes", "TrUe"]),
+        ("boolean", {"trueValues": ["yes"], "falseValues": ["no"]}, ["yes", "no"], ["true"]),
+        ("date", {}, ["2024-02-29"], ["2023-02-29", "29/02/2024", "20240229"]),
+        ("date", {"format": "%d/%m/%Y"}, ["29/02/2024"], ["2024-02-29", "30/02/2024"]),
+        ("time", {}, ["10:00:59"], ["25:00:00", "10:00"]),
+        ("datetime", {}, ["2024-02-29T10:00:00Z", "2024-02-29 10:00:00"], ["2024-02-29", "2024-02-29X10:00:00"]),
+        ("datetime", {"format": "%Y%m%d %H%M"}, ["20240229 1000"], ["20240229"]),
+        ("time", {"format": "%H.%M"}, ["10.30"], ["10:30"]),
+        ("year", {}, ["2024", "-0044"], ["24", "year"]),
+        ("yearmonth", {}, ["2024-12"], ["2024-13", "2024"]),
+        ("duration", {}, ["P1Y2M3DT4H", "PT0.5S"], ["P", "PT", "1Y"]),
+        ("geopoint", {}, ["-0.12, 51.5"], ["181,0", "1", "a,b"]),
+        ("geopoint", {"format": "array"}, ['"[0.1, 51]"'], ['"[1]"', '"[""a"",1]"', "1"]),
+        ("geopoint", {"format": "object"}, ['"{""lon"": 1, ""lat"": 2}"'], ['"{""lon"": 1}"']),
+        ("object", {}, ['"{""a"": 1}"'], ['"[1]"', "{", "[" * 100_000]),
+        ("array", {}, ['"[1]"'], ["{}"]),
+        ("any", {}, ["x"], []),
+        ("integer", {"enum": [1, "2"]}, ["1", "2", "+1"], ["3"]),
+        ("string", {"enum": ["red", "blue"]}, ["red"], ["Red"]),
+        ("date", {"minimum": "2024-01-01", "maximum": "2024-12-31"}, ["2024-06-01"], ["2023-12-31", "2025-01-01"]),
+        ("number", {"minimum": 0}, ["0"], ["-1", "NaN"]),
+    ],
+)
+def test_cell_is_of_its_type_or_told(kind, about, right, wrong):
+    schema = field(kind, **about)
+    for text in right:
+        assert told(schema, f'id\tx\n1\t{text}\n') == [], text
+    for text in wrong:
+        assert len(told(schema, f'id\tx\n1\t{text}\n')) == 1, text
+
+
+def test_missing_values_are_no_values():
+    schema = {**field("integer", required=True), "missingValues": ["", "-", "n/a"]}
+    assert told(schema, "id,x\n1,n/a\n2,-\n3,4\n") == [
+        f'Row {row}, column "x" is required and has no value' for row in (2, 3)
+    ]
+
+
+def test_primary_key_is_what_may_not_occur_twice_together():
+    schema = {**field("string"), "primaryKey": ["id", "x"]}
+    assert told(schema, "id,x\n1,a\n1,b\n2,a\n1,a\n") == ['Row 5, column "id, x" repeats the value of row 2']
+
+
+def test_more_values_than_can_be_remembered_are_not_said_to_be_unique(monkeypatch):
+    monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 3)
+    assert told(field("string", unique=True), "id,x\n" + "".join(f"1,{n}\n" for n in range(9))) == [
+        'Column "x" has more than 3 values: too many to find one twice'
+    ]
+
+
+def test_cell_is_judged_in_the_encoding_that_turns_out_to_be_right():
+    # "é" has one character in UTF-8, and two where a later row shows that the file is not UTF-8.
+    schema = field("string", maxLength=1)
+    rows = "id,x\n1,é\n".encode()
+    assert told(schema, rows) == []
+    assert told(schema, rows + b"2,\xe9\n") == ['Row 2, column "x" is longer than 1: "Ã©"']
+    assert told(field("string", unique=True), "id,x\n1,é\n2,é\n") == [
+        'Row 3, column "x" repeats the value of row 2'
+    ]
+
+
+def test_dialect_of_a_resource_is_kept():
+    resource = {
+        "schema": field("string"),
+        "encoding": "iso-8859-1",
+        "dialect": {"delimiter": ";", "quoteChar": "'", "header": False, "commentChar": "#", "skipInitialSpace": True},
+    }
+    assert told(resource, "# a comment\n1; 'a;b'\n#2\n3\n".encode()) == [
+        "Incomplete file: Expected 2 columns on row 4 found 1"
+    ]
+    assert told({**resource, "encoding": "utf-8"}, "1;\xe9\n".encode("latin-1")) == [
+        "Failed to decode body using any expected encoding"
+    ]
+
+
+def test_header_can_be_told_by_case():
+    schema = {"schema": field("string"), "dialect": {"caseSensitiveHeader": True}}
+    assert told(schema, "id,X\n1,2\n") == ['Column 2 is headed "X": expected "x"']
+
+
+def test_package_names_a_schema_for_each_file():
+    package = {
+        "resources": [
+            {"name": "stations", "path": "data/stations*.csv", "schema": STATIONS},
+            {"name": "other", "path": ["x.csv"], "schema": field("integer")},
+        ]
+    }
+    assert told(package, "code,name,places\nA1,Hall,3\n", key="set/stations-2.csv") == []
+    assert told(package, "id,x\n1,a\n", key="set/x.csv") == ['Row 2, column "x" is not of type integer: "a"']
+    assert told(package, "id,x\n1,a\n", key="set/y.csv") == ["No table of this upload has a file of this name"]
+
+
+@pytest.mark.parametrize(
+    "schema, said",
+    [
+        ([], "TABLE_SCHEMA: the document should be an object and is a list"),
+        ({}, "TABLE_SCHEMA: fields is missing: it should be a list"),
+        ({"fields": []}, "TABLE_SCHEMA: fields is empty"),
+        ({"fields": [1]}, "TABLE_SCHEMA: fields[0] should be an object and is a whole number"),
+        ({"fields": [{"type": "string"}]}, "TABLE_SCHEMA: fields[0].name is missing: it should be a text"),
+        ({"fields": [{"name": "a", "type": "str"}]}, "fields[0].type is 'str' and should be one of string, integer"),
+        ({"fields": [{"name": "a"}, {"name": "a"}]}, "fields names a column twice"),
+        ({"fields": [{"name": "a"}], "primaryKey": "b"}, "primaryKey names 'b', which is no field"),
+        ({"fields": [{"name": "a"}], "foreignKeys": []}, "foreignKeys cannot be judged here"),
+        (field("string", pattern="["), "fields[1].constraints.pattern is not a regular expression"),
+        (field("string", format="mail"), "fields[1].format is 'mail' and should be one of default, email"),
+        (field("date", format="%Q"), "fields[1].format is '%Q' and should be a pattern of strptime"),
+        (field("integer", minLength=1), "fields[1].constraints.minLength does not fit the type integer"),
+        (field("string", minimum=1), "fields[1].constraints.minimum does not fit the type string"),
+        (field("integer", minimum="x"), "fields[1].constraints.minimum holds 'x', which is not of type integer"),
+        (field("string", minLength=-1), "fields[1].constraints.minLength is -1 and should be at least 0"),
+        (field("string", required="yes"), "fields[1].constraints.required should be true or false and is a text"),
+        (field("string", required=1), "fields[1].constraints.required should be true or false and is a whole number"),
+        (field("string", enum=[]), "fields[1].constraints.enum should be a list of values"),
+        (field("integer", enum=["x"]), "fields[1].constraints.enum holds 'x', which is not of type integer"),
+        ({"resources": []}, "TABLE_SCHEMA: resources is empty"),
+        ({"resources": [{"path": "a"}]}, "resources[0].schema is missing: it should be an object"),
+        ({"schema": field("string"), "encoding": "ebcdic"}, "encoding is 'ebcdic'; known are utf-8"),
+        ({"schema": field("string"), "dialect": {"delimiter": ";;"}}, "dialect.delimiter is ';;' and should be one"),
+        ({"schema": field("string"), "dialect": {"header": None}}, "dialect.header should be true or false"),
+    ],
+)
+def test_wrong_schema_is_refused_with_a_sentence_that_names_the_field(schema, said):
+    with pytest.raises(SettingsError) as raised:
+        profile_for(schema)
+    assert said in str(raised.value)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    with pytest.raises(SettingsError) as raised:
+        read_profile({"layout": "{file}"}, name="mine")
+    for field_name in ("layout", "size", "encodings", "delimiters", "words"):
+        assert f"profile mine: {field_name} " in str(raised.value)
