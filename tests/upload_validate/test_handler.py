@@ -488,3 +488,14 @@ def test_table_schema_comes_from_s3(task, s3, monkeypatch):
     assert mails()[0].subject == "Error with data in april"
     assert not any("councils" in path for _, path in task.outside.calls)
     assert task.report("march/")["gss"] == ""
+
+
+@pytest.mark.parametrize("hostile", ['a\n{"level": "INFO"}.csv', "\u2028.csv", "\u202egpj.csv", "\x1b[31mred.csv"])
+@pytest.mark.parametrize("body", [csv_of(), SHORT], ids=["sound", "wrong"])
+def test_hostile_key_is_inert_in_the_log(task, capsys, hostile, body):
+    task.run(task.put(hostile, body))
+    lines = capsys.readouterr().out.splitlines()
+    # Each line is one JSON object in ASCII, without a control character that somebody else chose.
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    said = [json.loads(line) for line in lines]
+    assert [one["set"] for one in said if "set" in one] == [PREFIX]
