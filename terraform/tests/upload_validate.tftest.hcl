@@ -4,6 +4,11 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+mock_provider "aws" {
+  alias  = "destination"
+  source = "./tests/mocks"
+}
+
 variables {
   package_dir                 = "./tests/packages"
   upload_validate_enabled     = true

@@ -55,7 +55,7 @@ def test_hand_picked_keys_arrive_under_their_own_names(arrives, envelope):
         arrives(key, envelope)
 
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 # 100 keys in each of the four envelopes, besides the hand-picked ones.

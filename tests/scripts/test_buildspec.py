@@ -50,9 +50,9 @@ def server_client(server):
 
 @pytest.fixture(scope="module", name="copy")
 def clean_copy(tmp_path_factory):
-    """All that packages are made of and a few tests, with the tools and libraries that are installed here."""
+    """Two tasks and a few tests, with the tools and libraries that are installed here."""
     copy = tmp_path_factory.mktemp("code build") / "src"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*MADE, *NOT_PACKAGED))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*MADE, *NOT_PACKAGED, "upload_validate"))
     for file in ("__init__.py", "scripts/__init__.py", "scripts/conftest.py", FEW_TESTS):
         (copy / "tests" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / "tests" / file, copy / "tests" / file)
