@@ -113,6 +113,15 @@ def test_only_handlers_make_aws_clients_and_none_at_import(module):
 
 
 @every_module
+def test_handler_imports_botocore_before_everything_else_of_ours(module):
+    # A cold start is longer otherwise: docs/decisions.md says why.
+    first = {"handler.py": "tasks.utils.clients", "clients.py": "botocore.config.Config"}.get(module.name)
+    if first:
+        outside = [name for name in imports_of(module) if name.startswith(("tasks.", "botocore."))]
+        assert outside[0] == first
+
+
+@every_module
 def test_only_settings_and_handlers_know_the_environment(module):
     reads = {"os.environ", "os.getenv", "os.environb"}
     found = [ast.unparse(node) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]

@@ -11,17 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
-# Before everything else of ours: the regular expressions that this compiles are compiled at a shallow depth here. Far
-# down in the imports below, CPython 3.13 asks the system for stack and gives it back at each of their calls, and that
-# can be a sixth of a cold start.
-from botocore.config import Config
+# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+from tasks.utils import clients
 
 from tasks.archive_copy import answers
 from tasks.archive_copy.answers import CopyRequestError
 from tasks.archive_copy.archiver import Archiver, first_failure
 from tasks.archive_copy.journal import DEAD_LETTERED, RETRIED, Journal
 from tasks.archive_copy.settings import Settings
-from tasks.utils import clients
 from tasks.utils.batches import DeadLetters, State, work_through
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline
@@ -70,9 +67,7 @@ def container():
 @cache
 def sqs():
     """Returns the container's SQS client, made when the first message has to be dead-lettered."""
-    # What cannot be sent comes back with its message, so a queue that does not answer is given up soon.
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-    return clients.client("sqs", config=config)
+    return clients.client("sqs")
 
 
 def handler(event, context):

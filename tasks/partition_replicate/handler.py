@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
-# Before everything else of ours, so that it is imported at a shallow depth: docs/decisions.md says what that spares.
-from botocore.config import Config
+# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+from tasks.utils import clients
 
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination
@@ -24,7 +24,6 @@ from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order
-from tasks.utils import clients
 from tasks.utils.batches import DeadLetters, State, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
@@ -41,9 +40,6 @@ from tasks.utils.telemetry import Telemetry
 
 # Parts that are under way when time is up still have to arrive: 16 MiB at 1 MiB/s, and the answer.
 RESERVE_SECONDS = 20.0
-
-# Table, secret and queue answer at once; one that does not is given up soon, and the message comes back.
-PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
 # Three attempts within some seconds; what lasts longer comes back with the message.
 POLICY = RetryPolicy(tries=3, delay=0.2, jitter=(0.0, 0.1))
@@ -89,7 +85,7 @@ def worker():
         queue=Queue(sqs, settings.objects_queue),
         replicator=Replicator(
             source=in_order(clients.client("s3", config=client_config(max_pool_connections=connections))),
-            table=Table(clients.client("dynamodb", config=PROMPT), settings.objects_table),
+            table=Table(clients.client("dynamodb"), settings.objects_table),
             bucket=settings.dest_bucket,
             limits=limits,
             policy=POLICY,
@@ -99,7 +95,7 @@ def worker():
             version_deletes=settings.version_deletes,
         ),
         destination=Destination(
-            clients.client("secretsmanager", config=PROMPT),
+            clients.client("secretsmanager"),
             settings.dest_secret,
             lambda credentials: _destination_client(settings, credentials, connections),
         ),
@@ -111,7 +107,7 @@ def worker():
 @cache
 def sqs():
     """Returns the container's SQS client, which most containers of `replicate` never need."""
-    return clients.client("sqs", config=PROMPT)
+    return clients.client("sqs")
 
 
 def _settings(kind):

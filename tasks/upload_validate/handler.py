@@ -10,6 +10,9 @@ import os
 from dataclasses import dataclass
 from functools import cache, partial
 
+# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+from tasks.utils import clients
+
 from tasks.upload_validate.journal import Journal
 from tasks.upload_validate.keys import KeyRing
 from tasks.upload_validate.once import Outcomes
@@ -25,7 +28,7 @@ from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.settings import Settings
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
-from tasks.utils import clients, downloads
+from tasks.utils import downloads
 from tasks.utils.batches import DeadLetters, State, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.events import is_queue_event, object_events
@@ -70,7 +73,7 @@ def container():
 def client(service):
     """Returns the container's client of one service, made when it is first needed."""
     # Retries are counted in one place: by this project's policy for S3 and SES, by botocore for the others.
-    return clients.client(service, config=client_config() if service in ("s3", "ses") else None)
+    return clients.client(service, **({"config": client_config()} if service in ("s3", "ses") else {}))
 
 
 def handler(event, context):

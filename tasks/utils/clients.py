@@ -6,7 +6,12 @@ nothing here uses and which would be a fifth of a cold start.
 
 from functools import cache
 
+# The first of botocore that is imported: docs/decisions.md says why that counts.
+from botocore.config import Config
 import botocore.session
+
+# A queue, a table or a secret answers at once. What does not is given up soon, and the message comes back.
+PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 @cache
@@ -20,6 +25,6 @@ def client(service, **options):
 
     Args:
         service: the service's name as boto3 has it, such as `s3`.
-        options: what `boto3.client` takes, such as `region_name` and `config`.
+        options: what `boto3.client` takes, such as `region_name` and `config`; without a `config` it is `PROMPT`.
     """
-    return session().create_client(service, **options)
+    return session().create_client(service, **{"config": PROMPT, **options})
