@@ -62,7 +62,8 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         """Appends what is new, repairs what is not as it should be, and returns an `Outcome`."""
         self.notes.read()
         # A removal that is known already and an expiry are about what is there, not about what is new.
-        self._make_equal(careful=self.notes.row.removed or self.event.kind is Kind.LIFECYCLE_EXPIRED)
+        row = self.notes.row
+        self._make_equal(careful=row.removed or bool(row.taken_back) or self.event.kind is Kind.LIFECYCLE_EXPIRED)
         while self._follow_up():
             self._make_equal(careful=True)
         self.writer.abandon_upload()
@@ -172,9 +173,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         try:
             self._record(version, made, source)
         except RowChanged:
-            # Somebody else was faster. Unless this very write was taken for what it is of, it is one too many.
-            if self.notes.made_from(version.id) != made:
-                self.writer.remove(made.version)
+            # Somebody else was faster, and perhaps took this very write for the one of this version, or of the next.
+            while made not in self.notes.read_all().values() and not self._take_back(made.version):
+                pass
             raise
         self.action = action
         self.carried += 1
@@ -211,6 +212,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
     def _is_in_order(self):
         """Looks at both sides, and does the next thing that has to be done; returns True where there is none."""
         made = self.notes.read_all()
+        if self.notes.row.taken_back:
+            self._finish_taking_back()
+            return False
         known = {one.version: version for version, one in made.items() if one}
         mirrored, strangers = _until_known(versions_of(self.writer.writing, self.writer.address), known)
         self.top = Made(mirrored.id, mirrored.etag) if mirrored else NOTHING_THERE
@@ -235,7 +239,8 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             if new and not (new[0].is_marker and self._is_to_be_skipped(new[0])) and self._adopt(new[0], stranger):
                 del new[0]
             elif self._is_one_too_many(stranger, new, made):
-                self.writer.remove(stranger.id)
+                if not self._take_back(stranger.id):
+                    return True
             else:
                 continue
             changed = True
@@ -251,6 +256,25 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         mine = look(self.writer.writing, self._mine(stranger.id)) if alike else None
         others = (look(self.writer.writing, self._mine(version)) for version in alike)
         return any(mine.found and other.found and mine.headers == other.headers for other in others)
+
+    def _take_back(self, version):
+        """Removes a version that nobody wrote down; returns whether that still holds.
+
+        Another worker may be about to write down what it is. One of the two changes the row first, and the other one
+        looks again; whoever reads the row from then on removes the version before anything else.
+        """
+        if self.notes.row.taken_back:
+            self._finish_taking_back()
+        try:
+            self.notes.remember(taken_back=version, must=True)
+        except RowChanged:
+            return False
+        self._finish_taking_back()
+        return True
+
+    def _finish_taking_back(self):
+        self.writer.remove(self.notes.row.taken_back)
+        self.notes.remember(taken_back="")
 
     def _adopt(self, version, stranger):
         if version.is_marker or stranger.is_marker:

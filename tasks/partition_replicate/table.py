@@ -70,6 +70,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
         dest_version: the version that the destination gave it, or "".
         skipped: the source's version was left out on purpose: a delete marker, as a rule.
         removed: an event told that the source was removed, and that was mirrored.
+        taken_back: a version of the destination that is one too many and is being removed, or "".
         sequencer: the highest of the events handled, or "".
         upload: an `Upload` under way, or None.
     """
@@ -81,6 +82,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
     dest_version: str = ""
     skipped: bool = False
     removed: bool = False
+    taken_back: str = ""
     sequencer: str = ""
     upload: Upload | None = None
 
@@ -103,7 +105,11 @@ class Table:
         return _row(answer["Item"]) if "Item" in answer else Row()
 
     def get_all(self, key):
-        """Returns the `Row` of a key, and the `Made` of each version that was mirrored, None where it was skipped."""
+        """Returns the `Row` of a key, and the `Made` of each version that was mirrored, None where it was skipped.
+
+        The row is the first item of the answer, so what a transaction wrote meanwhile makes it out of date, never newer
+        than the others.
+        """
         row, made, start = Row(), {}, {}
         while True:
             answer = self._call(
@@ -224,6 +230,7 @@ def _attributes(row):
         "DestETag": row.dest_etag,
         "SourceVersionId": row.source_version,
         "DestVersionId": row.dest_version,
+        "TakenBackVersionId": row.taken_back,
         "Sequencer": row.sequencer,
     }
     item = {"Revision": {"N": str(row.revision)}, **{name: {"S": text} for name, text in texts.items() if text}}
@@ -257,6 +264,7 @@ def _row(item):
         dest_version=text("DestVersionId"),
         skipped=item.get("Skipped", {}).get("BOOL", False),
         removed=item.get("Removed", {}).get("BOOL", False),
+        taken_back=text("TakenBackVersionId"),
         sequencer=text("Sequencer"),
         upload=upload,
     )

@@ -374,6 +374,83 @@ def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
     assert world.head("a.txt")["Metadata"] == {"of": "second"}
 
 
+def test_delete_marker_that_another_worker_took_for_the_next_one_stays(world, wire):
+    world.replicate(world.put("a.txt", b"1"))
+    world.replicate(world.delete("a.txt"))
+    second, third = world.delete("a.txt"), None
+    wire.sent.clear()
+
+    def overtake(operation):
+        if operation == "DeleteObject":
+            wire.before.clear()
+            assert world.replicate(second) == []
+
+    def overtake_again(**_):
+        nonlocal third
+        if wire.count("DeleteObject") == 2 and not third:
+            # Two markers were made of the second one, and one of them is written down.
+            third = world.delete("a.txt")
+            assert world.replicate(third, world.put("a.txt", b"2")) == []
+
+    wire.before.append(overtake)
+    worker = handler_module.worker()
+    worker.replicator.table.dynamodb.meta.events.register("before-send.dynamodb.TransactWriteItems", overtake_again)
+    assert world.replicate(second) == []
+    assert history(MIRROR) == history(SOURCE) == [b"1", DELETED, DELETED, DELETED, b"2"]
+    assert made_from(world, version_of(second)) != made_from(world, version_of(third))
+
+
+@pytest.mark.parametrize("when", ["before it is removed", "after that"])
+def test_what_a_worker_was_about_to_take_back_when_it_was_killed_is_removed(world, wire, when):
+    world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
+    event = world.put("a.txt", b"1", Metadata={"of": "second"})
+
+    def overtake(operation):
+        if operation == "PutObject":
+            wire.before.clear()
+            assert world.replicate(event) == []
+            wire.before.append(kill)
+
+    def kill(operation):
+        if operation == "DeleteObject":
+            wire.before.clear()
+            if when == "after that":
+                taken_back = world.row("a.txt")["TakenBackVersionId"]["S"]
+                world.mirror.delete_object(Bucket=MIRROR, Key="a.txt", VersionId=taken_back)
+            raise Killed()
+
+    wire.before.append(overtake)
+    with pytest.raises(Killed):
+        world.replicate(event)
+    assert world.replicate(world.put("a.txt", b"2")) == []
+    assert history(MIRROR) == history(SOURCE) == [b"1", b"1", b"2"]
+    assert "TakenBackVersionId" not in world.row("a.txt")
+
+
+def test_version_that_another_worker_writes_down_at_the_last_moment_is_not_taken_back(world, wire):
+    world.replicate(world.put("a.txt", b"1"))
+    second, third = world.put("a.txt", b"1"), None
+
+    def overtake(operation):
+        if operation == "PutObject":
+            wire.before.clear()
+            assert world.replicate(second) == []
+
+    def overtake_again(**_):
+        nonlocal third
+        if not third:
+            # One copy of the second version is written down, and the other is about to be taken back.
+            third = world.put("a.txt", b"1")
+            assert world.replicate(third) == []
+
+    wire.before.append(overtake)
+    worker = handler_module.worker()
+    worker.replicator.table.dynamodb.meta.events.register("before-send.dynamodb.PutItem", overtake_again)
+    assert world.replicate(second) == []
+    assert third
+    assert history(MIRROR) == history(SOURCE) == [b"1", b"1", b"1"]
+
+
 def test_second_delete_marker_of_a_worker_that_was_killed_is_taken_away(world):
     world.replicate(world.put("a.txt", b"1"))
     event = world.delete("a.txt")
