@@ -1,0 +1,53 @@
+"""What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
+
+from tasks.otf_addons import plan
+from tasks.otf_addons.bucket_copies import copy_inside, look
+from tasks.utils.errors import ObjectNotFoundException
+from tasks.utils.moves import delete_copied
+
+
+def planned(options, keys):
+    """Returns where the sources go: key -> `S3Object`, or None for each that is deleted.
+
+    Args:
+        options: the source's `S3Options`.
+        keys: the sources' keys.
+
+    Raises:
+        PlanError: as `plan` says; nothing was touched.
+    """
+    action = options.post_copy
+    if action.action == "delete":
+        return dict.fromkeys(keys)
+    if not action.rename:
+        plan.refuse_a_search_that_finds_what_was_moved(options.place, action.place)
+    targets = plan.placed(keys, action.place, action.rename)
+    plan.refuse_overlaps(options.place.bucket, targets)
+    return targets
+
+
+def remove(requests, found, target):
+    """Moves an object, as it was found, to `target`, or deletes it where that is None.
+
+    Args:
+        requests: an `S3Requests` that may write both.
+        found: a `Found`; without a version it is looked at first.
+        target: an `S3Object` or None.
+
+    Raises:
+        SourceReplacedException: another object has taken its place, and was left alone.
+        ObjectClerkException: S3 refuses it; the source is still there.
+    """
+    if not found.address.version_id:
+        try:
+            found, _ = look(requests, found)
+        except ObjectNotFoundException as error:
+            # Gone, and not another in its place: what was to be deleted is.
+            if target is None and type(error) is ObjectNotFoundException:  # pylint: disable=unidiomatic-typecheck
+                return
+            raise
+    if target is not None:
+        copy_inside(requests, found, target)
+    delete_copied(
+        requests, found.address, {"ETag": found.etag, "VersionId": found.address.version_id}, destination=target
+    )

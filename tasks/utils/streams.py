@@ -1,0 +1,345 @@
+"""Bytes carried from one S3 to another: through memory that is bounded, never to a disk, and never torn.
+
+Every read is pinned to one version or ETag of the source. What fits into one part is one GET and one PUT. The rest
+goes in parts, each read by its range and sent with its CRC32, a few at a time; the last request names the CRC32 of the
+whole, put together from the parts', so that the server publishes exactly what was read. What was carried stays with the
+server until the upload is completed or aborted: whoever goes on asks it, and carries only what is missing.
+"""
+
+import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tasks.utils import checksums
+from tasks.utils.bodies import BytesBody
+from tasks.utils.errors import (
+    DeadlineException,
+    ObjectClerkException,
+    ObjectClerkServerInternalException,
+    ObjectSaveException,
+    ObjectVerificationException,
+)
+from tasks.utils.parts import MIB, Part, plan
+from tasks.utils.s3_object import S3Object
+from tasks.utils.s3_requests import BODY_ERRORS, S3Requests, request, translated
+
+
+class Memory:  # pylint: disable=too-few-public-methods  # it is taken, and given back when the block ends
+    """Room for bytes on their way, shared by all who carry some.
+
+    Args:
+        size: bytes in all.
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self._free = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size):
+        """Waits until so many bytes are free, and holds them while the block runs.
+
+        Raises:
+            ObjectSaveException: that is more than there is.
+        """
+        if size > self.size:
+            raise ObjectSaveException(f"it needs parts of {size} bytes, and there is room for {self.size} in memory")
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class StreamLimits:
+    """How objects are cut and how much of them is on its way.
+
+    Attributes:
+        memory: the `Memory` that holds the bytes.
+        threshold: an object of so many bytes or more is carried in parts.
+        part_size: bytes of a part; it grows where 10,000 parts would not reach.
+        workers: parts of one object carried at once.
+    """
+
+    memory: Memory
+    threshold: int = 16 * MIB
+    part_size: int = 16 * MIB
+    workers: int = 4
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One state of a source: no read by it ever gets bytes of another.
+
+    Attributes:
+        address: the `S3Object`, with its version where the bucket keeps versions.
+        etag: the ETag, as S3 gives it.
+        size: bytes.
+    """
+
+    address: S3Object
+    etag: str
+    size: int
+
+    @classmethod
+    def by(cls, address, answer):
+        """Returns the state of an object that an answer to HeadObject or GetObject tells of."""
+        version = answer.get("VersionId")
+        # "null" is the name of whatever was written without versions last, so it pins nothing; the ETag does.
+        version = address.version_id or (None if version == "null" else version)
+        where = S3Object(address.bucket, address.key, version)
+        return cls(where, answer["ETag"], answer["ContentLength"])
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A part that lies at the destination.
+
+    Attributes:
+        number: from 1.
+        etag: what the destination calls it.
+        crc: its CRC32 as a number.
+        size: bytes.
+    """
+
+    number: int
+    etag: str
+    crc: int
+    size: int
+
+    @property
+    def named(self):
+        """The part as CompleteMultipartUpload takes it."""
+        return {"PartNumber": self.number, "ETag": self.etag, "ChecksumCRC32": checksums.crc32_text(self.crc)}
+
+
+def fetch(requests, address, *, most, etag=None):
+    """Reads an object whole in one request, if it is not too large.
+
+    Args:
+        requests: an `S3Requests`.
+        address: the `S3Object`.
+        most: bytes to read at most.
+        etag: the ETag that it has to have, or None.
+
+    Returns:
+        S3's answer and the bytes; None in their place where there are more.
+
+    Raises:
+        ObjectVerificationException: the bytes are not those that the source has a checksum of, again and again.
+        ObjectChangedException: it has another ETag.
+        ObjectClerkException: as `s3_requests.request` says.
+    """
+
+    def attempt():
+        answer = request(
+            requests.client, "get_object", source=address, ChecksumMode="ENABLED", IfMatch=etag, **address.parameters
+        )
+        with answer["Body"] as body:
+            if answer["ContentLength"] > most:
+                return answer, None
+            data = _filled(body, answer["ContentLength"], address)
+        _check(address, answer, data)
+        return answer, data
+
+    return requests.run(attempt)
+
+
+def put(requests, data, destination, **parameters):
+    """Writes an object in one request that carries its CRC32, and returns S3's answer."""
+    where = {"Bucket": destination.bucket, "Key": destination.key}
+    return _send(requests, "put_object", data, crc32_of(data), destination=destination, **where, **parameters)
+
+
+def crc32_of(data):
+    """Returns the CRC32 of bytes as S3 writes it."""
+    crc = checksums.Crc32()
+    crc.update(data)
+    return crc.text()
+
+
+def parts_there(requests, destination, upload_id):
+    """Returns the parts that an upload has so far: number -> S3's description.
+
+    Raises:
+        ObjectNotFoundException: there is no such upload: it was completed or aborted.
+    """
+    found, marker = {}, None
+    while True:
+        answer = requests(
+            "list_parts",
+            destination=destination,
+            Bucket=destination.bucket,
+            Key=destination.key,
+            UploadId=upload_id,
+            PartNumberMarker=marker,
+        )
+        found.update((part["PartNumber"], part) for part in answer.get("Parts", []))
+        if not answer.get("IsTruncated"):
+            return found
+        marker = answer["NextPartNumberMarker"]
+
+
+@dataclass
+class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, and what lies between them
+    """Carries one pinned source into one multipart upload.
+
+    Attributes:
+        reading: an `S3Requests` for the source.
+        writing: an `S3Requests` for the destination; its deadline is the one that counts.
+        source: a `Pinned`.
+        destination: the `S3Object`.
+        upload_id: the upload.
+        limits: a `StreamLimits`.
+        sent: parts that this stream has uploaded itself so far.
+    """
+
+    reading: S3Requests
+    writing: S3Requests
+    source: Pinned
+    destination: S3Object
+    upload_id: str
+    limits: StreamLimits
+    sent: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def run(self, there):
+        """Carries the parts that are missing.
+
+        Args:
+            there: what `parts_there` returned.
+
+        Returns:
+            All parts in order, as `Carried`.
+
+        Raises:
+            DeadlineException: time ran out; what was carried stays where it is.
+            ObjectChangedException: the source is no longer what was pinned.
+            ObjectClerkException: as `s3_requests.request` says.
+        """
+        parts = plan(self.source.size, part_size=self.limits.part_size)
+        with ThreadPoolExecutor(self.limits.workers) as pool:
+            carrying = [pool.submit(self._carry, part, there.get(part.number)) for part in parts]
+            try:
+                return [one.result() for one in carrying]
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def complete(self, parts, **conditions):
+        """Publishes the object, whose CRC32 the server compares with that of all parts; returns S3's answer."""
+        return self.writing(
+            "complete_multipart_upload",
+            source=self.source.address,
+            destination=self.destination,
+            MultipartUpload={"Parts": [part.named for part in parts]},
+            ChecksumType="FULL_OBJECT",
+            ChecksumCRC32=whole_crc32(parts),
+            MpuObjectSize=self.source.size,
+            **self._upload(),
+            **conditions,
+        )
+
+    def _carry(self, part, there):
+        known = there.get("ChecksumCRC32") if there and there["Size"] == part.size else None
+        if known:
+            return Carried(part.number, there["ETag"], _number(known), part.size)
+        if self.writing.deadline.passed():
+            raise DeadlineException(f"time ran out before part {part.number}", **self._places())
+        with self.limits.memory.taken(part.size):
+            data = self.reading.run(lambda: self._read(part))
+            crc = checksums.Crc32()
+            crc.update(data)
+            if there and there["Size"] == part.size:
+                # A server that lists parts without their checksums has it all the same: reading it again is enough.
+                return Carried(part.number, there["ETag"], crc.value, part.size)
+            parameters = {"destination": self.destination, "PartNumber": part.number, **self._upload()}
+            answer = _send(self.writing, "upload_part", data, crc.text(), **parameters)
+        with self._lock:
+            self.sent += 1
+        return Carried(part.number, answer["ETag"], crc.value, part.size)
+
+    def _read(self, part: Part):
+        answer = request(
+            self.reading.client,
+            "get_object",
+            source=self.source.address,
+            Range=part.range_header,
+            IfMatch=self.source.etag,
+            **self.source.address.parameters,
+        )
+        with answer["Body"] as body:
+            if answer["ContentLength"] != part.size:
+                reason = f"{answer['ContentLength']} bytes came where {part.size} were asked for"
+                raise ObjectClerkException(reason, operation="get_object", source=self.source.address)
+            return _filled(body, part.size, self.source.address)
+
+    def _upload(self):
+        return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self.upload_id}
+
+    def _places(self):
+        return {"operation": "replicate", "source": self.source.address, "destination": self.destination}
+
+
+def whole_crc32(parts):
+    """Returns the CRC32 of all `Carried` parts put together, as S3 writes it."""
+    return checksums.crc32_text(checksums.crc32_combined((part.crc, part.size) for part in parts))
+
+
+def _send(requests, operation, data, crc32, **parameters):
+    # The algorithm is named beside the checksum because some servers store it only then.
+    checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32}
+    body = BytesBody(data)
+
+    def attempt():
+        return request(requests.client, operation, Body=body.section(0, body.size), **checksum, **parameters)
+
+    return requests.run(attempt)
+
+
+def _number(crc):
+    return int.from_bytes(base64.b64decode(crc), "big")
+
+
+def _filled(body, size, address):
+    """Reads a body into memory of its size: once, and not as blocks that are joined."""
+    data = bytearray(size)
+    view, position = memoryview(data), 0
+    try:
+        while position < size:
+            block = body.read(min(MIB, size - position))
+            if not block:
+                raise ObjectClerkServerInternalException(
+                    f"the body ended after {position} of {size} bytes", operation="get_object", source=address
+                )
+            view[position : position + len(block)] = block
+            position += len(block)
+    except BODY_ERRORS as error:
+        raise translated(error, operation="get_object", source=address) from error
+    finally:
+        view.release()
+    return data
+
+
+def _check(address, answer, data):
+    proof = checksums.proof_of(answer)
+    # The ETag of an encrypted object may look like an MD5 without being one.
+    if proof is None or (proof[0] == "MD5" and checksums.has_opaque_etag(answer)):
+        return
+    name, expected = proof
+    counter = checksums.counter(name)
+    counter.update(data)
+    if counter.text() != expected:
+        raise ObjectVerificationException(
+            f"the bytes read have {name} {counter.text()}, the object has {expected}",
+            operation="get_object",
+            source=address,
+        )
