@@ -171,7 +171,7 @@ def look(requests, found):
     return Found.by(found.address, answer), answer
 
 
-class _Tags:
+class _Tags:  # pylint: disable=too-few-public-methods  # half of what they are is a header
     """The tags of a source, which go with the write that needs them or, where they are too long for it, afterwards."""
 
     def __init__(self, reading, seen, answer):

@@ -81,7 +81,7 @@ def make_client(service, protocol, config=None):
     )
 
 
-class AssumedRole(CredentialProvider):
+class AssumedRole(CredentialProvider):  # pylint: disable=too-few-public-methods  # botocore asks for no more
     """Credentials of a role, assumed anew before they run out, also between two requests of one long transfer."""
 
     METHOD = "assume-role"
@@ -125,7 +125,7 @@ def lambda_config(protocol):
 
 
 def _keys(protocol):
-    # None has botocore look where it always looks: the environment with its session token, profiles, the machine's role.
+    # None has botocore look where it always does: the environment with its session token, profiles, the machine's.
     return {
         "aws_access_key_id": protocol.access_key_id,
         "aws_secret_access_key": protocol.secret_access_key,

@@ -1,5 +1,8 @@
 """`LambdaExecution`, as Open Task Framework calls it."""
 
+# The framework's redaction and its JSON format look at a record's message alone, not at its arguments.
+# pylint: disable=logging-fstring-interpolation
+
 import base64
 import json
 
@@ -40,7 +43,7 @@ class LambdaExecution(RemoteExecutionHandler):
         self._client = make_client("lambda", protocol, lambda_config(protocol))
 
     def execute(self):
-        """Invokes the function; returns whether the event was taken or, if it was waited for, the function succeeded."""
+        """Invokes the function; returns whether the event was taken or, where it is waited for, it succeeded."""
         function, invocation = self.spec["functionArn"], self.spec.get("invocationType", "Event")
         payload = {"Payload": json.dumps(self.spec["payload"])} if "payload" in self.spec else {}
         try:

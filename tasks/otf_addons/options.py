@@ -62,7 +62,7 @@ class Protocol:  # pylint: disable=too-many-instance-attributes  # one for each 
     @classmethod
     def of(cls, given, settings):
         """Returns what a definition's `protocol` says, completed by the environment's `Settings`."""
-        refused_acl = given.get("disableBucketOwnerControlACL", False) or not given.get("bucket_owner_full_control", True)
+        leaves_acl_out = given.get("disableBucketOwnerControlACL") or not given.get("bucket_owner_full_control", True)
         own_role = given.get("assume_role_arn")
         return cls(
             access_key_id=given.get("access_key_id"),
@@ -72,7 +72,7 @@ class Protocol:  # pylint: disable=too-many-instance-attributes  # one for each 
             role_external_id=given.get("assume_role_external_id") or (None if own_role else settings.role_external_id),
             token_seconds=given.get("token_expiry_seconds", SHORTEST_TOKEN_SECONDS),
             endpoint_url=given.get("endpoint_url"),
-            owner_full_control=not refused_acl,
+            owner_full_control=not leaves_acl_out,
             read_timeout=given.get("botocoreReadTimeout"),
             max_attempts=given.get("max_attempts", 0),
         )

@@ -84,7 +84,8 @@ def staged(keys, folder):
         PlanError: several keys would become one file, or a name cannot be a file's.
     """
     names = _names(keys, None)
-    _refuse([key for key, name in names.items() if len(name.encode()) > LONGEST_NAME or "\0" in name], "is no file name")
+    unfit = [key for key, name in names.items() if len(name.encode()) > LONGEST_NAME or "\0" in name]
+    _refuse(unfit, "has a name that no file can have")
     files = {key: f"{folder}/{name}" for key, name in names.items()}
     _refuse_collisions(files)
     return files

@@ -5,6 +5,9 @@ own text, and then that of the task that their values are put into as they are. 
 twice, with nothing in it that a template would be taken for.
 """
 
+# The framework's redaction and its JSON format look at a record's message alone, not at its arguments.
+# pylint: disable=logging-fstring-interpolation
+
 import json
 
 from botocore.exceptions import BotoCoreError, ClientError
