@@ -1,8 +1,7 @@
 """What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
 
 from tasks.otf_addons import plan
-from tasks.otf_addons.bucket_copies import copy_inside, look
-from tasks.utils.errors import ObjectNotFoundException
+from tasks.otf_addons.bucket_copies import copy_inside
 from tasks.utils.moves import delete_copied
 
 
@@ -29,23 +28,16 @@ def planned(options, keys):
 def remove(requests, found, target):
     """Moves an object, as it was found, to `target`, or deletes it where that is None.
 
+    What somebody else has put in its place meanwhile stays there.
+
     Args:
         requests: an `S3Requests` that may write both.
-        found: a `Found`; without a version it is looked at first.
+        found: a `Found`, with its version where the bucket keeps versions.
         target: an `S3Object` or None.
 
     Raises:
-        SourceReplacedException: another object has taken its place, and was left alone.
         ObjectClerkException: S3 refuses it; the source is still there.
     """
-    if not found.address.version_id:
-        try:
-            found, _ = look(requests, found)
-        except ObjectNotFoundException as error:
-            # Gone, and not another in its place: what was to be deleted is.
-            if target is None and type(error) is ObjectNotFoundException:  # pylint: disable=unidiomatic-typecheck
-                return
-            raise
     if target is not None:
         copy_inside(requests, found, target)
     delete_copied(

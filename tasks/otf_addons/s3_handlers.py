@@ -18,7 +18,7 @@ from tasks.otf_addons.connections import connect_to_s3
 from tasks.otf_addons.listing import Found, found_in
 from tasks.otf_addons.options import Protocol, S3Options
 from tasks.otf_addons.settings import Settings
-from tasks.utils.errors import BucketBrigadeError, ObjectNotFoundException
+from tasks.utils.errors import BucketBrigadeError, ObjectNotFoundException, SourceReplacedException
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
 
@@ -53,6 +53,7 @@ class S3Transfer(RemoteTransferHandler):
         self.options = S3Options.of(spec)
         self.connection = connect_to_s3(Protocol.of(spec["protocol"], Settings.read()))
         self._found = {}
+        self._keeps_versions = None
         self._is_incomplete = False
 
     def supports_direct_transfer(self):
@@ -147,7 +148,7 @@ class S3Transfer(RemoteTransferHandler):
 
         def remove():
             targets = self._plan_removals(files)
-            return self._each(targets, lambda found, target: removals.remove(self._requests(), found, target))
+            return self._each(targets, self._remove)
 
         return self._said(remove)
 
@@ -187,10 +188,22 @@ class S3Transfer(RemoteTransferHandler):
         return removals.planned(self.options, files) if self.options.post_copy else {}
 
     def _pinned(self, found):
-        """Looks which version a source is, if it is to be deleted later."""
-        if not self.options.post_copy or found.address.version_id:
+        """Looks which version it is that will be deleted, if the bucket keeps versions; without them the ETag tells."""
+        if not self.options.post_copy or found.address.version_id or self._keeps_versions is False:
             return found
-        return look(self._requests(), found)[0]
+        seen, answer = look(self._requests(), found)
+        self._keeps_versions = "VersionId" in answer
+        return seen
+
+    def _remove(self, found, target):
+        try:
+            removals.remove(self._requests(), self._pinned(found), target)
+        except SourceReplacedException:
+            raise
+        except ObjectNotFoundException:
+            # What was to be deleted is gone.
+            if target is not None:
+                raise
 
     def _of(self, key):
         if key not in self._found:
