@@ -1,6 +1,7 @@
 """Clients of AWS, each with its own credentials: the definition's, else the environment's, else the machine's."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -67,10 +68,10 @@ def make_client(service, protocol, config=None):
         protocol: a `Protocol`.
         config: botocore's `Config`, or None.
     """
-    session = botocore.session.Session()
+    session = _session()
     if protocol.role_arn:
         sts = session.create_client("sts", region_name=protocol.region, **_keys(protocol))
-        session = botocore.session.Session()
+        session = _session()
         session.register_component("credential_provider", CredentialResolver([AssumedRole(sts, protocol)]))
     return session.create_client(
         service,
@@ -79,6 +80,18 @@ def make_client(service, protocol, config=None):
         config=config,
         **({} if protocol.role_arn else _keys(protocol)),
     )
+
+
+def _session():
+    session = botocore.session.Session()
+    session.register_component("data_loader", _descriptions())
+    return session
+
+
+@cache
+def _descriptions():
+    # Reading what a service can do takes longer than a transfer of a few files, and is the same for every session.
+    return botocore.session.Session().get_component("data_loader")
 
 
 class AssumedRole(CredentialProvider):  # pylint: disable=too-few-public-methods  # botocore asks for no more

@@ -9,6 +9,8 @@ twice, with nothing in it that a template would be taken for.
 # pylint: disable=logging-fstring-interpolation
 
 import json
+import re
+from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 from opentaskpy.exceptions import LookupPluginError
@@ -19,6 +21,8 @@ from tasks.otf_addons.options import Protocol
 from tasks.otf_addons.settings import Settings
 
 LOGGER = init_logging(__name__)
+# A look-up that has yet to be made. What this one returns has no brace, so it is not taken for one.
+UNREAD = re.compile(r"\{\{[^{}]*\blookup\(")
 # What users of the framework look for where a look-up failed.
 LOOKUP_FAILED = "LOOKUP_FAILED"
 # The detail of the framework's own "VERBOSE2".
@@ -56,12 +60,14 @@ def as_json(text):
     return json.dumps(text)[1:-1].replace("{", "\\u007b")
 
 
+@cache
+def client_of(protocol):
+    """Returns the client of a `Protocol`: hundreds of variables may be looked up, and one client serves them all."""
+    return make_client("ssm", protocol)
+
+
 def _parameter(name, protocol):
-    client = make_client("ssm", protocol)
-    try:
-        return client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    finally:
-        client.close()
+    return client_of(protocol).get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
 
 
 def _protocol(variables, settings):
@@ -77,4 +83,5 @@ def _is_read_twice(variables, settings):
     """While variables are being read, they still hold their look-ups; when a task is, those are gone."""
     # The framework's own mapping would make the look-ups; what it holds is asked for.
     held = dict.values(variables)
-    return not settings.variables_are_read_once and "lookup(" in json.dumps(list(held), default=str)
+    are_unread = UNREAD.search(json.dumps(list(held), default=str))
+    return bool(are_unread) and not settings.variables_are_read_once
