@@ -26,11 +26,12 @@ FOR_THE_BUILD = ("pyproject.toml", "README.md", "LICENSE")
 EPOCH = "315532800"
 
 
-def build(root: Path) -> Path:
-    """Build the wheel into `dist/`.
+def build(root: Path, target: Path) -> Path:
+    """Build the wheel.
 
     Args:
         root: the checkout.
+        target: the folder that it is put into.
 
     Returns:
         The wheel.
@@ -38,8 +39,7 @@ def build(root: Path) -> Path:
     Raises:
         ScriptError: it cannot be built.
     """
-    dist = root / "dist"
-    dist.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         stage, made = Path(folder, "stage"), Path(folder, "made")
         lay_out(root, stage)
@@ -50,7 +50,7 @@ def build(root: Path) -> Path:
         if done.returncode:
             raise ScriptError(f"the wheel cannot be built:\n{done.stdout}{done.stderr}")
         (wheel,) = made.glob("*.whl")
-        return Path(shutil.move(wheel, dist / wheel.name))
+        return Path(shutil.move(wheel, target / wheel.name))
 
 
 def lay_out(root: Path, stage: Path) -> None:
@@ -118,8 +118,8 @@ def main() -> None:
     Raises:
         ScriptError: it could not be done.
     """
-    wheel = build(Path.cwd())
-    print(f"{wheel.relative_to(Path.cwd())}: {wheel.stat().st_size:,} bytes")
+    wheel = build(Path.cwd(), Path("dist"))
+    print(f"{wheel}: {wheel.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
