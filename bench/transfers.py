@@ -1,6 +1,7 @@
 """The stage for the rows that carry one large object: a SeaweedFS server, a file, and three who carry it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def carriers(folder: Path, direction: str) -> Iterator[list[Contestant]]:
         folder: For the file and for the peers' packages, which are kept from one run to the next.
         direction: `upload` or `download`.
     """
-    peers = _installed_peers(folder.resolve() / "peers")
+    peers = installed_peers(folder)
     file = _random_file(folder.resolve() / "1GiB")
     target = file if direction == "upload" else folder.resolve() / "downloaded"
     with SeaweedFS() as server:
@@ -66,9 +67,18 @@ def _random_file(path: Path) -> Path:
     return path
 
 
-def _installed_peers(folder: Path) -> Path:
-    if not folder.exists():
+def installed_peers(folder: Path) -> Path:
+    """Give the folder with the peers' packages, which are installed on first use and again when the pins change.
+
+    Args:
+        folder: for what takes long to make.
+    """
+    peers = folder.resolve() / "peers"
+    pins, installed = Path(PEERS).read_bytes(), peers / PEERS
+    if not installed.exists() or installed.read_bytes() != pins:
+        shutil.rmtree(peers, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         # Without what they depend on: boto3 and tenacity are there, and both sides should run on the same ones.
-        subprocess.run([*command, "--no-deps", "--target", str(folder), "--requirement", PEERS], check=True)
-    return folder
+        subprocess.run([*command, "--no-deps", "--target", str(peers), "--requirement", PEERS], check=True)
+        installed.write_bytes(pins)
+    return peers
