@@ -39,8 +39,8 @@ CLIENT_MAKERS = {
 }
 # The add-on's handlers are what the framework calls; each has credentials of its own, which `connections` turns into
 # a client.
-MAKE_CLIENTS = {"handler.py", "clerk.py", "clients.py"}
-MAKE_CLIENTS_FOR_THE_FRAMEWORK = {"connections.py", "lambda_handler.py", "s3_handlers.py", "ssm_lookup.py"}
+MAKE_CLIENTS = {"handler.py", "clerk.py", "clients.py", "connections.py"}
+MAKE_CLIENTS |= {"lambda_handler.py", "s3_handlers.py", "ssm_lookup.py"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
 HTTP_LIBRARIES = {"requests", "http", "urllib3"}
 
@@ -97,7 +97,7 @@ def test_tasks_import_nothing_that_is_not_deployed(module):
 @every_module
 def test_only_handlers_make_aws_clients_and_none_at_import(module):
     makes = [call for call in calls_of(tree_of(module)) if call in CLIENT_MAKERS]
-    if module.name in MAKE_CLIENTS or name_of(module) in {f"otf_addons/{name}" for name in MAKE_CLIENTS_FOR_THE_FRAMEWORK}:
+    if module.name in MAKE_CLIENTS:
         in_functions = [
             call
             for function in ast.walk(tree_of(module))

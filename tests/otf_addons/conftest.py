@@ -117,8 +117,8 @@ def two_seaweedfs():
         one.stop()
 
 
-@pytest.fixture
-def new_store(servers):
+@pytest.fixture(name="new_store")
+def make_stores(servers):
     """Makes a `Store` with an empty bucket on a real S3 server."""
     made = []
 

@@ -5,8 +5,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentaskpy.addons.aws.remotehandlers.s3 import S3Transfer
 
+from tasks.otf_addons.s3_handlers import S3Transfer
 from tasks.utils import copies
 from tasks.utils.part_copies import CopyLimits
 from tests.otf_addons.conftest import moto_store
@@ -82,7 +82,8 @@ def test_missing_directory_gives_no_key_with_a_slash_in_front(framework, inbox, 
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.txt").write_bytes(b"a")
 
-    ran = framework.run(transfer(local(tmp_path / "out", fileRegex=".*"), destination(inbox.bucket, directory=directory)))
+    there = destination(inbox.bucket, directory=directory)
+    ran = framework.run(transfer(local(tmp_path / "out", fileRegex=".*"), there))
 
     assert ran.ok, ran.said
     assert inbox.keys_of() == ["a.txt"]
@@ -177,7 +178,8 @@ def test_newer_object_that_came_after_the_copy_is_not_deleted(inbox, outbox):
     assert (inbox.bytes_of("src/a.txt"), outbox.bytes_of("dest/a.txt")) == (b"new", b"old")
 
 
-def test_newer_version_that_came_after_the_copy_is_not_deleted(new_store, inbox, tmp_path):
+@pytest.mark.usefixtures("inbox")
+def test_newer_version_that_came_after_the_copy_is_not_deleted(new_store, tmp_path):
     store = new_store("versions", versions=True)
     old = store.put("src/a.txt", b"old")["VersionId"]
     giving = handler(source(store.bucket, **DELETE))
@@ -289,6 +291,26 @@ def test_no_secret_gets_into_the_log(framework, inbox, outbox):
     # In detail the framework itself shows the definition.
     ours = [line for line in detailed.said.splitlines() if "otf_addons" in line]
     assert ours and not any(inbox.keys["aws_secret_access_key"] in line for line in ours)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"source": {"fileRegex": "("}}, "'(' is no regular expression"),
+        ({"source": {"fileWatch": {"fileRegex": "*"}}}, "'*' is no regular expression"),
+        ({"destination": {"rename": {"pattern": "[", "sub": ""}}}, "'[' is no regular expression"),
+        ({"destination": {"rename": {"pattern": "a", "sub": r"\1"}}}, "cannot take the place of 'a'"),
+    ],
+    ids=["regex", "watch", "pattern", "sub"],
+)
+def test_broken_regular_expression_is_refused_with_a_sentence(framework, inbox, outbox, options, told):
+    inbox.put("src/a.txt", b"a")
+    given = source(inbox.bucket, **options.get("source", {}))
+
+    ran = framework.run(transfer(given, destination(outbox.bucket, **options.get("destination", {}))))
+
+    assert not ran.ok and told in ran.said
+    assert outbox.keys_of() == []
 
 
 def test_download_that_breaks_goes_on(inbox, tmp_path):

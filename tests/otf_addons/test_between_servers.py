@@ -4,9 +4,9 @@ import json
 import os
 
 import pytest
-from opentaskpy.addons.aws.remotehandlers.s3 import S3Transfer
 
 from tasks.otf_addons.bucket_copies import BucketCopies
+from tasks.otf_addons.s3_handlers import S3Transfer
 from tasks.utils import streams
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, source, transfer

@@ -4,9 +4,10 @@ import json
 import threading
 
 import pytest
-from opentaskpy.addons.aws.remotehandlers.s3 import S3Transfer
 
-from tests.otf_addons.definitions import invoke, source
+from tasks.otf_addons.lambda_handler import LambdaExecution
+from tasks.otf_addons.s3_handlers import S3Execution, S3Transfer
+from tests.otf_addons.definitions import invoke, source, touch
 from tests.otf_addons.functions import Function, function_of
 
 
@@ -27,7 +28,9 @@ NOTHING = {}
 
 
 @pytest.mark.parametrize("payload", [{}, {"payload": PAYLOAD}], ids=["nothing", "payload"])
-@pytest.mark.parametrize("invocation", [{}, {"invocationType": "Event"}, {"invocationType": "RequestResponse"}], ids=str)
+@pytest.mark.parametrize(
+    "invocation", [{}, {"invocationType": "Event"}, {"invocationType": "RequestResponse"}], ids=str
+)
 def test_function_is_invoked_once_with_its_payload(framework, function, arn, invocation, payload):
     ran = framework.run(invoke(arn, **invocation, **payload))
 
@@ -78,7 +81,7 @@ def test_answer_of_another_status_is_a_failed_execution(framework, function, arn
     assert not framework.run(invoke(arn, invocationType=invocation)).ok
 
 
-def test_function_that_does_not_exist_is_a_failed_execution_with_a_sentence(framework, function, arn):
+def test_function_that_does_not_exist_is_a_failed_execution_with_a_sentence(framework, arn):
     ran = framework.run(invoke(f"{arn}-2"))
 
     assert not ran.ok and "could not be invoked" in ran.said and "Traceback" not in ran.said
@@ -95,18 +98,12 @@ def test_option_that_does_not_exist_is_refused_by_name(framework, function, arn,
     assert function.calls == []
 
 
-def test_handlers_may_be_tidied_twice_and_killed(arn):
-    from opentaskpy.taskhandlers.execution import Execution  # pylint: disable=import-outside-toplevel
-
-    execution = Execution({}, "task", invoke(arn))
-    execution._set_remote_handlers()  # pylint: disable=protected-access
-    (handler,) = execution.remote_handlers
-    transfer = S3Transfer(source("bucket"))
-
-    for one in (handler, transfer):
-        one.kill()
-        one.tidy()
-        one.tidy()
+def test_handlers_may_be_killed_and_tidied_twice(arn):
+    handlers = [LambdaExecution(invoke(arn)), S3Transfer(source("bucket")), S3Execution(touch("bucket", "key"))]
+    for handler in handlers:
+        handler.kill()
+        handler.tidy()
+        handler.tidy()
 
 
 def test_what_is_not_for_s3_says_so(aws):  # pylint: disable=unused-argument

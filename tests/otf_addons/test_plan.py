@@ -101,47 +101,41 @@ def test_move_within_a_bucket_that_is_searched_whole_is_refused():
         planned(options, ["a"])
 
 
-def carried_out(objects, steps, order):
-    """What a bucket store holds after copies and deletions, one after the other in any order."""
+def carried_out(objects, steps):
+    """What a bucket holds after copies and deletions, one after the other."""
     store = dict(objects)
-    for source, target in order.permuted(steps):
+    for source, target in steps:
         store[target] = store[source]
         del store[source]
     return store
 
 
-class Order:
-    def __init__(self, random):
-        self._random = random
+@st.composite
+def actions(draw):
+    """A source, and what becomes of its files."""
+    rename = draw(st.none() | renames)
+    target = Place(draw(st.sampled_from(["bucket", "other"])), draw(directories))
+    action = PostCopy("rename" if rename else "move", target, rename)
+    return S3Options(Place("bucket", draw(directories)), post_copy=action)
 
-    def permuted(self, steps):
-        steps = list(steps)
-        self._random.shuffle(steps)
-        return steps
+
+found_keys = st.lists(keys, unique=True, max_size=6)
 
 
-@given(
-    found=st.lists(keys, unique=True, max_size=6),
-    others=st.lists(keys, unique=True, max_size=3),
-    searched=directories,
-    directory=directories,
-    bucket=st.sampled_from(["bucket", "other"]),
-    rename=st.none() | renames,
-    random=st.randoms(use_true_random=False),
-)
-def test_no_byte_is_lost_by_any_move_or_rename(found, others, searched, directory, bucket, rename, random):
-    action = PostCopy("rename" if rename else "move", Place(bucket, directory), rename)
-    options = S3Options(Place("bucket", searched), post_copy=action)
+@given(found=found_keys, others=found_keys, options=actions(), random=st.randoms(use_true_random=False))
+def test_no_byte_is_lost_by_any_move_or_rename(found, others, options, random):
     objects = {S3Object("bucket", key): key.encode() for key in [*others, *found]}
     try:
         targets = planned(options, found)
     except PlanError:
         return
     steps = [(S3Object("bucket", key), target) for key, target in targets.items()]
+    # Files are moved several at a time, so in any order.
+    random.shuffle(steps)
 
-    after = carried_out(objects, steps, Order(random))
+    after = carried_out(objects, steps)
 
-    # Each source's bytes lie at its end, whatever the order; what was not meant is as it was, unless it was replaced.
+    # Each source's bytes lie at its end; what was not meant is as it was, unless it was replaced.
     assert {target: after[target] for target in targets.values()} == {
         target: key.encode() for key, target in targets.items()
     }

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentaskpy.exceptions import LookupPluginError
-from opentaskpy.plugins.lookup.aws.ssm import run
 
-from tasks.otf_addons.ssm_lookup import as_json, client_of
+from tasks.otf_addons.ssm_lookup import as_json, client_of, run
 from tests.otf_addons.definitions import invoke
 from tests.otf_addons.functions import Function, function_of
 

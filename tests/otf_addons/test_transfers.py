@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.otf_addons.definitions import destination, local, s3, source, transfer
+from tests.otf_addons.definitions import destination, local, source, transfer
 
 pytestmark = pytest.mark.slow(group="otf_addons on SeaweedFS")
 
@@ -143,11 +143,11 @@ def test_post_copy_action_none_leaves_the_sources(framework, inbox, outbox, acti
     assert (inbox.keys_of(), outbox.keys_of()) == (["src/a.txt"], ["dest/a.txt"])
 
 
-def test_two_destinations_get_the_same_files(framework, inbox, outbox, tmp_path):
+def test_two_destinations_get_the_same_files(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a")
-    (tmp_path / "in").mkdir()
 
-    ran = framework.run(transfer(source(inbox.bucket), destination(outbox.bucket, transferType="push"), destination(inbox.bucket)))
+    destinations = destination(outbox.bucket, transferType="push"), destination(inbox.bucket)
+    ran = framework.run(transfer(source(inbox.bucket), *destinations))
 
     assert ran.ok, ran.said
     assert (outbox.bytes_of("dest/a.txt"), inbox.bytes_of("dest/a.txt")) == (b"a", b"a")
