@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from moto.sts.models import sts_backends
 
+from tasks.otf_addons import connections
 from tasks.otf_addons.connections import AssumedRole, make_client
 from tasks.otf_addons.options import Protocol
 from tasks.otf_addons.settings import Settings
@@ -163,6 +164,22 @@ def test_role_is_assumed_anew_before_its_credentials_run_out():
     short = AssumedRole(sts, Protocol(role_arn="arn")).load()
     first = short.get_frozen_credentials().token
     assert short.get_frozen_credentials().token != first
+
+
+def test_transfer_goes_on_with_new_credentials_when_the_old_ones_run_out(aws, role_arn, powerless):
+    store = moto_store(aws, "bucket")
+    for name in ("a", "b", "c"):
+        store.put(f"src/{name}", b"x")
+    # As if they ran out between any two requests.
+    for name in ("RENEW_SECONDS", "RENEW_AT_LATEST_SECONDS"):
+        powerless.monkeypatch.setattr(connections, name, 3600)
+    role = {"assume_role_arn": role_arn}
+
+    ran = powerless.run(transfer(source("bucket", protocol=role), destination("bucket", protocol=role)))
+
+    assert ran.ok, ran.said
+    assert store.keys_of() == ["dest/a", "dest/b", "dest/c", "src/a", "src/b", "src/c"]
+    assert len(assumed(role_arn)) >= 4
 
 
 def test_environment_of_a_pod_does_not_have_its_role_assumed_twice():
