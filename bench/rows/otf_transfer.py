@@ -8,6 +8,6 @@ from bench.row import Row
 ROW = Row(
     title="500 small files to a bucket",
     contestants=partial(add_ons, work="transfer"),
-    runs=3,
+    runs=5,
     goals={(PEER, "seconds"): 0.4},
 )

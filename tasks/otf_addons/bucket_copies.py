@@ -40,12 +40,14 @@ class BucketCopies:
         source: the `Connection` that reads.
         destination: the `Connection` that writes.
         inside_s3: whether S3 is asked to copy by itself; given up at the first time that it may not.
+        keeps_class: whether objects are written in their storage class; given up where that is not known.
         limits: see `limits`.
     """
 
     source: Any
     destination: Any
     limits: streams.StreamLimits = field(default_factory=limits)
+    keeps_class: bool = True
 
     def __post_init__(self):
         self.inside_s3 = self.source.server == self.destination.server
@@ -78,10 +80,16 @@ class BucketCopies:
         return self._stream(found, target)
 
     def _stream(self, found, target):
+        stream = self._stream_parts if found.size > self.limits.part_size else self._stream_whole
         try:
-            if found.size > self.limits.part_size:
-                return self._stream_parts(found, target)
-            return self._stream_whole(found, target)
+            try:
+                return stream(found, target)
+            except ObjectClerkException as error:
+                if error.code != "InvalidStorageClass" or not self.keeps_class:
+                    raise
+                self.keeps_class = False
+                LOGGER.info("the destination does not know the storage class of a source: its own default is used")
+                return stream(found, target)
         except ObjectClerkException as error:
             error.source, error.destination = error.source or found.address, error.destination or target
             raise
@@ -92,7 +100,7 @@ class BucketCopies:
             answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag)
             seen = Found.by(found.address, answer)
             tags = _Tags(reading, seen, answer)
-            written = streams.put(writing, data, target, **_carried(answer), **tags.header)
+            written = streams.put(writing, data, target, **self._carried(answer), **tags.header)
         tags.put(writing, target, written)
         return seen
 
@@ -107,7 +115,7 @@ class BucketCopies:
             ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
             **where,
-            **_carried(answer),
+            **self._carried(answer),
             **tags.header,
         )["UploadId"]
         try:
@@ -121,6 +129,13 @@ class BucketCopies:
             raise
         tags.put(writing, target, written)
         return seen
+
+    def _carried(self, answer):
+        names = (*CONTENT_HEADERS, "StorageClass") if self.keeps_class else CONTENT_HEADERS
+        carried = {name: answer[name] for name in names if answer.get(name)}
+        encodings = [part.strip() for part in carried.pop("ContentEncoding", "").split(",")]
+        encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
+        return {**carried, **({"ContentEncoding": encoding} if encoding else {})}
 
     def _abort(self, writing, target, upload):
         try:
@@ -186,13 +201,6 @@ class _Tags:  # pylint: disable=too-few-public-methods  # half of what they are 
             tags = [{"Key": name, "Value": value} for name, value in self._tags.items()]
             address = S3Object(target.bucket, target.key, written.get("VersionId"))
             writing("put_object_tagging", destination=target, Tagging={"TagSet": tags}, **address.parameters)
-
-
-def _carried(answer):
-    carried = {name: answer[name] for name in (*CONTENT_HEADERS, "StorageClass") if answer.get(name)}
-    encodings = [part.strip() for part in carried.pop("ContentEncoding", "").split(",")]
-    encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
-    return {**carried, **({"ContentEncoding": encoding} if encoding else {})}
 
 
 def _compare(answer, parts):

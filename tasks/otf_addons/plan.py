@@ -15,6 +15,7 @@ from tasks.utils.s3_object import S3Object, printable
 LONGEST_KEY = 1024
 # What most file systems allow a name.
 LONGEST_NAME = 255
+NO_NAMES = frozenset({"", ".", ".."})
 # So many of the files that are wrong are named; a list of thousands would hide the sentence.
 NAMED = 20
 
@@ -133,10 +134,9 @@ def refuse_a_search_that_finds_what_was_moved(source, target):
 
 def _names(paths, rename):
     names = {path: rename(name_of(path)) if rename else name_of(path) for path in paths}
-    _refuse(
-        [path for path, name in names.items() if name_of(name) in ("", ".", "..") or name.startswith("/")],
-        "would have no name",
-    )
+    # A rename may make directories of its own, but none that leads elsewhere.
+    nameless = [path for path, name in names.items() if not NO_NAMES.isdisjoint(name.split("/"))]
+    _refuse(nameless, "would have no name")
     return names
 
 

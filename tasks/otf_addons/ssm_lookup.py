@@ -72,9 +72,9 @@ def _parameter(name, protocol):
 
 def _protocol(variables, settings):
     return Protocol(
-        access_key_id=variables.get("AWS_ACCESS_KEY_ID"),
-        secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
-        session_token=variables.get("AWS_SESSION_TOKEN"),
+        access_key_id=variables.get("AWS_ACCESS_KEY_ID") or None,
+        secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY") or None,
+        session_token=variables.get("AWS_SESSION_TOKEN") or None,
         region=variables.get("AWS_REGION") or settings.region,
     )
 

@@ -1,4 +1,7 @@
-"""What other add-ons of these names get wrong, each on a real S3 server with the input that shows it."""
+"""What other add-ons of these names get wrong, each on a real S3 server with the input that shows it.
+
+They hold to I1, no loss, and I2, the old copy lives until the new one is whole.
+"""
 
 import io
 import os

@@ -61,6 +61,21 @@ def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(frame
     assert inbox.keys_of() == ["archive/empty", "archive/small"]
 
 
+@on_seaweedfs
+def test_storage_class_that_the_other_server_does_not_know_is_left_out(framework, inbox, elsewhere):
+    inbox.put("src/a.txt", b"a", StorageClass="STANDARD_IA", Metadata={"origin": "x"})
+    with Proxy(elsewhere.host, elsewhere.port) as way:
+        way.add(Trouble(method="PUT", about="a.txt", refusal=(400, "InvalidStorageClass")))
+        there = destination(elsewhere.bucket, protocol=protocol_of(elsewhere, way.listens_on))
+
+        ran = framework.run(transfer(source(inbox.bucket), there))
+
+    assert ran.ok, ran.said
+    assert elsewhere.bytes_of("dest/a.txt") == b"a"
+    copy = elsewhere.head("dest/a.txt")
+    assert (copy["Metadata"], copy.get("StorageClass")) == ({"origin": "x"}, None)
+
+
 def copying(inbox, elsewhere, way=None):
     """Copies between the two servers, in parts from 6 MiB on."""
     giving = handler(source(inbox.bucket, protocol=protocol_of(inbox, way and way.listens_on)))

@@ -51,7 +51,7 @@ def test_hundreds_of_collisions_are_told_in_a_sentence_that_can_be_read():
     assert "and 480 more" in str(refused.value) and len(str(refused.value)) < 1000
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/", "/a"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/", "/a", "../a", "a//b", "a/./b"])
 def test_rename_to_what_is_no_name_is_refused(name):
     with pytest.raises(PlanError, match="would have no name"):
         placed(["src/a"], PLACE, Rename("^a$", name))
