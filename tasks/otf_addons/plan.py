@@ -92,6 +92,19 @@ def staged(keys, folder):
     return files
 
 
+def refuse_replacing(targets, flag):
+    """Refuses a plan in which the flag file, which is empty, would take the place of one of the files.
+
+    Args:
+        targets: what `placed` returned.
+        flag: the flag file's `S3Object`, or None.
+
+    Raises:
+        PlanError: that is so.
+    """
+    _refuse([path for path, target in targets.items() if target == flag], f"would be replaced by the flag file {flag}")
+
+
 def refuse_overlaps(bucket, targets):
     """Refuses a plan in which one file's end is its own or another one's beginning.
 

@@ -101,12 +101,10 @@ class S3Transfer(RemoteTransferHandler):
 
         def push():
             paths = list(file_list) if file_list else worker_files.files_in(local_staging_directory)
-            targets = plan.placed(paths, self.options.place, self.options.rename)
-            return self._at_once(
-                targets, lambda path, target: worker_files.upload(self._requests(), path, target)
-            )
+            targets = self.places_of(paths)
+            return self._at_once(targets, lambda path, target: worker_files.upload(self._requests(), path, target))
 
-        return self._arriving(push)
+        return self.arriving(push)
 
     def transfer_files(self, files, remote_spec, dest_remote_handler=None):
         """Copies files to another bucket; returns 0, or 1 where any of them failed.
@@ -118,15 +116,13 @@ class S3Transfer(RemoteTransferHandler):
         """
 
         def transfer():
-            options = dest_remote_handler.options
-            targets = plan.placed(files, options.place, options.rename)
+            targets = dest_remote_handler.places_of(files)
             plan.refuse_overlaps(self.options.place.bucket, targets)
             self._plan_removals(files)
             copies = BucketCopies(self.connection, dest_remote_handler.connection)
             return self._each(targets, lambda found, target: copies.copy(self._pinned(found), target))
 
-        # pylint: disable-next=protected-access  # it is of this class
-        return dest_remote_handler._arriving(transfer)
+        return dest_remote_handler.arriving(transfer)
 
     def create_flag_files(self):
         """Writes the flag file; returns 0, or 1 where that or the transfer before it failed."""
@@ -175,6 +171,23 @@ class S3Transfer(RemoteTransferHandler):
     def pull_files(self, files):
         """Is not for S3, which fetches nothing from other servers."""
         raise NotImplementedError
+
+    def places_of(self, paths):
+        """Returns where files go that arrive here: path -> `S3Object`.
+
+        Raises:
+            PlanError: they cannot, as `plan` says.
+        """
+        targets = plan.placed(paths, self.options.place, self.options.rename)
+        flag = self.options.flag
+        plan.refuse_replacing(targets, S3Object(self.options.place.bucket, flag) if flag else None)
+        return targets
+
+    def arriving(self, call):
+        """Returns what `call()` does, 0 or 1, and remembers whether all files have arrived here."""
+        result = self._said(call)
+        self._is_incomplete = self._is_incomplete or result != OK
+        return result
 
     def _requests(self):
         return self.connection.requests()
@@ -238,11 +251,6 @@ class S3Transfer(RemoteTransferHandler):
                     self.logger.error(f"{path}: {error}")
         self.logger.info(f"{len(targets) - failures} of {len(targets)} files done")
         return FAILED if failures else OK
-
-    def _arriving(self, call):
-        result = self._said(call)
-        self._is_incomplete = self._is_incomplete or result != OK
-        return result
 
     def _said(self, call):
         try:

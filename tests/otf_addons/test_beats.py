@@ -156,6 +156,16 @@ def test_flag_is_not_written_when_an_upload_failed(framework, inbox, tmp_path):
     assert inbox.keys_of() == ["dest/a.txt"]
 
 
+def test_flag_that_would_replace_a_file_is_refused(framework, inbox, outbox):
+    inbox.put("src/a.txt", b"a")
+    there = destination(outbox.bucket, flags={"fullPath": "dest/a.txt"})
+
+    ran = framework.run(transfer(source(inbox.bucket, **DELETE), there))
+
+    assert not ran.ok and "src/a.txt would be replaced by the flag file" in ran.said
+    assert (inbox.keys_of(), outbox.keys_of()) == (["src/a.txt"], [])
+
+
 def test_source_is_not_deleted_when_its_copy_failed(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a")
     inbox.put("src/b.txt", b"b")
