@@ -68,9 +68,14 @@ class Framework:
         return Ran(ok, said.out + said.err)
 
 
+@pytest.fixture(autouse=True)
+def no_log_files(monkeypatch):
+    # Handlers that are made without the framework's command would write to the folder the tests are run in.
+    monkeypatch.setenv("OTF_NO_LOG", "1")
+
+
 @pytest.fixture
 def framework(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("OTF_NO_LOG", "1")
     monkeypatch.setenv("OTF_STAGING_DIR", str(tmp_path / "staging"))
     # Set by the command, and to be forgotten with the test.
     for name in ("OTF_TASK_ID", "OTF_LOG_RUN_PREFIX"):

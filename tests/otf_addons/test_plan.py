@@ -95,6 +95,11 @@ def test_move_below_another_file_is_refused():
         refuse_overlaps("bucket", placed(["src/a"], Place("bucket", "src/a")))
 
 
+def test_file_that_lies_below_the_end_of_another_is_refused():
+    with pytest.raises(PlanError, match=re.escape("dest/a/x lies below a place")):
+        refuse_overlaps("bucket", placed(["src/a", "dest/a/x"], Place("bucket", "dest")))
+
+
 def test_move_within_a_bucket_that_is_searched_whole_is_refused():
     options = S3Options(Place("bucket"), post_copy=PostCopy("move", Place("bucket", "archive")))
     with pytest.raises(PlanError, match="give the source a directory"):
