@@ -1,0 +1,164 @@
+import json
+import logging
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+
+from local.embedded_aws import EmbeddedAws
+from local.seaweedfs import SeaweedFS
+from tests.support.stores import MOTO, SEAWEEDFS, Store, new_client
+
+ONCE = Config(retries={"total_max_attempts": 1})
+PLUGIN = Path(__file__).parents[2] / "tasks" / "otf_addons" / "plugin"
+
+# The framework finds the add-on as it does on a worker: as more of its own namespace, somewhere on the path.
+sys.path.append(str(PLUGIN))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a task ended, and all that it said."""
+
+    ok: bool
+    said: str
+
+
+@dataclass
+class Framework:
+    """The framework's own command, run in this process."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture
+
+    def write(self, definition, *, name="task", variables=None):
+        """Writes a configuration's folder as users do, and gives its path."""
+        cfg = self.folder / "cfg"
+        cfg.mkdir(exist_ok=True)
+        (cfg / "variables.json").write_text(json.dumps(variables or {}), encoding="utf-8")
+        text = definition if isinstance(definition, str) else json.dumps(definition)
+        (cfg / f"{name}.json").write_text(text, encoding="utf-8")
+        return cfg
+
+    def run(self, definition, *, variables=None, verbosity=None):
+        """Runs `task-run -t task -c cfg`."""
+        from opentaskpy.cli import task_run  # pylint: disable=import-outside-toplevel  # it reads the environment
+
+        cfg = self.write(definition, variables=variables)
+        more = ["-v", str(verbosity)] if verbosity else []
+        self.monkeypatch.setattr(sys, "argv", ["task-run", "-t", "task", "-c", str(cfg), *more])
+        self.capsys.readouterr()
+        root = logging.getLogger()
+        before, level = list(root.handlers), root.level
+        try:
+            task_run.main()
+            ok = True
+        except SystemExit as end:
+            ok = not end.code
+        finally:
+            root.setLevel(level)
+            for handler in root.handlers[:]:
+                if handler not in before:
+                    root.removeHandler(handler)
+        said = self.capsys.readouterr()
+        return Ran(ok, said.out + said.err)
+
+
+@pytest.fixture(autouse=True)
+def no_log_files(monkeypatch):
+    # Handlers that are made without the framework's command would write to the folder the tests are run in.
+    monkeypatch.setenv("OTF_NO_LOG", "1")
+
+
+@pytest.fixture
+def framework(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("OTF_STAGING_DIR", str(tmp_path / "staging"))
+    # Set by the command, and to be forgotten with the test.
+    for name in ("OTF_TASK_ID", "OTF_LOG_RUN_PREFIX"):
+        monkeypatch.setenv(name, "")
+    return Framework(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(name="aws")
+def embedded_aws(monkeypatch):
+    """All of AWS, permissions included; the environment's credentials are the administrator's."""
+    with EmbeddedAws() as aws:
+        use(monkeypatch, aws.endpoint_url, aws.admin_credentials)
+        yield aws
+
+
+def use(monkeypatch, endpoint_url, keys):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", keys["region_name"])
+
+
+def moto_store(aws, bucket, **options):
+    keys = {**aws.admin_credentials, **options}
+    client = new_client(aws.endpoint_url, keys, ONCE)
+    where = {"LocationConstraint": keys["region_name"]}
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    return Store("moto", MOTO, client, keys, aws.endpoint_url, bucket)
+
+
+@pytest.fixture(name="servers", scope="session")
+def two_seaweedfs():
+    """Servers with keys of their own; the second one is started when a test asks for it."""
+    started = []
+
+    def server(number):
+        while len(started) <= number:
+            started.append((one := SeaweedFS(), {}))
+            one.start()
+        return started[number]
+
+    yield server
+    for one, _ in started:
+        one.stop()
+
+
+@pytest.fixture(name="new_store")
+def make_stores(servers):
+    """Makes a `Store` with an empty bucket on a real S3 server."""
+    made = []
+
+    def make(name, *, number=0, versions=False):
+        server, reusable = servers(number)
+        # Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
+        client = reusable.setdefault("client", new_client(server.endpoint_url, server.credentials, ONCE))
+        buckets = reusable.setdefault("buckets", [])
+        if buckets and not versions:
+            bucket = buckets.pop()
+        else:
+            bucket = f"{name}-{uuid.uuid4().hex[:12]}"
+            client.create_bucket(Bucket=bucket)
+        store = Store("seaweedfs", SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
+        if versions:
+            store.keep_versions()
+        made.append((store, buckets))
+        return store
+
+    yield make
+    for store, buckets in made:
+        if not store.keeps_versions:
+            store.empty()
+            buckets.append(store.bucket)
+
+
+@pytest.fixture(name="inbox")
+def make_inbox(new_store, monkeypatch):
+    """A bucket that files come from; the environment has the keys of its server."""
+    store = new_store("inbox")
+    use(monkeypatch, store.endpoint_url, store.keys)
+    return store
+
+
+@pytest.fixture(name="outbox")
+def make_outbox(new_store):
+    """A bucket that files go to, on the same server."""
+    return new_store("outbox")
