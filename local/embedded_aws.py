@@ -5,6 +5,7 @@ import secrets
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from functools import cache
 from typing import Any
 
 import boto3
@@ -167,7 +168,14 @@ class EmbeddedAws:
         config = Config(s3={"addressing_style": "path"}, proxies={}).merge(options.pop("config", Config()))
         settings = {"endpoint_url": self.endpoint_url, **self.admin_credentials, **options}
         session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+        session.register_component("data_loader", _descriptions())
         return boto3.Session(botocore_session=session).client(service, config=config, **settings)
+
+
+@cache
+def _descriptions() -> Any:
+    """What the services can do, read from botocore's files once: that takes longer than most requests."""
+    return botocore.session.Session().get_component("data_loader")
 
 
 def _claim_process(stack: ExitStack) -> None:

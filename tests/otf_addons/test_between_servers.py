@@ -14,8 +14,6 @@ from tests.support.proxy import Proxy, Trouble, flipped
 from tests.support.wire import Wire
 
 MIB = 1024 * 1024
-on_seaweedfs = pytest.mark.slow(group="otf_addons on SeaweedFS")
-
 TAGS = "&".join(f"{name}={'v' * 250}" for name in "abcdefghij")
 
 
@@ -38,7 +36,6 @@ def handler(definition):
     return S3Transfer({**definition, "task_id": "task"})
 
 
-@on_seaweedfs
 def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(framework, inbox, elsewhere):
     inbox.put(
         "src/small", b"bytes", ContentType="text/csv", ContentEncoding="gzip", Metadata={"origin": "x"}, Tagging=TAGS
@@ -61,7 +58,6 @@ def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(frame
     assert inbox.keys_of() == ["archive/empty", "archive/small"]
 
 
-@on_seaweedfs
 def test_storage_class_that_the_other_server_does_not_know_is_left_out(framework, inbox, elsewhere):
     inbox.put("src/a.txt", b"a", StorageClass="STANDARD_IA", Metadata={"origin": "x"})
     with Proxy(elsewhere.host, elsewhere.port) as way:
@@ -86,7 +82,6 @@ def copying(inbox, elsewhere, way=None):
     return lambda: BucketCopies(giving.connection, taking.connection, limits).copy(found, target)
 
 
-@on_seaweedfs
 def test_large_file_goes_in_parts_with_all_that_belongs_to_it(inbox, elsewhere):
     body = os.urandom(14 * MIB)
     inbox.put_parts("src/large", body, 7 * MIB, ContentType="image/tiff", Metadata={"origin": "x"}, Tagging="k=v")
@@ -101,7 +96,6 @@ def test_large_file_goes_in_parts_with_all_that_belongs_to_it(inbox, elsewhere):
     assert elsewhere.bytes_of("dest/large") == body
 
 
-@on_seaweedfs
 def test_large_file_that_arrives_damaged_is_not_published(inbox, elsewhere):
     inbox.client.put_object(
         Bucket=inbox.bucket, Key="src/large", Body=os.urandom(7 * MIB), ChecksumAlgorithm="CRC32"
@@ -117,7 +111,6 @@ def test_large_file_that_arrives_damaged_is_not_published(inbox, elsewhere):
     assert elsewhere.open_uploads() == []
 
 
-@on_seaweedfs
 def test_bucket_of_the_same_name_on_the_other_server_is_not_taken_for_the_source(framework, inbox, elsewhere):
     inbox.put("src/a.txt", b"right")
     elsewhere.client.create_bucket(Bucket=inbox.bucket)

@@ -6,8 +6,6 @@ import pytest
 
 from tests.otf_addons.functions import Function, function_of
 
-on_seaweedfs = pytest.mark.slow(group="otf_addons on SeaweedFS")
-
 FILE_WATCH_ONLY = """{
 "type": "transfer",
 "source": {
@@ -118,13 +116,11 @@ def run_an_example(framework, inbox, folder):
     return run
 
 
-@on_seaweedfs
 def test_example_of_a_file_watch(run, inbox):
     inbox.put("src/a.txt", b"a")
     run(FILE_WATCH_ONLY)
 
 
-@on_seaweedfs
 @pytest.mark.parametrize("example", [DOWNLOAD, DOWNLOAD_WITH_KEYS], ids=["plain", "with keys"])
 def test_example_of_a_download(run, inbox, folder, example):
     inbox.put("src/a.txt", b"a")
@@ -133,21 +129,18 @@ def test_example_of_a_download(run, inbox, folder, example):
     assert [file.name for file in folder.iterdir()] == ["a.txt"]
 
 
-@on_seaweedfs
 def test_example_of_an_upload(run, inbox, folder):
     (folder / "a.txt").write_bytes(b"a")
     run(UPLOAD)
     assert inbox.bytes_of("dest/a.txt") == b"a"
 
 
-@on_seaweedfs
 def test_example_of_an_upload_with_a_flag(run, inbox, folder):
     (folder / "a.txt").write_bytes(b"a")
     run(UPLOAD_WITH_FLAG)
     assert inbox.keys_of() == ["dest/a.txt", "dest/some_fin.flg"]
 
 
-@on_seaweedfs
 def test_example_of_a_touched_file(run, inbox):
     run(TOUCH)
     assert inbox.bytes_of("test_key.flg") == b""

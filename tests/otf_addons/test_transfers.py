@@ -4,8 +4,6 @@ import pytest
 
 from tests.otf_addons.definitions import destination, local, source, transfer
 
-pytestmark = pytest.mark.slow(group="otf_addons on SeaweedFS")
-
 
 def test_files_of_a_directory_go_to_another_bucket(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a", ContentType="text/plain", Metadata={"origin": "x"}, Tagging="k=v")

@@ -4,8 +4,6 @@ import pytest
 
 from tests.otf_addons.definitions import destination, source, transfer
 
-pytestmark = pytest.mark.slow(group="otf_addons on SeaweedFS")
-
 
 def test_watch_alone_ends_when_the_file_is_there(framework, inbox):
     inbox.put("src/a.txt", b"a")

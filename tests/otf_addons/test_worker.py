@@ -16,8 +16,6 @@ from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, invoke, source, touch, transfer
 from tests.otf_addons.functions import Function, function_of
 
-pytestmark = pytest.mark.slow(group="otf_addons on SeaweedFS")
-
 ROOT = Path(__file__).parents[2]
 TASK_RUN = Path(sys.executable).parent / "task-run"
 
