@@ -5,8 +5,8 @@ this machine, in bounded memory and never through its disk.
 import logging
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
 
+from tasks.otf_addons.attributes import Attributes
 from tasks.otf_addons.listing import Found
 from tasks.utils import checksums, copies, streams
 from tasks.utils.errors import (
@@ -16,15 +16,10 @@ from tasks.utils.errors import (
     ObjectVerificationException,
     SourceReplacedException,
 )
-from tasks.utils.part_copies import CONTENT_HEADERS, TAGGING_HEADER_LIMIT, tags_of
 from tasks.utils.parts import MIB
-from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
 
 LOGGER = logging.getLogger("bucket_brigade")
-
-# Names the framing of an upload and not the object's encoding; some servers store it as if it were one.
-FRAMING = "aws-chunked"
 
 
 def limits():
@@ -99,15 +94,15 @@ class BucketCopies:
         with self.limits.memory.taken(found.size):
             answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag)
             seen = Found.by(found.address, answer)
-            tags = _Tags(reading, seen, answer)
-            written = streams.put(writing, data, target, **self._carried(answer), **tags.header)
-        tags.put(writing, target, written)
+            attributes = Attributes(reading, seen, answer)
+            written = streams.put(writing, data, target, **attributes.headers(with_class=self.keeps_class))
+        attributes.put_long_tags(writing, target, written.get("VersionId"))
         return seen
 
     def _stream_parts(self, found, target):
         reading, writing = self.source.requests(), self.destination.requests()
         seen, answer = look(reading, found)
-        tags = _Tags(reading, seen, answer)
+        attributes = Attributes(reading, seen, answer)
         where = {"Bucket": target.bucket, "Key": target.key}
         upload = writing(
             "create_multipart_upload",
@@ -115,8 +110,7 @@ class BucketCopies:
             ChecksumAlgorithm="CRC32",
             ChecksumType="FULL_OBJECT",
             **where,
-            **self._carried(answer),
-            **tags.header,
+            **attributes.headers(with_class=self.keeps_class),
         )["UploadId"]
         try:
             pinned = streams.Pinned(seen.address, seen.etag, seen.size)
@@ -127,15 +121,8 @@ class BucketCopies:
         except BaseException:
             self._abort(writing, target, upload)
             raise
-        tags.put(writing, target, written)
+        attributes.put_long_tags(writing, target, written.get("VersionId"))
         return seen
-
-    def _carried(self, answer):
-        names = (*CONTENT_HEADERS, "StorageClass") if self.keeps_class else CONTENT_HEADERS
-        carried = {name: answer[name] for name in names if answer.get(name)}
-        encodings = [part.strip() for part in carried.pop("ContentEncoding", "").split(",")]
-        encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
-        return {**carried, **({"ContentEncoding": encoding} if encoding else {})}
 
     def _abort(self, writing, target, upload):
         try:
@@ -184,23 +171,6 @@ def look(requests, found):
             "another object has taken its place since it was listed", operation="head_object", source=found.address
         )
     return Found.by(found.address, answer), answer
-
-
-class _Tags:  # pylint: disable=too-few-public-methods  # half of what they are is a header
-    """The tags of a source, which go with the write that needs them or, where they are too long for it, afterwards."""
-
-    def __init__(self, reading, seen, answer):
-        self._tags = tags_of(reading, seen.address) if answer.get("TagCount") else {}
-        header = urlencode(self._tags, quote_via=quote)
-        self._is_long = len(header) > TAGGING_HEADER_LIMIT
-        self.header = {"Tagging": header} if header and not self._is_long else {}
-
-    def put(self, writing, target, written):
-        """Sets the tags that did not go with the write."""
-        if self._is_long:
-            tags = [{"Key": name, "Value": value} for name, value in self._tags.items()]
-            address = S3Object(target.bucket, target.key, written.get("VersionId"))
-            writing("put_object_tagging", destination=target, Tagging={"TagSet": tags}, **address.parameters)
 
 
 def _compare(answer, parts):

@@ -53,12 +53,17 @@ class S3Transfer(RemoteTransferHandler):
         self.options = S3Options.of(spec)
         self.connection = connect_to_s3(Protocol.of(spec["protocol"], Settings.read()))
         self._found = {}
+        self._staged = set()
         self._keeps_versions = None
         self._is_incomplete = False
 
     def supports_direct_transfer(self):
-        """Returns True: files go from bucket to bucket without this machine's disk."""
-        return True
+        """Returns whether files go from bucket to bucket without this machine's disk: True until they are on it.
+
+        The framework judges by its last destination alone whether files go to the others from the disk, unless it is
+        told here that they do. A folder and then a bucket got nothing, and the sources were deleted.
+        """
+        return not self._staged
 
     def list_files(self, directory=None, file_pattern=None):
         """Returns the files that are there: key -> {"size": bytes, "modified_time": seconds since 1970}.
@@ -87,7 +92,10 @@ class S3Transfer(RemoteTransferHandler):
         def pull():
             self._plan_removals(files)
             paths = plan.staged(files, local_staging_directory)
-            return self._each(paths, lambda found, path: worker_files.download(self._requests(), found, path))
+            # The framework asks once for each destination.
+            missing = {key: path for key, path in paths.items() if path not in self._staged}
+            self._staged.update(missing.values())
+            return self._each(missing, lambda found, path: worker_files.download(self._requests(), found, path))
 
         return self._said(pull)
 
@@ -102,6 +110,9 @@ class S3Transfer(RemoteTransferHandler):
         def push():
             paths = list(file_list) if file_list else worker_files.files_in(local_staging_directory)
             targets = self.places_of(paths)
+            sources = worker_files.sources_of(paths)
+            for bucket in {source.bucket for source in sources.values()}:
+                plan.refuse_overlaps(bucket, {source.key: targets[path] for path, source in sources.items()})
             return self._at_once(targets, lambda path, target: worker_files.upload(self._requests(), path, target))
 
         return self.arriving(push)
@@ -162,6 +173,7 @@ class S3Transfer(RemoteTransferHandler):
 
     def tidy(self):
         """Closes what is open; may be called again."""
+        worker_files.forget(self._staged)
         self.connection.close()
 
     def move_files_to_final_location(self, files):

@@ -2,8 +2,11 @@ import json
 import logging
 import sys
 import uuid
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.config import Config
@@ -106,20 +109,38 @@ def moto_store(aws, bucket, **options):
     return Store("moto", MOTO, client, keys, aws.endpoint_url, bucket)
 
 
+@dataclass
+class Server:
+    """A server with a client of it, and with buckets that were emptied.
+
+    Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
+    """
+
+    seaweedfs: SeaweedFS
+    client: Any
+    buckets: list = field(default_factory=list)
+
+    def bucket(self, name):
+        if not self.buckets:
+            self.new_bucket(name)
+        return self.buckets.pop()
+
+    def new_bucket(self, name):
+        self.buckets.append(f"{name}-{uuid.uuid4().hex[:12]}")
+        self.client.create_bucket(Bucket=self.buckets[-1])
+
+
 @pytest.fixture(name="servers", scope="session")
 def two_seaweedfs():
-    """Servers with keys of their own; the second one is started when a test asks for it."""
-    started = []
+    """Servers with keys of their own; each is started when a test asks for it."""
+    with ExitStack() as stack:
 
-    def server(number):
-        while len(started) <= number:
-            started.append((one := SeaweedFS(), {}))
-            one.start()
-        return started[number]
+        @cache
+        def server(_number):
+            seaweedfs = stack.enter_context(SeaweedFS())
+            return Server(seaweedfs, new_client(seaweedfs.endpoint_url, seaweedfs.credentials, ONCE))
 
-    yield server
-    for one, _ in started:
-        one.stop()
+        yield server
 
 
 @pytest.fixture(name="new_store")
@@ -128,26 +149,21 @@ def make_stores(servers):
     made = []
 
     def make(name, *, number=0, versions=False):
-        server, reusable = servers(number)
-        # Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
-        client = reusable.setdefault("client", new_client(server.endpoint_url, server.credentials, ONCE))
-        buckets = reusable.setdefault("buckets", [])
-        if buckets and not versions:
-            bucket = buckets.pop()
-        else:
-            bucket = f"{name}-{uuid.uuid4().hex[:12]}"
-            client.create_bucket(Bucket=bucket)
-        store = Store("seaweedfs", SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
+        server = servers(number)
+        if versions:
+            server.new_bucket(name)
+        bucket, seaweedfs = server.bucket(name), server.seaweedfs
+        store = Store("seaweedfs", SEAWEEDFS, server.client, seaweedfs.credentials, seaweedfs.endpoint_url, bucket)
         if versions:
             store.keep_versions()
-        made.append((store, buckets))
+        else:
+            made.append((store, server))
         return store
 
     yield make
-    for store, buckets in made:
-        if not store.keeps_versions:
-            store.empty()
-            buckets.append(store.bucket)
+    for store, server in made:
+        store.empty()
+        server.buckets.append(store.bucket)
 
 
 @pytest.fixture(name="inbox")

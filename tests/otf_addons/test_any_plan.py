@@ -1,12 +1,15 @@
 """I1: whatever is moved or renamed, every byte is there afterwards."""
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.otf_addons.options import PostCopy, S3Options
 from tasks.otf_addons.plan import Place, PlanError, Rename, placed, refuse_overlaps
 from tasks.otf_addons.removals import planned
+from tasks.otf_addons.s3_handlers import S3Transfer
 from tasks.utils.s3_object import S3Object
+from tests.otf_addons.definitions import destination, source
 
 # Few letters and few levels, so that names meet.
 names = st.text("ab.", min_size=1, max_size=3)
@@ -20,9 +23,9 @@ renames = st.builds(
 def carried_out(objects, steps):
     """What a bucket holds after copies and deletions, one after the other."""
     store = dict(objects)
-    for source, target in steps:
-        store[target] = store[source]
-        del store[source]
+    for start, end in steps:
+        store[end] = store[start]
+        del store[start]
     return store
 
 
@@ -70,3 +73,52 @@ def test_copies_never_meet_and_the_sources_stay(found, directory, rename):
         return
     assert len(set(targets.values())) == len(found)
     assert not {target.key for target in targets.values()} & set(found)
+
+
+# On a real server, whose keys are paths: no directory has the name of a file.
+places = st.sampled_from(["src", "other", "third"])
+files_there = st.lists(
+    st.tuples(places, st.text("ab", min_size=1, max_size=2)).map("/".join), unique=True, max_size=6
+)
+post_copy_actions = st.one_of(
+    st.just({"action": "delete"}),
+    st.builds(lambda there: {"action": "move", "destination": f"{there}/"}, places),
+    st.builds(
+        lambda there, rename: {"action": "rename", "destination": f"{there}/", **vars(rename)}, places, renames
+    ),
+)
+
+
+@pytest.mark.chaos
+@given(
+    found=files_there,
+    directory=st.sampled_from(["src", ""]),
+    there=places,
+    action=post_copy_actions,
+    by_the_worker=st.booleans(),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_byte_is_lost_by_any_transfer_on_a_real_server(  # pylint: disable=too-many-arguments
+    inbox, tmp_path_factory, *, found, directory, there, action, by_the_worker
+):
+    inbox.empty()
+    for key in found:
+        inbox.put(key, key.encode())
+    giving = S3Transfer({**source(inbox.bucket, directory=directory, postCopyAction=action), "task_id": "task"})
+    taking = S3Transfer({**destination(inbox.bucket, directory=there), "task_id": "task"})
+    files = giving.list_files(directory, ".*")
+
+    if by_the_worker:
+        staging = str(tmp_path_factory.mktemp("staging"))
+        failed = giving.pull_files_to_worker(files, staging) or taking.push_files_from_worker(staging)
+    else:
+        failed = giving.transfer_files(files, taking.spec, dest_remote_handler=taking)
+    if not failed:
+        giving.handle_post_copy_action(files)
+    giving.tidy()
+    taking.tidy()
+
+    # Every object holds the key it began with. What was no source may only have been replaced, where files go.
+    held = {inbox.bytes_of(key).decode() for key in inbox.keys_of()}
+    ends = (f"{there}/", action.get("destination", f"{there}/"))
+    assert set(files) | {key for key in found if not key.startswith(ends)} <= held

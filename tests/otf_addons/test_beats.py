@@ -14,7 +14,7 @@ from tasks.otf_addons.s3_handlers import FILES_AT_ONCE, S3Transfer
 from tasks.utils import copies
 from tasks.utils.part_copies import CopyLimits
 from tests.otf_addons.conftest import moto_store
-from tests.otf_addons.definitions import destination, local, source, touch, transfer
+from tests.otf_addons.definitions import S3_EXECUTION, S3_TRANSFER, destination, local, source, touch, transfer
 from tests.support.proxy import Proxy, Trouble
 from tests.support.wire import Wire
 
@@ -120,18 +120,24 @@ def test_files_of_several_pages_are_listed_copied_and_deleted(inbox, outbox, mon
     assert inbox.keys_of() == []
 
 
-def test_markers_of_directories_are_no_files(aws):
-    store = moto_store(aws, "bucket")
+@pytest.fixture(name="store", params=["moto", "seaweedfs"])
+def bucket_of_each_server(request):
+    if request.param == "moto":
+        return moto_store(request.getfixturevalue("aws"), "bucket")
+    return request.getfixturevalue("inbox")
+
+
+def test_markers_of_directories_are_no_files(store):
     for key in ("src/", "src/deeper/", "src/a.txt"):
         store.put(key, b"")
 
-    assert list(handler(source("bucket")).list_files("src", ".*")) == ["src/a.txt"]
-    assert list(handler(source("bucket")).list_files("", ".*")) == ["src/a.txt"]
+    assert list(handler(source(store.bucket)).list_files("src", ".*")) == ["src/a.txt"]
+    assert list(handler(source(store.bucket)).list_files("", ".*")) == ["src/a.txt"]
 
 
-@pytest.mark.parametrize("name", ["S3Transfer", "S3Execution"])
+@pytest.mark.parametrize("name", [S3_TRANSFER, S3_EXECUTION])
 def test_execution_of_either_name_touches_a_file(framework, inbox, name):
-    ran = framework.run(touch(inbox.bucket, "test_key.flg", f"opentaskpy.addons.aws.remotehandlers.s3.{name}"))
+    ran = framework.run(touch(inbox.bucket, "test_key.flg", name))
 
     assert ran.ok, ran.said
     assert inbox.bytes_of("test_key.flg") == b""
@@ -271,19 +277,69 @@ def test_copy_in_parts_keeps_metadata_tags_and_type(framework, inbox, outbox, mo
     assert outbox.bytes_of("dest/large") == body
 
 
-@pytest.mark.parametrize("where", ["source", "destination", "source's protocol", "destination's protocol"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "source",
+        "source fileWatch",
+        "source conditionals size",
+        "source postCopyAction",
+        "source protocol",
+        "destination",
+        "destination flags",
+        "destination rename",
+        "destination protocol",
+    ],
+)
 def test_option_that_does_not_exist_is_refused_by_name(framework, inbox, outbox, where):
     inbox.put("src/a.txt", b"a")
-    given, there = source(inbox.bucket), destination(outbox.bucket)
+    given = source(
+        inbox.bucket,
+        fileWatch={"timeout": 1},
+        conditionals={"size": {"gt": 0}},
+        postCopyAction={"action": "delete"},
+    )
+    there = destination(outbox.bucket, flags={"fullPath": "flag"}, rename={"pattern": "a", "sub": "b"})
     there["protocol"].update(access_key_id="AKIA", secret_access_key="very-secret")
-    part = given if where.startswith("source") else there
-    (part["protocol"] if "protocol" in where else part)["directroy"] = "x"
+    side, *path = where.split()
+    part = {"source": given, "destination": there}[side]
+    for name in path:
+        part = part[name]
+    part["directroy"] = "x"
 
     ran = framework.run(transfer(given, there))
 
     assert not ran.ok and "directroy" in ran.said
     assert "very-secret" not in ran.said
-    assert outbox.keys_of() == []
+    assert (inbox.keys_of(), outbox.keys_of()) == (["src/a.txt"], [])
+
+
+@pytest.mark.parametrize("where", ["execution", "protocol"])
+def test_option_of_a_touched_file_that_does_not_exist_is_refused_by_name(framework, inbox, where):
+    definition = touch(inbox.bucket, "flag", S3_EXECUTION)
+    (definition if where == "execution" else definition["protocol"])["directroy"] = "x"
+
+    ran = framework.run(definition)
+
+    assert not ran.ok and "directroy" in ran.said
+    assert inbox.keys_of() == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        ({"assume_role_arn": "arn", "token_expiry_seconds": 899}, "899"),
+        ({"assume_role_arn": "arn", "token_expiry_seconds": 43201}, "43201"),
+        ({"access_key_id": "AKIA"}, "secret_access_key"),
+        ({"assume_role_external_id": "x"}, "assume_role_arn"),
+    ],
+    ids=["shorter than STS allows", "longer", "half of the keys", "no role"],
+)
+def test_protocol_that_cannot_work_is_refused_with_what_is_wrong(framework, inbox, protocol, told):
+    ran = framework.run(touch(inbox.bucket, "flag", **protocol))
+
+    assert not ran.ok and told in ran.said
+    assert inbox.keys_of() == []
 
 
 def test_no_secret_gets_into_the_log(framework, inbox, outbox):

@@ -2,7 +2,10 @@
 
 import json
 import os
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -105,10 +108,15 @@ def test_without_a_role_the_powerless_user_fails_with_a_sentence(aws, powerless)
     assert not ran.ok and "s3://bucket/flag: AccessDenied" in ran.said
 
 
+def temporary_credentials(aws):
+    """Those of a role, which are good for nothing without their session token."""
+    role_arn = role_for(aws, "arn:aws:iam::123456789012:user/administrator")
+    return aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="sso")["Credentials"]
+
+
 def test_session_token_of_the_environment_is_used(aws, framework):
     store = moto_store(aws, "bucket")
-    role_arn = role_for(aws, "arn:aws:iam::123456789012:user/administrator")
-    given = aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="sso")["Credentials"]
+    given = temporary_credentials(aws)
     framework.monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
     framework.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
     framework.monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
@@ -117,6 +125,49 @@ def test_session_token_of_the_environment_is_used(aws, framework):
 
     assert ran.ok, ran.said
     assert store.keys_of() == ["flag"]
+
+
+def test_role_of_the_machine_is_used_where_nothing_else_is_said(aws, framework):
+    store = moto_store(aws, "bucket")
+    given = temporary_credentials(aws)
+    answer = {
+        "AccessKeyId": given["AccessKeyId"],
+        "SecretAccessKey": given["SecretAccessKey"],
+        "Token": given["SessionToken"],
+        "Expiration": given["Expiration"].isoformat(),
+    }
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        framework.monkeypatch.delenv(name)
+    with credentials_service(answer) as url:
+        framework.monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+
+        ran = framework.run(touch("bucket", "flag"))
+
+    assert ran.ok, ran.said
+    assert store.keys_of() == ["flag"]
+
+
+@contextmanager
+def credentials_service(answer):
+    """What AWS has beside every container: a server that tells the machine's credentials."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):  # pylint: disable=arguments-differ
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
 def test_keys_of_the_definition_go_without_the_session_token_of_the_environment(aws, framework):

@@ -60,15 +60,6 @@ def test_flag_file_is_written_after_the_files(framework, inbox, outbox, option):
     assert outbox.bytes_of("dest/some_fin.flg") == b""
 
 
-def test_proxy_transfer_goes_by_way_of_this_machine(framework, inbox, outbox):
-    inbox.put("src/a.txt", b"a")
-
-    ran = framework.run(transfer(source(inbox.bucket), destination(outbox.bucket, transferType="proxy")))
-
-    assert ran.ok, ran.said
-    assert outbox.bytes_of("dest/a.txt") == b"a"
-
-
 def test_destination_renames_the_files(framework, inbox, outbox):
     inbox.put("src/abc-abc.txt", b"a")
     rename = {"pattern": "abc", "sub": "def"}
