@@ -6,11 +6,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tasks.otf_addons.listing import Found
-from tasks.utils.part_copies import CONTENT_HEADERS, TAGGING_HEADER_LIMIT, tags_of
+from tasks.utils.part_copies import TAGGING_HEADER_LIMIT, content_headers, tags_of
 from tasks.utils.s3_object import S3Object
-
-# Names the framing of an upload and not the object's encoding; some servers store it as if it were one.
-FRAMING = "aws-chunked"
 
 
 @dataclass
@@ -33,12 +30,10 @@ class Attributes:
         Args:
             with_class: the storage class as well.
         """
-        names = (*CONTENT_HEADERS, "StorageClass") if with_class else CONTENT_HEADERS
-        carried = {name: self.answer[name] for name in names if self.answer.get(name)}
-        encodings = [part.strip() for part in carried.pop("ContentEncoding", "").split(",")]
-        encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
-        tagging = {} if self._has_long_tags else {"Tagging": self._tagging}
-        return {**carried, **{name: text for name, text in {"ContentEncoding": encoding, **tagging}.items() if text}}
+        storage_class = self.answer.get("StorageClass") if with_class else None
+        tagging = None if self._has_long_tags else self._tagging
+        more = {"StorageClass": storage_class, "Tagging": tagging}
+        return {**content_headers(self.answer), **{name: value for name, value in more.items() if value}}
 
     def put_long_tags(self, writing, target, version=None):
         """Sets the tags that did not go with the write.
