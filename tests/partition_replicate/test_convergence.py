@@ -23,10 +23,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from moto import mock_aws
 from moto.s3.models import FakeKey, s3_backends
 
-from local import mends
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
 from tasks.partition_replicate.objects import Look
@@ -44,6 +42,7 @@ from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.rows import Rows
+from tests.support.mocked import mended_aws
 
 # Two, so that what happens meets what happened before.
 KEYS = ("a", "é ü")
@@ -394,7 +393,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
 def run_histories(examples, *among, **more):
     """Runs so many histories, each under one of the settings."""
-    with mock_aws(), mends.applied():
+    with mended_aws():
         stage = Stage()
         machine = type("Histories", (Histories,), {"stage": stage, "among": among})
         how = settings(
