@@ -27,6 +27,7 @@ from moto.s3.models import FakeKey, s3_backends
 
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
+from tasks.partition_replicate.history import History
 from tasks.partition_replicate.objects import Look
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
@@ -434,9 +435,15 @@ def whatever_the_row_is(_row):
     return {}
 
 
+def removed_at_once(self, version):
+    self.writer.remove(version)
+    return True
+
+
 PLANTED = {
     "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
+    "no claim on what is taken back": (History, "_take_back", removed_at_once, EVERY_VERSION),
     "no second look": (Look, "is_still", without_looking_again, NEWEST_ONLY),
 }
 
