@@ -42,7 +42,7 @@ def _record(entry: dict) -> dict:
 def _one_by_one() -> None:
     """Do what is usual: one object after the other through a file, looked at before and after, and written down.
 
-    Clients are made once here, which is kinder than making them for every record.
+    Clients are made once here. A session for each object takes 0.2 s, and there would be nothing left to compare.
     """
     import boto3
 

@@ -1,6 +1,6 @@
 """The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
 
-Table, secret and queue are moto's, in the process that watches, so that they cost every contestant the same.
+Table, secret and queue are in the process that watches, so that they cost every contestant the same.
 """
 
 import json
@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from bench import peers
 from bench.names import RCLONE
 from bench.row import Contestant
+from bench.table import Items, served
 from local.seaweedfs import SeaweedFS
 
 MIB = 1024**2
@@ -82,7 +83,8 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     rclone = str(peers.installed(folder) / "bin" / "rclone")
     other = ThreadedMotoServer(port=0, verbose=False)
-    with SeaweedFS() as source, SeaweedFS() as destination:
+    items = Items()
+    with SeaweedFS() as source, SeaweedFS() as destination, served(items) as table:
         other.start()
         try:
             host, port = other.get_host_and_port()
@@ -90,14 +92,14 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
             source.client().create_bucket(Bucket=SOURCE)
             destination.client().create_bucket(Bucket=DESTINATION)
             fill(source.client())
-            environment = {**_settings(source, destination, url), **_remembering(destination, url)}
+            environment = {**_settings(source, destination, url, table), **_secret_and_queue(destination, url)}
             environment["BENCH_FOLDER"] = str(folder.resolve())
-            yield Stage(source, destination, environment, rclone, lambda: _empty(destination.client(), url))
+            yield Stage(source, destination, environment, rclone, lambda: _empty(destination.client(), items))
         finally:
             other.stop()
 
 
-def _settings(source: SeaweedFS, destination: SeaweedFS, url: str) -> dict[str, str]:
+def _settings(source: SeaweedFS, destination: SeaweedFS, url: str, table: str) -> dict[str, str]:
     keys = source.credentials
     return {
         "PYTHONPATH": os.getcwd(),
@@ -105,11 +107,13 @@ def _settings(source: SeaweedFS, destination: SeaweedFS, url: str) -> dict[str, 
         "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL_DYNAMODB": table,
         "AWS_ENDPOINT_URL_S3": source.endpoint_url,
         "SOURCE_BUCKET": SOURCE,
         "DEST_BUCKET": DESTINATION,
         "DEST_BUCKET_REGION": REGION,
         "DEST_ENDPOINT_URL": destination.endpoint_url,
+        "OBJECTS_TABLE": TABLE,
         "TRANSFER_MEMORY_MB": str(STREAMS * PART // MIB),
         "BENCH_PART": str(PART),
         "BENCH_STREAMS": str(STREAMS),
@@ -121,34 +125,21 @@ def _client(service: str, url: str) -> Any:
     return boto3.session.Session().client(service, endpoint_url=url, region_name=REGION, **keys)
 
 
-def _remembering(destination: SeaweedFS, url: str) -> dict[str, str]:
-    """Make table, secret and queue, and name them."""
-    _make_table(_client("dynamodb", url))
+def _secret_and_queue(destination: SeaweedFS, url: str) -> dict[str, str]:
+    """Make both, and name them."""
     keys = destination.credentials
     secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
     _client("secretsmanager", url).create_secret(Name=SECRET, SecretString=json.dumps(secret))
     queue = _client("sqs", url).create_queue(QueueName="objects.fifo", Attributes={"FifoQueue": "true"})
-    return {"OBJECTS_TABLE": TABLE, "DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"]}
+    return {"DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"]}
 
 
-def _make_table(dynamodb: Any) -> None:
-    keys = {"Key": "HASH", "VersionId": "RANGE"}
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-    )
-
-
-def _empty(s3: Any, url: str) -> None:
+def _empty(s3: Any, items: Items) -> None:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=DESTINATION):
         objects = [{"Key": found["Key"]} for found in page.get("Contents", [])]
         if objects:
             s3.delete_objects(Bucket=DESTINATION, Delete={"Objects": objects, "Quiet": True})
-    dynamodb = _client("dynamodb", url)
-    dynamodb.delete_table(TableName=TABLE)
-    _make_table(dynamodb)
+    items.clear()
 
 
 def put_noise(s3: Any, key: str, size: int) -> None:

@@ -89,6 +89,12 @@ module "archive_copy" {
     maximum_concurrency = var.archive_copy_maximum_concurrency
   }
 
+  failures = {
+    service     = "archive_copy"
+    of          = "objects"
+    description = "Objects could not be copied."
+  }
+
   environment = {
     bucket_map            = jsonencode(local.archive_copy_bucket_map)
     copy_retries          = tostring(var.archive_copy_retries)
@@ -114,23 +120,4 @@ module "archive_copy" {
       resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
     }
   }
-}
-
-# Lambda's own error count does not see an object that failed in a batch whose others went well; this metric does.
-resource "aws_cloudwatch_metric_alarm" "archive_copy_failed" {
-  count = var.archive_copy_enabled ? 1 : 0
-
-  alarm_name          = "${var.name_prefix}-archive-copy-failed-objects"
-  alarm_description   = "Objects could not be copied: the log lines say which and why; what may still succeed is tried again."
-  namespace           = "BucketBrigade"
-  metric_name         = "Failed"
-  dimensions          = { service = "archive_copy" }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = compact([var.alarm_topic_arn])
-  ok_actions          = compact([var.alarm_topic_arn])
 }

@@ -305,6 +305,12 @@ module "partition_replicate" {
   timeout_seconds       = var.partition_replicate_timeout_seconds
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
 
+  failures = {
+    service     = "partition_replicate"
+    of          = "objects"
+    description = "Objects could not be mirrored."
+  }
+
   environment = {
     SOURCE_BUCKET         = local.partition_replicate_source_bucket
     DEST_BUCKET           = local.partition_replicate_dest_bucket
@@ -355,25 +361,6 @@ module "partition_replicate" {
   }
 
   depends_on = [aws_sqs_queue.partition_replicate_undelivered]
-}
-
-# Lambda's own error count does not see an object that failed in a batch whose others went well; this metric does.
-resource "aws_cloudwatch_metric_alarm" "partition_replicate_failed" {
-  count = var.partition_replicate_enabled ? 1 : 0
-
-  alarm_name          = "${local.partition_replicate_name}-failed-objects"
-  alarm_description   = "Objects could not be mirrored: the log lines say which and why; what may still succeed is tried again."
-  namespace           = "BucketBrigade"
-  metric_name         = "Failed"
-  dimensions          = { service = "partition_replicate" }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = compact([var.alarm_topic_arn])
-  ok_actions          = compact([var.alarm_topic_arn])
 }
 
 # How far the mirror lags behind: the age of the oldest event that waits in the queue or was worked on, done or not.

@@ -134,6 +134,12 @@ module "upload_validate" {
     maximum_concurrency = var.upload_validate_maximum_concurrency
   }
 
+  failures = {
+    service     = "upload_validate"
+    of          = "sets"
+    description = "Sets could not be judged, or somebody could not be told."
+  }
+
   environment = {
     TEMP_BUCKET_NAME       = local.upload_validate_upload_bucket
     FINAL_BUCKET_NAME      = local.upload_validate_final_bucket
@@ -193,23 +199,4 @@ module "upload_validate" {
       resources = local.upload_validate_schema_arn
     } },
   )
-}
-
-# Lambda's own error count does not see a set that failed in a batch whose others went well; this metric does.
-resource "aws_cloudwatch_metric_alarm" "upload_validate_failed" {
-  count = var.upload_validate_enabled ? 1 : 0
-
-  alarm_name          = "${var.name_prefix}-upload-validate-failed-sets"
-  alarm_description   = "Sets could not be judged, or somebody could not be told: the log lines say which and why; what may still succeed is tried again."
-  namespace           = "BucketBrigade"
-  metric_name         = "Failed"
-  dimensions          = { service = "upload_validate" }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = compact([var.alarm_topic_arn])
-  ok_actions          = compact([var.alarm_topic_arn])
 }

@@ -5,11 +5,10 @@ from pathlib import Path
 import boto3
 import botocore.session
 import pytest
-from moto import mock_aws
 
-from local import mends
 from tasks.utils import clients
 from tasks.utils.s3_requests import client_config
+from tests.support.mocked import mended_aws
 from tests.support.wire import Wire
 
 REGION = "eu-west-1"
@@ -17,7 +16,7 @@ TESTS = Path(__file__).parent
 
 # Measuring coverage costs a third of the time of what is measured, other people's code included. So it is not measured
 # where tasks/ is not what is tested, where many inputs take the same ways, nor twice where a test runs on two servers.
-NOT_MEASURED = {"local", "scripts", "terraform"}
+NOT_MEASURED = {"local", "scripts", "terraform", "test_architecture.py"}
 MANY_INPUTS = {"test_any_bytes.py", "test_any_plan.py", "test_crashes.py", "test_odd_keys.py", "test_on_seaweedfs.py"}
 
 
@@ -91,7 +90,7 @@ def client_of_the_tests(service, region):
 @pytest.fixture(name="aws")
 def empty_aws(monkeypatch):
     """Moto with its mends, in this process, empty: the session that the tasks make their clients of, as boto3's."""
-    with mock_aws(), mends.applied():
+    with mended_aws():
         # A session reads botocore's data files anew, so one serves every test of a process.
         monkeypatch.setattr(clients, "session", session_beneath_the_tasks)
         yield session_of_the_tasks()

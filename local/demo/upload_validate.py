@@ -127,16 +127,14 @@ def run(stack: Stack, outside: Outside, screen: Screen) -> Result:
     screen.title(f"Sets of files are uploaded to {where['upload_bucket']}")
     lines: SimpleQueue = SimpleQueue()
     stack.functions.on_log = lambda _, line: lines.put(line)
-    s3 = stack.aws.client("s3")
-    problems = [problem for step in STEPS for problem in _show(step, s3, where, outside, lines, screen)]
+    problems = [problem for step in STEPS for problem in _show(step, stack, outside, lines, screen)]
     stack.functions.on_log = None
     return _result(stack, outside, problems, screen)
 
 
-def _show(  # pylint: disable=too-many-arguments,too-many-positional-arguments
-    step: Step, s3: Any, where: dict[str, str], outside: Outside, lines: SimpleQueue, screen: Screen
-) -> Iterator[str]:
+def _show(step: Step, stack: Stack, outside: Outside, lines: SimpleQueue, screen: Screen) -> Iterator[str]:
     """Uploads the files of a step, waits for the verdict, and yields what is wrong with it."""
+    s3, where = stack.aws.client("s3"), stack.outputs["upload_validate"]
     for name, content in step.files.items():
         s3.put_object(Bucket=where["upload_bucket"], Key=step.prefix + name, Body=content)
     outcome = _verdict(step.prefix, lines)

@@ -155,7 +155,7 @@ run "switched_off_leaves_nothing" {
   assert {
     condition = length(flatten([
       keys(module.archive_copy_archive_bucket), module.archive_copy_source_bucket, module.archive_copy_queue, module.archive_copy,
-      aws_s3_bucket_notification.archive_copy, aws_cloudwatch_metric_alarm.archive_copy_failed,
+      aws_s3_bucket_notification.archive_copy,
     ])) == 0
     error_message = "Something of the task is left."
   }
@@ -181,11 +181,11 @@ run "one_failed_object_sets_off_an_alarm" {
   }
 
   assert {
-    condition = (
-      aws_cloudwatch_metric_alarm.archive_copy_failed[0].dimensions == tomap({ service = "archive_copy" })
-      && aws_cloudwatch_metric_alarm.archive_copy_failed[0].threshold == 0
-      && aws_cloudwatch_metric_alarm.archive_copy_failed[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
-    )
+    condition = module.archive_copy[0].alarms["bucket-brigade-archive-copy-failed-objects"] == {
+      metric     = "Failed"
+      dimensions = tomap({ service = "archive_copy" })
+      actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
+    }
     error_message = "A failed object in a batch that went well otherwise would not be noticed."
   }
 }

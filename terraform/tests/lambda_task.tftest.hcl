@@ -75,6 +75,31 @@ run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
     condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold } == { errors = 0, throttles = 0, duration = 90000 }
     error_message = "The alarms must go off at the first error, the first refusal and at nine tenths of the time-out."
   }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.failed) == 0
+    error_message = "An alarm watches what the task does not count."
+  }
+}
+
+run "one_failure_that_the_task_counts_sets_off_an_alarm" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    failures = { service = "work", of = "objects", description = "Objects could not be worked on." }
+  }
+
+  assert {
+    condition     = output.alarms["work-failed-objects"].dimensions == tomap({ service = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
+    error_message = "The alarm does not watch what the task counts."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.failed[0].threshold == 0 && aws_cloudwatch_metric_alarm.failed[0].namespace == "BucketBrigade"
+    error_message = "A single failure would not be noticed."
+  }
 }
 
 run "queue_is_read_in_batches_with_partial_answers" {
@@ -118,6 +143,7 @@ run "given_key_encrypts_and_may_be_used" {
       kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/1234"
       alarm_topic_arn    = "arn:aws:sns:eu-west-1:123456789012:alarms"
     }
+    failures = { service = "work", of = "objects", description = "Objects could not be worked on." }
   }
 
   assert {
@@ -138,7 +164,7 @@ run "given_key_encrypts_and_may_be_used" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])])
+    condition     = length(output.alarms) == 4 && alltrue([for alarm in output.alarms : alarm.actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])])
     error_message = "An alarm tells nobody."
   }
 }

@@ -204,16 +204,20 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
   assert {
     condition = alltrue([
       for alarm in [
-        aws_cloudwatch_metric_alarm.partition_replicate_failed[0], aws_cloudwatch_metric_alarm.partition_replicate_lag[0],
-        aws_cloudwatch_metric_alarm.partition_replicate_depth[0], aws_cloudwatch_metric_alarm.partition_replicate_undelivered[0],
+        aws_cloudwatch_metric_alarm.partition_replicate_lag[0], aws_cloudwatch_metric_alarm.partition_replicate_depth[0],
+        aws_cloudwatch_metric_alarm.partition_replicate_undelivered[0],
       ] : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     ])
     error_message = "An alarm tells nobody."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.partition_replicate_failed[0].metric_name == "Failed"
-    error_message = "An alarm watches another metric."
+    condition = module.partition_replicate[0].alarms["bucket-brigade-partition-replicate-failed-objects"] == {
+      metric     = "Failed"
+      dimensions = tomap({ service = "partition_replicate" })
+      actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
+    }
+    error_message = "A failed object in a batch that went well otherwise would not be noticed."
   }
 
   assert {

@@ -7,10 +7,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from moto import mock_aws
 from moto.core.exceptions import ServiceException
 
-from local import mends
+from tests.support.mocked import mended_aws
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -112,7 +111,7 @@ def mended(*needed, raises=WHAT_BARE_MOTO_DOES):
     def decorate(test):
         @pytest.mark.parametrize("without", runs)
         def on_stage(without):
-            with mock_aws(), mends.applied(without=without) as hooks:
+            with mended_aws(without=without) as hooks:
                 test(Stage(hooks))
 
         on_stage.__name__ = test.__name__

@@ -1,16 +1,15 @@
 import boto3
 import pytest
-from moto import mock_aws
 
-from local import mends
 from local.demo.comparison import differences, histories_differ
+from tests.support.mocked import mended_aws
 
 REGION = "eu-west-1"
 
 
 @pytest.fixture(name="s3")
 def two_equal_buckets():
-    with mock_aws(), mends.applied():
+    with mended_aws():
         s3 = boto3.client("s3", region_name=REGION)
         for bucket in ("source", "mirror"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})

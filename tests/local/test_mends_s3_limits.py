@@ -1,5 +1,7 @@
+from moto.s3.models import s3_backends
+
 from local.mends import s3_limits
-from tests.local.mending import mended
+from tests.local.mending import ACCOUNT, mended
 
 UNKNOWN = {"Bucket": "bucket", "Key": "key", "UploadId": "unknown"}
 
@@ -32,7 +34,7 @@ def test_delete_of_1001_keys_is_refused(stage):
 def test_page_of_a_listing_has_1000_keys_at_most(stage):
     s3 = stage.s3("bucket")
     for number in range(1001):
-        s3.put_object(Bucket="bucket", Key=str(number), Body=b"")
+        s3_backends[ACCOUNT]["aws"].put_object("bucket", str(number), b"")
     for listing in (s3.list_objects_v2, s3.list_objects):
         page = listing(Bucket="bucket", MaxKeys=5000)
         assert (len(page["Contents"]), page["IsTruncated"]) == (1000, True)

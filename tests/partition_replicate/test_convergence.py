@@ -23,12 +23,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from moto import mock_aws
 from moto.s3.models import FakeKey, s3_backends
 
-from local import mends
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
+from tasks.partition_replicate.history import History
 from tasks.partition_replicate.objects import Look
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
@@ -44,6 +43,7 @@ from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.rows import Rows
+from tests.support.mocked import mended_aws
 
 # Two, so that what happens meets what happened before.
 KEYS = ("a", "é ü")
@@ -394,7 +394,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
 def run_histories(examples, *among, **more):
     """Runs so many histories, each under one of the settings."""
-    with mock_aws(), mends.applied():
+    with mended_aws():
         stage = Stage()
         machine = type("Histories", (Histories,), {"stage": stage, "among": among})
         how = settings(
@@ -435,9 +435,15 @@ def whatever_the_row_is(_row):
     return {}
 
 
+def removed_at_once(self, version):
+    self.writer.remove(version)
+    return True
+
+
 PLANTED = {
     "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
+    "no claim on what is taken back": (History, "_take_back", removed_at_once, EVERY_VERSION),
     "no second look": (Look, "is_still", without_looking_again, NEWEST_ONLY),
 }
 

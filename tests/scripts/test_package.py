@@ -17,15 +17,19 @@ from tests.scripts.conftest import ROOT, add_task, write
 pytestmark = pytest.mark.slow(group="package")
 
 HANDLER = "tasks/greet/handler.py"
+TASKS = {handler.parent.name for handler in ROOT.glob("tasks/*/handler.py")}
 
 
 @pytest.fixture(scope="module", name="builds")
-def two_builds(tmp_path_factory):
-    """Two of the project's own tasks, built in two folders, one after the other, each from nothing."""
+def two_builds_of_one_task(tmp_path_factory):
+    return build_twice(tmp_path_factory, shutil.ignore_patterns("__pycache__", *TASKS - {"archive_copy"}))
+
+
+def build_twice(tmp_path_factory, left_out):
+    """Builds the project's own tasks in two folders, one after the other, each from nothing."""
     roots = [tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second-of-another-length")]
     for root, umask, seed in zip(roots, ("022", "077"), ("1", "2")):
-        without = shutil.ignore_patterns("__pycache__", "partition_replicate")
-        shutil.copytree(ROOT / "tasks", root / "tasks", ignore=without)
+        shutil.copytree(ROOT / "tasks", root / "tasks", ignore=left_out)
         shutil.copy(ROOT / "requirements.txt", root)
         subprocess.run(
             ["/bin/sh", "-c", f'umask {umask}; exec "$0" -m scripts.package dist', sys.executable],
@@ -47,6 +51,10 @@ def checkout_with_shared_cache(checkout, installed_before):
     return checkout
 
 
+def files_of(builds):
+    return [{file.name: file.read_bytes() for file in (root / "dist").iterdir()} for root in builds]
+
+
 def run(root, *arguments, **environ):
     return subprocess.run(
         [sys.executable, "-m", "scripts.package", *arguments],
@@ -61,8 +69,15 @@ def built_hash(root):
 
 
 def test_dist_in_two_folders_at_two_times_is_byte_identical(builds):
-    first, second = ({file.name: file.read_bytes() for file in (root / "dist").iterdir()} for root in builds)
-    assert "archive_copy.zip" in first
+    first, second = files_of(builds)
+    assert set(first) == {"archive_copy.zip", "packages.json"}
+    assert first == second
+
+
+@pytest.mark.chaos
+def test_dist_of_every_task_in_two_folders_is_byte_identical(tmp_path_factory):
+    first, second = files_of(build_twice(tmp_path_factory, shutil.ignore_patterns("__pycache__")))
+    assert set(first) == {*(f"{task}.zip" for task in TASKS), "packages.json"}
     assert first == second
 
 

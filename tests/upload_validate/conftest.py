@@ -145,7 +145,7 @@ def services_outside():
 
 
 @pytest.fixture(name="stage")
-def everything_of_aws(aws, s3, monkeypatch):  # pylint: disable=unused-argument
+def everything_of_aws(s3, monkeypatch):
     for bucket in (UPLOADS, FINAL, QUARANTINE):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     client_of_the_tests("dynamodb", REGION).create_table(

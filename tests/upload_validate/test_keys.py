@@ -4,17 +4,17 @@ import pytest
 
 from tasks.upload_validate.errors import KeyUnavailableError
 from tasks.upload_validate.keys import KeyRing
-from tests.conftest import REGION, client_of_the_tests
+from tests.conftest import client_of_the_tests
 
 
 @pytest.fixture(name="ssm")
-def parameter_store(aws):  # pylint: disable=unused-argument
-    return client_of_the_tests("ssm", REGION)
+def parameter_store(aws):
+    return client_of_the_tests("ssm", aws.region_name)
 
 
 @pytest.fixture(name="secrets")
-def secrets_manager(aws):  # pylint: disable=unused-argument
-    return client_of_the_tests("secretsmanager", REGION)
+def secrets_manager(aws):
+    return client_of_the_tests("secretsmanager", aws.region_name)
 
 
 @pytest.fixture(name="ring")

@@ -22,7 +22,7 @@ from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.texts import Issue, Mail
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
-from tests.conftest import REGION, client_of_the_tests
+from tests.conftest import client_of_the_tests
 from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails
 
 QUICK = Http(RetryPolicy(tries=3))
@@ -253,8 +253,8 @@ def mail_with(*line):
     return SesEmail(Ses(*line), "from@example.org", "to@example.org", RetryPolicy(tries=3)).tell(MAIL)
 
 
-def test_mail_goes_out_in_both_forms(aws):  # pylint: disable=unused-argument
-    ses = client_of_the_tests("ses", REGION)
+def test_mail_goes_out_in_both_forms(aws):
+    ses = client_of_the_tests("ses", aws.region_name)
     ses.verify_email_identity(EmailAddress="from@example.org")
     SesEmail(lambda: ses, "from@example.org", "to@example.org").tell(MAIL)
     assert [(mail.subject, mail.body) for mail in mails()] == [("subject", "<p>html</p>")]

@@ -17,16 +17,15 @@ from botocore.exceptions import ConnectionClosedError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from moto import mock_aws
 from moto.s3.models import FakeKey, FakeMultipart
 
-from local import mends
 from tasks.utils import ObjectClerk, moves
 from tasks.utils.copies import _Copy
 from tasks.utils.errors import ObjectClerkException
 from tasks.utils.s3_requests import head
 from tasks.utils.uploads import _Upload
 from tests.conftest import REGION
+from tests.support.mocked import mended_aws
 from tests.utils.conftest import PART
 
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -261,7 +260,7 @@ def new_client(**options):
 
 
 def run_on_moto(machine, **options):
-    with mock_aws(), mends.applied():
+    with mended_aws():
         look = new_client()
         look.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
         if machine.keeps_versions:

@@ -174,3 +174,22 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_actions       = compact([local.alarm_topic_arn])
   ok_actions          = compact([local.alarm_topic_arn])
 }
+
+# Lambda's own error count does not see what failed in a batch whose others went well; the task's metric does.
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  count = var.failures == null ? 0 : 1
+
+  alarm_name          = "${var.name}-failed-${var.failures.of}"
+  alarm_description   = "${var.failures.description} The log lines say which and why; what may still succeed is tried again."
+  namespace           = "BucketBrigade"
+  metric_name         = "Failed"
+  dimensions          = { service = var.failures.service }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = compact([local.alarm_topic_arn])
+  ok_actions          = compact([local.alarm_topic_arn])
+}

@@ -17,3 +17,12 @@ output "policy" {
   description = "All that the function may do: the policy of its role, decoded."
   value       = jsondecode(aws_iam_role_policy.this.policy)
 }
+
+output "alarms" {
+  description = "The alarms by name, each with the metric and the dimensions that it watches, as the tests look at them."
+  value = { for alarm in concat(values(aws_cloudwatch_metric_alarm.this), aws_cloudwatch_metric_alarm.failed) : alarm.alarm_name => {
+    metric     = alarm.metric_name
+    dimensions = alarm.dimensions
+    actions    = alarm.alarm_actions
+  } }
+}

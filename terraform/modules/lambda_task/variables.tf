@@ -98,3 +98,13 @@ variable "dead_letter_queue_arn" {
   description = "Queue for events that failed for good: the task sends there, and so does Lambda after a failed asynchronous invocation."
   type        = string
 }
+
+variable "failures" {
+  description = "What the task counts as failed: the service that its metrics name, of what they are, and a sentence for the alarm. null: it counts nothing."
+  type = object({
+    service     = string
+    of          = string
+    description = string
+  })
+  default = null
+}
