@@ -77,6 +77,14 @@ def no_log_files(monkeypatch):
     monkeypatch.setenv("OTF_NO_LOG", "1")
 
 
+@pytest.fixture(autouse=True)
+def logger_of_a_worker(monkeypatch):
+    # The handlers of Lambda functions, which another test may have used in this process, turn it to themselves.
+    shared = logging.getLogger("bucket_brigade")
+    for name, value in {"handlers": [], "propagate": True, "level": logging.NOTSET}.items():
+        monkeypatch.setattr(shared, name, value)
+
+
 @pytest.fixture
 def framework(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OTF_STAGING_DIR", str(tmp_path / "staging"))
