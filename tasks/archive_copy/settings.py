@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from tasks.archive_copy.bucket_map import EXAMPLE, BucketMap, problems_of
 from tasks.utils.settings import Environment
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,8 @@ class Settings:
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
             copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=60),
             copy_concurrency=environment.integer("COPY_CONCURRENCY", default=8, least=1, most=100),
-            dead_letter_queue=environment.text("DEAD_LETTER_QUEUE", default=""),
-            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
-            logging_level=environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+            **environment.of_the_queue(),
+            logging_level=environment.logging_level(),
         )
         if not environment.problems:
             for problem in problems_of(buckets):

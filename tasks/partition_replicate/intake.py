@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.utils.errors import BucketBrigadeError, EventError
-from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.events import KIND_BY_DETAIL_TYPE, Kind, ObjectEvent
 
 # What SendMessageBatch takes.
 BATCH = 10
 
-# The name by which EventBridge calls what the queue is told.
+# The name by which EventBridge calls what another sender, such as a bucket's own notification, calls otherwise.
 DETAIL_TYPES = {
     Kind.CREATED: "Object Created",
     Kind.UNNAMED: "Object Created",
@@ -119,12 +119,16 @@ def to_body(event):
     # JSON in ASCII: SQS refuses most control characters, and a key may hold them.
     return json.dumps(
         {
-            "detail-type": DETAIL_TYPES.get(event.kind, event.name),
+            "detail-type": _detail_type_of(event),
             "source": "aws.s3",
             "time": event.time.isoformat() if event.time else None,
             "detail": detail,
         }
     )
+
+
+def _detail_type_of(event):
+    return event.name if event.name in KIND_BY_DETAIL_TYPE else DETAIL_TYPES.get(event.kind, event.name)
 
 
 def _digest(*texts):

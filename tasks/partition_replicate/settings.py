@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from tasks.utils.parts import MIB
 from tasks.utils.settings import Environment
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MIRROR, KEEP = "mirror", "keep"
 CURRENT, ALL = "current", "all"
 
@@ -98,8 +97,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             concurrency=environment.integer("REPLICATE_CONCURRENCY", default=10, least=1, most=10),
             # A part of the least size that S3 takes has to fit; Lambda has no more than 10 GiB.
             memory=environment.integer("TRANSFER_MEMORY_MB", default=256, least=16, most=10_240) * MIB,
-            dead_letter_queue=environment.text("DEAD_LETTER_QUEUE", default=""),
-            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+            **environment.of_the_queue(),
         )
         if settings.versions is None and settings.version_deletes == MIRROR:
             settings = replace(settings, versions=ALL)
@@ -115,5 +113,5 @@ def _shared(environment):
     return {
         "source_bucket": environment.text("SOURCE_BUCKET", example="the bucket whose objects are mirrored"),
         "objects_queue": environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue"),
-        "logging_level": environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+        "logging_level": environment.logging_level(),
     }

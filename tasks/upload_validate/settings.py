@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from tasks.utils.settings import Environment
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
 GITHUB_API_URL = "https://api.github.com"
 
@@ -91,9 +90,8 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             error_report_email=recipient,
             sender_email=text("SENDER_EMAIL", default=recipient),
             sentry_dsn=text("SENTRY_DSN", default=""),
-            dead_letter_queue=text("DEAD_LETTER_QUEUE", default=""),
-            max_receives=environment.integer("MAX_RECEIVES", default=None, least=1, most=1000),
-            logging_level=environment.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+            **environment.of_the_queue(),
+            logging_level=environment.logging_level(),
         )
         settings.judge_forms(environment)
         environment.finish()

@@ -54,6 +54,12 @@ class Field:  # pylint: disable=too-many-instance-attributes  # the standard's o
         """
         return READERS[self.type](text, self)
 
+    @property
+    def takes_anything(self):
+        """Whether no cell can be wrong: such columns are passed over, which spares half the work on many tables."""
+        is_text = self.type == "any" or (self.type == "string" and self.format == "default")
+        return is_text and self.constraints == Constraints()
+
     def problems(self, text):
         """Yields what is wrong with a cell that is not empty, without a subject."""
         try:
@@ -105,6 +111,7 @@ class SchemaCheck:
     def __init__(self, schema):
         self._schema = schema
         self.width = len(schema.fields)
+        self._judged = [(at, field) for at, field in enumerate(schema.fields) if not field.takes_anything]
         unique = [((at,), field.name) for at, field in enumerate(schema.fields) if field.constraints.unique]
         if schema.keys:
             unique.append((schema.keys, ", ".join(schema.fields[at].name for at in schema.keys)))
@@ -125,7 +132,8 @@ class SchemaCheck:
         """Yields what is wrong with a row, which has as many cells as there are columns, or more."""
         if len(cells) > self.width:
             yield f"Row {number} has {len(cells)} columns: expected {self.width}"
-        for field, text in zip(self._schema.fields, cells):
+        for at, field in self._judged:
+            text = cells[at]
             if text in self._schema.missing:
                 if field.constraints.required:
                     yield f'Row {number}, column "{printable(field.name)}" is required and has no value'

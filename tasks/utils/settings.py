@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tasks.utils.errors import SettingsError
 
 REQUIRED = object()
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass
@@ -74,6 +75,21 @@ class Environment:
         if found is None and text:
             self.problems.append(f"{name} is {text!r}: it should be one of {', '.join(choices)}")
         return found
+
+    def logging_level(self):
+        """Returns the least level that is logged, `LOGGING_LEVEL`."""
+        return self.choice("LOGGING_LEVEL", LEVELS, default="INFO")
+
+    def of_the_queue(self):
+        """Returns what a function that works on a queue is told of it, by the names of its settings.
+
+        `dead_letter_queue`: the URL of the queue for what can never succeed, or "". `max_receives`: how often the queue
+        hands out a message before it gives up, or None.
+        """
+        return {
+            "dead_letter_queue": self.text("DEAD_LETTER_QUEUE", default=""),
+            "max_receives": self.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+        }
 
     def problem(self, sentence):
         """Adds what a task itself finds wrong with a value."""

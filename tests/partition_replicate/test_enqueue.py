@@ -59,8 +59,9 @@ def test_event_of_an_odd_key_reaches_the_queue_as_it_was(received, key):
     assert message["Attributes"]["MessageGroupId"] == group_of(S3Object(SOURCE, key))
 
 
-def test_what_the_event_says_survives_the_queue(received):
-    event = created(version_id="a-version")
+@pytest.mark.parametrize("name", ["Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted"])
+def test_what_the_event_says_survives_the_queue(received, name):
+    event = event_of(SOURCE, "a.txt", name, version_id="a-version")
     (message,) = received(event)
     assert object_events(json.loads(message["Body"])) == object_events(event)
 
