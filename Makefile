@@ -16,11 +16,11 @@ DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
 
 ifdef TASK
-LINTED := tasks/$(TASK)
+LINTED := tasks/$(TASK) $(wildcard tasks/$(TASK)/plugin)
 LINTED_TESTS := tests/$(TASK)
 PYTEST_ARGS := tests/$(TASK)
 else
-LINTED := $(wildcard tasks local scripts bench)
+LINTED := $(wildcard tasks tasks/otf_addons/plugin local scripts bench)
 LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
@@ -34,8 +34,8 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo test lint validate build dist upload package-hash package-key lint-report test-report bench chaos \
-	screenshots clean .build-setup .lint-setup .test-setup .validate-setup
+.PHONY: help demo test lint validate build dist otf-wheel upload package-hash package-key lint-report test-report bench \
+	chaos screenshots clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
@@ -62,6 +62,9 @@ build: .build-setup ## Lay out each task's package in build/
 
 dist: .build-setup ## Make each task's zip in dist/
 	@$(PYTHON) -m scripts.package dist $(TASK)
+
+otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in dist/
+	@$(PYTHON) -m scripts.otf_wheel
 
 upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET, labelled with ENVIRONMENT; does nothing without both
 	@$(PYTHON) -m scripts.upload

@@ -66,7 +66,7 @@ def _run_row(name: str, runs: int | None) -> Json:
 
 def _ratios(ours: Run, theirs: Run) -> Json:
     """This project's measures divided by a peer's: under 1 is better than the peer."""
-    return {name: round(getattr(ours, name) / getattr(theirs, name), 3) for name in vars(ours)}
+    return {name: round(value / vars(theirs)[name], 4) for name, value in vars(ours).items() if vars(theirs)[name]}
 
 
 def _goals(row: Row, ours: Run, medians: dict[str, Run]) -> list[Json]:

@@ -22,11 +22,13 @@ class Run:
         seconds: From its start to its end, the interpreter's start included, if it does not tell them itself.
         cpu_seconds: Of the processor, in user mode and in the system.
         peak_mb: The most memory it held at a time, in MB.
+        requests: Requests it made, if it tells; else 0.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    requests: float = 0
 
 
 def run(contestant: Contestant) -> Run:
@@ -65,5 +67,5 @@ def interleaved(row: Row, contestants: Sequence[Contestant]) -> dict[str, list[R
 
 def median(runs: Sequence[Run]) -> Run:
     """The median of each measure by itself."""
-    names = ("seconds", "cpu_seconds", "peak_mb")
+    names = ("seconds", "cpu_seconds", "peak_mb", "requests")
     return Run(*(statistics.median(getattr(one, name) for one in runs) for name in names))

@@ -15,7 +15,8 @@ class Contestant:
         name: Who does it.
         command: The program and its arguments.
         environment: What is added to the environment.
-        reports_itself: Its last line is JSON with the `seconds` that count, in place of those from start to end.
+        reports_itself: Its last line is JSON with the `seconds` that count, in place of those from start to end, and
+            the `requests` it made, if those count.
         prepare: Is called before each run, which is what it is to find; it does not count.
     """
 
@@ -35,8 +36,8 @@ class Row:
         contestants: Sets the stage, and gives the contestants while it stands, this project's first. It is given a
             folder for what takes long to make.
         runs: How often each is run; the medians count.
-        goals: The most that this project's median may be of a peer's: name of the peer and `seconds` or `peak_mb`
-            -> ratio. They are shown, and do not fail the run.
+        goals: The most that this project's median may be of a peer's: name of the peer and `seconds`, `peak_mb`
+            or `requests` -> ratio. They are shown, and do not fail the run.
         peak_mb: The most memory this project may take, in MB; None where nobody has said so.
     """
 

@@ -5,6 +5,7 @@ import secrets
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from functools import cache
 from typing import Any
 
 import boto3
@@ -25,6 +26,7 @@ ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow
 
 # Moto holds its state in the process, so a second server would show the first one's resources.
 _only_one = threading.Lock()
+_making_a_client = threading.Lock()
 
 
 class _QuietRequestHandler(MotoRequestHandler):
@@ -166,8 +168,16 @@ class EmbeddedAws:
         # Neither a proxy nor a profile of this machine stands between the two.
         config = Config(s3={"addressing_style": "path"}, proxies={}).merge(options.pop("config", Config()))
         settings = {"endpoint_url": self.endpoint_url, **self.admin_credentials, **options}
-        session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        return boto3.Session(botocore_session=session).client(service, config=config, **settings)
+        # A session makes one client at a time.
+        with _making_a_client:
+            return _session().client(service, config=config, **settings)
+
+
+@cache
+def _session() -> boto3.Session:
+    """The session of all clients; making it, and reading what the services can do, takes longer than most requests."""
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return boto3.Session(botocore_session=session)
 
 
 def _claim_process(stack: ExitStack) -> None:

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 # Measuring coverage costs a third of the time of what is measured, other people's code included. So it is not measured
 # where tasks/ is not what is tested, where many inputs take the same ways, nor twice where a test runs on two servers.
 NOT_MEASURED = {"local", "scripts", "terraform", "test_architecture.py"}
-MANY_INPUTS = {"test_any_bytes.py", "test_crashes.py", "test_odd_keys.py", "test_on_seaweedfs.py"}
+MANY_INPUTS = {"test_any_bytes.py", "test_any_plan.py", "test_crashes.py", "test_odd_keys.py", "test_on_seaweedfs.py"}
 
 
 def pytest_collection_modifyitems(items):

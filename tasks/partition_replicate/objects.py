@@ -7,14 +7,11 @@ from urllib.parse import urlencode
 from tasks.partition_replicate.table import stamp_of
 from tasks.utils import checksums
 from tasks.utils.errors import ObjectNotFoundException
-from tasks.utils.part_copies import CONTENT_HEADERS, tags_of
+from tasks.utils.part_copies import content_headers, tags_of
 from tasks.utils.parts import MIB
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
 from tasks.utils.streams import Pinned, crc32_of, fetch
-
-# Names the framing of an upload and not the object's encoding; some servers store it as if it were one.
-FRAMING = "aws-chunked"
 
 # What the source's owner set and the destination's writer may not, or cannot know.
 LOCKS = ("ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus")
@@ -53,10 +50,7 @@ class Look:
     @cached_property
     def headers(self):
         """The content headers and the metadata, as a write takes them."""
-        headers = {name: self.found[name] for name in CONTENT_HEADERS if self.found.get(name)}
-        encodings = [part.strip() for part in headers.pop("ContentEncoding", "").split(",")]
-        encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
-        return {**headers, **({"ContentEncoding": encoding} if encoding else {})}
+        return content_headers(self.found)
 
     @property
     def to_write(self):

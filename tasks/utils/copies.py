@@ -19,7 +19,7 @@ from tasks.utils.errors import (
     SourceReplacedException,
 )
 from tasks.utils.downloads import blocks
-from tasks.utils.part_copies import CONTENT_HEADERS, CopyLimits, copy_in_parts, tags_of
+from tasks.utils.part_copies import CopyLimits, content_headers, copy_in_parts, tags_of
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, head
 
@@ -134,7 +134,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         )
 
     def _is_equal(self, theirs, ours):
-        if any(theirs.get(name) != ours.get(name) for name in (*CONTENT_HEADERS, "TagCount")):
+        if content_headers(theirs) != content_headers(ours) or theirs.get("TagCount") != ours.get("TagCount"):
             return False
         if self.storage_class and self.storage_class != ours.get("StorageClass", "STANDARD"):
             return False

@@ -59,7 +59,36 @@ def move_object(requests, source, destination, *, prove=True, limits=CopyLimits(
     """
     found = copy_current(requests, source, destination, prove=prove, limits=limits)
     if source != destination:
-        _delete_copied(requests, source, destination, found)
+        delete_copied(requests, source, found, destination=destination)
+
+
+def delete_copied(requests, source, found, *, destination=None):
+    """Deletes the version of an object that was copied, and no other.
+
+    What somebody else has put in its place meanwhile stays, and so it is no error that it is gone already.
+
+    Args:
+        requests: as for `copy_current`.
+        source: the `S3Object` that was copied.
+        found: S3's answer about it from before the copy: `ETag` and, where the bucket keeps versions, `VersionId`.
+        destination: where the copy is, for the error's text.
+
+    Raises:
+        ObjectClerkException: it could not be deleted.
+    """
+    pinned = _pinned(source, found)
+    where = {"source": source, "destination": destination, **pinned.parameters}
+    if pinned.version_id:
+        requests("delete_object", **where)
+        return
+    try:
+        requests("delete_object", IfMatch=found["ETag"], **where)
+    except (ObjectChangedException, ObjectNotFoundException):
+        _settle_refused_delete(requests, source, found)
+    except ConditionNotSupportedException:
+        LOGGER.warning("this server does not know conditional deletes: each move looks first and then deletes")
+        if _is_still_there(requests, source, found):
+            requests("delete_object", **where)
 
 
 def _copy_as_found(requests, source, destination, prove, limits):
@@ -86,22 +115,6 @@ def _pinned(source, found):
     version = found.get("VersionId")
     # The version "null" can be overwritten, so its name pins nothing: the ETag does.
     return S3Object(source.bucket, source.key, version if version != "null" else None)
-
-
-def _delete_copied(requests, source, destination, found):
-    pinned = _pinned(source, found)
-    where = {"source": source, "destination": destination, **pinned.parameters}
-    if pinned.version_id:
-        requests("delete_object", **where)
-        return
-    try:
-        requests("delete_object", IfMatch=found["ETag"], **where)
-    except (ObjectChangedException, ObjectNotFoundException):
-        _settle_refused_delete(requests, source, found)
-    except ConditionNotSupportedException:
-        LOGGER.warning("this server does not know conditional deletes: each move looks first and then deletes")
-        if _is_still_there(requests, source, found):
-            requests("delete_object", **where)
 
 
 def _settle_refused_delete(requests, source, found):

@@ -31,6 +31,8 @@ CONTENT_HEADERS = (
     "Expires",
     "Metadata",
 )
+# Names the framing of an upload and not the object's encoding; some servers store it as if it were one.
+FRAMING = "aws-chunked"
 # S3 takes 8 KB of headers in all, and ten tags in percent-encoding can be three times as long.
 TAGGING_HEADER_LIMIT = 2048
 
@@ -77,6 +79,18 @@ def copy_in_parts(  # pylint: disable=too-many-arguments
     return _PartCopy(requests, source, destination, found, storage_class, limits).run(condition)
 
 
+def content_headers(found):
+    """Returns the content headers and the metadata of an object, as a write takes them.
+
+    Args:
+        found: S3's answer to HeadObject or GetObject.
+    """
+    headers = {name: found[name] for name in CONTENT_HEADERS if found.get(name)}
+    encodings = [part.strip() for part in headers.pop("ContentEncoding", "").split(",")]
+    encoding = ",".join(part for part in encodings if part and part.lower() != FRAMING)
+    return {**headers, **({"ContentEncoding": encoding} if encoding else {})}
+
+
 def tags_of(requests, address):
     """Returns the tags of an object: name -> value."""
     answer = requests("get_object_tagging", source=address, **address.parameters)
@@ -118,10 +132,9 @@ class _PartCopy:
         return _Checksum({}, {})
 
     def _create(self, checksum, tags):
-        headers = {name: self.found.get(name) for name in CONTENT_HEADERS}
         answer = self._request(
             "create_multipart_upload",
-            **headers,
+            **content_headers(self.found),
             **checksum.create,
             Tagging=tags.header,
             StorageClass=self.storage_class,

@@ -8,7 +8,7 @@ from tests.scripts.conftest import ROOT
 
 PUBLIC = {
     "demo", "test", "lint", "validate", "build", "dist", "clean", "lint-report", "test-report", "bench", "chaos",
-    "upload", "package-hash", "package-key", "help", "screenshots",
+    "upload", "package-hash", "package-key", "otf-wheel", "help", "screenshots",
 }
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 

@@ -95,7 +95,8 @@ class Store:
         return self.client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **options)
 
     def keys_of(self):
-        return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def open_uploads(self):
         return self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])

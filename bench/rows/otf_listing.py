@@ -1,0 +1,13 @@
+"""5,000 keys, listed for Open Task Framework."""
+
+from functools import partial
+
+from bench.otf_stage import PEER, add_ons
+from bench.row import Row
+
+ROW = Row(
+    title="5,000 keys listed",
+    contestants=partial(add_ons, work="list"),
+    runs=3,
+    goals={(PEER, "requests"): 0.2},
+)

@@ -1,0 +1,61 @@
+"""What belongs to an object besides its bytes: metadata, content headers, storage class and tags."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tasks.otf_addons.listing import Found
+from tasks.utils.part_copies import TAGGING_HEADER_LIMIT, content_headers, tags_of
+from tasks.utils.s3_object import S3Object
+
+
+@dataclass
+class Attributes:
+    """The attributes of an object that was read; its tags are asked for when they are needed.
+
+    Attributes:
+        reading: an `S3Requests` that may read it.
+        seen: the `Found` that was read.
+        answer: what S3 answered to HeadObject or GetObject.
+    """
+
+    reading: Any
+    seen: Found
+    answer: dict
+
+    def headers(self, *, with_class):
+        """Returns what a request that writes a copy takes besides; the tags too, if they are not too long for it.
+
+        Args:
+            with_class: the storage class as well.
+        """
+        storage_class = self.answer.get("StorageClass") if with_class else None
+        tagging = None if self._has_long_tags else self._tagging
+        more = {"StorageClass": storage_class, "Tagging": tagging}
+        return {**content_headers(self.answer), **{name: value for name, value in more.items() if value}}
+
+    def put_long_tags(self, writing, target, version=None):
+        """Sets the tags that did not go with the write.
+
+        Args:
+            writing: an `S3Requests` that may write the copy.
+            target: the copy's `S3Object`.
+            version: the copy's version, if it is known.
+        """
+        if self._has_long_tags:
+            tags = [{"Key": name, "Value": value} for name, value in self._tags.items()]
+            address = S3Object(target.bucket, target.key, version)
+            writing("put_object_tagging", destination=target, Tagging={"TagSet": tags}, **address.parameters)
+
+    @cached_property
+    def _tags(self):
+        return tags_of(self.reading, self.seen.address) if self.answer.get("TagCount") else {}
+
+    @property
+    def _tagging(self):
+        return urlencode(self._tags, quote_via=quote)
+
+    @property
+    def _has_long_tags(self):
+        return len(self._tagging) > TAGGING_HEADER_LIMIT

@@ -1,0 +1,45 @@
+"""What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
+
+from tasks.otf_addons import plan
+from tasks.otf_addons.bucket_copies import copy_inside
+from tasks.utils.moves import delete_copied
+
+
+def planned(options, keys):
+    """Returns where the sources go: key -> `S3Object`, or None for each that is deleted.
+
+    Args:
+        options: the source's `S3Options`.
+        keys: the sources' keys.
+
+    Raises:
+        PlanError: as `plan` says; nothing was touched.
+    """
+    action = options.post_copy
+    if action.action == "delete":
+        return dict.fromkeys(keys)
+    if not action.rename:
+        plan.refuse_a_search_that_finds_what_was_moved(options.place, action.place)
+    targets = plan.placed(keys, action.place, action.rename)
+    plan.refuse_overlaps(options.place.bucket, targets)
+    return targets
+
+
+def remove(requests, found, target):
+    """Moves an object, as it was found, to `target`, or deletes it where that is None.
+
+    What somebody else has put in its place meanwhile stays there.
+
+    Args:
+        requests: an `S3Requests` that may write both.
+        found: a `Found`, with its version where the bucket keeps versions.
+        target: an `S3Object` or None.
+
+    Raises:
+        ObjectClerkException: S3 refuses it; the source is still there.
+    """
+    if target is not None:
+        copy_inside(requests, found, target)
+    delete_copied(
+        requests, found.address, {"ETag": found.etag, "VersionId": found.address.version_id}, destination=target
+    )

@@ -1,0 +1,43 @@
+"""A function of the embedded AWS, and what runs it."""
+
+import base64
+import io
+import json
+import threading
+import zipfile
+from dataclasses import dataclass, field
+
+LOG = base64.b64encode(b"REPORT RequestId: 1").decode()
+
+
+@dataclass
+class Function:
+    """What AWS runs: it answers as told, and remembers what it was given."""
+
+    answer: bytes = b'{"secret": "of the function"}'
+    error: str | None = None
+    status: dict = field(default_factory=lambda: {"Event": 202, "RequestResponse": 200})
+    waits_for: threading.Event | None = None
+    calls: list = field(default_factory=list)
+
+    def __call__(self, function, payload, invocation_type):
+        self.calls.append((function.function_name, invocation_type, payload))
+        if self.waits_for:
+            self.waits_for.wait(10)
+        headers = {"X-Amz-Log-Result": LOG}
+        if self.error:
+            headers["X-Amz-Function-Error"] = self.error
+        return self.status[invocation_type], headers, self.answer if invocation_type == "RequestResponse" else b""
+
+
+def function_of(aws):
+    """Makes a function, and gives its ARN."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("m.py", "def handler(event, context): ...")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = aws.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    return aws.client("lambda").create_function(
+        FunctionName="f", Runtime="python3.13", Role=role, Handler="m.handler", Code={"ZipFile": code.getvalue()}
+    )["FunctionArn"]
