@@ -26,7 +26,7 @@ PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
 
 # Two workers a core: several tests wait for Terraform or for a time-out most of the time.
-WORKERS = $(shell $(PYTHON) -c "import os; print(2 * os.cpu_count())")
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
 # A test's name says what a docstring would.

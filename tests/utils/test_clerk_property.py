@@ -317,8 +317,8 @@ def delete_what_was_there(upload, upload_id):
 @pytest.mark.parametrize(
     "machine, place, name, bug",
     [
-        (Clerking, moves, "_delete_copied", delete_whatever_is_there),
-        (ClerkingWithVersions, moves, "_delete_copied", delete_whatever_is_there),
+        (Clerking, moves, "delete_copied", delete_whatever_is_there),
+        (ClerkingWithVersions, moves, "delete_copied", delete_whatever_is_there),
         (Clerking, moves, "copy_current", copy_and_go_on_where_it_fails),
         (Clerking, _Copy, "_is_equal", find_everything_equal),
         (Clerking, _Upload, "_abort", delete_what_was_there),
