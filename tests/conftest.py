@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -16,14 +17,20 @@ TESTS = Path(__file__).parent
 
 # Measuring coverage costs a third of the time of what is measured, other people's code included. So it is not measured
 # where tasks/ is not what is tested, where many inputs take the same ways, nor twice where a test runs on two servers.
+# Cases of one test mostly take the same ways, so a few of them are measured where each speaks to a server.
+CASES, SERVERS = 2, {"aws", "store", "world"}
 NOT_MEASURED = {"local", "scripts", "terraform", "test_architecture.py"}
 MANY_INPUTS = {"test_any_bytes.py", "test_any_plan.py", "test_crashes.py", "test_odd_keys.py", "test_on_seaweedfs.py"}
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Says where coverage is measured, and has every worker begin with its share of the slow tests."""
+    cases = Counter()
     for item in items:
-        if not _is_measured(item):
+        test = item.nodeid.partition("[")[0]
+        cases[test] += not SERVERS.isdisjoint(item.fixturenames)
+        if cases[test] > CASES or not _is_measured(item):
             item.add_marker("no_cover")
     _let_slow_ones_begin(items)
 
@@ -45,15 +52,15 @@ def _let_slow_ones_begin(items):
             groups.setdefault(marker.kwargs.get("group", item.nodeid), []).append(item)
     slow = list(groups.values())
     quick = [item for item in items if not item.get_closest_marker("slow")]
-    # xdist hands each worker one run of the list, all of about the same length.
-    length = len(items) // workers + 1
+    left = len(items)
     items.clear()
     for worker in range(workers):
+        # As xdist does: each worker gets one run of the list, its share of what is left.
+        length = left // (workers - worker)
         begins_with = [item for group in slow[worker::workers] for item in group]
         room = length - len(begins_with)
         items += begins_with + quick[:room]
-        quick = quick[room:]
-    items += quick
+        quick, left = quick[room:], left - length
 
 
 @pytest.fixture(autouse=True)
