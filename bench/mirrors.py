@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -86,9 +87,9 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
     items = Items()
     with SeaweedFS() as source, SeaweedFS() as destination, served(items) as table:
         other.start()
+        host, port = other.get_host_and_port()
+        url = f"http://{host}:{port}"
         try:
-            host, port = other.get_host_and_port()
-            url = f"http://{host}:{port}"
             source.client().create_bucket(Bucket=SOURCE)
             destination.client().create_bucket(Bucket=DESTINATION)
             fill(source.client())
@@ -96,6 +97,8 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
             environment["BENCH_FOLDER"] = str(folder.resolve())
             yield Stage(source, destination, environment, rclone, lambda: _empty(destination.client(), items))
         finally:
+            # The next row is of the same process, and so is what moto knows.
+            urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
             other.stop()
 
 
