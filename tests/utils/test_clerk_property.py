@@ -289,7 +289,7 @@ def test_no_bytes_are_ever_missing_after_many_steps(machine):
     run_on_moto(machine, max_examples=500, stateful_step_count=30)
 
 
-def delete_whatever_is_there(requests, source, destination, found):
+def delete_whatever_is_there(requests, source, found, *, destination):
     del found
     requests("delete_object", source=source, destination=destination, Bucket=source.bucket, Key=source.key)
 
