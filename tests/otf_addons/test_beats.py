@@ -314,6 +314,19 @@ def test_option_that_does_not_exist_is_refused_by_name(framework, inbox, outbox,
     assert (inbox.keys_of(), outbox.keys_of()) == (["src/a.txt"], [])
 
 
+MISSPELT = {"bucket": "buckt", "fileRegex": "fileRegx", "directory": "directroy"}
+
+
+@pytest.mark.parametrize("option, misspelt", MISSPELT.items())
+def test_misspelt_option_is_named_and_not_only_what_lacks_for_it(framework, inbox, outbox, option, misspelt):
+    given = source(inbox.bucket)
+    given[misspelt] = given.pop(option)
+
+    ran = framework.run(transfer(given, destination(outbox.bucket)))
+
+    assert not ran.ok and f"'{misspelt}' was unexpected" in ran.said
+
+
 @pytest.mark.parametrize("where", ["execution", "protocol"])
 def test_option_of_a_touched_file_that_does_not_exist_is_refused_by_name(framework, inbox, where):
     definition = touch(inbox.bucket, "flag", S3_EXECUTION)
