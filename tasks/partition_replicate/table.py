@@ -19,6 +19,9 @@ from tasks.utils.streams import Pinned
 # The range key of the row that is about the key and not about one of its versions.
 STATE = "$null"
 
+# How DynamoDB says that a condition does not hold, of one item or of several at once.
+REFUSED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+
 # A removal is remembered until no message about the key can be left: 14 days in the queue and 14 as a dead letter.
 REMOVAL_SECONDS = 30 * 24 * 60 * 60
 
@@ -158,14 +161,7 @@ class Table:
         new = replace(row, revision=row.revision + 1, **changes)
         state = {"TableName": self.name, "Item": {**_place(key), **_attributes(new)}, **_unchanged(row)}
         of_version = {"TableName": self.name, "Item": {**_place(key, version), **_mapping(made, tags)}}
-        try:
-            self.dynamodb.transact_write_items(TransactItems=[{"Put": state}, {"Put": of_version}])
-        except ClientError as error:
-            if _code(error) == "TransactionCanceledException":
-                raise RowChanged("the row was written by another worker meanwhile") from error
-            raise TableError(f"transact_write_items on table {self.name}: {error}") from error
-        except BotoCoreError as error:
-            raise TableError(f"transact_write_items on table {self.name}: {error}") from error
+        self._request("transact_write_items", TransactItems=[{"Put": state}, {"Put": of_version}])
         return new
 
     def put_tags(self, key, version, made, tags):
@@ -177,10 +173,13 @@ class Table:
         self._call("delete_item", Key=_place(key, version))
 
     def _call(self, operation, **parameters):
+        return self._request(operation, TableName=self.name, **parameters)
+
+    def _request(self, operation, **parameters):
         try:
-            return getattr(self.dynamodb, operation)(TableName=self.name, **parameters)
+            return getattr(self.dynamodb, operation)(**parameters)
         except ClientError as error:
-            if _code(error) == "ConditionalCheckFailedException":
+            if error.response.get("Error", {}).get("Code") in REFUSED:
                 raise RowChanged("the row was written by another worker meanwhile") from error
             raise TableError(f"{operation} on table {self.name}: {error}") from error
         except BotoCoreError as error:
@@ -191,10 +190,6 @@ def stamp_of(source, found):
     """Returns a text that two looks at a source share only when they saw the same object."""
     pinned = Pinned.by(source, found)
     return f"{pinned.etag} {pinned.address.version_id or '-'} {found['LastModified'].timestamp():.0f} {pinned.size}"
-
-
-def _code(error):
-    return error.response.get("Error", {}).get("Code")
 
 
 def _place(key, version=STATE):

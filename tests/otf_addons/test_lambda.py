@@ -106,7 +106,8 @@ def test_handlers_may_be_killed_and_tidied_twice(arn):
         handler.tidy()
 
 
-def test_what_is_not_for_s3_says_so(aws):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("aws")
+def test_what_is_not_for_s3_says_so():
     transfer = S3Transfer(source("bucket"))
 
     assert transfer.supports_direct_transfer()

@@ -103,21 +103,24 @@ def test_look_up_without_a_name_is_an_error():
         run()
 
 
-def test_failed_look_up_says_so_in_place_of_the_value(framework, aws, ssm):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("ssm")
+def test_failed_look_up_says_so_in_place_of_the_value(framework, aws):
     payload, said = arrived(aws, framework, {"value": "{{ KEY }}"}, {"KEY": LOOKUP})
 
     assert payload == {"value": "LOOKUP_FAILED"}
     assert NAME in said and "ParameterNotFound" in said
 
 
-def test_failed_look_up_is_an_error_where_that_is_asked_for(ssm, monkeypatch):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("ssm")
+def test_failed_look_up_is_an_error_where_that_is_asked_for(monkeypatch):
     monkeypatch.setenv("OTF_AWS_SECRETS_LOOKUP_FAILED_IS_ERROR", "1")
 
     with pytest.raises(LookupPluginError, match="/team/parameter cannot be read: .*ParameterNotFound"):
         run(name=NAME)
 
 
-def test_look_up_that_gets_no_answer_has_failed(ssm, monkeypatch):  # pylint: disable=unused-argument
+@pytest.mark.usefixtures("ssm")
+def test_look_up_that_gets_no_answer_has_failed(monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
