@@ -17,13 +17,14 @@ from tasks.utils import clients
 from tasks.archive_copy import answers
 from tasks.archive_copy.answers import CopyRequestError
 from tasks.archive_copy.archiver import Archiver, first_failure
-from tasks.archive_copy.journal import DEAD_LETTERED, RETRIED, Journal
+from tasks.archive_copy.journal import Journal
 from tasks.archive_copy.settings import Settings
-from tasks.utils.batches import DeadLetters, State, work_through
+from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeadlineException, DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
+from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.telemetry import Telemetry
@@ -123,7 +124,7 @@ def _archive_batch(here, event, deadline, journal):
 
 
 def _write_down(end, outcomes, journal):
-    fate = DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
+    fate = fate_of(end)
     journal.outcomes(outcomes, fate=fate)
     if isinstance(end.error, (DeadlineException, DeferredError)) and not outcomes:
         journal.deferred(end.error, message_id=end.message.id)

@@ -18,13 +18,13 @@ from tasks.utils import clients
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination
 from tasks.partition_replicate.intake import Queue, check_source
-from tasks.partition_replicate.journal import DEAD_LETTERED, RETRIED, Continued, Journal
+from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
 from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order
-from tasks.utils.batches import DeadLetters, State, work_through
+from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
@@ -33,6 +33,7 @@ from tasks.utils.errors import (
     ObjectClerkServerAuthException,
 )
 from tasks.utils.events import is_batch_operations, object_events
+from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.streams import Memory, StreamLimits
@@ -198,9 +199,9 @@ def _replicate_messages(here, event, deadline, journal):
     )
     for end in result.ends:
         if isinstance(end.error, (DeadlineException, DeferredError)) and end.message.id not in told:
-            journal.deferred(end)
+            journal.deferred(end.error, message_id=end.message.id)
         else:
-            fate = DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
+            fate = fate_of(end)
             journal.message(end, told[end.message.id], fate)
     return result.answer
 

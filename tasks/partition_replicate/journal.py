@@ -1,14 +1,11 @@
 """The log line and the metrics of each outcome."""
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
-
 from tasks.partition_replicate.outcome import Action, Outcome, Unfinished
+from tasks.utils import journal
 from tasks.utils.events import ObjectEvent
+from tasks.utils.journal import FAILED, RETRIED
 
-FAILED = "failed"
-DEAD_LETTERED = "dead-lettered"
-RETRIED = "will be retried"
 CONTINUED = "will be gone on with"
 
 WRITING = (Action.REPLICATED, Action.TAGGED, Action.DELETED)
@@ -22,17 +19,8 @@ class Continued:
     error: Unfinished
 
 
-class Journal:
-    """Writes down what came of each event.
-
-    Args:
-        logger: a logger that takes `extra` as fields.
-        count: takes the name of a metric and a value.
-    """
-
-    def __init__(self, logger, count):
-        self._logger = logger
-        self._count = count
+class Journal(journal.Journal):
+    """Writes down what came of each event."""
 
     def message(self, end, told, fate):
         """Writes a line for each event of a message.
@@ -40,7 +28,7 @@ class Journal:
         Args:
             end: the message's `batches.End`.
             told: what is known of its events: an `Outcome`, a `Continued`, or the event itself where it failed.
-            fate: what becomes of the message if it failed: one of this module's words.
+            fate: what becomes of the message if it failed: one of `utils.journal`'s words.
         """
         failed = None
         for each in told:
@@ -52,10 +40,6 @@ class Journal:
                 failed = each
         if end.error:
             self._failure(end.error, fate, failed, message_id=end.message.id)
-
-    def deferred(self, end):
-        """Writes a line for a message that was not begun with, which is no failure."""
-        self._logger.warning(RETRIED, extra={"message_id": end.message.id, "reason": str(end.error)})
 
     def task(self, event, result):
         """Writes a line for a task of S3 Batch Operations, of which `result` is an `Outcome` or an error."""
@@ -81,28 +65,18 @@ class Journal:
         if outcome.action in WRITING:
             self._count("Copied", 1)
             self._count("Bytes", outcome.size)
-        self._count_age(outcome.event)
+        self.count_age(outcome.event)
 
     def _failure(self, error, fate, event=None, **fields):
-        about = _about(event) if event else {}
-        self._logger.error(fate, extra={**about, **fields, "reason": str(error), "error": type(error).__name__})
-        self._count("Failed", 1)
-        if fate == DEAD_LETTERED:
-            self._count("DeadLettered", 1)
+        self.failure(error, fate, **(_about(event) if event else {}), **fields)
         if event:
             # It stays unreplicated, and how old it is by now is what the lag alarm wants to know.
-            self._count_age(event)
+            self.count_age(event)
 
     def _continued(self, continued):
         fields = {"reason": str(continued.error), "parts": continued.error.carried}
         self._logger.info(CONTINUED, extra={**_about(continued.event), **fields})
-        self._count_age(continued.event)
-
-    def _count_age(self, event):
-        if event.time:
-            # An event without a zone, from a test or a hand, is taken for UTC as all of S3's are.
-            moment = event.time if event.time.tzinfo else event.time.replace(tzinfo=timezone.utc)
-            self._count("EventAge", max(0.0, (datetime.now(timezone.utc) - moment).total_seconds()))
+        self.count_age(continued.event)
 
 
 def _about(event):

@@ -29,9 +29,10 @@ from tasks.upload_validate.settings import Settings
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
-from tasks.utils.batches import DeadLetters, State, work_through
+from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.events import is_queue_event, object_events
+from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import S3Requests, client_config
 from tasks.utils.telemetry import Telemetry
@@ -119,8 +120,7 @@ def _validate_batch(here, event, uploads, deadline):
     result = work_through(event, validate, dead_letters=here.dead_letters, workers=1, deadline=deadline)
     for end in result.ends:
         if end.error:
-            gone = end.state is State.DEAD_LETTERED
-            uploads.journal.failure(end.error, dead_lettered=gone, message_id=end.message.id)
+            uploads.journal.failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 

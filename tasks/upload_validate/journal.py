@@ -1,14 +1,12 @@
 """The log line and the metrics of each set."""
 
 from tasks.upload_validate.report import PUBLISHED, REJECTED
+from tasks.utils import journal
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.s3_object import printable
 
-# A reason may repeat a record of up to 256 KiB.
-REASON_LIMIT = 2_000
 
-
-class Journal:
+class Journal(journal.Journal):
     """Writes down what came of each set.
 
     Args:
@@ -18,8 +16,7 @@ class Journal:
     """
 
     def __init__(self, logger, count, tell=lambda error: None):
-        self._logger = logger
-        self._count = count
+        super().__init__(logger, count)
         self._tell = tell
 
     def result(self, result):
@@ -39,13 +36,8 @@ class Journal:
         """Writes that an event asks for nothing."""
         self._logger.info("nothing to do", extra={"object": str(event.object), "event": event.name, "reason": reason})
 
-    def failure(self, error, *, dead_lettered, **fields):
-        """Writes a line for a message that failed, and counts it."""
-        fate = "dead-lettered" if dead_lettered else "will be retried"
-        about = {**fields, "reason": printable(str(error))[:REASON_LIMIT], "error": type(error).__name__}
-        self._logger.error(fate, extra=about)
-        self._count("Failed", 1)
-        if dead_lettered:
-            self._count("DeadLettered", 1)
+    def failure(self, error, fate, **fields):
+        """Writes a line for a message that failed, and counts it; what nobody foresaw is told."""
+        super().failure(error, fate, **fields)
         if not isinstance(error, BucketBrigadeError):
             self._tell(error)

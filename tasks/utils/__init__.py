@@ -5,7 +5,7 @@
 copied inside S3 · `moves` and then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `streams`
 bytes from one S3 to another · `clerk` all of these as `ObjectClerk` · `clerk_settings`, `settings` the environment ·
 `events` AWS envelopes in, plain events out · `batches` SQS messages in, partial answers out · `telemetry` logs and
-metrics.
+metrics · `journal` what failed, in both.
 """
 
 from typing import TYPE_CHECKING
