@@ -1,5 +1,8 @@
 """The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
 
+Both servers speak TLS, as AWS does. Over plain HTTP botocore would sign the SHA-256 of every body, which it leaves out
+over TLS, and the rows would measure what production never does.
+
 Table, secret and queue are in the process that watches, so that they cost every contestant the same.
 """
 
@@ -15,6 +18,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
+import trustme
 from moto.server import ThreadedMotoServer
 
 from bench import peers
@@ -57,7 +61,7 @@ class Stage:
     def by_rclone(self, *arguments: str) -> Contestant:
         """Give rclone, which knows both servers by the names of their buckets."""
         sides = {SOURCE: self.source, DESTINATION: self.destination}
-        environment = {"RCLONE_CONFIG": os.devnull}
+        environment = {"RCLONE_CONFIG": os.devnull, "RCLONE_CA_CERT": self.source.ca_bundle}
         for side, server in sides.items():
             keys = server.credentials
             settings = {
@@ -85,7 +89,9 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
     rclone = str(peers.installed(folder) / "bin" / "rclone")
     other = ThreadedMotoServer(port=0, verbose=False)
     items = Items()
-    with SeaweedFS() as source, SeaweedFS() as destination, served(items) as table:
+    # One for both servers: a process has one AWS_CA_BUNDLE.
+    authority = trustme.CA()
+    with SeaweedFS(authority) as source, SeaweedFS(authority) as destination, served(items) as table:
         other.start()
         host, port = other.get_host_and_port()
         url = f"http://{host}:{port}"
@@ -109,6 +115,7 @@ def _settings(source: SeaweedFS, destination: SeaweedFS, url: str, table: str) -
         "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_CA_BUNDLE": source.ca_bundle,
         "AWS_ENDPOINT_URL": url,
         "AWS_ENDPOINT_URL_DYNAMODB": table,
         "AWS_ENDPOINT_URL_S3": source.endpoint_url,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import trustme
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,13 +38,20 @@ class SeaweedFS:
 
     host = "127.0.0.1"
 
-    def __init__(self) -> None:
+    def __init__(self, authority: trustme.CA | None = None) -> None:
+        """Prepare a server; nothing runs before `start`.
+
+        Args:
+            authority: Who signs its certificate: with one it speaks TLS and no plain HTTP. The `ca_bundle` of one
+                server serves for all that share its authority.
+        """
         self.port = 0
         self.credentials = {
             "aws_access_key_id": secrets.token_hex(8),
             "aws_secret_access_key": secrets.token_hex(16),
             "region_name": "us-east-1",
         }
+        self._authority = authority
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 
@@ -86,11 +94,17 @@ class SeaweedFS:
     @property
     def endpoint_url(self) -> str:
         """The server's URL."""
-        return f"http://{self.host}:{self.port}"
+        scheme = "https" if self._authority else "http"
+        return f"{scheme}://{self.host}:{self.port}"
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The file with the authority's own certificate, as long as the server runs; None without TLS."""
+        return str(self._folder / "authority.pem") if self._authority else None
 
     def client(self, **options: Any) -> Any:
-        """Make a boto3 S3 client; `options` are what `boto3.client` takes."""
-        settings = {"endpoint_url": self.endpoint_url, **self.credentials, **options}
+        """Make a boto3 S3 client, which trusts the server; `options` are what `boto3.client` takes."""
+        settings = {"endpoint_url": self.endpoint_url, "verify": self.ca_bundle, **self.credentials, **options}
         return boto3.session.Session().client("s3", **settings)
 
     def _launch(self) -> None:
@@ -117,12 +131,28 @@ class SeaweedFS:
             "-master.telemetry=false",
             "-volume.max=50",
             "-master.volumeSizeLimitMB=1024",
+            *self._tls_options(),
         ]
         with open(self._folder / "log", "wb") as log:
-            environment = {**os.environ, "WEED_S3_SSE_KEK_PASSPHRASE": secrets.token_hex(16)}
+            environment = {
+                **os.environ,
+                "WEED_S3_SSE_KEK_PASSPHRASE": secrets.token_hex(16),
+                # Over TLS some clients would take HTTP/2, which AWS's S3 does not offer.
+                "GODEBUG": "http2server=0",
+            }
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with
                 command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
+
+    def _tls_options(self) -> list[str]:
+        """Write the certificates, if it has an authority, and give the options that name them."""
+        if self._authority is None:
+            return []
+        self._authority.cert_pem.write_to_path(self.ca_bundle)
+        own = self._folder / "own.pem"
+        self._authority.issue_cert(self.host).private_key_and_cert_chain_pem.write_to_path(own)
+        # Without `-s3.port.https` it speaks TLS on `-s3.port`, and HTTP nowhere.
+        return [f"-s3.cert.file={own}", f"-s3.key.file={own}"]
 
     def _users(self) -> dict[str, Any]:
         keys = {

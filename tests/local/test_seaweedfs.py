@@ -1,0 +1,21 @@
+import pytest
+import trustme
+from botocore.config import Config
+from botocore.exceptions import SSLError
+
+from local.seaweedfs import SeaweedFS
+
+
+# One test: the server takes some seconds to start.
+def test_with_an_authority_objects_travel_over_tls_and_who_does_not_trust_it_is_refused():
+    once = Config(retries={"total_max_attempts": 1})
+    with SeaweedFS(trustme.CA()) as server:
+        assert server.endpoint_url == f"https://{server.host}:{server.port}"
+        client, stranger = server.client(config=once), server.client(config=once, verify=True)
+        client.create_bucket(Bucket="bucket")
+        client.put_object(Bucket="bucket", Key="key", Body=b"bytes")
+        assert client.get_object(Bucket="bucket", Key="key")["Body"].read() == b"bytes"
+        with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+            stranger.get_object(Bucket="bucket", Key="key")
+        client.close()
+        stranger.close()
