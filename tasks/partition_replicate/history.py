@@ -249,9 +249,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
     def _is_one_too_many(self, stranger, new, made):
         """Returns whether nothing is lost with a version: it is a delete marker, or the copy of a mirrored one."""
         if stranger.is_marker:
-            # What it hides is to be seen again, or is hidden by another one.
-            row = self.notes.row
-            return not new or bool(row.source_version and not row.dest_etag)
+            # What it hides is to be seen again, or is hidden by what is new; but for the one that says that the source
+            # had no version any more.
+            return not new or bool(self.notes.row.source_version)
         alike = [one.version for one in made.values() if one and one.etag == stranger.etag]
         mine = look(self.writer.writing, self._mine(stranger.id)) if alike else None
         others = (look(self.writer.writing, self._mine(version)) for version in alike)

@@ -451,6 +451,29 @@ def test_version_that_another_worker_writes_down_at_the_last_moment_is_not_taken
     assert history(MIRROR) == history(SOURCE) == [b"1", b"1", b"1"]
 
 
+def test_late_delete_marker_of_a_worker_that_was_killed_is_taken_away_beneath_what_is_new(world, wire):
+    event = world.delete("a.txt")
+
+    def overtake(operation):
+        if operation == "DeleteObject":
+            wire.before.clear()
+            assert world.replicate(event, world.put("a.txt", b"1")) == []
+
+    def kill(**_):
+        # Both have written a marker, and the other one an object between them.
+        if history(MIRROR) == [DELETED, b"1", DELETED]:
+            raise Killed()
+
+    wire.before.append(overtake)
+    worker = handler_module.worker()
+    worker.replicator.table.dynamodb.meta.events.register("before-send.dynamodb.TransactWriteItems", kill)
+    with pytest.raises(Killed):
+        world.replicate(event)
+    assert history(MIRROR) == [DELETED, b"1", DELETED]
+    assert world.replicate(world.put("a.txt", b"2")) == []
+    assert history(MIRROR) == history(SOURCE) == [DELETED, b"1", b"2"]
+
+
 def test_second_delete_marker_of_a_worker_that_was_killed_is_taken_away(world):
     world.replicate(world.put("a.txt", b"1"))
     event = world.delete("a.txt")
