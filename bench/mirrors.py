@@ -1,7 +1,7 @@
 """The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
 
-Both servers speak TLS, as AWS does. Over plain HTTP botocore would sign the SHA-256 of every body, which it leaves out
-over TLS, and the rows would measure what production never does.
+Both servers speak TLS, as AWS does. Over plain HTTP the SHA-256 of every body would be signed, which is left out over
+TLS, and the rows would measure what production never does.
 
 Table, secret and queue are in the process that watches, so that they cost every contestant the same.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
-from tasks.utils import clients
+from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination
@@ -85,8 +85,8 @@ def worker():
         settings=settings,
         queue=Queue(sqs, settings.objects_queue),
         replicator=Replicator(
-            source=in_order(clients.client("s3", config=client_config(max_pool_connections=connections))),
-            table=Table(clients.client("dynamodb"), settings.objects_table),
+            source=in_order(direct.s3(config=client_config(max_pool_connections=connections))),
+            table=Table(direct.dynamodb(), settings.objects_table),
             bucket=settings.dest_bucket,
             limits=limits,
             policy=POLICY,
@@ -122,8 +122,7 @@ def _telemetry(settings):
 def _destination_client(settings, credentials, connections):
     # Few S3-compatible stores have a host name for each bucket.
     style = {"s3": {"addressing_style": "path"}} if settings.dest_endpoint_url else {}
-    client = clients.client(
-        "s3",
+    client = direct.s3(
         region_name=settings.dest_region,
         endpoint_url=settings.dest_endpoint_url or None,
         aws_access_key_id=credentials.access_key,

@@ -1,11 +1,11 @@
 """What the tasks share; it knows no task.
 
 `errors` what can go wrong and whether to retry · `s3_object` an address · `retry`, `deadline`, `parts`, `transfers`,
-`checksums` pure rules · `clients` AWS clients · `s3_requests` one S3 request · `copies`, `part_copies` an object
-copied inside S3 · `moves` and then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `streams`
-bytes from one S3 to another · `clerk` all of these as `ObjectClerk` · `clerk_settings`, `settings` the environment ·
-`events` AWS envelopes in, plain events out · `batches` SQS messages in, partial answers out · `telemetry` logs and
-metrics · `journal` what failed, in both.
+`checksums` pure rules · `clients` AWS clients · `direct`, `connections` their commonest requests by a shorter way ·
+`s3_requests` one S3 request · `copies`, `part_copies` an object copied inside S3 · `moves` and then deleted ·
+`bodies`, `uploads` bytes written · `downloads` bytes read · `streams` bytes from one S3 to another · `clerk` all of
+these as `ObjectClerk` · `clerk_settings`, `settings` the environment · `events` AWS envelopes in, plain events out ·
+`batches` SQS messages in, partial answers out · `telemetry` logs and metrics · `journal` what failed, in both.
 """
 
 from typing import TYPE_CHECKING

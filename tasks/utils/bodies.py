@@ -56,6 +56,18 @@ class Section:
         return crc.value
 
 
+class BytesSection(Section):
+    """Some bytes of a buffer, which need not be read: like `io.BytesIO` it gives them as they are."""
+
+    def __init__(self, view):
+        super().__init__(lambda start, amount: bytes(view[start : start + amount]), 0, len(view))
+        self._view = view
+
+    def getbuffer(self):
+        """Returns all its bytes as a memoryview."""
+        return self._view
+
+
 class BytesBody:
     """Bytes in memory."""
 
@@ -67,7 +79,7 @@ class BytesBody:
 
     def section(self, first, size):
         """Returns some of the bytes as a `Section`; nothing is copied until it is sent."""
-        return Section(lambda start, amount: bytes(self._view[start : start + amount]), first, size)
+        return BytesSection(self._view[first : first + size])
 
     def check_unchanged(self):
         """Does nothing: whoever changes a buffer while it is uploaded is on his own."""

@@ -315,13 +315,12 @@ def _filled(body, size, address):
     view, position = memoryview(data), 0
     try:
         while position < size:
-            block = body.read(min(MIB, size - position))
-            if not block:
+            read = body.readinto(view[position : position + MIB])
+            if not read:
                 raise ObjectClerkServerInternalException(
                     f"the body ended after {position} of {size} bytes", operation="get_object", source=address
                 )
-            view[position : position + len(block)] = block
-            position += len(block)
+            position += read
     except BODY_ERRORS as error:
         raise translated(error, operation="get_object", source=address) from error
     finally:

@@ -34,6 +34,7 @@ from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order
 from tasks.utils.deadline import Deadline
+from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
 from tasks.utils.retry import RetryPolicy
@@ -91,8 +92,9 @@ class Stage:  # pylint: disable=too-many-instance-attributes
             create_bucket(self.s3, f"source-{state.lower()}", REGION, state)
             create_bucket(self.mirror, f"mirror-{state.lower()}", MIRROR_REGION, state)
         self.dynamodb = Rows(self._before, self._after)
-        self.reading = in_order(session.client("s3", region_name=REGION, config=client_config()))
-        self.writing = in_order(session.client("s3", region_name=MIRROR_REGION, config=client_config()))
+        regions, config = (REGION, MIRROR_REGION), client_config()
+        clients = (in_order(session.client("s3", region_name=region, config=config)) for region in regions)
+        self.reading, self.writing = (DirectS3(client, session.get_credentials()) for client in clients)
         self.plan = {}
         self.requests = 0
         # Called before each request, so that what is made good a moment later is seen as well.

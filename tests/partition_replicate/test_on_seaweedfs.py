@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from local.seaweedfs import SeaweedFS
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order, versions_of
 from tasks.utils.deadline import Deadline
+from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
 from tasks.utils.parts import MIB
@@ -81,6 +83,8 @@ class Pair:
 def client_of_a_server():
     with SeaweedFS() as server:
         client = in_order(server.client(config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20)))
+        keys = server.credentials
+        client = DirectS3(client, Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]))
         yield client
         client.close()
 

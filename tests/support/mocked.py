@@ -4,8 +4,11 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
 from local import mends
+
+_answer = BotocoreStubber.__call__
 
 
 @contextmanager
@@ -15,5 +18,17 @@ def mended_aws(**how):
     What is sent by `requests` is not mocked: moto would make the 1,300 patterns for that anew each time, which takes
     longer than many a test.
     """
-    with patch("moto.core.models.RESPONSES_METHODS", []), mock_aws(), mends.applied(**how) as hooks:
+    with (
+        patch("moto.core.models.RESPONSES_METHODS", []),
+        patch.object(BotocoreStubber, "__call__", _answer_with_bytes),
+        mock_aws(),
+        mends.applied(**how) as hooks,
+    ):
         yield hooks
+
+
+def _answer_with_bytes(self, event_name, request, **kwargs):
+    """Moto takes bytes and files; a connection takes memory as it is."""
+    if isinstance(request.body, memoryview):
+        request.body = bytes(request.body)
+    return _answer(self, event_name, request, **kwargs)

@@ -1,0 +1,173 @@
+"""HTTP connections that stay open between requests, each for one request at a time.
+
+They are botocore's own, which check certificates and wait for "100 Continue", without its session and urllib3's pool
+above them: those take as long for a small request as the connection itself.
+"""
+
+import http.client
+import ssl
+from collections import defaultdict, deque
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
+from urllib3.exceptions import HTTPError
+
+
+class Connections:
+    """Connections to any number of servers, shared by threads.
+
+    Args:
+        config: a botocore `Config`, whose time-outs count.
+        ca_bundle: the path of a file of certificates to trust.
+    """
+
+    def __init__(self, config, ca_bundle):
+        self._config = config
+        self._ca_bundle = ca_bundle
+        self._idle = defaultdict(deque)
+
+    def send(self, request):
+        """Sends a request and returns the `Answer`, whose body is still to be read.
+
+        Args:
+            request: botocore's `AWSPreparedRequest`.
+
+        Raises:
+            HTTPClientError: of the kind that botocore raises.
+        """
+        url = urlsplit(request.url)
+        idle = self._idle[url.scheme, url.netloc]
+        connection = _still_open(idle) or self._opened(url)
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        try:
+            response = _exchange(connection, request, target)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, TimeoutError):
+                raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+            if isinstance(error, (OSError, http.client.HTTPException)):
+                raise ConnectionClosedError(endpoint_url=request.url, error=error) from error
+            if isinstance(error, ValueError):
+                # A header that is none.
+                raise HTTPClientError(error=error) from error
+            raise
+        return Answer(response, connection, idle)
+
+    def close(self):
+        """Closes the connections that are not in use."""
+        for idle in self._idle.values():
+            while connection := _taken(idle):
+                connection.close()
+
+    def _opened(self, url):
+        if url.scheme == "https":
+            connection = AWSHTTPSConnection(url.hostname, url.port, ssl_context=self._tls)
+        else:
+            connection = AWSHTTPConnection(url.hostname, url.port)
+        where = f"{url.scheme}://{url.netloc}"
+        connection.timeout = self._config.connect_timeout
+        try:
+            connection.connect()
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=where, error=error) from error
+        except (HTTPError, OSError) as error:
+            raise EndpointConnectionError(endpoint_url=where, error=error) from error
+        connection.timeout = self._config.read_timeout
+        return connection
+
+    @cached_property
+    def _tls(self):
+        # One for all: reading the certificates takes longer than a request.
+        return ssl.create_default_context(cafile=self._ca_bundle)
+
+
+class Answer:
+    """What came back, as botocore's `AWSResponse` has it.
+
+    Attributes:
+        status_code: the status.
+        headers: the headers, whose names compare without case.
+        raw: the body, to be read and closed: this object itself.
+    """
+
+    def __init__(self, response, connection, idle):
+        self.status_code = response.status
+        self.headers = response.headers
+        self.raw = self
+        self._response = response
+        self._connection = connection
+        self._idle = idle
+
+    @property
+    def content(self):
+        """The whole body; it can be asked for once."""
+        try:
+            return self.read()
+        finally:
+            self.close()
+
+    def read(self, amount=None):
+        """Returns at most `amount` bytes of the body, by default all that is left."""
+        return self._reading(self._response.read, amount)
+
+    def readinto(self, buffer):
+        """Fills a buffer with what comes next, as far as there is something; returns the number of bytes."""
+        return self._reading(self._response.readinto, buffer)
+
+    def close(self):
+        """Gives the connection back for the next request, or closes it where something is left to be read.
+
+        Reading to the end does so too.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._response.isclosed() and not self._response.will_close:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _reading(self, read, how_much):
+        try:
+            return read(how_much)
+        except (http.client.HTTPException, OSError) as error:
+            raise ResponseStreamingError(error=error) from error
+        finally:
+            if self._response.isclosed():
+                self.close()
+
+
+def _exchange(connection, request, target):
+    try:
+        connection.request(request.method, target, body=request.body, headers=request.headers)
+    except (BrokenPipeError, ConnectionResetError):
+        # A server that refuses a request need not read its body. Then its answer is there already.
+        if connection.sock is None:
+            raise
+    # Not urllib3's, which would wrap the response once more.
+    return http.client.HTTPConnection.getresponse(connection)
+
+
+def _still_open(idle):
+    while connection := _taken(idle):
+        if connection.is_connected:
+            return connection
+        connection.close()
+    return None
+
+
+def _taken(idle):
+    # The one that was used last is the likeliest to be open still. Another thread may have been faster.
+    try:
+        return idle.pop()
+    except IndexError:
+        return None

@@ -1,0 +1,297 @@
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import trustme
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
+from botocore.httpsession import get_cert_path
+
+from tasks.utils.connections import Connections
+from tasks.utils.s3_requests import BODY_ERRORS
+from tests.support.proxy import HEAD_END
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes"
+AUTHORITY = trustme.CA()
+
+
+class Server:
+    """Answers each request with the next of `answers`, the last of them again and again; counts its connections.
+
+    An answer is bytes, or a function that is given the connection and the request's head.
+    """
+
+    def __init__(self, *answers, certificate=None):
+        self.answers = list(answers)
+        self.connections = 0
+        self.requests = []
+        self._open = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(self._tls)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        try:
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._open.append(connection)
+            while head := self._head(connection):
+                self.requests.append(head)
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if callable(answer):
+                    answer(connection, head)
+                else:
+                    connection.sendall(answer)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _head(connection):
+        head = b""
+        while HEAD_END not in head:
+            block = connection.recv(65_536)
+            if not block:
+                return b""
+            head += block
+        return head
+
+    def close(self):
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+
+@contextmanager
+def served(*answers, certificate=None):
+    server = Server(*answers, certificate=certificate)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(name="connections")
+def make_connections():
+    connections = Connections(Config(connect_timeout=2, read_timeout=0.3), get_cert_path(True))
+    yield connections
+    connections.close()
+
+
+def request(url, method="GET", path="/key?versionId=1", body=None, **headers):
+    return AWSRequest(method, url + path, headers, body).prepare()
+
+
+def test_answer_has_status_headers_and_body(connections):
+    with served(b"HTTP/1.1 206 Partial\r\nContent-Length: 5\r\nETag: x\r\n\r\nbytes") as server:
+        answer = connections.send(request(server.url))
+        assert (answer.status_code, answer.headers["etag"], answer.content) == (206, "x", b"bytes")
+        assert server.requests[0].startswith(b"GET /key?versionId=1 HTTP/1.1\r\n")
+
+
+def test_next_request_takes_the_same_connection(connections):
+    with served(OK) as server:
+        for _ in range(3):
+            assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 1
+
+
+def test_body_is_read_into_memory_and_then_the_connection_is_free(connections):
+    with served(OK) as server:
+        for _ in range(2):
+            answer, memory = connections.send(request(server.url)), bytearray(8)
+            assert answer.raw.readinto(memory) == 5
+            assert memory == b"bytes\0\0\0"
+        assert server.connections == 1
+        assert answer.raw.readinto(memory) == 0
+        assert answer.raw.read() == b""
+        answer.raw.close()
+
+
+def test_connection_with_an_answer_that_was_not_read_is_not_used_again(connections):
+    with served(OK) as server:
+        connections.send(request(server.url)).close()
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 2
+
+
+def test_connection_that_the_server_closed_meanwhile_is_not_used(connections):
+    closed = threading.Event()
+
+    def answer_and_close(connection, _):
+        connection.sendall(OK)
+        connection.close()
+        closed.set()
+
+    with served(answer_and_close, OK) as server:
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert closed.wait(5)
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 2
+
+
+def test_connection_that_the_server_is_going_to_close_is_not_used_again(connections):
+    with served(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nbytes", OK) as server:
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 2
+
+
+def test_threads_do_not_get_each_others_answers(connections):
+    def ask(number):
+        return connections.send(request(server.url, path=f"/{number}")).content
+
+    with served(repeating) as server, ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(400))) == [b"/%d" % number for number in range(400)]
+        assert server.connections <= 16
+
+
+def repeating(connection, head):
+    path = head.split()[1]
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
+
+
+def test_body_waits_until_the_server_wants_it(connections):
+    taken = []
+
+    def take(connection, _):
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        taken.append(connection.recv(5, socket.MSG_WAITALL))
+        connection.sendall(OK)
+
+    with served(take) as server:
+        sent = request(server.url, "PUT", body=memoryview(b"taken"), Expect=b"100-continue")
+        assert connections.send(sent).content == b"bytes"
+    assert taken == [b"taken"]
+
+
+def test_body_that_the_server_does_not_want_is_not_sent(connections):
+    refusal = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 3\r\nConnection: close\r\n\r\nwhy"
+    with served(refusal) as server:
+        sent = request(server.url, "PUT", body=memoryview(bytes(1 << 24)), Expect=b"100-continue")
+        answer = connections.send(sent)
+        assert (answer.status_code, answer.content) == (412, b"why")
+    assert len(server.requests[0]) < 1024
+
+
+def silent(*_):
+    threading.Event().wait(1)
+
+
+FAILURES = {
+    "silence": (silent, ReadTimeoutError),
+    "an end": (lambda connection, _: connection.close(), ConnectionClosedError),
+    "nonsense": (b"what?\r\n\r\n", ConnectionClosedError),
+    "a reset": (lambda connection, _: reset(connection), ConnectionClosedError),
+}
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+@pytest.mark.parametrize(("answer", "error"), FAILURES.values(), ids=FAILURES)
+def test_failure_is_botocores_and_the_next_request_goes_on(connections, answer, error):
+    with served(answer, OK) as server:
+        with pytest.raises(error):
+            connections.send(request(server.url))
+        assert connections.send(request(server.url)).content == b"bytes"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nby",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nby",
+    ],
+    ids=["in chunks", "at once"],
+)
+def test_body_that_ends_early_is_told(connections, rest):
+    def cut(connection, _):
+        connection.sendall(rest)
+        connection.close()
+
+    with served(cut, OK) as server:
+        answer = connections.send(request(server.url))
+        with pytest.raises(BODY_ERRORS):
+            assert answer.content == b"whole"
+        assert connections.send(request(server.url)).content == b"bytes"
+
+
+def test_body_that_stops_coming_is_told(connections):
+    def stop(connection, _):
+        connection.sendall(OK[:-2])
+        silent()
+
+    with served(stop) as server:
+        answer = connections.send(request(server.url))
+        with pytest.raises(ResponseStreamingError):
+            answer.readinto(bytearray(5))
+        answer.close()
+
+
+def test_server_that_is_not_there_is_told(connections):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(EndpointConnectionError, match=f"http://127.0.0.1:{port}"):
+        connections.send(request(f"http://127.0.0.1:{port}"))
+
+
+def test_header_that_is_none_is_told(connections):
+    with served(OK) as server, pytest.raises(HTTPClientError, match="Invalid header value"):
+        connections.send(request(server.url, Metadata="two\r\nlines"))
+
+
+@pytest.fixture(name="bundle")
+def bundle_of_the_authority(tmp_path):
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+    return str(tmp_path / "authority.pem")
+
+
+def test_tls_carries_requests_and_bodies(bundle):
+    connections = Connections(Config(), bundle)
+    with served(OK, certificate=AUTHORITY.issue_cert("127.0.0.1")) as server:
+        for _ in range(2):
+            assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 1
+    connections.close()
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["for another host", "of nobody that is trusted"])
+def test_certificate_is_refused(bundle, trusted):
+    connections = Connections(Config(), bundle if trusted else get_cert_path(True))
+    name = "other.example" if trusted else "127.0.0.1"
+    with served(OK, certificate=AUTHORITY.issue_cert(name)) as server:
+        with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED|doesn't match"):
+            connections.send(request(server.url))
+    assert not server.requests
