@@ -139,8 +139,8 @@ class DirectS3(_Direct):
     def __init__(self, client, credentials, ca_bundle=None):
         super().__init__(client, credentials, ca_bundle)
         self._places = {}
-        # A thread's last request, which is one of botocore's where this one does not know the way.
-        self._last = threading.local()
+        # The requests that botocore sends in a thread which asks it for the way.
+        self._seen = threading.local()
         client.meta.events.register(f"before-send.{self._service}", self._note)
         model = self._model.operation_model
         self._operations = {method: _Operation(method, model(name)) for method, name in S3_OPERATIONS.items()}
@@ -190,12 +190,14 @@ class DirectS3(_Direct):
 
     def _shown_the_way(self, operation, given):
         """Makes a request by botocore's way, and keeps where it led: host or path, partition, FIPS, another region."""
-        self._last.request = None
+        self._seen.requests = []
         try:
             return getattr(self._client, operation.method)(**given)
         finally:
-            if self._last.request and PLAIN_BUCKET.fullmatch(given["Bucket"]):
-                self._keep(given["Bucket"], _quoted(given["Key"]), self._last.request)
+            # A request is not kept longer than that: it holds its body.
+            requests = self._seen.__dict__.pop("requests", [])
+            if requests and PLAIN_BUCKET.fullmatch(given["Bucket"]):
+                self._keep(given["Bucket"], _quoted(given["Key"]), requests[-1])
 
     def _keep(self, bucket, key, request):
         url = request.url.partition("?")[0]
@@ -204,7 +206,7 @@ class DirectS3(_Direct):
             self._places[bucket] = _Place(url.removesuffix(key), region)
 
     def _note(self, request, **_):
-        self._last.request = request
+        getattr(self._seen, "requests", []).append(request)
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,16 @@ def test_large_body_waits_until_the_server_wants_it(ways, size, expected):
     assert ways.sent[0].headers.get("Expect") == expected
 
 
+@pytest.mark.parametrize("bucket", ["a-bucket", "a-bucket-not-seen-before"])
+def test_body_is_not_kept_when_the_request_is_over(ways, bucket):
+    data = bytearray(direct.LARGE_BODY)
+    ways.answers = [(200, {"content-length": "0"}, b"")]
+    ways.direct.put_object(Bucket=bucket, Key="key", **body_of(data))
+    ways.sent.clear()
+    # Memory that somebody still looks at cannot be given up: it would be a BufferError.
+    data.clear()
+
+
 HEADERS = {
     "Last-Modified": MOMENTS.map(lambda moment: moment.strftime("%a, %d %b %Y %H:%M:%S GMT")),
     "ETag": ETAGS,
