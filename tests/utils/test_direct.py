@@ -4,7 +4,7 @@ import io
 import json
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from unittest.mock import patch
+from unittest.mock import MagicMock, patch
 
 import boto3
 import pytest
@@ -463,12 +463,20 @@ def test_want_of_credentials_is_told_by_botocore(tables):
     assert [is_direct(request) for request in tables.sent] == [False]
 
 
-def test_clients_have_the_credentials_and_the_certificates_of_the_session(aws, monkeypatch, tmp_path):
+def test_client_has_the_credentials_and_the_certificates_of_the_session(aws, monkeypatch, tmp_path):
     bundle = tmp_path / "bundle.pem"
     bundle.touch()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    trusted, sent = [], []
+    monkeypatch.setattr(direct, "Connections", lambda config, ca_bundle: trusted.append(ca_bundle) or MagicMock())
     aws.client("s3").create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     client = direct.s3()
-    answer = client.put_object(Bucket="a-bucket", Key="key", **body_of(b""))
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+    client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request))
+    for _ in range(2):
+        client.put_object(Bucket="a-bucket", Key="key", **body_of(b""))
+    assert [is_direct(request) for request in sent] == [False, True]
+    # Name of the algorithm and key; what follows is the day and the signature.
+    ordinary, short = (said(request)[2]["authorization"].partition("/")[0] for request in sent)
+    assert short == ordinary != ""
+    assert trusted == [str(bundle)]
     client.close()
