@@ -1,6 +1,7 @@
-"""`python -m bench.mirror NAME [PREFIX]`: mirrors what is in the source bucket, and ends.
+"""`python -m bench.mirror NAME PREFIX [cold]`: mirrors what is in the source bucket below the prefix, and ends.
 
-Each who is measured runs alone.
+Each who is measured runs alone. Without `cold` it mirrors a small object first, so that it has its clients, and prints,
+as JSON in the last line, the seconds that the work took from there.
 """
 
 # A process loads what its own contestant needs and nothing else, so imports are in the functions.
@@ -9,21 +10,23 @@ Each who is measured runs alone.
 import json
 import os
 import sys
+import time
+from functools import cache
 from itertools import islice
 
-from bench.names import ONE_BY_ONE, OURS, SPOOL
+from bench.names import COLD, ONE_BY_ONE, OURS, SPOOL, WARM_UP
 
 # What Lambda takes from a FIFO queue at a time.
 BATCH = 10
 
 
-def _ours() -> None:
+def _ours(prefix: str) -> None:
     """Hand the events of all objects to the function, in batches, as one container gets them."""
     from tasks.partition_replicate.handler import replicate
     from tasks.utils import clients
 
     # The function is told what to mirror; that it is listed here should not cost a second kind of client.
-    entries = iter(_entries(clients.client("s3")))
+    entries = iter(_entries(clients.client("s3"), prefix))
     while batch := list(islice(entries, BATCH)):
         answer = replicate({"Records": [_record(entry) for entry in batch]}, None)
         if answer["batchItemFailures"]:
@@ -41,15 +44,13 @@ def _record(entry: dict) -> dict:
     return {"messageId": entry["Key"], "body": json.dumps(body), "attributes": {"MessageGroupId": entry["Key"]}}
 
 
-def _one_by_one() -> None:
+def _one_by_one(prefix: str) -> None:
     """Do what is usual: one object after the other through a file, looked at before and after, and written down.
 
     Clients are made once here. A session for each object takes 0.2 s, and there would be nothing left to compare.
     """
-    import boto3
-
-    source, destination, table = _source(), _destination(), boto3.client("dynamodb")
-    for entry in _entries(source):
+    source, destination, table = _source(), _destination(), _table()
+    for entry in _entries(source, prefix):
         place = {"Key": {"S": entry["Key"]}, "VersionId": {"S": "$null"}}
         known = table.get_item(TableName=os.environ["OBJECTS_TABLE"], Key=place, ConsistentRead=True).get("Item")
         if known and known["ETag"]["S"] == entry["ETag"]:
@@ -59,10 +60,10 @@ def _one_by_one() -> None:
         table.put_item(TableName=os.environ["OBJECTS_TABLE"], Item=item)
 
 
-def _spool() -> None:
+def _spool(prefix: str) -> None:
     """Read each object into a file and write it from there."""
     source, destination = _source(), _destination()
-    for entry in _entries(source):
+    for entry in _entries(source, prefix):
         _through_a_file(source, destination, entry["Key"])
 
 
@@ -86,18 +87,27 @@ def _through_a_file(source, destination, key: str) -> dict:
     return destination.head_object(Bucket=there, Key=key)
 
 
-def _entries(s3):
-    wanted = {"Bucket": os.environ["SOURCE_BUCKET"], "Prefix": "".join(sys.argv[2:])}
+def _entries(s3, prefix: str):
+    wanted = {"Bucket": os.environ["SOURCE_BUCKET"], "Prefix": prefix}
     for page in s3.get_paginator("list_objects_v2").paginate(**wanted):
         yield from page.get("Contents", [])
 
 
+@cache
 def _source():
     import boto3
 
     return boto3.client("s3")
 
 
+@cache
+def _table():
+    import boto3
+
+    return boto3.client("dynamodb")
+
+
+@cache
 def _destination():
     import boto3
 
@@ -111,8 +121,17 @@ def _destination():
     )
 
 
+def main() -> None:
+    """Do what the arguments say."""
+    mirror = {OURS: _ours, SPOOL: _spool, ONE_BY_ONE: _one_by_one}[sys.argv[1]]
+    if sys.argv[3:] != [COLD]:
+        mirror(WARM_UP)
+    started = time.perf_counter()
+    mirror(sys.argv[2])
+    print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
+
+
 if __name__ == "__main__":
-    {OURS: _ours, SPOOL: _spool, ONE_BY_ONE: _one_by_one}[sys.argv[1]]()
-    sys.stdout.flush()
+    main()
     # The work is done. Python would take modules and clients down one by one, which no container of Lambda does.
     os._exit(0)

@@ -1,5 +1,8 @@
 """The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
 
+Who mirrors is a service that waits for work, as a function in its container does: the clock runs from the order to the
+end of the work. What a start takes is in a row of its own, and shown beside 1 GiB.
+
 Both servers speak TLS, as AWS does. Over plain HTTP the SHA-256 of every body would be signed, which is left out over
 TLS, and the rows would measure what production never does.
 
@@ -22,7 +25,7 @@ import trustme
 from moto.server import ThreadedMotoServer
 
 from bench import peers
-from bench.names import RCLONE
+from bench.names import COLD, DESTINATION, RCLONE, SOURCE, WARM_UP
 from bench.row import Contestant
 from bench.table import Items, served
 from local.seaweedfs import SeaweedFS
@@ -30,7 +33,6 @@ from local.seaweedfs import SeaweedFS
 MIB = 1024**2
 PART = 16 * MIB
 STREAMS = 4
-SOURCE, DESTINATION = "source", "destination"
 TABLE, SECRET = "objects", "destination-keys"
 REGION = "us-east-1"
 
@@ -53,13 +55,25 @@ class Stage:
     rclone: str
     empty: Callable[[], None]
 
-    def python(self, name: str, *, prefix: str = "", called: str = "") -> Contestant:
-        """Give one that is a function of `bench.mirror`, for the objects whose keys begin so."""
-        command = (sys.executable, "-m", "bench.mirror", name, prefix)
-        return Contestant(called or name, command, self.environment, prepare=self.empty)
+    def python(self, name: str, prefix: str, *, called: str = "", cold: bool = False) -> Contestant:
+        """Give one that is a function of `bench.mirror`, for the objects whose keys begin so.
 
-    def by_rclone(self, *arguments: str) -> Contestant:
-        """Give rclone, which knows both servers by the names of their buckets."""
+        Args:
+            name: the function's.
+            prefix: of the keys.
+            called: its name in the table, if not the function's.
+            cold: let the start of its process count.
+        """
+        command = (sys.executable, "-m", "bench.mirror", name, prefix, *([COLD] if cold else []))
+        return Contestant(called or name, command, self.environment, reports_itself=not cold, prepare=self.empty)
+
+    def by_rclone(self, what: str, *flags: str) -> Contestant:
+        """Give rclone, which knows both servers by the names of their buckets.
+
+        Args:
+            what: a key, or a folder with its `/`.
+            flags: rclone's own.
+        """
         sides = {SOURCE: self.source, DESTINATION: self.destination}
         environment = {"RCLONE_CONFIG": os.devnull, "RCLONE_CA_CERT": self.source.ca_bundle}
         for side, server in sides.items():
@@ -73,7 +87,8 @@ class Stage:
                 "NO_CHECK_BUCKET": "true",
             }
             environment |= {f"RCLONE_CONFIG_{side.upper()}_{name}": value for name, value in settings.items()}
-        return Contestant(RCLONE, (self.rclone, *arguments), environment, prepare=self.empty)
+        command = (sys.executable, "-m", "bench.rclone_service", self.rclone, what, *flags)
+        return Contestant(RCLONE, command, environment, reports_itself=True, prepare=self.empty)
 
 
 @contextmanager
@@ -98,6 +113,7 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
         try:
             source.client().create_bucket(Bucket=SOURCE)
             destination.client().create_bucket(Bucket=DESTINATION)
+            source.client().put_object(Bucket=SOURCE, Key=WARM_UP, Body=b"to be ready")
             fill(source.client())
             environment = {**_settings(source, destination, url, table), **_secret_and_queue(destination, url)}
             environment["BENCH_FOLDER"] = str(folder.resolve())

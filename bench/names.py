@@ -1,3 +1,9 @@
-"""Who mirrors objects, by name; importing it costs a contestant nothing."""
+"""Names that contestants and rows share; importing them costs a contestant nothing."""
 
 OURS, SPOOL, ONE_BY_ONE, RCLONE = "bucket brigade", "spool to disk", "one by one", "rclone"
+
+# Which object is mirrored before the clock starts, and the word for those that have none.
+WARM_UP, COLD = "warm-up", "cold"
+
+# The two buckets; rclone knows their servers by the same names.
+SOURCE, DESTINATION = "source", "destination"

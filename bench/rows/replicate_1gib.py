@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import row
-from bench.mirrors import DESTINATION, PART, SOURCE, STREAMS, put_noise, stage
+from bench.mirrors import PART, STREAMS, put_noise, stage
 from bench.names import OURS, RCLONE, SPOOL
 
 SIZE = 1024**3
@@ -22,8 +22,12 @@ def contestants(folder: Path) -> row.Stage:
             f"--s3-upload-concurrency={STREAMS}",
             f"--s3-chunk-size={PART}B",
         )
-        copy = ("copyto", f"{SOURCE}:{SOURCE}/{KEY}", f"{DESTINATION}:{DESTINATION}/{KEY}", *streams)
-        yield [on_stage.python(OURS), on_stage.by_rclone(*copy), on_stage.python(SPOOL)]
+        yield [
+            on_stage.python(OURS, KEY),
+            on_stage.python(OURS, KEY, called="the same, cold", cold=True),
+            on_stage.by_rclone(KEY, *streams),
+            on_stage.python(SPOOL, KEY),
+        ]
 
 
 ROW = row.Row(

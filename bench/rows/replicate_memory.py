@@ -21,7 +21,7 @@ def _fill(s3: Any) -> None:
 def contestants(folder: Path) -> row.Stage:
     """Give the same function, once for each object."""
     with stage(folder, _fill) as on_stage:
-        yield [on_stage.python(OURS, prefix=name, called=name) for name in SIZES]
+        yield [on_stage.python(OURS, name, called=name) for name in SIZES]
 
 
 ROW = row.Row(

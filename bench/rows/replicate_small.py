@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import row
-from bench.mirrors import DESTINATION, SOURCE, stage
-from bench.names import ONE_BY_ONE, OURS
+from bench.mirrors import stage
+from bench.names import ONE_BY_ONE, OURS, SOURCE
 
 OBJECTS, SIZE = 2_000, 4096
+FOLDER = "objects/"
 TRANSFERS = 16
 
 
 def _fill(s3: Any) -> None:
     def put(number: int) -> None:
-        s3.put_object(Bucket=SOURCE, Key=f"{number % 20:02}/{number:04}", Body=os.urandom(SIZE))
+        s3.put_object(Bucket=SOURCE, Key=f"{FOLDER}{number % 20:02}/{number:04}", Body=os.urandom(SIZE))
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(put, range(OBJECTS)))
@@ -27,8 +28,8 @@ def contestants(folder: Path) -> row.Stage:
     """Give who mirrors them in batches of ten, who does so one by one, and rclone, which remembers nothing."""
     with stage(folder, _fill) as on_stage:
         transfers = ("--ignore-times", "--fast-list", f"--transfers={TRANSFERS}", f"--checkers={TRANSFERS}")
-        copy = ("copy", f"{SOURCE}:{SOURCE}", f"{DESTINATION}:{DESTINATION}", *transfers)
-        yield [on_stage.python(OURS), on_stage.python(ONE_BY_ONE), on_stage.by_rclone(*copy)]
+        who = [on_stage.python(name, FOLDER) for name in (OURS, ONE_BY_ONE)]
+        yield [*who, on_stage.by_rclone(FOLDER, *transfers)]
 
 
 ROW = row.Row(
