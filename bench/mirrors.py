@@ -117,7 +117,7 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
             fill(source.client())
             environment = {**_settings(source, destination, url, table), **_secret_and_queue(destination, url)}
             environment["BENCH_FOLDER"] = str(folder.resolve())
-            yield Stage(source, destination, environment, rclone, lambda: _empty(destination.client(), items))
+            yield Stage(source, destination, environment, rclone, lambda: _empty(destination, items))
         finally:
             # The next row is of the same process, and so is what moto knows.
             urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
@@ -160,7 +160,10 @@ def _secret_and_queue(destination: SeaweedFS, url: str) -> dict[str, str]:
     return {"DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"]}
 
 
-def _empty(s3: Any, items: Items) -> None:
+def _empty(destination: SeaweedFS, items: Items) -> None:
+    # What the run before the last one wrote: what is deleted here is not garbage yet.
+    destination.reclaim()
+    s3 = destination.client()
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=DESTINATION):
         objects = [{"Key": found["Key"]} for found in page.get("Contents", [])]
         if objects:
