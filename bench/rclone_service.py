@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import time
+from threading import Thread
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from bench.names import DESTINATION, SOURCE, WARM_UP
@@ -26,6 +28,8 @@ def main() -> None:
     with subprocess.Popen(service, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = _announced(process.stderr)
+            # Nobody reads on, and it would wait when the pipe is full.
+            Thread(target=process.stderr.read, daemon=True).start()
             _mirror(url, WARM_UP)
             started = time.perf_counter()
             _mirror(url, what)
@@ -54,8 +58,11 @@ def _mirror(url: str, what: str) -> None:
 
 def _call(url: str, **arguments: str) -> None:
     request = Request(url, json.dumps(arguments).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-        answer.read()
+    try:
+        with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            answer.read()
+    except HTTPError as error:
+        raise SystemExit(f"rclone failed: {error.read().decode()}") from error
 
 
 if __name__ == "__main__":
