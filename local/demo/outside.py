@@ -85,9 +85,9 @@ def outside() -> Iterator[Outside]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST  # pylint: disable=invalid-name
+        do_GET = do_POST
 
-        def log_message(self, format: str, *args: Any) -> None:  # pylint: disable=redefined-builtin
+        def log_message(self, format: str, *args: Any) -> None:
             """Says nothing of calls that were answered."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -63,7 +63,7 @@ class Runtime:
             stack.callback(os.close, self._lifeline)
             self._folder = Path(tempfile.mkdtemp(prefix="lambda-service-"))
             # In a session of its own, out of reach of the terminal's Ctrl-C.
-            janitor = subprocess.Popen(  # pylint: disable=consider-using-with
+            janitor = subprocess.Popen(
                 ["/bin/sh", "-c", JANITOR, str(self._folder)], stdin=self._lifeline, start_new_session=True
             )
             stack.callback(janitor.wait)
@@ -111,7 +111,7 @@ class Runtime:
         # -S leaves out the installed packages, -P the folder of the script; -B writes no bytecode, as on AWS, where
         # the code is read-only.
         command = [self.python, "-S", "-P", "-B", ENTRY, str(self._lifeline), self._client, handler]
-        return subprocess.Popen(  # pylint: disable=consider-using-with
+        return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lifeline], **options
         )
 

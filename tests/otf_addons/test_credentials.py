@@ -159,7 +159,7 @@ def credentials_service(answer):
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):  # pylint: disable=arguments-differ
+        def log_message(self, *_):
             """Says nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
