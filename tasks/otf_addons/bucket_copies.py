@@ -91,8 +91,8 @@ class BucketCopies:
 
     def _stream_whole(self, found, target):
         reading, writing = self.source.requests(), self.destination.requests()
-        with self.limits.memory.taken(found.size):
-            answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag)
+        with self.limits.memory.taken(found.size) as room:
+            answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag, into=room)
             seen = Found.by(found.address, answer)
             attributes = Attributes(reading, seen, answer)
             written = streams.put(writing, data, target, **attributes.headers(with_class=self.keeps_class))

@@ -31,9 +31,11 @@ from tasks.utils.errors import (
     DeadlineException,
     DeferredError,
     ObjectClerkServerAuthException,
+    SettingsError,
 )
 from tasks.utils.events import is_batch_operations, object_events
 from tasks.utils.journal import fate_of
+from tasks.utils.parts import MIB
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.streams import Memory, StreamLimits
@@ -78,7 +80,7 @@ def intake():
 def worker():
     """Returns what `replicate` needs, made at its first invocation."""
     settings = _settings(Settings)
-    limits = StreamLimits(Memory(settings.memory))
+    limits = StreamLimits(_memory(settings.memory))
     # A connection for each part of each object on its way.
     connections = settings.concurrency * limits.workers
     return Worker(
@@ -113,6 +115,13 @@ def sqs():
 
 def _settings(kind):
     return kind.read(os.environ)
+
+
+def _memory(size):
+    try:
+        return Memory(size)
+    except OSError as error:
+        raise SettingsError(f"TRANSFER_MEMORY_MB is {size // MIB}: the machine has not so much memory") from error
 
 
 def _telemetry(settings):

@@ -35,7 +35,7 @@ class Look:
     address: S3Object
     found: dict | None = None
     tags: dict = field(default_factory=dict)
-    data: bytearray | None = field(default=None, repr=False)
+    data: memoryview | None = field(default=None, repr=False)
 
     @property
     def pinned(self):

@@ -111,11 +111,11 @@ class Writer:
 
     def _write_whole(self, source, condition, once):
         requests = self._once() if once else self.writing
-        with self.limits.memory.taken(source.found["ContentLength"]):
+        pinned = source.pinned
+        with self.limits.memory.taken(pinned.size) as room:
             data = source.data
             if data is None:
-                pinned = source.pinned
-                _, data = fetch(self.reading, pinned.address, etag=pinned.etag, most=pinned.size)
+                _, data = fetch(self.reading, pinned.address, etag=pinned.etag, most=pinned.size, into=room)
 
             def write(more):
                 return put(requests, data, self.address, **more)

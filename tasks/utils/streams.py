@@ -7,6 +7,7 @@ server until the upload is completed or aborted: whoever goes on asks it, and ca
 """
 
 import base64
+import mmap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,18 +30,28 @@ from tasks.utils.s3_requests import BODY_ERRORS, S3Requests, request, translated
 class Memory:  # pylint: disable=too-few-public-methods  # it is taken, and given back when the block ends
     """Room for bytes on their way, shared by all who carry some.
 
+    It is one piece, and what was given back is given out again. Malloc, asked for part after part, would get some of
+    them from the system anew, which takes as long as filling them, and keep more than is in use.
+
     Args:
-        size: bytes in all.
+        size: bytes in all; none is occupied before something is written there.
+
+    Raises:
+        OSError: the machine has not as much.
     """
 
     def __init__(self, size):
         self.size = size
-        self._free = size
+        # ACCESS_COPY makes it this process's own.
+        self._all = memoryview(mmap.mmap(-1, size, access=mmap.ACCESS_COPY))
+        self._taken = []
         self._changed = threading.Condition()
 
     @contextmanager
     def taken(self, size):
-        """Waits until so many bytes are free, and holds them while the block runs.
+        """Waits until so many bytes in a row are free, and yields them as a memoryview to write to and to read from.
+
+        When the block ends, they are somebody else's.
 
         Raises:
             ObjectSaveException: that is more than there is.
@@ -48,14 +59,23 @@ class Memory:  # pylint: disable=too-few-public-methods  # it is taken, and give
         if size > self.size:
             raise ObjectSaveException(f"it needs parts of {size} bytes, and there is room for {self.size} in memory")
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= size)
-            self._free -= size
+            place = self._changed.wait_for(lambda: self._free(size))
+            self._taken.append(place)
         try:
-            yield
+            yield self._all[slice(*place)]
         finally:
             with self._changed:
-                self._free += size
+                self._taken.remove(place)
                 self._changed.notify_all()
+
+    def _free(self, size):
+        """Returns where the first so many free bytes in a row begin and end, or None."""
+        begin = 0
+        for taken in [*sorted(self._taken), (self.size, None)]:
+            if taken[0] - begin >= size:
+                return begin, begin + size
+            begin = taken[1]
+        return None
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,7 @@ class Carried:
         return {"PartNumber": self.number, "ETag": self.etag, "ChecksumCRC32": checksums.crc32_text(self.crc)}
 
 
-def fetch(requests, address, *, most, etag=None):
+def fetch(requests, address, *, most, etag=None, into=None):
     """Reads an object whole in one request, if it is not too large.
 
     Args:
@@ -129,9 +149,10 @@ def fetch(requests, address, *, most, etag=None):
         address: the `S3Object`.
         most: bytes to read at most.
         etag: the ETag that it has to have, or None.
+        into: a memoryview of that many bytes to read it into, or None.
 
     Returns:
-        S3's answer and the bytes; None in their place where there are more.
+        S3's answer and the bytes, as a buffer; None in their place where there are more.
 
     Raises:
         ObjectVerificationException: the bytes are not those that the source has a checksum of, again and again.
@@ -144,9 +165,11 @@ def fetch(requests, address, *, most, etag=None):
             requests.client, "get_object", source=address, ChecksumMode="ENABLED", IfMatch=etag, **address.parameters
         )
         with answer["Body"] as body:
-            if answer["ContentLength"] > most:
+            size = answer["ContentLength"]
+            if size > most:
                 return answer, None
-            data = _filled(body, answer["ContentLength"], address)
+            data = memoryview(bytearray(size)) if into is None else into[:size]
+            _fill(data, body, address)
         _check(address, answer, data)
         return answer, data
 
@@ -254,8 +277,8 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             return Carried(part.number, there["ETag"], _number(known), part.size)
         if self.writing.deadline.passed():
             raise DeadlineException(f"time ran out before part {part.number}", **self._places())
-        with self.limits.memory.taken(part.size):
-            data = self.reading.run(lambda: self._read(part))
+        with self.limits.memory.taken(part.size) as data:
+            self.reading.run(lambda: self._read(part, data))
             crc = checksums.Crc32()
             crc.update(data)
             if there and there["Size"] == part.size:
@@ -267,7 +290,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             self.sent += 1
         return Carried(part.number, answer["ETag"], crc.value, part.size)
 
-    def _read(self, part: Part):
+    def _read(self, part: Part, into):
         answer = request(
             self.reading.client,
             "get_object",
@@ -280,7 +303,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             if answer["ContentLength"] != part.size:
                 reason = f"{answer['ContentLength']} bytes came where {part.size} were asked for"
                 raise ObjectClerkException(reason, operation="get_object", source=self.source.address)
-            return _filled(body, part.size, self.source.address)
+            _fill(into, body, self.source.address)
 
     def _upload(self):
         return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self.upload_id}
@@ -309,13 +332,12 @@ def _number(crc):
     return int.from_bytes(base64.b64decode(crc), "big")
 
 
-def _filled(body, size, address):
-    """Reads a body into memory of its size: once, and not as blocks that are joined."""
-    data = bytearray(size)
-    view, position = memoryview(data), 0
+def _fill(memory, body, address):
+    """Reads a body to where it belongs: once, and not as blocks that are joined."""
+    size, position = len(memory), 0
     try:
         while position < size:
-            read = body.readinto(view[position : position + MIB])
+            read = body.readinto(memory[position : position + MIB])
             if not read:
                 raise ObjectClerkServerInternalException(
                     f"the body ended after {position} of {size} bytes", operation="get_object", source=address
@@ -323,9 +345,6 @@ def _filled(body, size, address):
             position += read
     except BODY_ERRORS as error:
         raise translated(error, operation="get_object", source=address) from error
-    finally:
-        view.release()
-    return data
 
 
 def _check(address, answer, data):

@@ -1,6 +1,10 @@
+import errno
+
 import pytest
 
+from tasks.partition_replicate import handler
 from tasks.partition_replicate.settings import Settings
+from tasks.utils.errors import SettingsError
 from tasks.utils.parts import MIB
 from tests.support.refusals import refusal_of
 
@@ -46,3 +50,14 @@ def test_single_versions_are_removed_only_where_all_are_mirrored():
     assert "VERSION_DELETES is mirror: single versions are mirrored with" in refusal
     assert Settings.read({**REQUIRED, "VERSION_DELETES": "mirror"}).versions == "all"
     assert Settings.read(REQUIRED).versions is None
+
+
+def test_more_memory_than_the_machine_has_is_named(environment, monkeypatch):
+    environment(**REQUIRED, TRANSFER_MEMORY_MB="10240")
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("tasks.utils.streams.mmap.mmap", refuse)
+    with pytest.raises(SettingsError, match="TRANSFER_MEMORY_MB is 10240: the machine has not so much memory"):
+        handler.worker()

@@ -46,7 +46,10 @@ def test_plan_of_any_object_is_legal_and_covers_it(size, part_size):
 @example(10_000 * (256 << 20), 256 << 20)
 @example(10_000 * (256 << 20) + 1, 256 << 20)
 def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memory):
-    limits = StreamLimits(Memory(memory))
+    # What is on its way is looked at, not what it lies in: 10 GiB are more than some machines have.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tasks.utils.streams.mmap.mmap", lambda *_, **__: bytearray())
+        limits = StreamLimits(Memory(memory))
     part = plan(size, part_size=limits.part_size)[0].size if size else 0
     free = memory
     with ExitStack() as held:
@@ -96,23 +99,71 @@ def test_bytes_in_flight_never_exceed_the_setting(size, memory, workers):
 
 
 def test_memory_is_never_given_out_twice():
-    memory, held, most = Memory(10), [], []
+    memory, held, most, spoilt = Memory(10), [], [], []
 
-    def carry():
+    def carry(number):
+        mine = bytes([number]) * 4
         for _ in range(50):
-            with memory.taken(4):
+            with memory.taken(4) as room:
+                room[:] = mine
                 held.append(4)
                 most.append(len(held))
                 held.pop()
+                spoilt.extend([number] if room != mine else [])
 
-    threads = [threading.Thread(target=carry) for _ in range(8)]
+    threads = [threading.Thread(target=carry, args=[number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert max(most) <= 2
+    assert not spoilt
     with memory.taken(10):
         pass
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.booleans(), st.integers(0, 9)), max_size=40))
+def test_whoever_holds_memory_is_alone_in_it(steps):
+    memory, held = Memory(100), []
+    for mark, (size, gives_back, which) in enumerate(steps):
+        if gives_back and which < len(held):
+            held.pop(which)[0].close()
+        free = memory.size - sum(len(room) for _, room, _ in held)
+        # Between n rooms are at most n + 1 gaps, so one of them is that large: nobody has to wait.
+        if size * (len(held) + 1) <= free:
+            stack = ExitStack()
+            room = stack.enter_context(memory.taken(size))
+            room[:] = bytes([mark]) * size
+            held.append((stack, room, bytes([mark]) * size))
+        assert all(room == mine for _, room, mine in held)
+
+
+def test_memory_that_was_given_back_is_given_out_again_before_any_other():
+    memory = Memory(3 << 20)
+    with memory.taken(1 << 20) as room:
+        room[:5] = b"first"
+    with memory.taken(1 << 20) as room, memory.taken(1 << 20) as other:
+        assert (bytes(room[:5]), bytes(other[:5])) == (b"first", bytes(5))
+
+
+def test_who_needs_more_in_a_row_than_is_free_waits_for_it():
+    memory, came = Memory(10), threading.Event()
+
+    def carry():
+        with memory.taken(7):
+            came.set()
+
+    waits = threading.Thread(target=carry)
+    with ExitStack() as held:
+        first = ExitStack()
+        first.enter_context(memory.taken(3))
+        held.enter_context(memory.taken(1))
+        first.close()
+        waits.start()
+        # Nine are free, and six of them in a row.
+        assert not came.wait(0.05)
+    waits.join()
+    assert came.is_set()
 
 
 def test_more_than_there_is_in_memory_is_refused_and_not_waited_for():
@@ -133,6 +184,13 @@ def test_object_is_fetched_with_its_headers_in_one_request(requests, s3):
     s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes", ContentType="text/csv")
     answer, data = fetch(requests, ADDRESS, most=5)
     assert (answer["ContentType"], data) == ("text/csv", b"bytes")
+
+
+def test_object_is_fetched_into_memory_that_is_there(requests, s3):
+    s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes")
+    room = bytearray(5)
+    _, data = fetch(requests, ADDRESS, most=5, into=memoryview(room))
+    assert data.obj is room and room == b"bytes"
 
 
 def test_object_that_is_larger_than_expected_comes_without_its_bytes(requests, s3):
