@@ -22,6 +22,7 @@ from tasks.partition_replicate.single_version import SingleVersion
 from tasks.partition_replicate.table import Made
 from tasks.partition_replicate.versions import versions_of
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
+from tasks.utils import checksums
 from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
@@ -257,6 +258,33 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         others = (look(self.writer.writing, self._mine(version)) for version in alike)
         return any(mine.found and other.found and mine.headers == other.headers for other in others)
 
+    def _clear_away(self, version):
+        """Takes back what was made from the event's version and not written down before the source had it no more.
+
+        Whoever made it was killed, and with the version gone nothing can be compared but what the event tells. What was
+        written again above it, or put there to hide it, goes too. Returns whether there was anything.
+        """
+        made = self.notes.read_all()
+        if version in made or not self._single(version).is_gone():
+            return False
+        known = {one.version for one in made.values() if one}
+        changed = hides_something = False
+        for mine in reversed(list(versions_of(self.writer.writing, self.writer.address))):
+            if mine.id in known or not self._is_left_over(mine, made, hides_something):
+                hides_something = True
+                continue
+            LOGGER.info("what nobody wrote down goes with its version", extra={"version_id": mine.id})
+            if not self._take_back(mine.id):
+                return True
+            changed = True
+        return changed
+
+    def _is_left_over(self, mine, made, hides_something):
+        if mine.is_marker:
+            return not hides_something
+        is_told_of = (checksums.bare(mine.etag), mine.size) == (self.event.etag, self.event.size)
+        return is_told_of or self._is_one_too_many(mine, [], made)
+
     def _take_back(self, version):
         """Removes a version that nobody wrote down; returns whether that still holds.
 
@@ -363,6 +391,8 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             if self._single(version).forget_if_gone(mirror=is_mirrored):
                 self.action = Action.DELETED
                 return True
+        elif version != newest and kind is Kind.CREATED and self.version_deletes == MIRROR:
+            return self._clear_away(version)
         return False
 
     def _single(self, version):

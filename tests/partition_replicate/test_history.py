@@ -1,6 +1,8 @@
 """Every version of a key: the destination's history of it reads like the source's."""
 
+import itertools
 import json
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -36,6 +38,21 @@ def history(bucket, key="a.txt"):
     return [version.value if isinstance(version, FakeKey) else DELETED for version in versions]
 
 
+@contextmanager
+def killed_before_its_record():
+    """Lets a worker write to the destination and not to the table."""
+
+    def kill(**_):
+        raise Killed()
+
+    events = handler_module.worker().replicator.table.dynamodb.meta.events
+    events.register("before-send.dynamodb.TransactWriteItems", kill)
+    try:
+        yield
+    finally:
+        events.unregister("before-send.dynamodb.TransactWriteItems", kill)
+
+
 def version_of(event):
     return event["detail"]["object"]["version-id"]
 
@@ -56,6 +73,17 @@ def test_small_object_costs_four_requests_to_s3_and_two_to_the_table(world, wire
     assert world.replicate(world.put("a.txt", b"second")) == []
     assert wire.sent == ["ListObjectVersions", "GetObject", "PutObject", "ListObjectVersions"]
     assert world.table_requests == ["GetItem", "TransactWriteItems"]
+
+
+def test_late_event_of_an_older_version_costs_two_requests_and_no_write(world, wire, environment):
+    environment(VERSION_DELETES="mirror")
+    late = world.put("a.txt", b"1")
+    world.replicate(late, world.put("a.txt", b"2"))
+    wire.sent.clear()
+    world.table_requests.clear()
+    assert world.replicate(late) == []
+    assert wire.sent == ["ListObjectVersions", "HeadObject"]
+    assert set(world.table_requests) <= {"GetItem", "Query"}
 
 
 @pytest.mark.parametrize("change", ["put", "delete", "remove for good", "tag"])
@@ -343,20 +371,66 @@ def test_version_written_by_a_worker_that_was_killed_is_not_written_twice(world,
         "the same bytes": lambda: world.put("a.txt", b"1", Metadata={"of": "second"}),
         "delete": lambda: world.delete("a.txt"),
     }[how]()
-    killed = []
-
-    def kill(**_):
-        if not killed:
-            killed.append(True)
-            raise Killed()
-
-    worker = handler_module.worker()
-    worker.replicator.table.dynamodb.meta.events.register("before-send.dynamodb.TransactWriteItems", kill)
-    with pytest.raises(Killed):
+    with killed_before_its_record(), pytest.raises(Killed):
         world.replicate(event)
     assert history(MIRROR) == history(SOURCE)
     assert world.replicate(event) == []
     assert history(MIRROR) == history(SOURCE)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(("put", "remove", "other"))], ids="-".join)
+@pytest.mark.parametrize("other", ["tag what was before", "put", "delete", "the same once more"])
+def test_copy_that_a_killed_worker_did_not_write_down_goes_with_its_version(world, environment, other, order):
+    environment(VERSION_DELETES="mirror")
+    if other == "tag what was before":
+        world.replicate(world.put("a.txt", b"1"))
+    put = world.put("a.txt", b"2")
+    with killed_before_its_record(), pytest.raises(Killed):
+        world.replicate(put)
+    assert history(MIRROR)[-1] == b"2"
+    removed = world.delete("a.txt", version_of(put))
+    others = {
+        "tag what was before": lambda: world.tag("a.txt", of="first"),
+        "put": lambda: world.put("a.txt", b"3"),
+        "delete": lambda: world.delete("a.txt"),
+        "the same once more": lambda: put,
+    }
+    events = {"put": put, "remove": removed, "other": others[other]()}
+    for name in order:
+        assert world.replicate(events[name]) == []
+    assert history(MIRROR) == history(SOURCE)
+
+
+@pytest.mark.parametrize("known_of_it", [{"etag": "d" * 32}, {"size": 2}, {"etag": None}], ids=str)
+def test_copy_that_may_be_somebody_elses_stays_and_is_hidden(world, environment, known_of_it):
+    environment(VERSION_DELETES="mirror")
+    put = world.put("a.txt", b"2")
+    with killed_before_its_record(), pytest.raises(Killed):
+        world.replicate(put)
+    removed = world.delete("a.txt", version_of(put))
+    put["detail"]["object"] |= known_of_it
+    assert world.replicate(put, removed) == []
+    assert history(MIRROR) == [b"2", DELETED]
+
+
+@pytest.mark.parametrize("as_told", [True, False])
+def test_object_that_only_somebody_else_can_have_written_stays_when_a_version_is_gone(world, environment, as_told):
+    environment(VERSION_DELETES="mirror")
+    world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"theirs")
+    put = world.put("a.txt", b"2")
+    events = [put, world.delete("a.txt", version_of(put))]
+    assert world.replicate(*(events if as_told else reversed(events))) == []
+    assert history(MIRROR) == [b"theirs", DELETED]
+
+
+def test_copy_of_a_version_that_is_there_stays_though_nobody_wrote_it_down(world, environment):
+    environment(VERSIONS="current")
+    first, second = world.put("a.txt", b"1"), world.put("a.txt", b"2")
+    world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"1")
+    assert world.replicate(second) == []
+    environment(VERSIONS="all", VERSION_DELETES="mirror")
+    assert world.replicate(first) == []
+    assert history(MIRROR) == [b"1", b"2"]
 
 
 def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
