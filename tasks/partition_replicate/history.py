@@ -20,7 +20,7 @@ from tasks.partition_replicate.outcome import Action, Outcome, Unfinished
 from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.partition_replicate.single_version import SingleVersion
 from tasks.partition_replicate.table import Made
-from tasks.partition_replicate.versions import versions_of
+from tasks.partition_replicate.versions import Version, versions_of
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
 from tasks.utils import checksums
 from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
@@ -253,10 +253,14 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             # What it hides is to be seen again, or is hidden by what is new; but for the one that says that the source
             # had no version any more.
             return not new or bool(self.notes.row.source_version)
-        alike = [one.version for one in made.values() if one and one.etag == stranger.etag]
-        mine = look(self.writer.writing, self._mine(stranger.id)) if alike else None
-        others = (look(self.writer.writing, self._mine(version)) for version in alike)
-        return any(mine.found and other.found and mine.headers == other.headers for other in others)
+        mine = Made(stranger.id, stranger.etag)
+        return any(self._are_alike(one, mine) for one in made.values() if one)
+
+    def _are_alike(self, one, other):
+        if one.etag != other.etag:
+            return False
+        first, second = (look(self.writer.writing, self._mine(made.version)) for made in (one, other))
+        return bool(first.found and second.found) and first.headers == second.headers
 
     def _clear_away(self, version):
         """Takes back what was made from the event's version and not written down before the source had it no more.
@@ -267,23 +271,27 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         made = self.notes.read_all()
         if version in made or not self._single(version).is_gone():
             return False
-        known = {one.version for one in made.values() if one}
-        changed = hides_something = False
-        for mine in reversed(list(versions_of(self.writer.writing, self.writer.address))):
-            if mine.id in known or not self._is_left_over(mine, made, hides_something):
-                hides_something = True
-                continue
+        known = {one.version: one for one in made.values() if one}
+        left_over, stays = [], Version("")
+        for mine in versions_of(self.writer.writing, self.writer.address):
+            if mine.id not in known and self._is_left_over(mine, known.get(stays.id)):
+                left_over.append(mine)
+            else:
+                stays = mine
+        if stays.id and stays.is_marker and stays.id not in known:
+            # Beneath it is nothing that it could hide.
+            left_over.append(stays)
+        for mine in left_over:
             LOGGER.info("what nobody wrote down goes with its version", extra={"version_id": mine.id})
             if not self._take_back(mine.id):
                 return True
-            changed = True
-        return changed
+        return bool(left_over)
 
-    def _is_left_over(self, mine, made, hides_something):
+    def _is_left_over(self, mine, above):
         if mine.is_marker:
-            return not hides_something
+            return False
         is_told_of = (checksums.bare(mine.etag), mine.size) == (self.event.etag, self.event.size)
-        return is_told_of or self._is_one_too_many(mine, [], made)
+        return is_told_of or bool(above) and self._are_alike(above, Made(mine.id, mine.etag))
 
     def _take_back(self, version):
         """Removes a version that nobody wrote down; returns whether that still holds.

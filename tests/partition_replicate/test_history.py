@@ -413,6 +413,15 @@ def test_copy_that_may_be_somebody_elses_stays_and_is_hidden(world, environment,
     assert history(MIRROR) == [b"2", DELETED]
 
 
+def test_object_of_somebody_else_with_the_same_bytes_is_written_over_and_stays(world):
+    event = world.put("a.txt", b"1", Metadata={"of": "ours"})
+    world.replicate(event)
+    theirs = world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"1", Metadata={"of": "theirs"})["VersionId"]
+    assert world.replicate(event) == []
+    assert world.head("a.txt")["Metadata"] == {"of": "ours"}
+    assert world.head("a.txt", VersionId=theirs)["Metadata"] == {"of": "theirs"}
+
+
 @pytest.mark.parametrize("as_told", [True, False])
 def test_object_that_only_somebody_else_can_have_written_stays_when_a_version_is_gone(world, environment, as_told):
     environment(VERSION_DELETES="mirror")
@@ -431,6 +440,17 @@ def test_copy_of_a_version_that_is_there_stays_though_nobody_wrote_it_down(world
     environment(VERSIONS="all", VERSION_DELETES="mirror")
     assert world.replicate(first) == []
     assert history(MIRROR) == [b"1", b"2"]
+
+
+def test_older_copies_from_before_versions_counted_stay_when_another_version_is_gone(world, environment):
+    environment(VERSIONS="current")
+    for body in (b"1", b"2", b"1"):
+        assert world.replicate(world.put("a.txt", body)) == []
+    environment(VERSIONS="all", VERSION_DELETES="mirror")
+    put = world.put("a.txt", b"3")
+    world.delete("a.txt", version_of(put))
+    assert world.replicate(put) == []
+    assert history(MIRROR) == history(SOURCE) == [b"1", b"2", b"1"]
 
 
 def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
