@@ -32,7 +32,7 @@ _making_a_client = threading.Lock()
 class _QuietRequestHandler(MotoRequestHandler):
     """Answers requests without a line on the terminal for each."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # pylint: disable=redefined-builtin
+    def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing of requests that were answered."""
 
 

@@ -253,14 +253,13 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             # What it hides is to be seen again, or is hidden by what is new; but for the one that says that the source
             # had no version any more.
             return not new or bool(self.notes.row.source_version)
-        mine = Made(stranger.id, stranger.etag)
-        return any(self._are_alike(one, mine) for one in made.values() if one)
+        return self._is_copy_of_any(stranger, made.values())
 
-    def _are_alike(self, one, other):
-        if one.etag != other.etag:
-            return False
-        first, second = (look(self.writer.writing, self._mine(made.version)) for made in (one, other))
-        return bool(first.found and second.found) and first.headers == second.headers
+    def _is_copy_of_any(self, stranger, mirrored):
+        alike = [one.version for one in mirrored if one and one.etag == stranger.etag]
+        mine = look(self.writer.writing, self._mine(stranger.id)) if alike else None
+        others = (look(self.writer.writing, self._mine(version)) for version in alike)
+        return any(mine.found and other.found and mine.headers == other.headers for other in others)
 
     def _clear_away(self, version):
         """Takes back what was made from the event's version and not written down before the source had it no more.
@@ -291,7 +290,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         if mine.is_marker:
             return False
         is_told_of = (checksums.bare(mine.etag), mine.size) == (self.event.etag, self.event.size)
-        return is_told_of or bool(above) and self._are_alike(above, Made(mine.id, mine.etag))
+        return is_told_of or self._is_copy_of_any(mine, [above])
 
     def _take_back(self, version):
         """Removes a version that nobody wrote down; returns whether that still holds.

@@ -147,7 +147,7 @@ class Table:
         self._call("put_item", Item={**_place(key), **_attributes(new)}, **_unchanged(row))
         return new
 
-    def put_made(self, key, row, version, made, tags, **changes):  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def put_made(self, key, row, version, made, tags, **changes):
         """Does what `put` does, and writes the row of a version in the same transaction.
 
         Args:

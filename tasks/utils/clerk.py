@@ -213,7 +213,7 @@ class ObjectClerk:
             error.destination = error.destination or destination
             raise
 
-    def copy_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def copy_object(
         self, source_bucket, source_object_key, destination_bucket, destination_object_key, verify_checksum=True
     ):
         """Copies an object inside S3, up to 50 TB, with metadata, tags, content headers and storage class.
@@ -239,7 +239,7 @@ class ObjectClerk:
             prove=verify_checksum,
         )
 
-    def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def move_object(
         self, source_bucket, source_object_key, destination_bucket, destination_object_key, verify_checksum=True
     ):
         """Copies an object as `copy_object` does, and then deletes the version that was copied, and no other.

@@ -203,7 +203,7 @@ class _Pinned:
 class _Reading:
     """Some bytes of a pinned object; a new request goes on where the last one broke."""
 
-    def __init__(self, requests, pinned, part, block, body=None):  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def __init__(self, requests, pinned, part, block, body=None):
         self._requests = requests
         self._pinned = pinned
         self._part = part
