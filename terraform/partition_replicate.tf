@@ -100,16 +100,16 @@ resource "aws_cloudwatch_event_target" "partition_replicate" {
   }
 }
 
-# Only this rule may set the function off.
+# Only this rule may set the function off. Its ARN names the account too; with a source account beside it EventBridge may be
+# unable to invoke (EventBridge User Guide, Troubleshooting, "Your rule ran but your Lambda function was not invoked").
 resource "aws_lambda_permission" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
 
-  statement_id   = "AllowRule"
-  action         = "lambda:InvokeFunction"
-  function_name  = module.partition_replicate_enqueue[0].function_name
-  principal      = "events.amazonaws.com"
-  source_arn     = aws_cloudwatch_event_rule.partition_replicate[0].arn
-  source_account = local.account_id
+  statement_id  = "AllowRule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.partition_replicate_enqueue[0].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.partition_replicate[0].arn
 }
 
 # Events that did not get into the FIFO queue: EventBridge could not invoke, or the function failed three times.

@@ -87,6 +87,17 @@ run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
   }
 }
 
+run "rule_may_invoke_enqueue_by_its_arn_alone" {
+  assert {
+    condition = (
+      aws_lambda_permission.partition_replicate[0].principal == "events.amazonaws.com"
+      && aws_lambda_permission.partition_replicate[0].source_arn == "arn:aws:events:eu-west-1:123456789012:rule/a-rule"
+      && aws_lambda_permission.partition_replicate[0].source_account == null
+    )
+    error_message = "Another rule could invoke the function, or EventBridge may be unable to because of a source account."
+  }
+}
+
 run "undelivered_events_and_table_are_kept" {
   assert {
     condition     = aws_sqs_queue.partition_replicate_undelivered[0].message_retention_seconds == 1209600
