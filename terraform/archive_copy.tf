@@ -100,6 +100,7 @@ module "archive_copy" {
     copy_retries          = tostring(var.archive_copy_retries)
     copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
+    WORK_QUEUE            = module.archive_copy_queue[0].url
     DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)
     LOGGING_LEVEL         = var.logging_level

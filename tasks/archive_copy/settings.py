@@ -16,6 +16,7 @@ class Settings:
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
         copy_concurrency: objects copied at once.
+        work_queue: the URL of the queue that the function takes its work from, or "".
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
         max_receives: how often the queue hands out a message before it gives up, or None.
         logging_level: the least level that is logged.
@@ -25,6 +26,7 @@ class Settings:
     copy_retries: int
     copy_retry_sleep_secs: float
     copy_concurrency: int
+    work_queue: str
     dead_letter_queue: str
     max_receives: int | None
     logging_level: str
@@ -47,6 +49,7 @@ class Settings:
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
             copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=60),
             copy_concurrency=environment.integer("COPY_CONCURRENCY", default=8, least=1, most=100),
+            work_queue=environment.text("WORK_QUEUE", default=""),
             **environment.of_the_queue(),
             logging_level=environment.logging_level(),
         )

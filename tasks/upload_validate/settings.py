@@ -35,6 +35,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         error_report_email: who is written to about errors, or "".
         sender_email: whom these e-mails come from.
         sentry_dsn: where errors of the code are told, or the name of the entry that holds it, or "".
+        work_queue: the URL of the queue that the function takes its work from, or "".
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
         max_receives: how often the queue hands out a message before it gives up, or None.
         logging_level: the least level that is logged.
@@ -56,6 +57,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     error_report_email: str
     sender_email: str
     sentry_dsn: str = field(repr=False)
+    work_queue: str
     dead_letter_queue: str
     max_receives: int | None
     logging_level: str
@@ -90,6 +92,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             error_report_email=recipient,
             sender_email=text("SENDER_EMAIL", default=recipient),
             sentry_dsn=text("SENTRY_DSN", default=""),
+            work_queue=text("WORK_QUEUE", default=""),
             **environment.of_the_queue(),
             logging_level=environment.logging_level(),
         )

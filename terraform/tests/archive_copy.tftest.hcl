@@ -33,8 +33,9 @@ run "defaults_make_source_and_one_archive" {
       copy_retries          = "3"
       copy_retry_sleep_secs = "1"
       COPY_CONCURRENCY      = "8"
+      WORK_QUEUE            = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
-      MAX_RECEIVES          = "5"
+      MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
     })
     error_message = "The function's environment is not what its settings read."

@@ -123,9 +123,9 @@ run "queue_is_read_in_batches_with_partial_answers" {
 
   assert {
     condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "TakeWork"] == [
-      [["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work"]]
+      [["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work"]]
     ]
-    error_message = "The function may do more or less with its queue than to take messages."
+    error_message = "The function may do more or less with its queue than to take messages and to say when they come back."
   }
 }
 

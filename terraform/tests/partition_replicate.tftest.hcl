@@ -52,7 +52,7 @@ run "both_functions_have_their_settings" {
       REPLICATE_CONCURRENCY = "10"
       TRANSFER_MEMORY_MB    = "884"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
-      MAX_RECEIVES          = "5"
+      MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
     })
     error_message = "The environment of replicate is not what its settings read."

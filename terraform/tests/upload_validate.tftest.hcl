@@ -48,8 +48,9 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       ERROR_REPORT_EMAIL     = ""
       SENDER_EMAIL           = ""
       SENTRY_DSN             = ""
+      WORK_QUEUE             = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE      = "https://sqs.example/a-queue"
-      MAX_RECEIVES           = "5"
+      MAX_RECEIVES           = "10"
       LOGGING_LEVEL          = "INFO"
     })
     error_message = "The function's environment is not what its settings read."

@@ -360,3 +360,24 @@ run "maximum_concurrency_of_one_is_refused" {
 
   expect_failures = [var.archive_copy_maximum_concurrency]
 }
+
+run "queues_start_a_finite_number_of_invocations" {
+  command = plan
+
+  assert {
+    condition     = [var.archive_copy_maximum_concurrency, var.partition_replicate_maximum_concurrency, var.upload_validate_maximum_concurrency] == [20, 20, 5]
+    error_message = "A queue could take every invocation of the account."
+  }
+}
+
+run "maximum_concurrency_over_the_most_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_maximum_concurrency        = 1001
+    partition_replicate_maximum_concurrency = 1001
+    upload_validate_maximum_concurrency     = 1001
+  }
+
+  expect_failures = [var.archive_copy_maximum_concurrency, var.partition_replicate_maximum_concurrency, var.upload_validate_maximum_concurrency]
+}

@@ -33,8 +33,8 @@ run "standard_queue_keeps_and_hands_out_messages_long_enough" {
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.dead_letters.arn, maxReceiveCount = 5 }
-    error_message = "A message that fails five times must become a dead letter."
+    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.dead_letters.arn, maxReceiveCount = 10 }
+    error_message = "A message that was handed out ten times must become a dead letter."
   }
 
   assert {
@@ -43,8 +43,8 @@ run "standard_queue_keeps_and_hands_out_messages_long_enough" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.age.threshold == 1440 && aws_cloudwatch_metric_alarm.dead_letters.threshold == 0
-    error_message = "The alarms must go off after two visibility time-outs and at the first dead letter."
+    condition     = aws_cloudwatch_metric_alarm.age.threshold == 1620 && aws_cloudwatch_metric_alarm.dead_letters.threshold == 0
+    error_message = "The alarms must go off after a visibility time-out and 15 minutes, and at the first dead letter."
   }
 
   assert {

@@ -16,7 +16,7 @@ locals {
       }
     },
     { for queue in var.queue[*] : "TakeWork" => {
-      actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
       resources = [queue.arn]
     } },
     { for arn in local.kms_key_arn[*] : "UseKey" => {
@@ -121,7 +121,8 @@ resource "aws_lambda_function" "this" {
   }
 }
 
-# Work from the queue. Messages that failed are named in the answer and come back alone.
+# Work from the queue. Messages that failed are named in the answer and come back alone. Without a maximum the queue could
+# take every invocation that the account has.
 resource "aws_lambda_event_source_mapping" "queue" {
   count = var.queue == null ? 0 : 1
 
@@ -130,12 +131,8 @@ resource "aws_lambda_event_source_mapping" "queue" {
   batch_size              = var.queue.batch_size
   function_response_types = ["ReportBatchItemFailures"]
 
-  dynamic "scaling_config" {
-    for_each = var.queue.maximum_concurrency[*]
-
-    content {
-      maximum_concurrency = scaling_config.value
-    }
+  scaling_config {
+    maximum_concurrency = var.queue.maximum_concurrency
   }
 
   # Lambda looks at once whether the role may read the queue.

@@ -89,7 +89,7 @@ variable "queue" {
   type = object({
     arn                 = string
     batch_size          = number
-    maximum_concurrency = optional(number)
+    maximum_concurrency = number
   })
   default = null
 }

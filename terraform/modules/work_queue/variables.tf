@@ -35,9 +35,9 @@ variable "function_timeout_seconds" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message is handed out before it becomes a dead letter. AWS advises five at least, because a throttled invocation counts too."
+  description = "How often a message is handed out before it becomes a dead letter. Only what kills its function comes that far, at most 15 hours later (ten visibility time-outs of 90 minutes): what fails for a while is sent again before."
   type        = number
-  default     = 5
+  default     = 10
 
   validation {
     condition     = var.max_receive_count >= 1 && var.max_receive_count <= 1000
