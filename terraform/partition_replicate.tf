@@ -303,6 +303,7 @@ module "partition_replicate" {
   region                = local.region
   memory_mb             = var.partition_replicate_memory_mb
   timeout_seconds       = var.partition_replicate_timeout_seconds
+  continues             = true # an object that does not fit into one invocation
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
 
   failures = {

@@ -77,8 +77,41 @@ run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
   }
 
   assert {
+    condition     = length(aws_lambda_function_recursion_config.this) == 0
+    error_message = "A loop would not be stopped."
+  }
+
+  assert {
     condition     = length(aws_cloudwatch_metric_alarm.failed) == 0
     error_message = "An alarm watches what the task does not count."
+  }
+}
+
+run "function_that_continues_may_call_itself_and_last_long" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    continues = true
+  }
+
+  assert {
+    condition     = aws_lambda_function_recursion_config.this[0].recursive_loop == "Allow" && aws_lambda_function_recursion_config.this[0].function_name == "work"
+    error_message = "Lambda would stop the function after about 16 continuations."
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold } == { errors = 0, throttles = 0, recursion = 0 }
+    error_message = "A dropped continuation must set off an alarm, and an invocation that ends near its time-out must not."
+  }
+
+  assert {
+    condition = (
+      output.alarms["work-recursion"].metric == "RecursiveInvocationsDropped"
+      && output.alarms["work-recursion"].dimensions == tomap({ FunctionName = "work" })
+    )
+    error_message = "The alarm does not watch what Lambda drops of this function."
   }
 }
 

@@ -239,6 +239,17 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
   }
 }
 
+run "continuations_are_allowed_to_replicate_alone_and_set_off_no_alarm" {
+  assert {
+    condition = (
+      contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-recursion")
+      && !contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-duration")
+      && !contains(keys(module.partition_replicate_enqueue[0].alarms), "bucket-brigade-partition-replicate-enqueue-recursion")
+    )
+    error_message = "Large objects would stop after about 16 continuations, or enqueue may loop."
+  }
+}
+
 run "switched_off_leaves_nothing" {
   variables {
     partition_replicate_enabled = false

@@ -25,7 +25,7 @@ locals {
     } },
   )
 
-  alarms = {
+  alarms_of_all = {
     errors = {
       metric      = "Errors"
       statistic   = "Sum"
@@ -38,6 +38,10 @@ locals {
       threshold   = 0
       description = "Invocations were refused: the account's or the function's concurrency is used up."
     }
+  }
+
+  # A function that continues ends near its time-out by design, so its duration says nothing.
+  alarm_on_duration = {
     duration = {
       metric      = "Duration"
       statistic   = "Maximum"
@@ -45,6 +49,16 @@ locals {
       description = "An invocation took more than nine tenths of its time-out: smaller batches or a longer time-out are due."
     }
   }
+  alarm_on_recursion = {
+    recursion = {
+      metric      = "RecursiveInvocationsDropped"
+      statistic   = "Sum"
+      threshold   = 0
+      description = "Lambda took continuations for a loop and dropped them: is the function's recursive-loop detection set to Allow?"
+    }
+  }
+
+  alarms = merge(local.alarms_of_all, var.continues ? local.alarm_on_recursion : local.alarm_on_duration)
 }
 
 # The function's identity. IAM is global, so the region keeps the roles of two deployments apart.
@@ -119,6 +133,15 @@ resource "aws_lambda_function" "this" {
     application_log_level = var.defaults.logging_level == "DEBUG" ? "DEBUG" : "INFO"
     system_log_level      = "INFO"
   }
+}
+
+# Lambda stops a function after about 16 turns of one chain of messages, and a large object takes more (Lambda Developer
+# Guide, "Use Lambda recursive loop detection to prevent infinite loops").
+resource "aws_lambda_function_recursion_config" "this" {
+  count = var.continues ? 1 : 0
+
+  function_name  = aws_lambda_function.this.function_name
+  recursive_loop = "Allow"
 }
 
 # Work from the queue. Messages that failed are named in the answer and come back alone. Without a maximum the queue could

@@ -84,6 +84,13 @@ variable "permissions" {
   }
 }
 
+variable "continues" {
+  description = "Whether the function sends what it cannot finish before its time-out back to its own queue, and goes on in the next invocation. Lambda must not take that for a loop, and an invocation that lasts long is no alarm."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "queue" {
   description = "Queue whose messages the function works on. null: none."
   type = object({
