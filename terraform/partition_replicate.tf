@@ -61,12 +61,20 @@ module "partition_replicate_destination_bucket" {
   kms_key_arn = var.partition_replicate_destination_kms_key_arn
 }
 
-# S3 tells EventBridge of everything; the rule takes what changes an object.
+# S3 tells EventBridge of everything; the rule takes what changes an object. It is switched on last, when there is a way
+# for events to go; even then it takes effect about five minutes later (S3 User Guide, "Enabling Amazon EventBridge").
 resource "aws_s3_bucket_notification" "partition_replicate" {
   count = var.partition_replicate_enabled && var.partition_replicate_manage_notification ? 1 : 0
 
   bucket      = local.partition_replicate_source_bucket
   eventbridge = true
+
+  depends_on = [
+    aws_cloudwatch_event_target.partition_replicate,
+    aws_lambda_permission.partition_replicate,
+    aws_sqs_queue.partition_replicate_undelivered,
+    module.partition_replicate_queue,
+  ]
 }
 
 # `aws.s3` is a source that nobody but AWS can send from.

@@ -250,6 +250,13 @@ run "continuations_are_allowed_to_replicate_alone_and_set_off_no_alarm" {
   }
 }
 
+run "output_says_that_the_first_minutes_may_be_missed" {
+  assert {
+    condition     = strcontains(output.partition_replicate.next_steps, "ten minutes after the first apply")
+    error_message = "A person would not know that changes of the first minutes may be missed."
+  }
+}
+
 run "switched_off_leaves_nothing" {
   variables {
     partition_replicate_enabled = false

@@ -23,6 +23,13 @@ def blocks(file, kind):
     return {name.strip('"'): content for block in found for name, content in block.items()}
 
 
+def resource(file, kind, name):
+    """The content of one resource of a file."""
+    with file.open(encoding="utf-8") as lines:
+        found = [block for block in hcl2.load(lines)["resource"] if f'"{kind}"' in block]
+    return next(block[f'"{kind}"'][f'"{name}"'] for block in found if f'"{name}"' in block[f'"{kind}"'])
+
+
 @each_module
 def test_module_has_the_files_that_every_module_has(module):
     names = {file.name for file in module.glob("*.tf")}
@@ -69,6 +76,19 @@ def test_arn_and_domain_hold_in_every_partition(file):
     principals = {f"{service}.amazonaws.com" for service in ("events", "lambda", "s3")}
     domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - principals
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
+
+
+def test_way_of_events_is_complete_before_the_bucket_reports_to_eventbridge():
+    notification = resource(TERRAFORM / "partition_replicate.tf", "aws_s3_bucket_notification", "partition_replicate")
+    target = resource(TERRAFORM / "partition_replicate.tf", "aws_cloudwatch_event_target", "partition_replicate")
+
+    assert "aws_cloudwatch_event_rule.partition_replicate" in str(target["rule"])
+    assert {name.strip("${}") for name in notification["depends_on"]} >= {
+        "aws_cloudwatch_event_target.partition_replicate",
+        "aws_lambda_permission.partition_replicate",
+        "aws_sqs_queue.partition_replicate_undelivered",
+        "module.partition_replicate_queue",
+    }
 
 
 @each_file
