@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from flask import Flask
 from moto.core.authorization import enable_iam_authentication
 from moto.iam.models import iam_backends
 from moto.moto_api._internal.models import moto_api_backend
@@ -21,6 +22,7 @@ from werkzeug.serving import ThreadedWSGIServer
 from local import mends
 from local.faults import Faults
 from local.mends.hooks import Hooks, LambdaInvoker
+from local.unknown_actions import refuse_unknown_actions
 
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 
@@ -207,9 +209,15 @@ def _keys(made: Any) -> dict[str, str]:
     return {"aws_access_key_id": made.access_key_id, "aws_secret_access_key": made.secret_access_key}
 
 
+def _create_app(service: str) -> Flask:
+    app = create_backend_app(service)
+    refuse_unknown_actions(app)
+    return app
+
+
 def _serve(stack: ExitStack) -> str:
     """Start a server that the stack stops, and give its URL."""
-    server = _Server(DomainDispatcherApplication(create_backend_app))
+    server = _Server(DomainDispatcherApplication(_create_app))
     # How long `shutdown` takes at most: the loop looks this often whether it is to end.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="embedded AWS", daemon=True)
     thread.start()

@@ -23,6 +23,7 @@ from local.mends import (
     s3_tags,
     s3_versions,
     sqs,
+    sqs_moves,
 )
 from local.mends.hooks import HOOKS, Hooks
 from local.mends.mending import MENDS, Applications, Mend
@@ -47,6 +48,7 @@ __all__ = [
     "s3_tags",
     "s3_versions",
     "sqs",
+    "sqs_moves",
 ]
 
 _applications = Applications()

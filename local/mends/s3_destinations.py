@@ -7,6 +7,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
@@ -36,12 +37,12 @@ def need_queues_that_take_them(original: Any, backend: Any, bucket_name: str, no
 @mend(S3Response, "get_bucket_notification")
 def tell_of_event_bridge(original: Any, response: Any) -> Any:
     """GetBucketNotificationConfiguration tells whether there is EventBridge as well; moto does not."""
-    status, headers, body = original(response)
     configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
     if configuration is not None and configuration.event_bridge is not None:
-        end = "</NotificationConfiguration>"
-        body = body.replace(end, f"<EventBridgeConfiguration/>{end}")
-    return status, headers, body
+        serialized = response.serialized
+        # A response object answers a single request.
+        response.serialized = lambda told: serialized(ActionResult({**told.result, "EventBridgeConfiguration": {}}))
+    return original(response)
 
 
 def _takes_notifications(queue_arn: str, bucket: FakeBucket) -> bool:

@@ -32,6 +32,11 @@ UNFIT_FOR_MESSAGES = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U
 _sequence = itertools.count(time.time_ns())
 
 
+def next_sequence_number() -> str:
+    """Give the sequence number of the next message of a FIFO queue."""
+    return f"{next(_sequence):020d}"
+
+
 @mend(SQSBackend, "delete_message")
 def delete_while_nobody_sends(original: Any, backend: Any, queue_name: str, receipt_handle: str) -> None:
     """A delete removes one message; moto also loses one that is sent meanwhile."""
@@ -79,6 +84,8 @@ def keep_duplicates_out(_original: Any, queue: Any, message: Any) -> None:
         # A message that was received before comes from another queue, whose dead-letter queue this is.
         if queue.fifo_queue and not message.approximate_receive_count and _is_duplicate(queue, message):
             return
+        # Where a redrive takes it to, should it become a dead letter.
+        vars(message).setdefault("_sent_to", queue.queue_arn)
         queue._messages.append(message)
         QUEUES_CHANGED.notify_all()
 
@@ -116,7 +123,7 @@ def number_messages_in_order(original: Any, backend: Any, queue_name: str, *args
     with QUEUES_CHANGED:
         message = original(backend, queue_name, *args, **kwargs)
         if backend.get_queue(queue_name).fifo_queue:
-            message.sequence_number = f"{next(_sequence):020d}"
+            message.sequence_number = next_sequence_number()
         return message
 
 

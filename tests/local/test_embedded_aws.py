@@ -9,6 +9,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
+from moto.sqs.models import SQSBackend
 from werkzeug.serving import WSGIRequestHandler
 
 from local import embedded_aws, mends
@@ -153,6 +154,34 @@ def test_requests_leave_nothing_on_the_terminal(capfd):
         with pytest.raises(ClientError):
             s3.get_object(Bucket="bucket", Key="missing")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "arguments", "status", "code"),
+    [
+        # One of each protocol: JSON, query, REST with JSON.
+        ("secretsmanager", "validate_resource_policy", {"ResourcePolicy": "{}"}, 400, "UnknownOperationException"),
+        ("ses", "list_receipt_filters", {}, 400, "InvalidAction"),
+        ("lambda", "list_code_signing_configs", {}, 404, "UnknownOperationException"),
+    ],
+)
+def test_unknown_action_is_refused_as_aws_does_in_one_line_of_the_log(
+    aws, caplog, capfd, service, call, arguments, status, code
+):
+    with pytest.raises(ClientError) as refused:
+        getattr(aws.client(service, config=NO_RETRIES), call)(**arguments)
+    assert refused.value.response["Error"]["Code"] == code
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert [code in record.getMessage() for record in caplog.records if record.name.startswith("local")] == [True]
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_failure_of_the_embedded_aws_itself_is_one_line_of_the_log(aws, caplog, capfd, monkeypatch):
+    monkeypatch.setattr(SQSBackend, "list_queues", lambda *_: 1 / 0)
+    with pytest.raises(ClientError, match="InternalFailure.*ZeroDivisionError"):
+        aws.client("sqs", config=NO_RETRIES).list_queues()
+    assert len([record for record in caplog.records if record.name.startswith("local")]) == 1
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
 
 
 def test_administrator_has_the_same_keys_in_every_partition(aws):

@@ -84,3 +84,12 @@ def test_notification_configuration_is_told_as_it_was_put(stage):
     found = s3.get_bucket_notification_configuration(Bucket="bucket")
     del found["ResponseMetadata"]
     assert found == configuration
+
+
+@mended(s3_destinations.tell_of_event_bridge)
+def test_event_bridge_alone_is_told_as_well(stage):
+    s3 = stage.s3("bucket")
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    assert s3.get_bucket_notification_configuration(Bucket="bucket")["EventBridgeConfiguration"] == {}
