@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from local.mends import (
+    dynamodb,
     events,
     iam,
     lambda_,
@@ -33,6 +34,7 @@ __all__ = [
     "Hooks",
     "Mend",
     "applied",
+    "dynamodb",
     "events",
     "iam",
     "lambda_",

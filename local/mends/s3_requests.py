@@ -24,14 +24,14 @@ def answer_object_requests_one_by_one(original: Any, response: Any, request: Any
     Moto looks and writes without a lock, so that two conditional writes may both win.
     """
     with REQUEST_LOCK:
-        return _ordered_fault(response, request) or original(response, request, full_url)
+        return _answered(original, response, request, full_url)
 
 
 @mend(S3Response, "_bucket_response")
 def answer_bucket_requests_one_by_one(original: Any, response: Any, request: Any, full_url: str) -> Any:
     """A request on a bucket is atomic; moto changes and lists objects without a lock."""
     with REQUEST_LOCK:
-        return _ordered_fault(response, request) or original(response, request, full_url)
+        return _answered(original, response, request, full_url)
 
 
 @mend(RegexConverter, "__init__")
@@ -49,8 +49,12 @@ def operation_name(request: Request) -> str:
         return ""
 
 
-def _ordered_fault(response: Any, request: Request) -> Any:
-    """Give the error that is on order for a request; None when there is none."""
+def _answered(original: Any, response: Any, request: Request, full_url: str) -> Any:
+    """Do what is asked; where an error is on order for it, give that instead."""
     bucket, key = response.bucket_name or "", response.parse_key_name()
     fault = HOOKS.faults.take(operation_name(request), bucket, key)
-    return fault and refusal(request.method, fault.status, fault.code, fault.message)
+    if fault is None:
+        return original(response, request, full_url)
+    if fault.done:
+        original(response, request, full_url)
+    return refusal(request.method, fault.status, fault.code, fault.message)

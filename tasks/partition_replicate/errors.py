@@ -2,6 +2,8 @@
 
     BucketBrigadeError
     ├── TableError                  the table did not answer: it may at the next delivery               (transient)
+    │   └── TableThrottled              it throttles, or another request held the row just then          (retryable)
+    ├── RowRefused                  the table takes no such row, however often it is asked
     ├── RowChanged                  somebody else wrote the row meanwhile: look again                    (transient)
     ├── VersionsNotKept             every version is asked for, and a bucket keeps none              (transient)
     ├── SecretError                 the secret cannot be read, or is not what it should be               (transient)
@@ -19,10 +21,28 @@ class TableError(BucketBrigadeError):
     transient = True
 
 
+class TableThrottled(TableError):
+    """DynamoDB throttles the table, or another request to the same row was under way: the same request may pass."""
+
+    retryable = True
+
+
+class RowRefused(BucketBrigadeError):
+    """DynamoDB refuses this row for what it is: a value that is not valid, or too many bytes."""
+
+
 class RowChanged(BucketBrigadeError):
-    """The row is no longer what it was when it was read."""
+    """The row is no longer what it was when it was read.
+
+    Attributes:
+        found: the item that is there, where the table said so, else None.
+    """
 
     transient = True
+
+    def __init__(self, reason, *, found=None):
+        super().__init__(reason)
+        self.found = found
 
 
 class VersionsNotKept(BucketBrigadeError):

@@ -46,6 +46,9 @@ RESERVE_SECONDS = 20.0
 
 # Three attempts within some seconds; what lasts longer comes back with the message.
 POLICY = RetryPolicy(tries=3, delay=0.2, jitter=(0.0, 0.1))
+# Some 25 seconds in all. Without its row, what was written to the destination has to be recognized by another delivery,
+# which costs a listing, so a table that throttles gets more patience than S3.
+TABLE_POLICY = RetryPolicy(tries=8, delay=0.2, jitter=(0.0, 0.2), max_delay=10.0)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def worker():
         queue=Queue(sqs, settings.objects_queue),
         replicator=Replicator(
             source=in_order(direct.s3(config=client_config(max_pool_connections=connections))),
-            table=Table(direct.dynamodb(), settings.objects_table),
+            table=Table(direct.dynamodb(), settings.objects_table, TABLE_POLICY),
             bucket=settings.dest_bucket,
             limits=limits,
             policy=POLICY,

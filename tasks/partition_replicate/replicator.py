@@ -74,7 +74,7 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
             return Outcome(event, Action.NOTHING, reason=IGNORED[event.kind])
         reading = S3Requests(self.source, self.policy, deadline)
         writing = S3Requests(destination, self.policy, deadline)
-        notes = Notes(self.table, event)
+        notes = Notes(replace(self.table, deadline=deadline), event)
         writer = Writer(
             reading, writing, S3Object(self.bucket, event.object.key), notes, self.limits, self.kms_key
         )

@@ -5,22 +5,58 @@ costs a look and never a wrong answer. Rows are written by compare-and-swap on t
 who begin an upload one is to own it, and a removal that was seen is not to be forgotten for a copy made before it.
 
 Where every version is mirrored there is a row for each as well: which version of the destination was made from it.
+
+A table that an earlier system filled is taken over as it is. What a row does not say, or not in the form of this
+module, is not known, which costs a look; the row is then replaced on the condition that its revision is still as it was
+read, or that it still has none.
 """
 
+import re
 import time
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.partition_replicate.errors import RowChanged, TableError
+from tasks.partition_replicate.errors import RowChanged, RowRefused, TableError, TableThrottled
+from tasks.utils.deadline import Deadline
+from tasks.utils.retry import RetryPolicy
 from tasks.utils.streams import Pinned
 
 # The range key of the row that is about the key and not about one of its versions.
 STATE = "$null"
 
-# How DynamoDB says that a condition does not hold, of one item or of several at once.
-REFUSED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+# What DynamoDB calls its refusals: by the first word as the error of one request, by the second as the reason why it
+# cancelled a transaction. A cancelled transaction has a reason for each of its items, "None" for those without fault.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+LOST = frozenset({"ConditionalCheckFailedException", "ConditionalCheckFailed"})
+# A conflict is no lost race: the other request may fail itself. Where it went through, the condition of the repeated
+# request says so.
+PASSING = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ProvisionedThroughputExceeded",
+        "ThrottlingException",
+        "ThrottlingError",
+        "RequestLimitExceeded",
+        "TransactionConflictException",
+        "TransactionConflict",
+        "TransactionInProgressException",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+# Only as reasons: the error `ValidationException` of a single request may also mean a table with another key schema,
+# which is a matter of the set-up and not of this row.
+REFUSED = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
+
+QUOTE = '"'
+# The row of a version that is left out on purpose, beside its key.
+SKIPPED = {"DestObject": {"NULL": True}}
+# Numbers and sequencers as this module writes them.
+NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+SEQUENCER = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
 
 # A removal is remembered until no message about the key can be left: 14 days in the queue and 14 as a dead letter.
 REMOVAL_SECONDS = 30 * 24 * 60 * 60
@@ -66,7 +102,8 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
     """What is known of one key.
 
     Attributes:
-        revision: 0 where there is no row; grows with every write.
+        revision: 0 where there is no row, or one that is not ours; grows with every write.
+        stored: the revision as the table has it, whatever that is, or None.
         source_etag: of the source that the destination was made from.
         dest_etag: of the destination that was made from it.
         source_version: the source's version, or "".
@@ -79,6 +116,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
     """
 
     revision: int = 0
+    stored: dict | None = None
     source_etag: str = ""
     dest_etag: str = ""
     source_version: str = ""
@@ -97,10 +135,14 @@ class Table:
     Attributes:
         dynamodb: a boto3 DynamoDB client.
         name: the table's name.
+        policy: how often and how patiently a request is repeated that the table throttles.
+        deadline: no repetition is begun that would end after it.
     """
 
     dynamodb: Any
     name: str
+    policy: RetryPolicy = RetryPolicy()
+    deadline: Deadline = Deadline()
 
     def get(self, key):
         """Returns the `Row` of a key, with revision 0 where there is none."""
@@ -126,14 +168,14 @@ class Table:
             for item in answer["Items"]:
                 if item["VersionId"]["S"] == STATE:
                     row = _row(item)
-                else:
+                elif _is_readable(item):
                     made[item["VersionId"]["S"]] = _made(item)
             if "LastEvaluatedKey" not in answer:
                 return row, made
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def get_made(self, key, version):
-        """Returns what was made from a version: a `Made`, or None where nothing was."""
+        """Returns what was made from a version: a `Made`, or None where nothing was, or nothing that can be read."""
         answer = self._call("get_item", Key=_place(key, version), ConsistentRead=True)
         return _made(answer["Item"]) if "Item" in answer else None
 
@@ -143,8 +185,14 @@ class Table:
         Raises:
             RowChanged: it is no longer the row that was read.
         """
-        new = replace(row, revision=row.revision + 1, **changes)
-        self._call("put_item", Item={**_place(key), **_attributes(new)}, **_unchanged(row))
+        new = _successor(row, changes)
+        item = {**_place(key), **_attributes(new)}
+        try:
+            self._call("put_item", Item=item, ReturnValuesOnConditionCheckFailure="ALL_OLD", **_unchanged(row))
+        except RowChanged as error:
+            # A request whose answer was lost is repeated, and then its condition fails on what it wrote itself.
+            if error.found != item:
+                raise
         return new
 
     def put_made(self, key, row, version, made, tags, **changes):
@@ -158,10 +206,14 @@ class Table:
             tags: the tags that were written, name -> value.
             **changes: what is new in the row of the key.
         """
-        new = replace(row, revision=row.revision + 1, **changes)
+        new = _successor(row, changes)
         state = {"TableName": self.name, "Item": {**_place(key), **_attributes(new)}, **_unchanged(row)}
         of_version = {"TableName": self.name, "Item": {**_place(key, version), **_mapping(made, tags)}}
-        self._request("transact_write_items", TransactItems=[{"Put": state}, {"Put": of_version}])
+        # By the token DynamoDB knows a repetition for ten minutes, and says of it what became of the first.
+        token = str(uuid.uuid4())
+        self._request(
+            "transact_write_items", TransactItems=[{"Put": state}, {"Put": of_version}], ClientRequestToken=token
+        )
         return new
 
     def put_tags(self, key, version, made, tags):
@@ -176,14 +228,25 @@ class Table:
         return self._request(operation, TableName=self.name, **parameters)
 
     def _request(self, operation, **parameters):
+        attempt = getattr(self.dynamodb, operation)
+        return self.policy.run(lambda: self._attempt(operation, attempt, parameters), deadline=self.deadline)[0]
+
+    def _attempt(self, operation, attempt, parameters):
         try:
-            return getattr(self.dynamodb, operation)(**parameters)
+            return attempt(**parameters)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in REFUSED:
-                raise RowChanged("the row was written by another worker meanwhile") from error
-            raise TableError(f"{operation} on table {self.name}: {error}") from error
+            raise self._refusal(operation, error) from error
         except BotoCoreError as error:
             raise TableError(f"{operation} on table {self.name}: {error}") from error
+
+    def _refusal(self, operation, error):
+        codes, details = _reasons(error.response)
+        if codes & LOST:
+            return RowChanged("the row was written by another worker meanwhile", found=error.response.get("Item"))
+        text = "; ".join([f"{operation} on table {self.name}: {error}", *details])
+        if codes & REFUSED:
+            return RowRefused(text)
+        return TableThrottled(text) if codes <= PASSING else TableError(text)
 
 
 def stamp_of(source, found):
@@ -192,13 +255,20 @@ def stamp_of(source, found):
     return f"{pinned.etag} {pinned.address.version_id or '-'} {found['LastModified'].timestamp():.0f} {pinned.size}"
 
 
+def _reasons(answer):
+    """Returns the codes that an error has, of a cancelled transaction those of its reasons; and the reasons' texts."""
+    failed = [reason for reason in answer.get("CancellationReasons", []) if reason.get("Code") not in (None, "None")]
+    codes = {reason["Code"] for reason in failed} or {answer.get("Error", {}).get("Code", "")}
+    return codes, [f"{reason['Code']}: {reason['Message']}" for reason in failed if reason.get("Message")]
+
+
 def _place(key, version=STATE):
     return {"Key": {"S": key}, "VersionId": {"S": version}}
 
 
 def _mapping(made, tags):
     if made is None:
-        return {"DestObject": {"NULL": True}}
+        return SKIPPED
     return {
         "DestObject": {"M": {"VersionId": {"S": made.version}, "ETag": {"S": made.etag}}},
         "DestObjectTags": {"M": {name: {"S": value} for name, value in tags.items()}},
@@ -206,17 +276,28 @@ def _mapping(made, tags):
 
 
 def _made(item):
-    known = item["DestObject"].get("M")
-    return known and Made(known["VersionId"]["S"], known["ETag"]["S"])
+    known = item.get("DestObject", {}).get("M") or {}
+    version, etag = (known.get(name, {}).get("S") for name in ("VersionId", "ETag"))
+    if version is None or etag is None:
+        return None
+    # The quotes belong to it; not everybody keeps them.
+    return Made(version, f'"{etag.strip(QUOTE)}"' if etag else "")
+
+
+def _is_readable(item):
+    """Returns whether the row of a version says what was made from it, or that it was skipped on purpose."""
+    return _made(item) is not None or item == {**_place(item["Key"]["S"], item["VersionId"]["S"]), **SKIPPED}
+
+
+def _successor(row, changes):
+    number = row.revision + 1
+    return replace(row, revision=number, stored={"N": str(number)}, **changes)
 
 
 def _unchanged(row):
-    if not row.revision:
+    if row.stored is None:
         return {"ConditionExpression": "attribute_not_exists(Revision)"}
-    return {
-        "ConditionExpression": "Revision = :revision",
-        "ExpressionAttributeValues": {":revision": {"N": str(row.revision)}},
-    }
+    return {"ConditionExpression": "Revision = :revision", "ExpressionAttributeValues": {":revision": row.stored}}
 
 
 def _attributes(row):
@@ -244,15 +325,22 @@ def _attributes(row):
 
 
 def _row(item):
-    def text(name):
-        return item.get(name, {}).get("S", "")
+    """Returns the row of a key; what is not there, or not as this module writes it, is not known."""
+
+    def text(name, form=None):
+        found = item.get(name, {}).get("S", "")
+        return found if form is None or form.fullmatch(found) else ""
+
+    def number(name):
+        found = item.get(name, {}).get("N", "")
+        return int(found) if NUMBER.fullmatch(found) else 0
 
     upload = None
-    if text("UploadId"):
-        part_size = int(item["UploadPartSize"]["N"])
-        upload = Upload(text("UploadId"), text("UploadSource"), part_size, text("UploadCRC32"))
+    if text("UploadId") and number("UploadPartSize"):
+        upload = Upload(text("UploadId"), text("UploadSource"), number("UploadPartSize"), text("UploadCRC32"))
     return Row(
-        revision=int(item["Revision"]["N"]),
+        revision=number("Revision"),
+        stored=item.get("Revision"),
         source_etag=text("SourceETag"),
         dest_etag=text("DestETag"),
         source_version=text("SourceVersionId"),
@@ -260,6 +348,6 @@ def _row(item):
         skipped=item.get("Skipped", {}).get("BOOL", False),
         removed=item.get("Removed", {}).get("BOOL", False),
         taken_back=text("TakenBackVersionId"),
-        sequencer=text("Sequencer"),
+        sequencer=text("Sequencer", SEQUENCER),
         upload=upload,
     )

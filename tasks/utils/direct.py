@@ -124,7 +124,10 @@ class _Direct:
         """Returns what botocore reads in the answer of an error."""
         said = {"status_code": answer.status_code, "headers": _lowered(answer.headers), "body": answer.content}
         parser = create_parser(self._model.resolved_protocol)
-        return parser.parse(said, self._model.operation_model(operation).output_shape)
+        parsed = parser.parse(said, self._model.operation_model(operation).output_shape)
+        # What this kind of error tells besides, such as the item that a condition failed on.
+        shape = self._model.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
+        return {**parsed, **(parser.parse(said, shape) if shape else {})}
 
     def _raised(self, operation, parsed):
         return self._client.exceptions.from_code(parsed["Error"].get("Code"))(parsed, operation)
@@ -243,7 +246,8 @@ class DirectDynamoDB(_Direct):
             return None
         try:
             parsed = self._ask(operation, given)
-        except BotoCoreError:
+        except (BotoCoreError, TypeError):
+            # The latter where JSON cannot hold a value: a binary one.
             return None
         code = parsed.get("Error", {}).get("Code")
         if code == CONDITION_FAILED:

@@ -34,12 +34,15 @@ from tasks.utils.errors import (
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 
-# What S3 answers with a 4xx though the same request, made again, may well pass.
+# The same request, made again, may well pass. KMS says so of a key by way of S3.
 PASSING_CODES = frozenset(
     {
         "ConditionalRequestConflict",
         "IncompleteBody",
         "InternalError",
+        "KMS.DependencyTimeoutException",
+        "KMS.KMSInternalException",
+        "KMS.ThrottlingException",
         "OperationAborted",
         "RequestTimeout",
         "RequestTimeTooSkewed",
@@ -52,11 +55,57 @@ PASSING_CODES = frozenset(
 )
 # The server saw other bytes than we sent: they were damaged on the way.
 DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
+CHANGED_CODES = frozenset({"PreconditionFailed"})
 NOT_FOUND_CODES = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
-AUTH_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+AUTH_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccountProblem",
+        "AllAccessDisabled",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+    }
+)
+# Any other of KMS's: the key is disabled, being deleted, not there, or not for us.
+KMS_PREFIX = "KMS."
 EXPIRED_CODES = frozenset({"ExpiredToken"})
 ARCHIVED_CODES = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
+NOT_IMPLEMENTED_CODES = frozenset({"NotImplemented"})
+# What was asked is wrong, whatever the status says.
+WRONG_CODES = frozenset(
+    {
+        "EntityTooLarge",
+        "EntityTooSmall",
+        "InvalidArgument",
+        "InvalidPart",
+        "InvalidPartOrder",
+        "InvalidRange",
+        "InvalidRequest",
+        "InvalidStorageClass",
+        "InvalidTag",
+        "KeyTooLongError",
+        "MalformedXML",
+        "MetadataTooLarge",
+        "MethodNotAllowed",
+        "RequestHeaderSectionTooLarge",
+    }
+)
 
+# The code decides. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200 and have the error inside; then
+# botocore shows status 500, whatever the code: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+BY_CODE = (
+    (PASSING_CODES, ObjectClerkServerInternalException),
+    (DAMAGED_CODES, ObjectVerificationException),
+    (CHANGED_CODES, ObjectChangedException),
+    (ARCHIVED_CODES, ObjectArchivedException),
+    (NOT_FOUND_CODES, ObjectNotFoundException),
+    (AUTH_CODES, ObjectClerkServerAuthException),
+    (EXPIRED_CODES, CredentialsExpiredException),
+    (NOT_IMPLEMENTED_CODES, ConditionNotSupportedException),
+    (WRONG_CODES, ObjectClerkException),
+)
+# For codes that are none of these: the answer to a HEAD has no other code than its status.
 BY_STATUS = {
     401: ObjectClerkServerAuthException,
     403: ObjectClerkServerAuthException,
@@ -201,17 +250,11 @@ def _from_answer(error, places):
 
 
 def _kind(code, status):
-    by_code = (
-        (PASSING_CODES, ObjectClerkServerInternalException),
-        (DAMAGED_CODES, ObjectVerificationException),
-        (ARCHIVED_CODES, ObjectArchivedException),
-        (NOT_FOUND_CODES, ObjectNotFoundException),
-        (AUTH_CODES, ObjectClerkServerAuthException),
-        (EXPIRED_CODES, CredentialsExpiredException),
-    )
-    for codes, kind in by_code:
+    for codes, kind in BY_CODE:
         if code in codes:
             return kind
+    if code.startswith(KMS_PREFIX):
+        return ObjectClerkServerAuthException
     if status in BY_STATUS:
         return BY_STATUS[status]
     return ObjectClerkServerInternalException if status >= 500 else ObjectClerkException

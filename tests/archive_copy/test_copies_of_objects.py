@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
+from local.mends.hooks import HOOKS
 from tasks.archive_copy import handler as handler_module
 from tasks.archive_copy.handler import CopyRequestError
 from tasks.utils.copies import CopyLimits, _say_that_conditions_are_unknown
@@ -201,6 +202,13 @@ def test_object_written_between_look_and_copy_is_looked_at_again(archive, s3, wi
     assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
     assert body(s3, PROTECTED, "a.hdf") == b"new"
     assert wire.count("CopyObject") == 3
+
+
+def test_race_lost_inside_an_answer_that_seems_to_go_well_is_looked_at_again(archive, s3, wire):
+    put(s3, "a.hdf")
+    HOOKS.faults.add("CopyObject", times=1, status=200, code="PreconditionFailed")
+    assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
+    assert wire.sent == ["CopyObject", "HeadObject", "HeadObject", "CopyObject"]
 
 
 def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s3, wire):

@@ -14,12 +14,14 @@ class Rows:
 
     Args:
         before: called with no arguments before each request; what it returns, if anything, is the refusal of it.
-        after: called with no arguments after each request.
+        after: called with no arguments after each request; what it returns, if anything, is told in the place of its
+            answer, though it was done.
     """
 
     def __init__(self, before=lambda: None, after=lambda: None):
         self.items = {}
         self._before, self._after = before, after
+        self._tokens = set()
 
     def get_item(self, *, Key, **_):
         return self._request(lambda: {"Item": dict(self.items[place(Key)])} if place(Key) in self.items else {})
@@ -32,24 +34,35 @@ class Rows:
         return self._request(lambda: self.items.pop(place(Key), None))
 
     def put_item(self, **put):
-        return self._request(lambda: self._put([put], "ConditionalCheckFailedException"))
+        def work():
+            found = self.items.get(place(put["Item"]), {})
+            return self._put([put], "ConditionalCheckFailedException", {"Item": dict(found)})
 
-    def transact_write_items(self, *, TransactItems):
-        return self._request(lambda: self._put([one["Put"] for one in TransactItems], "TransactionCanceledException"))
+        return self._request(work)
 
-    def _put(self, puts, refusal):
+    def transact_write_items(self, *, TransactItems, ClientRequestToken):
+        return self._request(lambda: self._transact([one["Put"] for one in TransactItems], ClientRequestToken))
+
+    def _transact(self, puts, token):
+        if token not in self._tokens:
+            reasons = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]}
+            self._put(puts, "TransactionCanceledException", reasons)
+            self._tokens.add(token)
+
+    def _put(self, puts, refusal, details):
         for put in puts:
             item = self.items.get(place(put["Item"]), {})
             holds = CONDITIONS[put.get("ConditionExpression")]
             if not holds(item, put.get("ExpressionAttributeValues")):
-                raise ClientError({"Error": {"Code": refusal}}, "PutItem")
+                raise ClientError({"Error": {"Code": refusal}, **details}, "PutItem")
         self.items.update({place(put["Item"]): dict(put["Item"]) for put in puts})
 
     def _request(self, work):
         if self._before():
             raise ClientError({"Error": {"Code": "InternalServerError"}}, "any")
         answer = work()
-        self._after()
+        if self._after():
+            raise ClientError({"Error": {"Code": "InternalServerError"}}, "any")
         return answer
 
 

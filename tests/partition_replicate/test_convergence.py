@@ -123,7 +123,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes
         return self._happen(("before", self.requests))
 
     def _after(self, **_):
-        self._happen(("after", self.requests))
+        return self._happen(("after", self.requests))
 
     def _happen(self, when):
         what = self.plan.pop(when, None)
@@ -139,7 +139,7 @@ def time_out():
 
 
 def refuse():
-    """An answer in the place of the request's own; after the request it changes nothing."""
+    """An answer in the place of the request's own; after a request to S3 it changes nothing."""
     error = {"Code": "ServiceUnavailable", "Message": "injected"}
     return AWSResponse("", 503, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
 

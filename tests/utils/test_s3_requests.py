@@ -10,11 +10,13 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tasks.utils import errors
+from local.mends.hooks import HOOKS
+from tasks.utils import clients, direct, errors
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import SOUND_TRIES, S3Requests, head, request, translated
+from tasks.utils.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request, translated
+from tests.conftest import REGION
 
 HERE, THERE = S3Object("from", "a"), S3Object("to", "b")
 
@@ -57,11 +59,74 @@ class Client:  # pylint: disable=too-few-public-methods
         (412, "PreconditionFailed", errors.ObjectChangedException),
         (501, "NotImplemented", errors.ConditionNotSupportedException),
         (400, "InvalidArgument", errors.ObjectClerkException),
+        (400, "KMS.ThrottlingException", errors.ObjectClerkServerInternalException),
+        (400, "KMS.DisabledException", errors.ObjectClerkServerAuthException),
+        (403, "AllAccessDisabled", errors.ObjectClerkServerAuthException),
     ],
 )
 def test_an_answer_becomes_the_error_of_its_kind(status, code, kind):
     error = translated(answer(status, code), operation="x")
     assert type(error) is kind  # pylint: disable=unidiomatic-typecheck  # A subclass would say something else.
+
+
+# What S3's own list of errors calls them, and in what a request that was refused so ends.
+INSIDE = {
+    "PreconditionFailed": errors.ObjectChangedException,
+    "ConditionalRequestConflict": errors.ObjectClerkServerInternalException,
+    "SlowDown": errors.ObjectClerkServerInternalException,
+    "InternalError": errors.ObjectClerkServerInternalException,
+    "RequestTimeout": errors.ObjectClerkServerInternalException,
+    "KMS.ThrottlingException": errors.ObjectClerkServerInternalException,
+    "SomethingNew": errors.ObjectClerkServerInternalException,
+    "BadDigest": errors.ObjectVerificationException,
+    "NoSuchKey": errors.ObjectNotFoundException,
+    "NoSuchUpload": errors.ObjectNotFoundException,
+    "InvalidObjectState": errors.ObjectArchivedException,
+    "AccessDenied": errors.ObjectClerkServerAuthException,
+    "KMS.DisabledException": errors.ObjectClerkServerAuthException,
+    "ExpiredToken": errors.CredentialsExpiredException,
+    "NotImplemented": errors.ConditionNotSupportedException,
+    "InvalidPart": errors.ObjectClerkException,
+    "EntityTooSmall": errors.ObjectClerkException,
+    "InvalidRequest": errors.ObjectClerkException,
+    "RequestHeaderSectionTooLarge": errors.ObjectClerkException,
+}
+
+
+def each_operation_that_answers_before_it_ends(s3):
+    """What is asked of S3 to have it begin one of them."""
+    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="bucket", Key="source", Body=b"1")
+    where = {"Bucket": "bucket", "Key": "copy"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    part = {**upload, "PartNumber": 1, "CopySource": {"Bucket": "bucket", "Key": "source"}}
+    etag = s3.upload_part_copy(**part)["CopyPartResult"]["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    yield "CopyObject", "copy_object", {**where, "CopySource": part["CopySource"]}
+    yield "UploadPartCopy", "upload_part_copy", part
+    yield "CompleteMultipartUpload", "complete_multipart_upload", {**upload, "MultipartUpload": parts}
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("made", [clients.client, direct.s3], ids=["by botocore", "directly"])
+@pytest.mark.parametrize("code", INSIDE)
+def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s3, made, code):
+    client = made("s3", config=client_config()) if made is clients.client else made(config=client_config())
+    for operation, method, asked in each_operation_that_answers_before_it_ends(s3):
+        HOOKS.faults.add(operation, times=1, status=200, code=code)
+        with pytest.raises(errors.ObjectClerkException) as caught:
+            request(client, method, **asked)
+        assert (operation, type(caught.value)) == (operation, INSIDE[code])
+        assert caught.value.code == code
+        # The same request passes when nothing is the matter.
+        assert request(client, method, **asked)
+    client.close()
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_operation_that_answers_when_it_ends_has_no_error_inside():
+    with pytest.raises(ValueError, match="PutObject never answers 200"):
+        HOOKS.faults.add("PutObject", times=1, status=200, code="SlowDown")
 
 
 @pytest.mark.parametrize(
