@@ -3,6 +3,8 @@
 Who mirrors is a service that waits for work, as a function in its container does: the clock runs from the order to the
 end of the work. What a start takes is in a row of its own, and shown beside 1 GiB.
 
+A row may put the destination far away: contestants reach it through a delay line, and the stage itself directly.
+
 Both servers speak TLS, as AWS does. Over plain HTTP the SHA-256 of every body would be signed, which is left out over
 TLS, and the rows would measure what production never does.
 
@@ -14,8 +16,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -25,6 +28,7 @@ import trustme
 from moto.server import ThreadedMotoServer
 
 from bench import peers
+from bench.delay_line import HOST, delayed
 from bench.names import COLD, DESTINATION, RCLONE, SOURCE, WARM_UP
 from bench.row import Contestant
 from bench.table import Items, served
@@ -44,6 +48,7 @@ class Stage:
     Attributes:
         source: the S3 server with the bucket `source`.
         destination: the one with the bucket `destination`.
+        destination_url: where contestants reach it.
         environment: what tells a contestant where all is, as the task's settings name it.
         rclone: the program.
         empty: removes all that was mirrored and all that is remembered of it.
@@ -51,6 +56,7 @@ class Stage:
 
     source: SeaweedFS
     destination: SeaweedFS
+    destination_url: str
     environment: dict[str, str]
     rclone: str
     empty: Callable[[], None]
@@ -67,37 +73,39 @@ class Stage:
         command = (sys.executable, "-m", "bench.mirror", name, prefix, *([COLD] if cold else []))
         return Contestant(called or name, command, self.environment, reports_itself=not cold, prepare=self.empty)
 
-    def by_rclone(self, what: str, *flags: str) -> Contestant:
+    def by_rclone(self, what: str, *flags: str, called: str = RCLONE) -> Contestant:
         """Give rclone, which knows both servers by the names of their buckets.
 
         Args:
             what: a key, or a folder with its `/`.
             flags: rclone's own.
+            called: its name in the table.
         """
-        sides = {SOURCE: self.source, DESTINATION: self.destination}
+        sides = {SOURCE: (self.source, self.source.endpoint_url), DESTINATION: (self.destination, self.destination_url)}
         environment = {"RCLONE_CONFIG": os.devnull, "RCLONE_CA_CERT": self.source.ca_bundle}
-        for side, server in sides.items():
+        for side, (server, url) in sides.items():
             keys = server.credentials
             settings = {
                 "TYPE": "s3",
                 "PROVIDER": "SeaweedFS",
-                "ENDPOINT": server.endpoint_url,
+                "ENDPOINT": url,
                 "ACCESS_KEY_ID": keys["aws_access_key_id"],
                 "SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
                 "NO_CHECK_BUCKET": "true",
             }
             environment |= {f"RCLONE_CONFIG_{side.upper()}_{name}": value for name, value in settings.items()}
         command = (sys.executable, "-m", "bench.rclone_service", self.rclone, what, *flags)
-        return Contestant(RCLONE, command, environment, reports_itself=True, prepare=self.empty)
+        return Contestant(called, command, environment, reports_itself=True, prepare=self.empty)
 
 
 @contextmanager
-def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
+def stage(folder: Path, fill: Callable[[Any], None], *, round_trip_ms: float = 0) -> Iterator[Stage]:
     """Set the stage.
 
     Args:
         folder: for the peers' packages, which are kept from one run to the next, and for what is spooled.
         fill: puts what is to be mirrored into the bucket `source`, through the S3 client that it is given.
+        round_trip_ms: how far away the destination is, in milliseconds; 0 for no distance and no delay line.
     """
     # Moto writes a line for each request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -106,7 +114,13 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
     items = Items()
     # One for both servers: a process has one AWS_CA_BUNDLE.
     authority = trustme.CA()
-    with SeaweedFS(authority) as source, SeaweedFS(authority) as destination, served(items) as table:
+    with ExitStack() as stack:
+        source, destination = (stack.enter_context(SeaweedFS(authority)) for _ in range(2))
+        table = stack.enter_context(served(items))
+        destination_url = destination.endpoint_url
+        if round_trip_ms:
+            line = stack.enter_context(delayed(destination.host, destination.port, round_trip_ms))
+            destination_url = f"https://{HOST}:{line}"
         other.start()
         host, port = other.get_host_and_port()
         url = f"http://{host}:{port}"
@@ -115,16 +129,17 @@ def stage(folder: Path, fill: Callable[[Any], None]) -> Iterator[Stage]:
             destination.client().create_bucket(Bucket=DESTINATION)
             source.client().put_object(Bucket=SOURCE, Key=WARM_UP, Body=b"to be ready")
             fill(source.client())
-            environment = {**_settings(source, destination, url, table), **_secret_and_queue(destination, url)}
+            environment = {**_settings(source, destination_url, url, table), **_secret_and_queue(destination, url)}
             environment["BENCH_FOLDER"] = str(folder.resolve())
-            yield Stage(source, destination, environment, rclone, lambda: _empty(destination, items))
+            empty = partial(_empty, destination, items)
+            yield Stage(source, destination, destination_url, environment, rclone, empty)
         finally:
             # The next row is of the same process, and so is what moto knows.
             urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
             other.stop()
 
 
-def _settings(source: SeaweedFS, destination: SeaweedFS, url: str, table: str) -> dict[str, str]:
+def _settings(source: SeaweedFS, destination_url: str, url: str, table: str) -> dict[str, str]:
     keys = source.credentials
     return {
         "PYTHONPATH": os.getcwd(),
@@ -138,7 +153,7 @@ def _settings(source: SeaweedFS, destination: SeaweedFS, url: str, table: str) -
         "SOURCE_BUCKET": SOURCE,
         "DEST_BUCKET": DESTINATION,
         "DEST_BUCKET_REGION": REGION,
-        "DEST_ENDPOINT_URL": destination.endpoint_url,
+        "DEST_ENDPOINT_URL": destination_url,
         "OBJECTS_TABLE": TABLE,
         "TRANSFER_MEMORY_MB": str(STREAMS * PART // MIB),
         "BENCH_PART": str(PART),
