@@ -38,12 +38,14 @@ REASONS = {
     "s3:ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
     "s3:ObjectRemoved:Delete": "DeleteObject",
     "s3:ObjectRemoved:DeleteMarkerCreated": "DeleteObject",
+    "s3:ObjectAnnotation:Put": "PutObjectAnnotation",
+    "s3:ObjectAnnotation:Delete": "DeleteObjectAnnotation",
 }
 DELETION_TYPES = {
     "s3:ObjectRemoved:Delete": "Permanently Deleted",
     "s3:ObjectRemoved:DeleteMarkerCreated": "Delete Marker Created",
 }
-SEQUENCED = ("s3:ObjectCreated:", "s3:ObjectRemoved:")
+SEQUENCED = ("s3:ObjectCreated:", "s3:ObjectRemoved:", "s3:ObjectAnnotation:")
 
 # Begins with the time, so that it grows from one run to the next as well.
 _sequence = itertools.count(time.time_ns())
@@ -191,6 +193,8 @@ def _detail(account_id: str, bucket: Any, event_name: S3NotificationEvent, key: 
         detail["reason"] = REASONS[event_name]
     if event_name in DELETION_TYPES:
         detail["deletion-type"] = DELETION_TYPES[event_name]
+    if event_name.startswith("s3:ObjectAnnotation:"):
+        detail["object-annotation"] = key.annotation
     return detail
 
 
@@ -202,8 +206,8 @@ def _described(event_name: str, key: Any, name: str, words: tuple[str, str]) -> 
         described[etag_word] = EMPTY_ETAG
     elif not event_name.startswith("s3:ObjectRemoved:"):
         described[etag_word] = key.etag.strip('"')
-        # The size of an object is not told with its tags.
-        if not event_name.startswith("s3:ObjectTagging:"):
+        # The size of an object is not told with its tags and annotations.
+        if not event_name.startswith(("s3:ObjectTagging:", "s3:ObjectAnnotation:")):
             described["size"] = key.size
     if key.version_id != "null":
         described[version_word] = key.version_id

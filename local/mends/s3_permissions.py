@@ -18,18 +18,31 @@ ON_VERSIONS = {
     "GetObjectTagging": "GetObjectVersionTagging",
     "PutObjectTagging": "PutObjectVersionTagging",
     "DeleteObjectTagging": "DeleteObjectVersionTagging",
+    "GetObjectAnnotation": "GetObjectVersionAnnotation",
+    "PutObjectAnnotation": "PutObjectVersionAnnotation",
+    "DeleteObjectAnnotation": "DeleteObjectVersionAnnotation",
+    "ListObjectAnnotations": "ListObjectVersionAnnotations",
 }
 
 # What a request for tags needs, by its method.
 ON_TAGS = {"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "DeleteObjectTagging"}
 
+# What a request for an annotation needs, by its method.
+ON_ANNOTATIONS = {"GET": "GetObjectAnnotation", "PUT": "PutObjectAnnotation", "DELETE": "DeleteObjectAnnotation"}
+
 
 @mend(S3Response, "_set_action")
 def name_actions_on_versions(original: Any, response: Any, kind: str, method: str, query: dict[str, Any]) -> None:
-    """A version, its tags and its attributes have actions of their own; moto asks for those of the current one."""
+    """A version, its tags, annotations and attributes have actions of their own; moto asks for the current one's.
+
+    Service Authorization Reference, Amazon S3.
+    """
     original(response, kind, method, query)
     if kind == "KEY" and method in ON_TAGS and "tagging" in query:
         response.data["Action"] = ON_TAGS[method]
+    if kind == "KEY" and method in ON_ANNOTATIONS and "annotation" in query:
+        is_named = method != "GET" or "annotationName" in query
+        response.data["Action"] = ON_ANNOTATIONS[method] if is_named else "ListObjectAnnotations"
     if kind == "KEY" and method in ("GET", "HEAD") and "attributes" in query:
         response.data["Action"] = "GetObjectAttributes"
     if kind == "KEY" and "versionId" in query:
@@ -38,8 +51,10 @@ def name_actions_on_versions(original: Any, response: Any, kind: str, method: st
 
 @mend(S3Response, "copy_object")
 def need_to_read_what_is_copied(original: Any, response: Any) -> Any:
-    """A copy needs `GetObject` on its source, and where the source has tags that go along, leave to read and write
-    them; moto needs `PutObject` alone.
+    """A copy needs `GetObject` on its source, and where the source has tags or annotations that go along, leave to
+    read and write them; moto needs `PutObject` alone.
+
+    Whether AWS asks for leave to read annotations where there are none is not documented.
     """
     _need_source(response)
     source = source_of_copy(response)
@@ -48,6 +63,11 @@ def need_to_read_what_is_copied(original: Any, response: Any) -> Any:
             bucket, key, version_id = parse_copy_source(response)
             _need(response, _on(version_id, "GetObjectTagging"), bucket, key)
             _need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
+    if source is not None and response.headers.get("x-amz-object-annotation-directive", "COPY") == "COPY":
+        if vars(source).get("annotations"):
+            bucket, key, version_id = parse_copy_source(response)
+            _need(response, _on(version_id, "GetObjectAnnotation"), bucket, key)
+            _need(response, "PutObjectAnnotation", response.bucket_name, response.parse_key_name())
     return original(response)
 
 
