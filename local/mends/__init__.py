@@ -26,6 +26,7 @@ from local.mends import (
     s3_versions,
     sqs,
     sqs_moves,
+    sts_federation,
 )
 from local.mends.hooks import HOOKS, Hooks
 from local.mends.mending import MENDS, Applications, Mend
@@ -53,6 +54,7 @@ __all__ = [
     "s3_versions",
     "sqs",
     "sqs_moves",
+    "sts_federation",
 ]
 
 _applications = Applications()

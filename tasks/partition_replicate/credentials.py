@@ -1,85 +1,254 @@
-"""The destination's credentials: from Secrets Manager, read again when the destination refuses them, never written."""
+"""The destination's credentials: those of a role for an hour, or those of a user; they are never logged or stored.
+
+On AWS a role is assumed across partitions: STS of the source's partition signs a token that says who the function is, and
+STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities across
+AWS partitions"). An S3-compatible store has users, whose keys are in Secrets Manager.
+"""
 
 import json
+import math
+import re
 import threading
+import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.partition_replicate.errors import CredentialsRefused, SecretError
+from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
+from tasks.utils.errors import BucketBrigadeError
 
 # How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all it says is 403.
 REFUSALS = frozenset({"403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 
+# What another token may put right: this one took too long, or its key was new to the other side.
+TOKEN_REFUSALS = frozenset({"ExpiredToken", "ExpiredTokenException", "IDPRejectedClaim", "InvalidIdentityToken"})
+
+# The token is exchanged at once. AWS's own default; the function's role may ask for no longer ones.
+TOKEN_SECONDS = 300
+
+# The shorter signature of the two that STS has; the function's role may ask for no other.
+SIGNING_ALGORITHM = "ES384"
+
+# How CloudTrail of the destination's account names the sessions.
+SESSION_NAME = "bucket-brigade-partition-replicate"
+
+# An invocation lasts 15 minutes at most, so what it begins with outlasts it; the rest is for clocks that differ.
+RENEW_BEFORE_SECONDS = 20 * 60
+
+# While the old credentials last, nothing waits for new ones more often.
+RETRY_SECONDS = 60
+
+# Credentials so new are refused for another reason than their age, such as a policy of the bucket.
+NEW_SECONDS = 60
+
+# What looks like a token, or like the begin of one: texts in base64, the first of which begins with `{"`.
+TOKEN = re.compile(r"eyJ[\w.+/=-]*")
+
 
 @dataclass(frozen=True)
 class Credentials:
-    """The keys of a user in the other partition; they do not print."""
+    """Keys in the other partition; they do not print.
+
+    Attributes:
+        access_key: the access key ID.
+        secret_key: the secret access key.
+        session_token: the token beside them, or None for those of a user.
+        expires_at: when they end, in seconds since 1970.
+    """
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires_at: float = math.inf
 
 
-class Destination:
-    """The client for the destination, made anew when its credentials change.
+def of_user(secrets: Any, secret: str) -> Credentials:
+    """Returns the keys of a user, which are in Secrets Manager.
 
     Args:
         secrets: a boto3 Secrets Manager client.
         secret: name or ARN of a secret whose JSON has `accesskey` and `secretaccesskey`.
+
+    Raises:
+        SecretError: the secret cannot be read, or is not what it should be.
+    """
+    try:
+        answer = secrets.get_secret_value(SecretId=secret)
+    except (ClientError, BotoCoreError) as error:
+        raise SecretError(f"the secret {secret} cannot be read: {error}") from error
+    try:
+        values = json.loads(answer.get("SecretString") or "")
+        return Credentials(values["accesskey"].strip(), values["secretaccesskey"].strip())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Neither the value nor the error is named: both may hold the keys.
+        raise SecretError(
+            f'the secret {secret} should be JSON like {{"accesskey": "...", "secretaccesskey": "..."}}'
+        ) from None
+
+
+def of_role(make_client: Callable[..., Any], *, role_arn: str, audience: str, region: str) -> Credentials:
+    """Returns credentials of a role in the destination's partition, for an hour.
+
+    A token that is refused is replaced once.
+
+    Args:
+        make_client: makes a botocore client of a service, as `clients.client` does.
+        role_arn: the role.
+        audience: the only audience of the token, which the OpenID Connect provider and the role have to name.
+        region: the destination's region, whose STS is asked: there is no global one for tokens.
+
+    Raises:
+        FederationError: STS gives no token, or no credentials for it.
+    """
+    # Neither client is kept: by the next time, most of an hour later, its connection is closed.
+    with closing(make_client("sts")) as source, closing(make_client("sts", region_name=region)) as destination:
+        try:
+            return _assumed(destination, role_arn, _token(source, audience))
+        except TokenRefused:
+            return _assumed(destination, role_arn, _token(source, audience))
+
+
+def _token(sts: Any, audience: str) -> str:
+    asked = {"Audience": [audience], "SigningAlgorithm": SIGNING_ALGORITHM, "DurationSeconds": TOKEN_SECONDS}
+    try:
+        return sts.get_web_identity_token(**asked)["WebIdentityToken"]
+    except (ClientError, BotoCoreError) as error:
+        raise FederationError(
+            f"STS gives no token for the audience {audience} ({_said(error)}): check that outbound identity federation "
+            "is enabled in the function's account (aws iam enable-outbound-web-identity-federation), and that the "
+            "function's role has sts:GetWebIdentityToken for this audience"
+        ) from None
+
+
+def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
+    asked = {"RoleArn": role_arn, "RoleSessionName": SESSION_NAME, "WebIdentityToken": token}
+    try:
+        # botocore does not sign this request: the token says who asks.
+        made = sts.assume_role_with_web_identity(**asked)["Credentials"]
+    except (ClientError, BotoCoreError) as error:
+        claims = _claims(token)
+        kind = TokenRefused if _code(error) in TOKEN_REFUSALS else FederationError
+        raise kind(
+            f"the role {role_arn} cannot be assumed ({_said(error)}): check in its account that an OpenID Connect "
+            f"provider has the issuer URL {claims.get('iss')} and the audience {claims.get('aud')}, and that the role "
+            f"trusts this provider for that audience and the subject {claims.get('sub')}"
+        ) from None
+    expires_at = made["Expiration"].timestamp()
+    return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires_at)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Returns what a token says, which is no secret: its signature is."""
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _code(error: Exception) -> str:
+    return error.response["Error"].get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def _said(error: Exception) -> str:
+    """Returns what an error says. STS may repeat the parameters of a request that it refuses, and so the token."""
+    said = f"{_code(error)}: {error.response['Error'].get('Message')}" if isinstance(error, ClientError) else str(error)
+    return TOKEN.sub("(token)", said)
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """A client, its credentials, when they were read and when they are to be read again."""
+
+    client: Any
+    credentials: Credentials
+    read_at: float
+    renew_at: float
+
+
+class Destination:
+    """The client for the destination, replaced when its credentials are.
+
+    Args:
+        read: returns the `Credentials` as they are now.
         make_client: takes `Credentials` and returns a boto3 S3 client.
+        advice: what to check when the destination refuses the credentials and there are no others, as a sentence.
+        clock: the time in seconds since 1970.
     """
 
-    def __init__(self, secrets: Any, secret: str, make_client: Callable):
-        self._secrets = secrets
-        self._secret = secret
+    def __init__(
+        self,
+        read: Callable[[], Credentials],
+        make_client: Callable[[Credentials], Any],
+        *,
+        advice: str,
+        clock: Callable[[], float] = time.time,
+    ):
+        self._read = read
         self._make_client = make_client
+        self._advice = advice
+        self._clock = clock
         self._lock = threading.Lock()
-        self._credentials = None
-        self._client = None
+        self._connection: _Connection | None = None
+        self._failure: BucketBrigadeError | None = None
 
-    def client(self):
-        """Returns the client, made at the first call.
+    def client(self) -> Any:
+        """Returns a client whose credentials outlast an invocation, or the last client if no others can be had.
 
         Raises:
+            FederationError: STS gives no credentials.
             SecretError: the secret cannot be read.
         """
+        seen = self._failure
         with self._lock:
-            if self._client is None:
-                self._take(self._read())
-            return self._client
+            current, now = self._connection, self._clock()
+            if current is not None and now < current.renew_at:
+                return current.client
+            try:
+                return self._renew(seen).client
+            except BucketBrigadeError:
+                if current is None or now >= current.credentials.expires_at:
+                    raise
+            self._connection = replace(current, renew_at=now + RETRY_SECONDS)
+            return current.client
 
-    def renewed(self, refused):
+    def renewed(self, refused: Any) -> Any:
         """Returns a client with the credentials as they are now, after the destination has refused those of another.
 
         Raises:
-            CredentialsRefused: the secret still has the same.
+            CredentialsRefused: there are no others.
+            FederationError: STS gives none.
             SecretError: the secret cannot be read.
         """
+        seen = self._failure
         with self._lock:
-            if self._client is refused:
-                current = self._read()
-                if current == self._credentials:
-                    raise CredentialsRefused(
-                        f"the destination refuses the credentials in the secret {self._secret}: put valid ones there"
-                    )
-                self._take(current)
-            return self._client
+            before = self._connection
+            if before.client is not refused:
+                return before.client
+            is_temporary = before.credentials.expires_at < math.inf
+            if is_temporary and self._clock() - before.read_at < NEW_SECONDS:
+                raise CredentialsRefused(self._advice)
+            after = self._renew(seen)
+            if after is before:
+                raise CredentialsRefused(self._advice)
+            return after.client
 
-    def _take(self, credentials):
-        self._client, self._credentials = self._make_client(credentials), credentials
-
-    def _read(self):
+    def _renew(self, seen: BucketBrigadeError | None) -> _Connection:
+        """Reads the credentials. A thread that waited while another failed at it fails too, and does not ask again."""
+        if self._failure not in (None, seen):
+            raise type(self._failure)(str(self._failure))
         try:
-            answer = self._secrets.get_secret_value(SecretId=self._secret)
-        except (ClientError, BotoCoreError) as error:
-            raise SecretError(f"the secret {self._secret} cannot be read: {error}") from error
-        try:
-            values = json.loads(answer.get("SecretString") or "")
-            return Credentials(values["accesskey"].strip(), values["secretaccesskey"].strip())
-        except (ValueError, TypeError, KeyError, AttributeError):
-            # What was read is not told, nor what it was tripped over: both may hold the keys.
-            raise SecretError(
-                f'the secret {self._secret} should be JSON like {{"accesskey": "...", "secretaccesskey": "..."}}'
-            ) from None
+            credentials = self._read()
+        except BucketBrigadeError as error:
+            self._failure = error
+            raise
+        self._failure = None
+        if self._connection is None or self._connection.credentials != credentials:
+            renew_at = credentials.expires_at - RENEW_BEFORE_SECONDS
+            self._connection = _Connection(self._make_client(credentials), credentials, self._clock(), renew_at)
+        return self._connection

@@ -7,7 +7,9 @@
     ├── RowChanged                  somebody else wrote the row meanwhile: look again                    (transient)
     ├── VersionsNotKept             every version is asked for, and a bucket keeps none              (transient)
     ├── SecretError                 the secret cannot be read, or is not what it should be               (transient)
-    └── CredentialsRefused          the destination knows the secret's keys no more                      (transient)
+    ├── FederationError             STS gives no token, or no credentials of the role for it             (transient)
+    │   └── TokenRefused            ... for the token itself is not accepted                             (transient)
+    └── CredentialsRefused          the destination refuses the credentials, and there are no others     (transient)
 
 What is set up wrong for an hour must not turn every message of that hour into a dead letter, hence transient.
 """
@@ -57,7 +59,17 @@ class SecretError(BucketBrigadeError):
     transient = True
 
 
+class FederationError(BucketBrigadeError):
+    """STS gives no token for this function, or no credentials of the destination's role for that token."""
+
+    transient = True
+
+
+class TokenRefused(FederationError):
+    """STS of the destination's partition does not accept the token: it is expired, or its claims are refused."""
+
+
 class CredentialsRefused(BucketBrigadeError):
-    """The destination refuses the credentials, and the secret has no others."""
+    """The destination refuses the credentials, and there are no others."""
 
     transient = True

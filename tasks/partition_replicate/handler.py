@@ -10,13 +10,13 @@ import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
-from tasks.partition_replicate.credentials import REFUSALS, Destination
+from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
 from tasks.partition_replicate.intake import Queue, check_source
 from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
@@ -100,11 +100,7 @@ def worker():
             deletes=settings.deletes,
             version_deletes=settings.version_deletes,
         ),
-        destination=Destination(
-            clients.client("secretsmanager"),
-            settings.dest_secret,
-            lambda credentials: _destination_client(settings, credentials, connections),
-        ),
+        destination=_destination(settings, connections),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=_telemetry(settings),
     )
@@ -131,6 +127,23 @@ def _telemetry(settings):
     return Telemetry.of("partition_replicate", settings.logging_level)
 
 
+def _destination(settings, connections):
+    def make_client(credentials):
+        return _destination_client(settings, credentials, connections)
+
+    if settings.dest_secret:
+        read = partial(of_user, clients.client("secretsmanager"), settings.dest_secret)
+        advice = f"the destination refuses the credentials in the secret {settings.dest_secret}: put valid ones there"
+        return Destination(read, make_client, advice=advice)
+    role = {"role_arn": settings.dest_role_arn, "audience": settings.dest_token_audience}
+    advice = (
+        f"the destination refuses new credentials of the role {settings.dest_role_arn}: check what the role's policy "
+        "and the policies of the bucket and its key allow"
+    )
+    read = partial(of_role, clients.client, region=settings.dest_region, **role)
+    return Destination(read, make_client, advice=advice)
+
+
 def _destination_client(settings, credentials, connections):
     # Few S3-compatible stores have a host name for each bucket.
     style = {"s3": {"addressing_style": "path"}} if settings.dest_endpoint_url else {}
@@ -139,6 +152,7 @@ def _destination_client(settings, credentials, connections):
         endpoint_url=settings.dest_endpoint_url or None,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
         config=client_config(max_pool_connections=connections, **style),
     )
     return in_order(client)
@@ -233,7 +247,7 @@ def _replicate_tasks(here, event, deadline, journal):
 
 
 def _replicate(here, event, deadline):
-    """Replicates one key, once more where the destination's credentials were replaced meanwhile."""
+    """Replicates one key, and once more where the destination refused the credentials and there are new ones."""
     client = here.destination.client()
     try:
         return here.replicator.replicate(event, destination=client, deadline=deadline)

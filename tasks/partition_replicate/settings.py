@@ -40,7 +40,9 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         source_bucket: the only bucket whose events are taken.
         dest_bucket: where its objects are mirrored to.
         dest_region: that bucket's region.
-        dest_secret: name or ARN of the secret with the credentials for it.
+        dest_role_arn: the role of the destination's partition that writes there, or "".
+        dest_token_audience: the audience of the token that the role is assumed with, or "".
+        dest_secret: name or ARN of the secret with a user's keys in the place of a role, or "".
         dest_kms_key: the key that encrypts what is written there, or "".
         dest_endpoint_url: an S3-compatible store in the place of AWS, or "".
         objects_queue: the URL of the FIFO queue.
@@ -58,6 +60,8 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     source_bucket: str
     dest_bucket: str
     dest_region: str
+    dest_role_arn: str
+    dest_token_audience: str
     dest_secret: str
     dest_kms_key: str
     dest_endpoint_url: str
@@ -87,7 +91,9 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             **_shared(environment),
             dest_bucket=environment.text("DEST_BUCKET", example="the bucket they are mirrored to"),
             dest_region=environment.text("DEST_BUCKET_REGION", example="that bucket's region, such as us-gov-west-1"),
-            dest_secret=environment.text("DEST_SECRET", example="a secret's name or ARN, whose JSON has the keys"),
+            dest_role_arn=environment.text("DEST_ROLE_ARN", default=""),
+            dest_token_audience=environment.text("DEST_TOKEN_AUDIENCE", default=""),
+            dest_secret=environment.text("DEST_SECRET", default=""),
             dest_kms_key=environment.text("DEST_KMS_KEY", default=""),
             dest_endpoint_url=environment.text("DEST_ENDPOINT_URL", default=""),
             objects_table=environment.text("OBJECTS_TABLE", example="the name of a DynamoDB table"),
@@ -105,6 +111,13 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             environment.problem("VERSION_DELETES is mirror: single versions are mirrored with VERSIONS=all only")
         if settings.dest_bucket and settings.dest_bucket == settings.source_bucket and not settings.dest_endpoint_url:
             environment.problem("DEST_BUCKET is SOURCE_BUCKET: an object cannot be mirrored onto itself")
+        if bool(settings.dest_role_arn) == bool(settings.dest_secret):
+            environment.problem(
+                "either DEST_ROLE_ARN or DEST_SECRET must be set: the ARN of a role in the destination's partition, or "
+                "the name or ARN of a secret whose JSON has a user's keys"
+            )
+        if settings.dest_role_arn and not settings.dest_token_audience:
+            environment.problem("DEST_TOKEN_AUDIENCE is not set: the audience that DEST_ROLE_ARN trusts")
         environment.finish()
         return settings
 

@@ -70,7 +70,8 @@ def dynamodb(**options):
 def _made(kind, service, options):
     client, session = clients.client(service, **options), clients.session()
     if "aws_access_key_id" in options:
-        credentials = Credentials(options["aws_access_key_id"], options["aws_secret_access_key"])
+        named = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        credentials = Credentials(*(options.get(name) for name in named))
     else:
         credentials = session.get_credentials()
     return kind(client, credentials, session.get_config_variable("ca_bundle"))

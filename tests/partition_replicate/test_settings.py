@@ -27,7 +27,17 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
 
 def test_all_that_is_missing_is_told_at_once():
     said = refusal_of(Settings, {})
-    assert all(f"{name} is not set" in said for name in REQUIRED)
+    assert all(f"{name} is not set" in said for name in REQUIRED if name != "DEST_SECRET")
+    assert "either DEST_ROLE_ARN or DEST_SECRET must be set" in said
+
+
+def test_destination_is_written_by_a_role_or_by_a_user_and_not_by_both():
+    role = {"DEST_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/mirror", "DEST_TOKEN_AUDIENCE": "bucket-brigade"}
+    settings = Settings.read({**REQUIRED, **role, "DEST_SECRET": ""})
+    assert (settings.dest_role_arn, settings.dest_secret) == (role["DEST_ROLE_ARN"], "")
+    assert "either DEST_ROLE_ARN or DEST_SECRET must be set" in refusal_of(Settings, {**REQUIRED, **role})
+    said = refusal_of(Settings, {**REQUIRED, **role, "DEST_SECRET": "", "DEST_TOKEN_AUDIENCE": ""})
+    assert said == "DEST_TOKEN_AUDIENCE is not set: the audience that DEST_ROLE_ARN trusts"
 
 
 @pytest.mark.parametrize(
