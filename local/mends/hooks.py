@@ -28,6 +28,8 @@ class Hooks:
         lambda_invoker: Runs functions: called with the function (`moto.awslambda.models.LambdaFunction`), the payload
             and `RequestResponse` or `Event`; returns status, headers and body. For `Event` it returns at once.
         restore_seconds: How long an archived object is being restored; None is until `clock.run_all()`.
+        event_bridge_seconds: How long after it was enabled S3 begins to send to EventBridge, with AWS about 300; None
+            is until `clock.run_all()`.
         clock: What is to happen later, such as the end of a restore.
         closed: Whether those who wait, such as for a message, are to give up.
     """
@@ -35,6 +37,7 @@ class Hooks:
     faults: Faults
     lambda_invoker: LambdaInvoker
     restore_seconds: float | None
+    event_bridge_seconds: float | None
     clock: Clock
     closed: bool
 
@@ -48,6 +51,7 @@ class Hooks:
         self.faults = Faults()
         self.lambda_invoker = refuse_invocation
         self.restore_seconds = RESTORE_SECONDS
+        self.event_bridge_seconds = 0
         self.clock = Clock()
         self.closed = False
 

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permiss
 """
 
 import json
-from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -14,13 +14,9 @@ from moto.s3.responses import S3Response
 from moto.sqs.models import sqs_backends
 from moto.utilities.arns import parse_arn
 
-from local.mends.iam import CONTEXT
+from local.mends.hooks import HOOKS
 from local.mends.mending import mend
-
-SERVICE = "s3.amazonaws.com"
-ACTION = "sqs:sendmessage"
-# All operators that a queue's policy for S3 has use for; what they say of a request is compared with wildcards.
-OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike", "Bool")
+from local.mends.service_policies import permits_service
 
 
 @mend(S3Backend, "put_bucket_notification_configuration")
@@ -45,42 +41,31 @@ def tell_of_event_bridge(original: Any, response: Any) -> Any:
     return original(response)
 
 
+@mend(S3Backend, "put_bucket_notification_configuration")
+def begin_event_bridge_later(original: Any, backend: Any, bucket_name: str, notification_config: Any) -> None:
+    """S3 begins to send to EventBridge some minutes after it was enabled; moto begins at once, and so does this unless
+    `event_bridge_seconds` is set.
+
+    Amazon S3 User Guide, "Enabling Amazon EventBridge".
+    """
+    bucket = backend.get_bucket(bucket_name)
+    was_enabled = _is_event_bridge_enabled(bucket)
+    original(backend, bucket_name, notification_config)
+    if _is_event_bridge_enabled(bucket) and not was_enabled and HOOKS.event_bridge_seconds != 0:
+        vars(bucket)["_event_bridge_begins_later"] = True
+        begin = partial(setattr, bucket, "_event_bridge_begins_later", False)
+        HOOKS.clock.call_later(HOOKS.event_bridge_seconds, begin)
+
+
+def _is_event_bridge_enabled(bucket: FakeBucket) -> bool:
+    configuration = bucket.notification_configuration
+    return configuration is not None and configuration.event_bridge is not None
+
+
 def _takes_notifications(queue_arn: str, bucket: FakeBucket) -> bool:
     arn = parse_arn(queue_arn)
     queue = sqs_backends[arn.account][arn.region].queues.get(arn.resource_id)
     if queue is None or not queue.policy:
         return False
-    context = {"aws:sourcearn": bucket.arn, "aws:sourceaccount": bucket.account_id, **CONTEXT}
-    statements = _listed(json.loads(queue.policy)["Statement"])
-    effects = {statement["Effect"] for statement in statements if _concerns(statement, queue_arn, context)}
-    return effects == {"Allow"}
-
-
-def _concerns(statement: dict[str, Any], queue_arn: str, context: dict[str, str]) -> bool:
-    """Tell whether a statement is about S3 that sends to the queue."""
-    return (
-        _names_s3(statement.get("Principal"))
-        and any(fnmatchcase(ACTION, action.lower()) for action in _listed(statement.get("Action")))
-        and any(fnmatchcase(queue_arn, resource) for resource in _listed(statement.get("Resource")))
-        and all(
-            operator in OPERATORS and _holds(key, wanted, context)
-            for operator, conditions in statement.get("Condition", {}).items()
-            for key, wanted in conditions.items()
-        )
-    )
-
-
-def _names_s3(principal: Any) -> bool:
-    if isinstance(principal, dict):
-        return SERVICE in _listed(principal.get("Service")) or "*" in _listed(principal.get("AWS"))
-    return principal == "*"
-
-
-def _holds(key: str, wanted: Any, context: dict[str, str]) -> bool:
-    return any(fnmatchcase(context.get(key.lower(), ""), value) for value in _listed(wanted))
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+    about = {"aws:sourcearn": bucket.arn, "aws:sourceaccount": bucket.account_id}
+    return permits_service(json.loads(queue.policy), "s3.amazonaws.com", "sqs:SendMessage", queue_arn, about)

@@ -174,6 +174,16 @@ def word_event(_original: Any, account_id: str, bucket: Any, event_name: S3Notif
         rule.send_to_targets(event, transform_input=False)
 
 
+@mend(notifications, "_send_event_bridge_message")
+def miss_events_before_event_bridge_begins(original: Any, account_id: str, bucket: Any, *event: Any) -> None:
+    """What happens before S3 begins to send to EventBridge is never sent; moto sends it.
+
+    Amazon S3 User Guide, "Enabling Amazon EventBridge".
+    """
+    if not vars(bucket).get("_event_bridge_begins_later"):
+        original(account_id, bucket, *event)
+
+
 def _detail(account_id: str, bucket: Any, event_name: S3NotificationEvent, key: Any) -> dict[str, Any]:
     detail = {
         "version": "0",

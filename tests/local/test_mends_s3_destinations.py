@@ -3,7 +3,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from local.mends import s3_destinations
+from local.mends import s3_destinations, s3_events
 from tests.local.mending import ACCOUNT, REGION, let_s3_send, mended
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
@@ -93,3 +93,21 @@ def test_event_bridge_alone_is_told_as_well(stage):
         Bucket="bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
     assert s3.get_bucket_notification_configuration(Bucket="bucket")["EventBridgeConfiguration"] == {}
+
+
+@mended(s3_destinations.begin_event_bridge_later, s3_events.miss_events_before_event_bridge_begins)
+def test_events_before_event_bridge_begins_are_missed(stage):
+    s3, queue = stage.s3("bucket"), stage.queue("told")
+    bridge = stage.client("events")
+    bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["aws.s3"]}))
+    bridge.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told"}])
+    # Until the clock is asked to go on.
+    stage.hooks.event_bridge_seconds = None
+    enabled = {"Bucket": "bucket", "NotificationConfiguration": {"EventBridgeConfiguration": {}}}
+    s3.put_bucket_notification_configuration(**enabled)
+    s3.put_object(Bucket="bucket", Key="early", Body=b"1")
+    assert s3.get_bucket_notification_configuration(Bucket="bucket")["EventBridgeConfiguration"] == {}
+    stage.hooks.clock.run_all()
+    s3.put_bucket_notification_configuration(**enabled)
+    s3.put_object(Bucket="bucket", Key="late", Body=b"1")
+    assert [event["detail"]["object"]["key"] for event in stage.bodies(queue)] == ["late"]
