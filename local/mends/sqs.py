@@ -13,8 +13,10 @@ import threading
 import time
 from typing import Any
 
-from moto.sqs.exceptions import InvalidParameterValue, SQSException
-from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Queue, SQSBackend
+from moto.core.utils import unix_time_millis
+from moto.sqs.constants import MAXIMUM_VISIBILITY_TIMEOUT
+from moto.sqs.exceptions import InvalidParameterValue, ReceiptHandleIsInvalid, SQSException
+from moto.sqs.models import DEDUPLICATION_TIME_IN_SECONDS, Message, Queue, SQSBackend
 
 from local.mends.hooks import HOOKS
 from local.mends.mending import mend
@@ -43,6 +45,41 @@ def delete_while_nobody_sends(original: Any, backend: Any, queue_name: str, rece
     with QUEUES_CHANGED:
         original(backend, queue_name, receipt_handle)
         QUEUES_CHANGED.notify_all()
+
+
+@mend(Message, "mark_received")
+def remember_receipts(original: Any, message: Any, visibility_timeout: int | None = None) -> None:
+    """Twelve hours after it was received a message is visible again at the latest; moto counts from when it was sent.
+
+    Amazon SQS API Reference, ChangeMessageVisibility.
+    """
+    original(message, visibility_timeout)
+    vars(message)["_received_at"] = unix_time_millis()
+
+
+@mend(SQSBackend, "change_message_visibility")
+def change_visibility_in_flight(
+    _original: Any, backend: Any, queue_name: str, receipt_handle: str, visibility_timeout: int
+) -> None:
+    """Only a message that is in flight has a visibility time-out that can be changed; moto changes any.
+
+    Amazon SQS API Reference, ChangeMessageVisibility, the error `MessageNotInflight`.
+    """
+    queue = backend.get_queue(queue_name)
+    message = next((one for one in queue._messages if one.had_receipt_handle(receipt_handle)), None)
+    if message is None:
+        raise ReceiptHandleIsInvalid
+    if message.visible:
+        raise SQSException("AWS.SimpleQueueService.MessageNotInflight", "The message is not in flight.")
+    received = vars(message).get("_received_at", message.sent_timestamp)
+    if unix_time_millis() + visibility_timeout * 1000 - received > MAXIMUM_VISIBILITY_TIMEOUT * 1000:
+        raise InvalidParameterValue(
+            f"Value {visibility_timeout} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout "
+            f"for the message is beyond the limit [{MAXIMUM_VISIBILITY_TIMEOUT} seconds]"
+        )
+    message.change_visibility(visibility_timeout)
+    if message.visible:
+        queue._pending_messages.discard(message)
 
 
 @mend(SQSBackend, "change_message_visibility")

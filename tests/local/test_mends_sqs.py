@@ -238,3 +238,36 @@ def test_queue_tells_its_redrive_allow_policy(stage):
     for asked in (["All"], ["RedriveAllowPolicy"], ["QueueArn", "RedriveAllowPolicy"]):
         told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
         assert json.loads(told["RedriveAllowPolicy"]) == json.loads(policy)
+
+
+def hours_later(stage_patch, hours):
+    """Let the clock of the queues be ahead."""
+    now = sqs_mends.unix_time_millis
+    for module in ("local.mends.sqs", "moto.sqs.models"):
+        stage_patch.setattr(f"{module}.unix_time_millis", lambda: now() + hours * 3600 * 1000)
+
+
+@mended(sqs_mends.remember_receipts, sqs_mends.change_visibility_in_flight)
+def test_old_message_can_be_kept_back_for_twelve_hours_from_its_receipt(stage):
+    queue = stage.queue("queue", VisibilityTimeout=60)
+    stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")
+    with pytest.MonkeyPatch.context() as patch:
+        hours_later(patch, 20)
+        (message,) = receive(stage, queue)
+        change = {"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]}
+        stage.client("sqs").change_message_visibility(**change, VisibilityTimeout=900)
+    with pytest.MonkeyPatch.context() as patch:
+        hours_later(patch, 20.2)
+        refused = stage.refusal(stage.client("sqs").change_message_visibility, **change, VisibilityTimeout=43_200)
+        assert refused == (400, "InvalidParameterValue")
+
+
+@mended(sqs_mends.change_visibility_in_flight)
+def test_visibility_of_a_message_that_is_not_in_flight_cannot_be_changed(stage):
+    queue = stage.queue("queue", VisibilityTimeout=60)
+    stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")
+    (message,) = receive(stage, queue)
+    end_visibility_timeouts("queue")
+    change = {"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 10}
+    refused = stage.refusal(stage.client("sqs").change_message_visibility, **change)
+    assert refused == (400, "AWS.SimpleQueueService.MessageNotInflight")
