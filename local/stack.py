@@ -10,7 +10,8 @@ from local import terraform
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
 
-# Deployed, a message that failed comes back after six time-outs of its function; nobody wants to watch that.
+# How soon a message comes back whose function crashed or timed out. With AWS that is after six time-outs of the
+# function. A function that ends by itself sets the visibility of what failed, and that holds here as well.
 REDELIVERY_SECONDS = 1
 
 
@@ -22,11 +23,13 @@ class Stack:
         aws: the embedded AWS.
         functions: the Lambda service in it.
         outputs: Terraform's outputs.
+        folder: where Terraform works, and its state lies.
     """
 
     aws: EmbeddedAws
     functions: LambdaService
     outputs: Mapping[str, Any]
+    folder: Path
 
 
 @contextmanager
@@ -55,4 +58,4 @@ def running(
         prepare(aws)
         outputs = terraform.apply(aws, folder, variables, on_progress=on_progress)
         with LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions:
-            yield Stack(aws, functions, outputs)
+            yield Stack(aws, functions, outputs, folder)

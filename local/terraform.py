@@ -91,6 +91,11 @@ def apply(
     return {name: output["value"] for name, output in outputs.items()}
 
 
+def profiles(folder: Path) -> Path:
+    """Gives the file that has the keys of the destination's partition."""
+    return folder.resolve() / "profiles"
+
+
 def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*"):
@@ -106,11 +111,10 @@ def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
 
 
 def _environment(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
-    """Gives Terraform an administrator for each partition, as whoever deploys has them: no other partition knows it."""
+    """Gives Terraform an administrator for each partition, whom no other partition knows."""
     source = aws.administrator(aws.region)
-    profiles = folder.resolve() / "profiles"
     region = variables.get("partition_replicate_destination_region") or aws.region
-    _write_profile(profiles, variables.get("partition_replicate_destination_profile"), aws.administrator(region))
+    _write_profile(profiles(folder), variables.get("partition_replicate_destination_profile"), aws.administrator(region))
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {
         **own,
@@ -119,7 +123,7 @@ def _environment(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -
         "AWS_SECRET_ACCESS_KEY": source["aws_secret_access_key"],
         "AWS_REGION": aws.region,
         "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": str(profiles),
+        "AWS_SHARED_CREDENTIALS_FILE": str(profiles(folder)),
         "TF_DATA_DIR": str(folder.resolve() / ".terraform"),
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",

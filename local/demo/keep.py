@@ -4,6 +4,7 @@ import shlex
 import signal
 from contextlib import suppress
 
+from local import terraform
 from local.demo.archive_copy import LEFT_FROZEN
 from local.demo.lines import fields
 from local.demo.partition_replicate import DESTINATION_REGION
@@ -29,6 +30,8 @@ def keep_up(stack: Stack, screen: Screen) -> None:
         "AWS_ACCESS_KEY_ID": credentials["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": credentials["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": stack.aws.region,
+        # The profile of the destination's partition, for Terraform.
+        "AWS_SHARED_CREDENTIALS_FILE": str(terraform.profiles(stack.folder)),
     }
     screen.say("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION")
     for name, value in environment.items():
@@ -43,6 +46,9 @@ def keep_up(stack: Stack, screen: Screen) -> None:
     screen.say("")
     screen.say(f"aws s3 cp README.md s3://{mirror['source_bucket']}/")
     screen.say(f"aws s3 ls --recursive s3://{mirror['destination_bucket']} --region {DESTINATION_REGION}")
+    screen.say("")
+    screen.say(f"cd {shlex.quote(str(stack.folder.resolve()))}")
+    screen.say("terraform plan")
     stack.functions.on_log = lambda _, line: _show(screen, line)
     with suppress(KeyboardInterrupt):
         while True:

@@ -8,15 +8,19 @@ from contextlib import suppress
 
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import EventSourceMapping, LambdaFunction, lambda_backends
-from moto.sqs.exceptions import QueueDoesNotExist, ReceiptHandleIsInvalid
+from moto.sqs.exceptions import QueueDoesNotExist, ReceiptHandleIsInvalid, SQSException
 from moto.sqs.models import Message, SQSBackend, sqs_backends
 
 from local.lambda_service.errors import Refused, Stopped
 from local.lambda_service.functions import Functions
 from local.lambda_service.logs import Logs
+from local.lambda_service.recursion import count_dropped, extended, goes_too_far
 from local.lambda_service.roles import permits
-from local.lambda_service.sqs_batches import passes, reported_failures, sqs_record
+from local.lambda_service.sqs_batches import passes, reported_failures, sqs_record, trace_of
 from local.mends.sqs import QUEUES_CHANGED
+
+# It works on moto's queues from inside.
+# pylint: disable=protected-access
 
 # How long one receive waits for messages, and so how long a change of a mapping may go unseen.
 RECEIVE_SECONDS = 0.2
@@ -52,13 +56,15 @@ class _Queue:
         with suppress(ReceiptHandleIsInvalid):
             self._backend.delete_message(self._name, message.receipt_handle)
 
-
     def return_after(self, messages: Iterable[Message], seconds: float) -> None:
-        """Make messages visible again in so many seconds, all at the same moment."""
+        """Make messages visible again in so many seconds, all at the same moment, but where the function did itself."""
         with QUEUES_CHANGED:
+            # What was received is a copy, which knows when the message was to be visible again.
+            now = {message.id: message.visible_at for message in self._backend.get_queue(self._name)._messages}
             for message in messages:
-                with suppress(ReceiptHandleIsInvalid):
-                    self._backend.change_message_visibility(self._name, message.receipt_handle, seconds)
+                if now.get(message.id) == message.visible_at:
+                    with suppress(SQSException):
+                        self._backend.change_message_visibility(self._name, message.receipt_handle, seconds)
 
 
 class QueuePoller:  # pylint: disable=too-many-instance-attributes  # what it is told, and its threads
@@ -164,12 +170,17 @@ class QueuePoller:  # pylint: disable=too-many-instance-attributes  # what it is
         """Invoke the function on a batch; returns the ids of the messages that it is not done with."""
         records = [sqs_record(message, self._mapping) for message in messages]
         records = [record for record in records if passes(record, self._mapping.filter_criteria)]
-        ids = [record["messageId"] for record in records]
-        payload = json.dumps({"Records": records}).encode()
+        ids, traces = [record["messageId"] for record in records], [trace_of(record) for record in records]
+        if any(goes_too_far(function, trace) for trace in traces):
+            # The messages go back to the queue, until its redrive policy makes dead letters of them.
+            count_dropped(function)
+            self._logs.write(function.function_name, f"Lambda found a recursive loop and dropped {', '.join(ids)}.")
+            return ids
+        payload, trace = json.dumps({"Records": records}).encode(), extended(function, traces)
         # Lambda tries again while a function is throttled, until the messages become visible again.
         while records and time.monotonic() < visible_again and not self._stopping.is_set():
             try:
-                result = self._functions.invoke(function, payload)
+                result = self._functions.invoke(function, payload, trace=trace)
             except Refused as error:
                 self._logs.write_once(function.function_name, f"Messages have to wait: {error}")
                 self._stopping.wait(PAUSE_SECONDS)

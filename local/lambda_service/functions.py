@@ -11,6 +11,7 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from local.lambda_service.configuration import fingerprint
 from local.lambda_service.errors import Refused, Stopped
 from local.lambda_service.instance import Instance, Result
+from local.lambda_service.runtime_api import new_trace
 
 
 class Functions:
@@ -28,8 +29,14 @@ class Functions:
         self._running: Counter[str] = Counter()
         self._stopped = False
 
-    def invoke(self, function: LambdaFunction, payload: bytes, *, request_id: str | None = None) -> Result:
+    def invoke(
+        self, function: LambdaFunction, payload: bytes, *, request_id: str | None = None, trace: str | None = None
+    ) -> Result:
         """Run a function on an event and wait for what it answers.
+
+        Args:
+            request_id: The id of the invocation; a new one by default.
+            trace: Its trace header; by default that of a chain that begins.
 
         Raises:
             Refused: The function's concurrency is used up, its role cannot be assumed, or its code is no zip.
@@ -38,7 +45,7 @@ class Functions:
         instance = self._begin(function)
         try:
             instance = instance or self._start_counted(function)
-            result = instance.invoke(payload, request_id=request_id or str(uuid4()))
+            result = instance.invoke(payload, request_id=request_id or str(uuid4()), trace=trace or new_trace())
         finally:
             self._end(function, instance)
         if self._stopped:

@@ -78,14 +78,16 @@ class Instance:
         """Whether its process runs."""
         return self._sandbox.alive
 
-    def invoke(self, payload: bytes, *, request_id: str) -> Result:
+    def invoke(self, payload: bytes, *, request_id: str, trace: str) -> Result:
         """Run the function on an event and wait for what it answers."""
         cold, self._cold = self._cold, False
         outcome = self._initialize() if cold else Outcome(Ending.READY)
         started = time.perf_counter()
         self._log.write(f"START RequestId: {request_id} Version: {self._function.version}")
         if outcome.ending == Ending.READY:
-            invocation = Invocation(request_id, self._function.function_arn, payload, self._function.timeout)
+            invocation = Invocation(
+                request_id, self._function.function_arn, payload, self._function.timeout, trace
+            )
             outcome = self._sandbox.invoke(invocation)
         self.reusable = outcome.ending in (Ending.RESPONSE, Ending.ERROR)
         error = _error(outcome, request_id=request_id, timeout=self._function.timeout)

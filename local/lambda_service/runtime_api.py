@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -44,6 +44,11 @@ class Outcome:
     exit_status: str = ""
 
 
+def new_trace() -> str:
+    """Make the trace header of a chain of requests that begins."""
+    return f"Root=1-{int(time.time()):08x}-{uuid4().hex[:24]};Parent={uuid4().hex[:16]};Sampled=0"
+
+
 @dataclass(frozen=True)
 class Invocation:
     """One event on its way to the function.
@@ -53,12 +58,14 @@ class Invocation:
         function_arn: The ARN that was invoked.
         payload: The event, as JSON.
         timeout: How many seconds the function has.
+        trace: The trace header of the invocation.
     """
 
     request_id: str
     function_arn: str
     payload: bytes
     timeout: float
+    trace: str = field(default_factory=new_trace)
 
 
 class RuntimeApi(socketserver.TCPServer):
@@ -129,7 +136,7 @@ class _Request(BaseHTTPRequestHandler):
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int((time.time() + invocation.timeout) * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
-            "Lambda-Runtime-Trace-Id": _trace_id(),
+            "Lambda-Runtime-Trace-Id": invocation.trace,
         }
         self._answer(200, invocation.payload, headers)
 
@@ -150,7 +157,3 @@ class _Request(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-
-def _trace_id() -> str:
-    return f"Root=1-{int(time.time()):08x}-{uuid4().hex[:24]};Parent={uuid4().hex[:16]};Sampled=0"

@@ -37,8 +37,9 @@ class LambdaService:
         aws: The embedded AWS, started.
         python: An interpreter with awslambdaric installed, under which functions run; the running one by default.
         retry_delays: Seconds before the first and the second retry of an asynchronous invocation.
-        redelivery_seconds: How long messages of a queue stay invisible once a function was not done with them. With
-            None that is the rest of the visibility time-out, as with Lambda, which is six time-outs of the function.
+        redelivery_seconds: How long messages of a queue stay invisible once a function was not done with them, unless
+            the function changed their visibility itself. With None that is the rest of the visibility time-out, as with
+            Lambda, which is six time-outs of the function.
 
     Raises:
         RuntimeError: When it is entered: awslambdaric is not installed.

@@ -41,6 +41,11 @@ def sqs_record(message: Message, mapping: EventSourceMapping) -> dict[str, Any]:
     return record
 
 
+def trace_of(record: dict[str, Any]) -> str | None:
+    """Give the trace header that a message was sent with, if any."""
+    return record["attributes"].get("AWSTraceHeader")
+
+
 def _message_attribute(attribute: dict[str, Any]) -> dict[str, Any]:
     lower = {name[0].lower() + name[1:]: value for name, value in attribute.items()}
     if isinstance(lower.get("binaryValue"), bytes):

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
 from local.mends.hooks import HOOKS
@@ -67,3 +67,16 @@ def tell_logs_and_dead_letters(original: Any, function: Any, *args: Any, **kwarg
     logs = {"LogFormat": "Text", "LogGroup": function.logs_group_name, **function.logging_config}
     letters = {"DeadLetterConfig": function.dead_letter_config} if function.dead_letter_config else {}
     return {**original(function, *args, **kwargs), "LoggingConfig": logs, **letters}
+
+
+@mend(LambdaBackend, "list_event_source_mappings")
+def list_mappings_by_name_or_arn(
+    original: Any, backend: Any, event_source_arn: str | None, function_name: str | None
+) -> list[Any]:
+    """Mappings are listed by the name or the ARN of their function; moto compares it with the words of their creation.
+
+    Lambda API Reference, ListEventSourceMappings.
+    """
+    mappings = original(backend, event_source_arn, None)
+    wanted = (function_name or "").rpartition(":function:")[2]
+    return [mapping for mapping in mappings if not wanted or mapping.function_arn.rpartition(":function:")[2] == wanted]

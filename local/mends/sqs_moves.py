@@ -28,7 +28,7 @@ MAX_RESULTS = 10
 
 
 @dataclass(eq=False)
-class MoveTask:
+class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as ListMessageMoveTasks tells
     """One task, which moves messages until its queue has none left.
 
     Attributes:
@@ -150,7 +150,7 @@ def cancel_move(_original: Any, response: Any) -> ActionResult:
 
 @mend(SQSResponse, "_determine_resource")
 def name_the_queue_of_a_move(original: Any, response: Any) -> str:
-    """A policy grants redrive on the queue that is the source; moto looks for a queue URL, which these requests lack."""
+    """A policy grants redrive on the source queue; moto looks for a queue URL, which these requests do not have."""
     return response._get_param("SourceArn") or original(response)
 
 

@@ -157,19 +157,18 @@ def test_requests_leave_nothing_on_the_terminal(capfd):
 
 
 @pytest.mark.parametrize(
-    ("service", "call", "arguments", "status", "code"),
+    ("call", "answer"),
     [
         # One of each protocol: JSON, query, REST with JSON.
-        ("secretsmanager", "validate_resource_policy", {"ResourcePolicy": "{}"}, 400, "UnknownOperationException"),
-        ("ses", "list_receipt_filters", {}, 400, "InvalidAction"),
-        ("lambda", "list_code_signing_configs", {}, 404, "UnknownOperationException"),
+        ("events.list_endpoints", (400, "UnknownOperationException")),
+        ("ses.list_receipt_filters", (400, "InvalidAction")),
+        ("lambda.list_code_signing_configs", (404, "UnknownOperationException")),
     ],
 )
-def test_unknown_action_is_refused_as_aws_does_in_one_line_of_the_log(
-    aws, caplog, capfd, service, call, arguments, status, code
-):
+def test_unknown_action_is_refused_as_aws_does_in_one_line_of_the_log(aws, caplog, capfd, call, answer):
+    (service, _, operation), (status, code) = call.partition("."), answer
     with pytest.raises(ClientError) as refused:
-        getattr(aws.client(service, config=NO_RETRIES), call)(**arguments)
+        getattr(aws.client(service, config=NO_RETRIES), operation)()
     assert refused.value.response["Error"]["Code"] == code
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
     assert [code in record.getMessage() for record in caplog.records if record.name.startswith("local")] == [True]

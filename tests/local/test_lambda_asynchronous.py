@@ -193,8 +193,10 @@ def test_event_that_failed_for_good_becomes_a_dead_letter(stage):
 def test_event_of_a_rule_reaches_the_function(stage):
     arn = worker(stage)
     events = stage.client("events")
-    events.put_rule(Name="mine", EventPattern='{"source": ["mine"]}')
+    rule = events.put_rule(Name="mine", EventPattern='{"source": ["mine"]}')["RuleArn"]
     events.put_targets(Rule="mine", Targets=[{"Id": "f", "Arn": arn}])
+    permission = {"StatementId": "rule", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    stage.functions.add_permission(FunctionName="f", SourceArn=rule, **permission)
     events.put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": '{"key": "a b"}'}])
     event, _ = eventually(stage.seen)[0]
     assert (event["account"], event["region"], event["detail"]) == (ACCOUNT, REGION, {"key": "a b"})

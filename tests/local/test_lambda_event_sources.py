@@ -1,7 +1,9 @@
 import hashlib
 import json
 import time
+from pathlib import Path
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -371,3 +373,106 @@ def test_mapping_in_two_partitions_polls_in_both(stage):
         there.send(queue, region)
     assert arn.startswith("arn:aws-us-gov:")
     eventually(lambda: sorted(bodies(stage)) == regions)
+
+
+# Sends a message to its own queue with a number one higher, as a continuation does.
+RECURSIVE = """
+import json, os, sys
+sys.path.append(os.environ["SITE_PACKAGES"])
+import boto3
+sqs = boto3.client("sqs")
+def handler(event, context):
+    for record in event["Records"]:
+        print("SEEN", record["body"])
+        if int(record["body"]) < 20:
+            sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=str(int(record["body"]) + 1))
+"""
+
+
+@pytest.fixture(name="impatient")
+def fixture_impatient():
+    """Messages that failed come back at once."""
+    with deployed(redelivery_seconds=0) as stage:
+        yield stage
+
+
+def recursive(stage):
+    """A function that sends to the queue that invokes it, the queue, and the queue's dead-letter queue."""
+    dead, dead_arn = stage.queue("dead")
+    redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
+    queue, arn = stage.queue("q", VisibilityTimeout=60, RedrivePolicy=redrive)
+    # The SDK of the tests, as if it were in the zip.
+    environment = {"QUEUE": queue, "SITE_PACKAGES": str(Path(boto3.__file__).parents[1])}
+    stage.function(RECURSIVE, environment=environment, role=stage.role("r", "sqs:*", "logs:*"))
+    stage.map(arn, BatchSize=1)
+    return queue, dead
+
+
+def dropped(stage):
+    """How many invocations the metric counts as dropped."""
+    found = stage.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="RecursiveInvocationsDropped",
+        Dimensions=[{"Name": "FunctionName", "Value": "f"}],
+        StartTime=time.time() - 600,
+        EndTime=time.time() + 600,
+        Period=1200,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in found)
+
+
+def test_recursive_loop_is_stopped_at_the_seventeenth_turn_and_its_message_is_a_dead_letter(impatient):
+    stage = impatient
+    queue, dead = recursive(stage)
+    stage.send(queue, "1")
+    assert stage.received(dead, seconds=20)["Body"] == "17"
+    assert sorted(stage.seen()) == list(range(1, 17))
+    # It came back once, as maxReceiveCount says, and was dropped again.
+    assert len(stage.log("Lambda found a recursive loop")) == dropped(stage) == 2
+
+
+def test_recursive_loop_that_is_allowed_goes_on(stage):
+    queue, dead = recursive(stage)
+    put = stage.functions.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")
+    assert put["RecursiveLoop"] == "Allow"
+    stage.send(queue, "1")
+    eventually(lambda: sorted(stage.seen()) == list(range(1, 21)), seconds=20)
+    eventually(lambda: stage.left(queue) == 0)
+    assert (stage.left(dead), dropped(stage)) == (0, 0)
+
+
+def test_messages_of_other_chains_are_no_turns(stage):
+    queue, dead = recursive(stage)
+    for _ in range(18):
+        stage.send(queue, "20")
+    eventually(lambda: stage.seen() == [20] * 18)
+    assert (stage.left(dead), dropped(stage)) == (0, 0)
+
+
+# Keeps back what says so, and reports all as failed.
+KEEPS_BACK = """
+import json, os, sys
+sys.path.append(os.environ["SITE_PACKAGES"])
+import boto3
+sqs = boto3.client("sqs")
+def handler(event, context):
+    for record in event["Records"]:
+        print("SEEN", json.dumps(record["body"]))
+        if record["body"] == "keep back":
+            sqs.change_message_visibility(
+                QueueUrl=os.environ["QUEUE"], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=600
+            )
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+"""
+
+
+def test_visibility_that_the_function_set_itself_is_left_alone(impatient):
+    stage = impatient
+    queue, arn = stage.queue("q", VisibilityTimeout=60)
+    environment = {"QUEUE": queue, "SITE_PACKAGES": str(Path(boto3.__file__).parents[1])}
+    stage.function(KEEPS_BACK, environment=environment, role=stage.role("r", "sqs:*", "logs:*"))
+    stage.send(queue, "keep back", "leave alone")
+    stage.map(arn, **REPORT)
+    eventually(lambda: stage.seen().count("leave alone") >= 3)
+    assert stage.seen().count("keep back") == 1

@@ -5,8 +5,8 @@ import zipfile
 import pytest
 from moto.awslambda.models import LambdaFunction
 
-from local.mends import events, lambda_
-from tests.local.mending import ACCOUNT, REGION, mended
+from local.mends import events, lambda_, lambda_recursion
+from tests.local.mending import ACCOUNT, REGION, WHAT_BARE_MOTO_DOES, mended
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -132,12 +132,24 @@ def test_message_of_a_topic_invokes_its_function(stage):
     assert event["Records"][0]["Sns"]["Message"] == "news"
 
 
+def rule_with_the_function(stage, **target):
+    """A rule whose target is the function; returns its ARN."""
+    bridge = stage.client("events")
+    arn = bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["app"]}))["RuleArn"]
+    bridge.put_targets(Rule="rule", Targets=[{"Id": "function", "Arn": ARN, **target}])
+    return arn
+
+
+def permit(client, source_arn, **more):
+    permission = {"StatementId": "rule", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    client.add_permission(FunctionName="function", SourceArn=source_arn, **{**permission, **more})
+
+
 @mended(events.deliver_to_functions)
 def test_event_invokes_the_function_of_its_rule(stage):
-    _, functions = deploy(stage)
+    client, functions = deploy(stage)
     bridge = stage.client("events")
-    bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["app"]}))
-    bridge.put_targets(Rule="rule", Targets=[{"Id": "function", "Arn": ARN}])
+    permit(client, rule_with_the_function(stage))
     entry = {"Source": "app", "DetailType": "news", "Detail": '{"a": 1}'}
     put = bridge.put_events(Entries=[entry, {**entry, "Source": "other"}])
     arn, _, event, invocation_type = functions.last_asked()
@@ -175,3 +187,91 @@ def test_function_keeps_where_its_log_and_its_dead_letters_go(stage):
     )
     assert told(client, "LoggingConfig") == {"LogFormat": "JSON", "LogGroup": "/group"}
     assert told(client, "DeadLetterConfig") == {"TargetArn": queue}
+
+
+@mended(lambda_.list_mappings_by_name_or_arn)
+def test_mappings_are_listed_by_name_or_arn_of_their_function(stage):
+    client, _ = deploy(stage)
+    stage.queue("queue")
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
+    made = client.create_event_source_mapping(EventSourceArn=queue, FunctionName=ARN)["UUID"]
+    for function in ({"FunctionName": "function"}, {"FunctionName": ARN}, {}, {"EventSourceArn": queue}):
+        listed = client.list_event_source_mappings(**function)["EventSourceMappings"]
+        assert [mapping["UUID"] for mapping in listed] == [made]
+    assert not client.list_event_source_mappings(FunctionName="other")["EventSourceMappings"]
+
+
+# In this process an action that moto does not have raises this.
+NOT_THERE = (*WHAT_BARE_MOTO_DOES, NotImplementedError)
+
+
+@mended(
+    lambda_recursion.have_recursion_configs,
+    lambda_recursion.tell_recursion_config,
+    lambda_recursion.put_recursion_config,
+    raises=NOT_THERE,
+)
+def test_recursion_config_is_told_as_it_was_put(stage):
+    client, _ = deploy(stage)
+    assert client.get_function_recursion_config(FunctionName="function")["RecursiveLoop"] == "Terminate"
+    for wanted in ("Allow", "Terminate"):
+        client.put_function_recursion_config(FunctionName="function", RecursiveLoop=wanted)
+        assert client.get_function_recursion_config(FunctionName=ARN)["RecursiveLoop"] == wanted
+    unfit = stage.refusal(client.put_function_recursion_config, FunctionName="function", RecursiveLoop="Maybe")
+    assert unfit == (400, "InvalidParameterValueException")
+    missing = stage.refusal(client.get_function_recursion_config, FunctionName="missing")
+    assert missing == (404, "ResourceNotFoundException")
+
+
+def trace_of(stage, queue):
+    received = stage.client("sqs").receive_message(QueueUrl=queue, MessageSystemAttributeNames=["AWSTraceHeader"])
+    return received["Messages"][0].get("Attributes", {}).get("AWSTraceHeader")
+
+
+@mended(
+    lambda_recursion.take_the_trace_of_a_message,
+    lambda_recursion.take_the_trace_of_a_batch,
+    lambda_recursion.keep_the_trace,
+)
+def test_message_keeps_the_trace_that_it_was_sent_in(stage):
+    sqs, queue = stage.client("sqs"), stage.queue("queue", VisibilityTimeout=600)
+    trace = "Root=1-6740a1b2-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=0;Lineage=01234567:3"
+    entry = {"Id": "1", "MessageBody": "1"}
+    with pytest.MonkeyPatch.context() as patch:
+        # As the SDK does it in a function.
+        patch.setenv("AWS_LAMBDA_FUNCTION_NAME", "function")
+        patch.setenv("_X_AMZN_TRACE_ID", trace)
+        sqs.send_message(QueueUrl=queue, MessageBody="1")
+        assert trace_of(stage, queue) == trace
+        sqs.send_message_batch(QueueUrl=queue, Entries=[entry])
+        assert trace_of(stage, queue) == trace
+        named = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-0-0"}}
+        sqs.send_message(QueueUrl=queue, MessageBody="1", MessageSystemAttributes=named)
+        assert trace_of(stage, queue) == "Root=1-0-0"
+    sqs.send_message(QueueUrl=queue, MessageBody="1")
+    assert trace_of(stage, queue) is None
+
+
+@mended(events.need_permission_to_invoke)
+def test_event_that_may_not_invoke_the_function_is_a_dead_letter(stage):
+    client, functions = deploy(stage)
+    letters = f"arn:aws:sqs:{REGION}:{ACCOUNT}:letters"
+    rule = rule_with_the_function(stage, DeadLetterConfig={"Arn": letters})
+    allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    condition = {"Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+    policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Resource": letters, **condition}]}
+    queue = stage.queue("letters", Policy=json.dumps(policy), VisibilityTimeout=0)
+    unfit = ({}, {"SourceAccount": ACCOUNT}, {"Principal": "s3.amazonaws.com"}, {"SourceArn": f"{rule}-other"})
+    for number, more in enumerate(unfit):
+        if number:
+            permit(client, more.pop("SourceArn", rule), **more)
+        entry = {"Source": "app", "DetailType": "news", "Detail": json.dumps({"number": number})}
+        stage.client("events").put_events(Entries=[entry])
+        if number:
+            client.remove_permission(FunctionName="function", StatementId="rule")
+    assert not functions.asked
+    found = stage.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
+    assert [json.loads(message["Body"])["detail"]["number"] for message in found["Messages"]] == [0, 1, 2, 3]
+    why = found["Messages"][0]["MessageAttributes"]
+    assert why["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+    assert (why["RULE_ARN"]["StringValue"], why["TARGET_ARN"]["StringValue"]) == (rule, ARN)
