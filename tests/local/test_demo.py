@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -17,7 +18,9 @@ from local import stack
 from local.demo import archive_copy
 from local.embedded_aws import EmbeddedAws
 from local.terraform import DeploymentError
+from tests.local.documentation import run_documentation
 from tests.support import subreaper
+from tests.support.snippets import Terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,28 +85,48 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
             "replicated": 23, "differences": 0, "resumed": 1,
             "published": 2, "rejected": 3, "issues": 1, "mails": 2, "webhooks": 5, "seconds": None,
         }
-        endpoint, key_id, secret, region = (running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES)
-        s3 = boto3.session.Session(key_id, secret, region_name=region).client("s3", endpoint_url=endpoint)
-        bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
-        archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
-        source = running.read_until(r"^aws s3 cp README.md s3://([^/]+)/")[1]
-        mirror = running.read_until(r"^aws s3 ls --recursive s3://(\S+) --region us-gov-west-1")[1]
-        by_hand = archive_copy.LEFT_FROZEN.key
-        assert by_hand in keys(s3, bucket)
-        assert by_hand not in keys(s3, archive)
-        s3.restore_object(Bucket=bucket, Key=by_hand, RestoreRequest={"Days": 1})
-        running.read_until(rf"^archived  {re.escape(by_hand)}")
-        assert s3.get_object(Bucket=archive, Key=by_hand)["Body"].read() == archive_copy.LEFT_FROZEN.body
-        s3.put_object(Bucket=source, Key="README.md", Body=b"by hand")
-        running.read_until(r"^replicated  README.md")
-        session = boto3.session.Session(key_id, secret, region_name="us-gov-west-1")
-        there = session.client("s3", endpoint_url=endpoint)
-        assert there.get_object(Bucket=mirror, Key="README.md")["Body"].read() == b"by hand"
+        environment = {name: running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES}
+        work_by_hand(running, environment)
+        terminal = Terminal(tmp_path / "terraform", tmp_path / "tools", environment)
+        # Exit status 0 says that there is nothing to do.
+        terminal.run("terraform plan -input=false -no-color -lock=false -detailed-exitcode")
+        run_documentation(terminal, partial(client, environment), running.read_until)
         running.interrupt()
         assert running.end() == (0, [])
 
 
-NAMES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+NAMES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
+
+
+def client(environment, service, **more):
+    """A client as a person has it who exported what the demo says."""
+    endpoint, key_id, secret, region, _ = environment.values()
+    session = boto3.session.Session(key_id, secret, region_name=region)
+    return session.client(service, endpoint_url=endpoint, **more)
+
+
+def work_by_hand(running, environment):
+    """Restores an object and writes one, as the demo says how, and sees them arrive."""
+    s3, there = client(environment, "s3"), client(environment, "s3", region_name="us-gov-west-1")
+    bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
+    archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
+    source = running.read_until(r"^aws s3 cp README.md s3://([^/]+)/")[1]
+    mirror = running.read_until(r"^aws s3 ls --recursive s3://(\S+) --region us-gov-west-1")[1]
+    by_hand = archive_copy.LEFT_FROZEN.key
+    assert by_hand in keys(s3, bucket)
+    assert by_hand not in keys(s3, archive)
+    s3.restore_object(Bucket=bucket, Key=by_hand, RestoreRequest={"Days": 1})
+    running.read_until(rf"^archived  {re.escape(by_hand)}")
+    assert s3.get_object(Bucket=archive, Key=by_hand)["Body"].read() == archive_copy.LEFT_FROZEN.body
+    s3.put_object(Bucket=source, Key="README.md", Body=b"by hand")
+    running.read_until(r"^replicated  README.md")
+    assert there.get_object(Bucket=mirror, Key="README.md")["Body"].read() == b"by hand"
 
 
 @pytest.mark.slow

@@ -1,0 +1,37 @@
+"""A stand-in for jq, as far as the documentation uses it: `python -m tests.support.jq [-r] FILTER`.
+
+A filter is a pipe of paths such as `.a.b`, `fromjson`, and alternatives with `//`; anything else is refused.
+"""
+
+import json
+import re
+import sys
+
+PATH = re.compile(r"\.|(\.[A-Za-z_]\w*)+")
+
+
+def evaluate(text, value):
+    for stage in text.split("|"):
+        found = [_term(term.strip(), value) for term in stage.split("//")]
+        value = next((one for one in found if one not in (None, False)), found[-1])
+    return value
+
+
+def _term(text, value):
+    if text == "fromjson":
+        return json.loads(value)
+    if not PATH.fullmatch(text):
+        raise ValueError(f"jq: the stand-in does not know {text}")
+    for name in text.split(".")[1:]:
+        value = value.get(name) if name and value is not None else value
+    return value
+
+
+def main(arguments):
+    raw = arguments[0] == "-r"
+    found = evaluate(arguments[raw], json.load(sys.stdin))
+    print(found if raw and isinstance(found, str) else json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
