@@ -1,10 +1,12 @@
 import importlib
 import inspect
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
+import local
 from local import mends
 from tests.local.mending import TESTED
 
@@ -72,6 +74,14 @@ def test_call_that_fails_keeps_no_other_from_being_made(caplog):
 def test_every_mend_says_what_aws_does_and_what_moto_does():
     for mend in mends.MENDS:
         assert "moto" in mend.function.__doc__.lower(), mend.name
+
+
+def test_table_of_the_readme_has_a_row_for_every_patch_and_no_other():
+    text = Path(local.__file__).with_name("README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", text.partition("## The patches")[2], re.MULTILINE)
+    names = [name for name, *_ in rows]
+    assert len(names) == len(set(names))
+    assert set(names) == {mend.name for mend in mends.MENDS}
 
 
 def test_every_mend_has_a_test_that_needs_it():
