@@ -120,5 +120,10 @@ module "archive_copy" {
       actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
       resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
     }
+    # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
+    RenewWork = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.archive_copy_queue[0].arn]
+    }
   }
 }

@@ -182,6 +182,11 @@ module "upload_validate" {
         actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         resources = [local.upload_validate_table_arn]
       }
+      # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
+      RenewWork = {
+        actions   = ["sqs:SendMessage"]
+        resources = [module.upload_validate_queue[0].arn]
+      }
     },
     length(local.upload_validate_identities) == 0 ? {} : { SendMail = {
       actions   = ["ses:SendEmail"]

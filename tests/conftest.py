@@ -10,6 +10,7 @@ import pytest
 from tasks.utils import clients
 from tasks.utils.s3_requests import client_config
 from tests.support.mocked import mended_aws
+from tests.support.time_machine import Clock
 from tests.support.wire import Wire
 
 REGION = "eu-west-1"
@@ -109,6 +110,14 @@ def wire_of_the_tasks(aws):
     wire = Wire()
     with wire.listening(aws.events):
         yield wire
+
+
+@pytest.fixture(name="clock")
+def time_that_passes_at_once(monkeypatch):
+    """The time of SQS and of the tasks' waits."""
+    clock = Clock()
+    clock.patch(monkeypatch)
+    return clock
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Copies the object of an event to its archive bucket, and says what came of it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.archive_copy.bucket_map import BucketMap
 from tasks.utils.copies import Copied, CopyLimits, copy_object
 from tasks.utils.errors import BucketBrigadeError, DeadlineException, EventError
 from tasks.utils.events import Kind, ObjectEvent, Unreadable
+from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -60,12 +61,14 @@ class Archiver:
         bucket_map: extension -> archive bucket.
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
+        pacer: the `Pacer` of all requests.
     """
 
     s3: Any
     bucket_map: BucketMap
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()
+    pacer: Pacer = field(default_factory=Pacer)
 
     def archive(self, event, *, deadline):
         """Copies the object of one event to where its extension belongs, under its own key.
@@ -95,7 +98,7 @@ class Archiver:
             raise DeadlineException(
                 "no time was left to begin", operation="copy_object", source=event.object, destination=destination
             )
-        requests = S3Requests(self.s3, self.policy, deadline)
+        requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         return copy_object(
             requests, event.object, destination, etag=event.etag, size=event.size, limits=self.limits
         )

@@ -22,12 +22,13 @@ from tasks.archive_copy.settings import Settings
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeadlineException, DeferredError
+from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.telemetry import Telemetry
+from tasks.utils.work_queue import WorkQueue
 
 __all__ = ["CopyRequestError", "handler"]
 
@@ -38,6 +39,7 @@ class Container:
 
     settings: Settings
     archiver: Archiver
+    queue: WorkQueue
     dead_letters: DeadLetters
     telemetry: Telemetry
 
@@ -60,6 +62,7 @@ def container():
     return Container(
         settings=settings,
         archiver=Archiver(s3, settings.bucket_map, policy, limits),
+        queue=WorkQueue(sqs, settings.work_queue),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),
     )
@@ -67,7 +70,7 @@ def container():
 
 @cache
 def sqs():
-    """Returns the container's SQS client, made when the first message has to be dead-lettered."""
+    """Returns the container's SQS client, made when the first message has failed."""
     return clients.client("sqs")
 
 
@@ -116,7 +119,12 @@ def _archive_batch(here, event, deadline, journal):
             raise error
 
     result = work_through(
-        event, archive, dead_letters=here.dead_letters, workers=here.settings.copy_concurrency, deadline=deadline
+        event,
+        archive,
+        dead_letters=here.dead_letters,
+        queue=here.queue,
+        workers=here.settings.copy_concurrency,
+        deadline=deadline,
     )
     for end in result.ends:
         _write_down(end, outcomes.get(end.message.id, []), journal)
@@ -126,7 +134,7 @@ def _archive_batch(here, event, deadline, journal):
 def _write_down(end, outcomes, journal):
     fate = fate_of(end)
     journal.outcomes(outcomes, fate=fate)
-    if isinstance(end.error, (DeadlineException, DeferredError)) and not outcomes:
+    if isinstance(end.error, DeferredError):
         journal.deferred(end.error, message_id=end.message.id)
     elif end.error and not any(outcome.error for outcome in outcomes):
         journal.failure(end.error, fate, message_id=end.message.id)

@@ -8,7 +8,7 @@ from tasks.utils.settings import Environment
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings:  # pylint: disable=too-many-instance-attributes  # one for each name that Terraform sets
     """The settings of one deployment.
 
     Attributes:

@@ -28,7 +28,6 @@ from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
-    DeadlineException,
     DeferredError,
     ObjectClerkServerAuthException,
     SettingsError,
@@ -40,9 +39,7 @@ from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.streams import Memory, StreamLimits
 from tasks.utils.telemetry import Telemetry
-
-# Parts that are under way when time is up still have to arrive: 16 MiB at 1 MiB/s, and the answer.
-RESERVE_SECONDS = 20.0
+from tasks.utils.work_queue import WorkQueue
 
 # Three attempts within some seconds; what lasts longer comes back with the message.
 POLICY = RetryPolicy(tries=3, delay=0.2, jitter=(0.0, 0.1))
@@ -65,7 +62,7 @@ class Worker:
     """What one container of `replicate` makes once."""
 
     settings: Settings
-    queue: Queue
+    queue: WorkQueue
     replicator: Replicator
     destination: Destination
     dead_letters: DeadLetters
@@ -88,7 +85,7 @@ def worker():
     connections = settings.concurrency * limits.workers
     return Worker(
         settings=settings,
-        queue=Queue(sqs, settings.objects_queue),
+        queue=WorkQueue(sqs, settings.objects_queue),
         replicator=Replicator(
             source=in_order(direct.s3(config=client_config(max_pool_connections=connections))),
             table=Table(direct.dynamodb(), settings.objects_table, TABLE_POLICY),
@@ -194,7 +191,7 @@ def replicate(event, context):
         SettingsError: the environment is incomplete or wrong.
     """
     here = worker()
-    deadline = Deadline.of_lambda(context, reserve=RESERVE_SECONDS)
+    deadline = Deadline.of_lambda(context)
     with here.telemetry.invocation(context) as count:
         journal = Journal(here.telemetry.logger, count)
         if is_batch_operations(event):
@@ -215,15 +212,20 @@ def _replicate_messages(here, event, deadline, journal):
             except Unfinished as error:
                 if not error.carried:
                     raise
-                # This message has done what it could, and another one goes on: no receive is counted as a failure.
+                # This message has done what it could, and another one goes on.
                 here.queue.send_again(message)
                 told[message.id][-1] = Continued(each, error)
 
     result = work_through(
-        event, handle, dead_letters=here.dead_letters, workers=here.settings.concurrency, deadline=deadline
+        event,
+        handle,
+        dead_letters=here.dead_letters,
+        queue=here.queue,
+        workers=here.settings.concurrency,
+        deadline=deadline,
     )
     for end in result.ends:
-        if isinstance(end.error, (DeadlineException, DeferredError)) and end.message.id not in told:
+        if isinstance(end.error, DeferredError):
             journal.deferred(end.error, message_id=end.message.id)
         else:
             fate = fate_of(end)

@@ -62,18 +62,6 @@ class Queue:
             if failed:
                 raise NotSent(f"SQS did not take {len(failed)} of {len(entries)} messages: {failed[0].get('Message')}")
 
-    def send_again(self, message):
-        """Sends a message once more, behind whatever waits in its group, with no receive counted yet.
-
-        Its id names the receive: a second delivery of the same message is to be heard as well.
-        """
-        self.sqs().send_message(
-            QueueUrl=self.url,
-            MessageBody=message.body,
-            MessageGroupId=message.group,
-            MessageDeduplicationId=f"{message.id}-{message.receives}",
-        )
-
 
 def check_source(event, bucket):
     """Returns an event if it can be read and is of the configured bucket.

@@ -50,6 +50,7 @@ class Unfinished(DeadlineException):
         carried: parts or versions that this invocation has carried, 0 where it made no way at all.
     """
 
-    def __init__(self, reason, *, carried, **places):
+    def __init__(self, reason, *, carried, stalled=True, **places):
         super().__init__(reason, **places)
         self.carried = carried
+        self.stalled = stalled

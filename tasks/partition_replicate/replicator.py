@@ -1,7 +1,7 @@
 """Replicates one key: every version of it or only the newest state, whichever the buckets and the settings ask for."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.partition_replicate.current import Current
@@ -13,6 +13,7 @@ from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.partition_replicate.writer import Writer
 from tasks.utils.events import Kind
+from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -40,6 +41,8 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
         kms_key: the key that encrypts what is written, or "".
         deletes: what a removal at the source does: `mirror` or `keep`.
         version_deletes: what the removal of a version for good does: `mirror` or `keep`.
+        reading_pacer: the `Pacer` of all requests to the source.
+        writing_pacer: that of all requests to the destination.
     """
 
     source: Any
@@ -51,6 +54,8 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
     kms_key: str = ""
     deletes: str = MIRROR
     version_deletes: str = KEEP
+    reading_pacer: Pacer = field(default_factory=Pacer)
+    writing_pacer: Pacer = field(default_factory=Pacer)
 
     def replicate(self, event, *, destination, deadline):
         """Makes the destination equal to the source for the key of one event.
@@ -72,8 +77,8 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
         started = time.monotonic()
         if event.kind in IGNORED:
             return Outcome(event, Action.NOTHING, reason=IGNORED[event.kind])
-        reading = S3Requests(self.source, self.policy, deadline)
-        writing = S3Requests(destination, self.policy, deadline)
+        reading = S3Requests(self.source, self.policy, deadline, pacer=self.reading_pacer)
+        writing = S3Requests(destination, self.policy, deadline, pacer=self.writing_pacer)
         notes = Notes(replace(self.table, deadline=deadline), event)
         writer = Writer(
             reading, writing, S3Object(self.bucket, event.object.key), notes, self.limits, self.kms_key

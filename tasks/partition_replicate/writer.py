@@ -30,6 +30,10 @@ LOST_RACES = (ObjectChangedException, ObjectNotFoundException, RowChanged)
 
 ABSENT = {"IfNoneMatch": "*"}
 
+# S3 may take a while to put many parts together. An invocation that has carried some leaves it to the next one if it
+# has less time than that.
+COMPLETION_SECONDS = 20.0
+
 
 def there(etag):
     """Returns the condition that the destination's object has an ETag, or that there is none where it is ""."""
@@ -128,13 +132,15 @@ class Writer:
         stream = PartStream(self.reading, self.writing, source.pinned, self.address, upload.id, limits)
         try:
             parts = stream.run(self._parts_there(upload))
+            if stream.sent and self.writing.deadline.remaining() < COMPLETION_SECONDS:
+                raise DeadlineException("all parts are there, and no time is left to put them together")
             crc = whole_crc32(parts)
             if upload.crc32 != crc:
                 self.notes.remember(upload=replace(upload, crc32=crc), must=True)
             return _unconditional_if_need_be(lambda more: stream.complete(parts, **more), condition)
         except DeadlineException as error:
             places = {"operation": "replicate", "source": source.address, "destination": self.address}
-            raise Unfinished(error.reason, carried=stream.sent, **places) from error
+            raise Unfinished(error.reason, carried=stream.sent, stalled=error.stalled, **places) from error
         except ObjectNotFoundException:
             # Completed by a request whose answer was lost, or the source is another by now: the next look tells.
             raise

@@ -6,13 +6,15 @@ at: what counts is what lies there when it is handled.
 Environment: see `settings.Settings`.
 """
 
+import logging
 import os
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
 
+from tasks.upload_validate.errors import KeyUnavailableError
 from tasks.upload_validate.journal import Journal
 from tasks.upload_validate.keys import KeyRing
 from tasks.upload_validate.once import Outcomes
@@ -31,12 +33,17 @@ from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
+from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import is_queue_event, object_events
 from tasks.utils.journal import fate_of
+from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import S3Requests, client_config
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.transfers import Transfer
+from tasks.utils.work_queue import WorkQueue
+
+LOGGER = logging.getLogger("bucket_brigade")
 
 # Three seconds in all: what S3 does not mend in that time is left to another delivery.
 S3_POLICY = RetryPolicy(tries=5, delay=0.2, jitter=(0.0, 0.2))
@@ -47,26 +54,49 @@ class Container:
     """What one container makes once and every invocation in it uses."""
 
     settings: Settings
-    profile: Profile
     keys: KeyRing
+    queue: WorkQueue
     dead_letters: DeadLetters
     telemetry: Telemetry
-    sentry: Sentry
+    pacer: Pacer = field(default_factory=Pacer)
+
+    # What has to be fetched is fetched when it is needed: where it cannot be had for a while, messages are handed back.
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What a set is held against.
+
+        Raises:
+            SettingsError: the profile, or its Table Schema, is wrong.
+            ObjectClerkException: the bucket that the Table Schema is in does not give it.
+        """
+        return load_profile(self.settings.profile, self.settings.table_schema, self._read_object)
+
+    @cached_property
+    def sentry(self) -> Sentry:
+        """Where errors of the code are told.
+
+        Raises:
+            KeyUnavailableError: the entry that holds the DSN cannot be read.
+        """
+        dsn = self.keys.key(self.settings.sentry_dsn)
+        return Sentry(dsn.value() if dsn else "")
+
+    def _read_object(self, address):
+        requests = S3Requests(client("s3"), S3_POLICY, pacer=self.pacer)
+        return downloads.read(requests, address, transfer=Transfer())
 
 
 @cache
 def container():
-    """Returns the container's settings and profile, read at the first invocation."""
+    """Returns the container's settings, read at the first invocation, and what is made of them without a request."""
     settings = Settings.read(os.environ)
-    keys = KeyRing(partial(client, "ssm"), partial(client, "secretsmanager"))
-    dsn = keys.key(settings.sentry_dsn)
     return Container(
         settings=settings,
-        profile=load_profile(settings.profile, settings.table_schema, _read_object),
-        keys=keys,
+        keys=KeyRing(partial(client, "ssm"), partial(client, "secretsmanager")),
+        queue=WorkQueue(partial(client, "sqs"), settings.work_queue),
         dead_letters=DeadLetters(partial(client, "sqs"), settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("upload_validate", settings.logging_level),
-        sentry=Sentry(dsn.value() if dsn else ""),
     )
 
 
@@ -95,38 +125,60 @@ def handler(event, context):
     here = container()
     deadline = Deadline.of_lambda(context)
     with here.telemetry.invocation(context) as count:
-        uploads = Uploads(
-            here.settings.temp_bucket,
-            here.profile.layout,
-            _validator(here, context, deadline),
-            Journal(here.telemetry.logger, count, here.sentry.tell),
-        )
+        sentry = _sentry(here)
+        journal = Journal(here.telemetry.logger, count, sentry.tell)
         try:
             if is_queue_event(event):
-                return _validate_batch(here, event, uploads, deadline)
-            return {"sets": uploads.handle_all(object_events(event))}
+                return _validate_batch(here, event, journal, context, deadline)
+            return {"sets": _uploads(here, journal, context, deadline).handle_all(object_events(event))}
         except Exception as error:
-            here.sentry.tell(error)
+            sentry.tell(error)
             raise
         finally:
-            here.sentry.flush()
+            sentry.flush()
 
 
-def _validate_batch(here, event, uploads, deadline):
+def _sentry(here):
+    try:
+        return here.sentry
+    except KeyUnavailableError as error:
+        # Sets are judged all the same.
+        LOGGER.warning("errors are not told to Sentry", extra={"reason": str(error)})
+        return Sentry("")
+
+
+def _uploads(here, journal, context, deadline):
+    validator = _validator(here, context, deadline)
+    return Uploads(here.settings.temp_bucket, here.profile.layout, validator, journal)
+
+
+def _validate_batch(here, event, journal, context, deadline):
+    uploads, unavailable = None, None
+    try:
+        uploads = _uploads(here, journal, context, deadline)
+    except BucketBrigadeError as error:
+        if not error.transient:
+            raise
+        unavailable = error
+
     def validate(message):
+        if unavailable:
+            raise unavailable
         uploads.handle_all(object_events(message.decoded()))
 
     # One after the other: checking takes the processor, of which there is one, and what memory it takes is taken once.
-    result = work_through(event, validate, dead_letters=here.dead_letters, workers=1, deadline=deadline)
+    result = work_through(
+        event, validate, dead_letters=here.dead_letters, queue=here.queue, workers=1, deadline=deadline
+    )
     for end in result.ends:
         if end.error:
-            uploads.journal.failure(end.error, fate_of(end), message_id=end.message.id)
+            journal.failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 
 def _validator(here, context, deadline):
     settings = here.settings
-    requests = S3Requests(client("s3"), S3_POLICY, deadline)
+    requests = S3Requests(client("s3"), S3_POLICY, deadline, pacer=here.pacer)
     http = Http(deadline=deadline)
     quarantine = settings.quarantine_bucket
     return Validator(
@@ -149,7 +201,3 @@ def _validator(here, context, deadline):
         error_limit=settings.error_limit,
         context=context,
     )
-
-
-def _read_object(address):
-    return downloads.read(S3Requests(client("s3"), S3_POLICY), address, transfer=Transfer())

@@ -21,6 +21,12 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
+from tasks.utils.deadline import expired, limited
+from tasks.utils.errors import DeadlineException
+
+# A body goes out in slices, and a time-out counts for each: a slow link is no silent server.
+SLICE = 256 * 1024
+
 
 class Connections:
     """Connections to any number of servers, shared by threads.
@@ -43,13 +49,15 @@ class Connections:
 
         Raises:
             HTTPClientError: of the kind that botocore raises.
+            DeadlineException: time ran out while the body was on its way.
         """
         url = urlsplit(request.url)
         idle = self._idle[url.scheme, url.netloc]
         connection = _still_open(idle) or self._opened(url)
         target = f"{url.path}?{url.query}" if url.query else url.path
+        connection.timeout = limited(self._config.read_timeout)
         try:
-            response = _exchange(connection, request, target)
+            response = _exchange(connection, request, target, self._config.read_timeout)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
@@ -60,7 +68,7 @@ class Connections:
                 # A header that is none.
                 raise HTTPClientError(error=error) from error
             raise
-        return Answer(response, connection, idle)
+        return Answer(response, connection, idle, self._config.read_timeout)
 
     def close(self):
         """Closes the connections that are not in use."""
@@ -74,14 +82,13 @@ class Connections:
         else:
             connection = AWSHTTPConnection(url.hostname, url.port)
         where = f"{url.scheme}://{url.netloc}"
-        connection.timeout = self._config.connect_timeout
+        connection.timeout = limited(self._config.connect_timeout)
         try:
             connection.connect()
         except ssl.SSLError as error:
             raise SSLError(endpoint_url=where, error=error) from error
         except (HTTPError, OSError) as error:
             raise EndpointConnectionError(endpoint_url=where, error=error) from error
-        connection.timeout = self._config.read_timeout
         return connection
 
     @cached_property
@@ -99,13 +106,14 @@ class Answer:
         raw: the body, to be read and closed: this object itself.
     """
 
-    def __init__(self, response, connection, idle):
+    def __init__(self, response, connection, idle, timeout):
         self.status_code = response.status
         self.headers = response.headers
         self.raw = self
         self._response = response
         self._connection = connection
         self._idle = idle
+        self._timeout = timeout
 
     @property
     def content(self):
@@ -137,6 +145,7 @@ class Answer:
             connection.close()
 
     def _reading(self, read, how_much):
+        _limit(self._connection, self._timeout)
         try:
             return read(how_much)
         except (http.client.HTTPException, OSError) as error:
@@ -146,15 +155,33 @@ class Answer:
                 self.close()
 
 
-def _exchange(connection, request, target):
+def _exchange(connection, request, target, timeout):
+    body = request.body
+    if isinstance(body, memoryview):
+        body = _slices(connection, body, timeout)
     try:
-        connection.request(request.method, target, body=request.body, headers=request.headers)
+        connection.request(request.method, target, body=body, headers=request.headers)
     except (BrokenPipeError, ConnectionResetError):
         # A server that refuses a request need not read its body. Then its answer is there already.
         if connection.sock is None:
             raise
+    _limit(connection, timeout)
     # Not urllib3's, which would wrap the response once more.
     return http.client.HTTPConnection.getresponse(connection)
+
+
+def _slices(connection, body, timeout):
+    for start in range(0, len(body), SLICE):
+        if expired():
+            raise DeadlineException("time ran out while a body was sent")
+        _limit(connection, timeout)
+        yield body[start : start + SLICE]
+
+
+def _limit(connection, timeout):
+    """Has the next wait for the server end by the deadline: a silent one does not carry the function over its end."""
+    if connection is not None and connection.sock is not None:
+        connection.sock.settimeout(limited(timeout))
 
 
 def _still_open(idle):

@@ -3,12 +3,14 @@
     BucketBrigadeError
     ├── SettingsError                            a setting is missing or wrong: nothing ran
     ├── EventError                               an event, a record or a message cannot be read
-    ├── DeferredError                            its turn did not come, because one before it failed  (transient)
+    ├── DeferredError                            its turn did not come, for a failure or for time     (transient)
+    ├── StalledError                             one invocation after the other ended before anything of it was done
     └── ObjectClerkException                     a request to S3 failed for good
         ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
-        ├── ObjectClerkServerAuthException       401 and 403: who we are, or what we may do
+        ├── ObjectClerkServerAuthException       401 and 403: who we are, or what we may do          (transient)
         │   └── CredentialsExpiredException      they were good until now: new ones may pass         (transient)
-        ├── ObjectNotFoundException              no such bucket, key or version
+        ├── ObjectNotFoundException              no such key or version
+        │   ├── NoSuchBucketException            no such bucket                                      (transient)
         │   └── SourceReplacedException          ... for another object has taken its place
         ├── ObjectArchivedException              the object sleeps in an archive class and is not restored
         ├── ObjectChangedException               somebody else changed it meanwhile: look again      (transient)
@@ -18,8 +20,8 @@
         └── ConditionNotSupportedException       the server does not know this conditional request
 
 `retryable` says that the same request, made again, may pass: `retry.RetryPolicy` goes by it. `transient` says that
-the same event, handled anew later, may pass: it decides between "give the message back" and "dead-letter it at once".
-What is retryable is transient too.
+the same event, handled again later, may pass: it decides between "give the message back" and "dead-letter it at once".
+What is retryable is transient too, and so is what a person can put right: a permission, a key, a bucket.
 """
 
 
@@ -43,9 +45,13 @@ class EventError(BucketBrigadeError):
 
 
 class DeferredError(BucketBrigadeError):
-    """A message was not begun with, because one before it in its group failed and must not be overtaken."""
+    """A message did not have its turn: no time was left, or one before it failed and must not be overtaken."""
 
     transient = True
+
+
+class StalledError(BucketBrigadeError):
+    """Several invocations in a row ended before anything of a message was done: the next one would end so too."""
 
 
 class ObjectClerkException(BucketBrigadeError):
@@ -82,17 +88,23 @@ class ObjectClerkServerInternalException(ObjectClerkException):
 
 
 class ObjectClerkServerAuthException(ObjectClerkException):
-    """401 or 403: the credentials are wrong or do not allow this."""
+    """401 or 403: the credentials are wrong or do not allow this, until a person changes that."""
+
+    transient = True
 
 
 class CredentialsExpiredException(ObjectClerkServerAuthException):
     """The session token has run out; another container, or another assumed role, has new ones."""
 
-    transient = True
-
 
 class ObjectNotFoundException(ObjectClerkException):
-    """There is no such bucket, key or version."""
+    """There is no such key or version; of a bucket see `NoSuchBucketException`."""
+
+
+class NoSuchBucketException(ObjectNotFoundException):
+    """There is no such bucket, which says nothing about the object: the bucket may be made, or made again."""
+
+    transient = True
 
 
 class SourceReplacedException(ObjectNotFoundException):
@@ -110,9 +122,14 @@ class ObjectChangedException(ObjectClerkException):
 
 
 class DeadlineException(ObjectClerkException):
-    """The time that Lambda gives is nearly used up; the work stopped cleanly and can be begun anew."""
+    """The time that Lambda gives is nearly used up; the work stopped cleanly and can be begun anew.
+
+    Attributes:
+        stalled: whether the work had most of an invocation for itself. Otherwise others had taken the time.
+    """
 
     transient = True
+    stalled = True
 
 
 class ObjectVerificationException(ObjectClerkException):

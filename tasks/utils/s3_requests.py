@@ -4,7 +4,7 @@ Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.config import Config
@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     CredentialsExpiredException,
+    NoSuchBucketException,
     ObjectArchivedException,
     ObjectChangedException,
     ObjectClerkException,
@@ -32,6 +33,7 @@ from tasks.utils.errors import (
     ObjectVerificationException,
 )
 from tasks.utils.deadline import Deadline
+from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 
 # The same request, made again, may well pass. KMS says so of a key by way of S3.
@@ -53,12 +55,28 @@ PASSING_CODES = frozenset(
         "TooManyRequests",
     }
 )
+# What says that requests come too fast. The answer to a HEAD has no body, so all it says is its status.
+THROTTLING_CODES = frozenset(
+    {
+        "429",
+        "503",
+        "KMS.ThrottlingException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+    }
+)
 # The server saw other bytes than we sent: they were damaged on the way.
 DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 CHANGED_CODES = frozenset({"PreconditionFailed"})
-NOT_FOUND_CODES = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
+NO_BUCKET_CODES = frozenset({"NoSuchBucket"})
+NOT_FOUND_CODES = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
+# "400" is the answer to a HEAD, which has no body to say why: a KMS key that is disabled, a token that has run out.
 AUTH_CODES = frozenset(
     {
+        "400",
         "AccessDenied",
         "AccountProblem",
         "AllAccessDisabled",
@@ -99,6 +117,7 @@ BY_CODE = (
     (DAMAGED_CODES, ObjectVerificationException),
     (CHANGED_CODES, ObjectChangedException),
     (ARCHIVED_CODES, ObjectArchivedException),
+    (NO_BUCKET_CODES, NoSuchBucketException),
     (NOT_FOUND_CODES, ObjectNotFoundException),
     (AUTH_CODES, ObjectClerkServerAuthException),
     (EXPIRED_CODES, CredentialsExpiredException),
@@ -146,12 +165,14 @@ class S3Requests:
         policy: how often and how patiently.
         deadline: no retry is begun that would end after it.
         retries: how many requests had to be repeated so far; one `S3Requests` serves one piece of work.
+        pacer: slows down where the server asks for it; shared by all that speak to one server.
     """
 
     client: Any
     policy: RetryPolicy = RetryPolicy()
     deadline: Deadline = Deadline()
     retries: int = 0
+    pacer: Pacer = field(default_factory=Pacer)
 
     def __call__(self, operation, *, source=None, destination=None, **parameters):
         """Makes one request, as `request` does, again and again until it passes or the policy gives up."""
@@ -166,7 +187,7 @@ class S3Requests:
         def attempt():
             nonlocal damaged
             try:
-                return call()
+                return self._paced(call)
             except ObjectVerificationException as error:
                 damaged += 1
                 error.retryable = damaged < SOUND_TRIES
@@ -174,6 +195,21 @@ class S3Requests:
 
         answer, attempts = self.policy.run(attempt, deadline=self.deadline)
         self.retries += attempts - 1
+        return answer
+
+    def _paced(self, call):
+        moment = self.pacer.wait(self.deadline)
+        if moment is None:
+            reason = "requests are throttled, and no time is left to wait"
+            raise ObjectClerkServerInternalException(reason, code="SlowDown")
+        try:
+            with self.deadline.limiting():
+                answer = call()
+        except ObjectClerkException as error:
+            if error.code in THROTTLING_CODES:
+                self.pacer.throttled(moment)
+            raise
+        self.pacer.passed()
         return answer
 
     def until_sound(self, call):

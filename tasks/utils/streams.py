@@ -9,12 +9,14 @@ server until the upload is completed or aborted: whoever goes on asks it, and ca
 import base64
 import mmap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tasks.utils import checksums
 from tasks.utils.bodies import BytesBody
+from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     DeadlineException,
     ObjectClerkException,
@@ -25,6 +27,76 @@ from tasks.utils.errors import (
 from tasks.utils.parts import MIB, Part, plan
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import BODY_ERRORS, S3Requests, request, translated
+
+
+# A body is read in pieces of so many bytes. Between two of them it is seen whether time is left.
+PIECE = MIB // 4
+
+# What a link is taken to carry in a second until a part has arrived: a slow one.
+FIRST_RATE = MIB
+
+
+class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it, and nothing else
+    """How fast parts arrive, and whether another one would arrive before time is up.
+
+    All streams of a container share it, for they share the link. What it has learnt stays for the next invocation.
+
+    Args:
+        clock: returns seconds, of which only differences count.
+    """
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._rate = FIRST_RATE
+        self._began = 0.0
+        self._arrived = self._in_flight = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def carrying(self, size, deadline, *, first):
+        """Waits until a part fits into the time that is left; the block carries it.
+
+        Args:
+            size: bytes.
+            deadline: the `Deadline` by which it has to have arrived.
+            first: it is the first one of its stream. If nothing else is in flight, it is begun even where it does not
+                seem to fit, because the link may be faster than it was.
+
+        Raises:
+            DeadlineException: it would not arrive in time.
+        """
+        with self._changed:
+            while not self._fits(size, deadline) and (self._in_flight or not first or deadline.passed()):
+                # What is in flight may arrive sooner than expected.
+                if not self._in_flight or deadline.passed():
+                    raise DeadlineException(f"a part of {size} bytes would not arrive in the time that is left")
+                self._changed.wait()
+            if not self._in_flight:
+                self._began, self._arrived = self._clock(), 0
+            self._in_flight += size
+        arrived = False
+        try:
+            yield
+            arrived = True
+        finally:
+            with self._changed:
+                self._in_flight -= size
+                self._learn(size, arrived, deadline)
+                self._changed.notify_all()
+
+    def _fits(self, size, deadline):
+        left = deadline.remaining()
+        return left == float("inf") or (left > 0 and self._in_flight + size <= left * self._rate)
+
+    def _learn(self, size, arrived, deadline):
+        # A clock may not have gone on between two looks.
+        seconds = max(self._clock() - self._began, 0.001)
+        if arrived:
+            self._arrived += size
+            self._rate = self._arrived / seconds
+        elif deadline.passed():
+            # It was too slow for what was in flight; alone, one part may fit.
+            self._rate = min(self._rate, max(self._arrived, size) / seconds)
 
 
 class Memory:  # pylint: disable=too-few-public-methods  # it is taken, and given back when the block ends
@@ -87,12 +159,14 @@ class StreamLimits:
         threshold: an object of so many bytes or more is carried in parts.
         part_size: bytes of a part; it grows where 10,000 parts would not reach.
         workers: parts of one object carried at once.
+        flow: the `Flow` of all parts.
     """
 
     memory: Memory
     threshold: int = 16 * MIB
     part_size: int = 16 * MIB
     workers: int = 4
+    flow: Flow = field(default_factory=Flow)
 
 
 @dataclass(frozen=True)
@@ -169,7 +243,7 @@ def fetch(requests, address, *, most, etag=None, into=None):
             if size > most:
                 return answer, None
             data = memoryview(bytearray(size)) if into is None else into[:size]
-            _fill(data, body, address)
+            _fill(data, body, address, requests.deadline)
         _check(address, answer, data)
         return answer, data
 
@@ -233,6 +307,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
     limits: StreamLimits
     sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _had_time: bool = field(default=False, repr=False)
 
     def run(self, there):
         """Carries the parts that are missing.
@@ -244,7 +319,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             All parts in order, as `Carried`.
 
         Raises:
-            DeadlineException: time ran out; what was carried stays where it is.
+            DeadlineException: time ran out, or the next part would not arrive; what was carried stays where it is.
             ObjectChangedException: the source is no longer what was pinned.
             ObjectClerkException: as `s3_requests.request` says.
         """
@@ -253,8 +328,10 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             carrying = [pool.submit(self._carry, part, there.get(part.number)) for part in parts]
             try:
                 return [one.result() for one in carrying]
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=True, cancel_futures=True)
+                if isinstance(error, DeadlineException):
+                    error.stalled = self._had_time
                 raise
 
     def complete(self, parts, **conditions):
@@ -277,7 +354,12 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             return Carried(part.number, there["ETag"], _number(known), part.size)
         if self.writing.deadline.passed():
             raise DeadlineException(f"time ran out before part {part.number}", **self._places())
-        with self.limits.memory.taken(part.size) as data:
+        deadline = self.writing.deadline
+        with (
+            self.limits.memory.taken(part.size) as data,
+            self.limits.flow.carrying(part.size, deadline, first=not self.sent),
+        ):
+            self._had_time = self._had_time or deadline.is_early()
             self.reading.run(lambda: self._read(part, data))
             crc = checksums.Crc32()
             crc.update(data)
@@ -303,7 +385,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             if answer["ContentLength"] != part.size:
                 reason = f"{answer['ContentLength']} bytes came where {part.size} were asked for"
                 raise ObjectClerkException(reason, operation="get_object", source=self.source.address)
-            _fill(into, body, self.source.address)
+            _fill(into, body, self.source.address, self.writing.deadline)
 
     def _upload(self):
         return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self.upload_id}
@@ -332,12 +414,16 @@ def _number(crc):
     return int.from_bytes(base64.b64decode(crc), "big")
 
 
-def _fill(memory, body, address):
+def _fill(memory, body, address, deadline: Deadline):
     """Reads a body to where it belongs: once, and not as blocks that are joined."""
     size, position = len(memory), 0
     try:
         while position < size:
-            read = body.readinto(memory[position : position + MIB])
+            if not deadline.remaining():
+                raise DeadlineException(
+                    f"time ran out after {position} of {size} bytes", operation="get_object", source=address
+                )
+            read = body.readinto(memory[position : position + PIECE])
             if not read:
                 raise ObjectClerkServerInternalException(
                     f"the body ended after {position} of {size} bytes", operation="get_object", source=address

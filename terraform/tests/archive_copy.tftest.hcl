@@ -103,6 +103,12 @@ run "archives_share_the_extensions_out" {
           "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public/*",
         ]
       }
+      RenewWork = {
+        Sid      = "RenewWork"
+        Effect   = "Allow"
+        Action   = ["sqs:SendMessage"]
+        Resource = ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]
+      }
     }
     error_message = "The function may do more or less than to read the source and to compare and write its archives."
   }
@@ -204,7 +210,7 @@ run "another_partition_has_its_own_arns" {
 
   assert {
     condition = alltrue([
-      for resource in flatten([for statement in module.archive_copy[0].policy.Statement : statement.Resource if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid)]) :
+      for resource in flatten([for statement in module.archive_copy[0].policy.Statement : statement.Resource if !contains(["WriteLog", "TakeWork", "RenewWork", "SendDeadLetters"], statement.Sid)]) :
       startswith(resource, "arn:aws-us-gov:s3:::bucket-brigade-123456789012-us-gov-west-1-")
     ])
     error_message = "An ARN holds in one partition only."

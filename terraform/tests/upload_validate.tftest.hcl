@@ -77,6 +77,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       ReadUploads       = ["s3:GetObject", "s3:GetObjectTagging"]
       CompareAndPublish = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
       RememberOutcomes  = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      RenewWork         = ["sqs:SendMessage"]
     }
     error_message = "The function may do more or less than it needs."
   }
@@ -117,6 +118,7 @@ run "everything_that_can_be_set_is_used" {
       ReadParameters    = ["arn:aws:ssm:eu-west-1:123456789012:parameter/uploads/github", "arn:aws:ssm:eu-west-1:123456789012:parameter/sentry"]
       ReadSecrets       = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:uploads-??????"]
       ReadTableSchema   = ["arn:aws:s3:::my-schemas/a/b.json"]
+      RenewWork         = ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]
     }
     error_message = "The function may do more or less than it needs."
   }

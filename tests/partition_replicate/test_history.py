@@ -11,6 +11,7 @@ from moto.s3.models import FakeKey, s3_backends
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate import versions as versions_module
 from tasks.partition_replicate.versions import in_order, versions_of
+from tasks.utils.deadline import Deadline
 from tasks.utils.parts import MIN_PART
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -617,7 +618,7 @@ def test_time_that_runs_out_between_two_versions_is_gone_on_with_in_a_new_messag
         event = world.put("a.txt", b"%d" % number)
     looks = []
 
-    class Deadline:
+    class Counted(Deadline):
         def passed(self):
             looks.append(True)
             return len(looks) == 3
@@ -625,7 +626,7 @@ def test_time_that_runs_out_between_two_versions_is_gone_on_with_in_a_new_messag
         def remaining(self):
             return 60.0
 
-    monkeypatch.setattr(handler_module.Deadline, "of_lambda", lambda context, reserve: Deadline())
+    monkeypatch.setattr(handler_module.Deadline, "of_lambda", lambda context: Counted())
     assert world.replicate(event) == []
     assert history(MIRROR) == [b"0"]
     (message,) = world.sqs.receive_message(QueueUrl=world.queue)["Messages"]

@@ -13,10 +13,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from tasks.partition_replicate import handler as handler_module
+from tasks.utils.deadline import Deadline
 from tasks.utils.parts import MIB
 from tasks.utils.streams import StreamLimits
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
+from tests.support.time_machine import record_of
 
 PART = 5 * MIB
 # Three parts and a bit; 64 MiB where every part counts.
@@ -74,26 +76,39 @@ def numbers_of_uploaded_parts(wire):
 
 
 @pytest.fixture(name="clock")
-def deadline_that_comes_after_so_many_looks(monkeypatch):
-    """Lets time run out when work has asked so often how late it is; None for never."""
-    clock = SimpleNamespace(looks=None)
+def deadline_that_comes_after_so_many_looks(monkeypatch, wire):
+    """Lets time run out when work has asked so often how late it is, None for never; or while bytes are read."""
+    clock = SimpleNamespace(looks=None, while_reading=False, over=False)
     lock = threading.Lock()
 
-    class Deadline:
-        def __init__(self):
-            self.left = clock.looks
-
+    class Counted(Deadline):
         def passed(self):
             with lock:
-                if self.left is not None:
-                    self.left -= 1
-                return self.left is not None and self.left < 0
+                if left:
+                    left[0] -= 1
+                return bool(left) and left[0] < 0
 
         def remaining(self):
-            return 60.0
+            return 0.0 if clock.over else 60.0
 
-    monkeypatch.setattr(handler_module, "Deadline", SimpleNamespace(of_lambda=lambda context, reserve: Deadline()))
+    def read(operation):
+        clock.over = clock.over or (clock.while_reading and operation == "GetObject")
+
+    wire.before.append(read)
+    left = []
+
+    def of_lambda(_context):
+        clock.over = False
+        left[:] = [] if clock.looks is None else [clock.looks]
+        return Counted()
+
+    monkeypatch.setattr(handler_module, "Deadline", SimpleNamespace(of_lambda=of_lambda))
     return clock
+
+
+def received(world):
+    asked = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+    return world.sqs.receive_message(QueueUrl=world.queue, **asked).get("Messages", [])
 
 
 def test_large_object_arrives_whole_with_headers_and_tags(world):
@@ -240,17 +255,11 @@ def test_time_that_runs_out_is_gone_on_with_in_new_messages(world, uploaded, clo
     clock.looks = 2
     handler_module.enqueue(event, None)
     rounds = 0
-    while messages := world.sqs.receive_message(QueueUrl=world.queue, AttributeNames=["All"]).get("Messages", []):
+    while messages := received(world):
         rounds += 1
         (message,) = messages
-        record = {
-            "eventSource": "aws:sqs",
-            "messageId": message["MessageId"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-        }
-        assert handler_module.replicate({"Records": [record]}, None) == {"batchItemFailures": []}
-        assert record["attributes"]["ApproximateReceiveCount"] == "1"
+        assert handler_module.replicate({"Records": [record_of(message)]}, None) == {"batchItemFailures": []}
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
         world.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
     assert rounds >= 2
     assert sorted(uploaded) == list(range(1, 5))
@@ -258,11 +267,33 @@ def test_time_that_runs_out_is_gone_on_with_in_new_messages(world, uploaded, clo
     assert world.uploads() == []
 
 
-def test_message_that_made_no_way_at_all_comes_back(world, clock):
-    event = world.put("big", BODY)
-    clock.looks = 1
-    assert world.replicate(event) == [0]
-    assert world.sqs.receive_message(QueueUrl=world.queue).get("Messages", []) == []
+def test_object_that_gets_on_in_no_invocation_is_a_dead_letter_with_its_reason(world, clock):
+    handler_module.enqueue(world.put("big", BODY), None)
+    clock.while_reading = True
+    rounds = 0
+    while messages := received(world):
+        rounds += 1
+        (message,) = messages
+        assert handler_module.replicate({"Records": [record_of(message)]}, None) == {"batchItemFailures": []}
+        world.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
+    assert rounds == 5
+    (letter,) = world.dead_letters()
+    reason = letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert reason.startswith("no part could be carried within one invocation 5 times in a row: replicate s3://")
+
+
+def test_object_that_gets_on_now_and_then_is_no_dead_letter(world, clock):
+    handler_module.enqueue(world.put("big", BODY), None)
+    clock.looks, rounds = 2, 0
+    while messages := received(world):
+        rounds += 1
+        (message,) = messages
+        clock.while_reading = rounds % 5 != 0
+        assert handler_module.replicate({"Records": [record_of(message)]}, None) == {"batchItemFailures": []}
+        world.sqs.delete_message(QueueUrl=world.queue, ReceiptHandle=message["ReceiptHandle"])
+    assert rounds >= 15
+    assert world.dead_letters() == []
+    assert digest(world.mirrored("big")) == digest(BODY)
 
 
 def test_upload_of_a_source_that_is_no_more_is_aborted(world, clock):
@@ -277,7 +308,7 @@ def test_upload_of_a_source_that_is_no_more_is_aborted(world, clock):
 
 def test_upload_that_is_refused_for_good_is_aborted(world, wire):
     event = world.put("big", BODY)
-    wire.fail("UploadPart", (403, "AccessDenied"), times=99)
+    wire.fail("UploadPart", (400, "InvalidRequest"), times=99)
     assert world.replicate(event) == []
     assert len(world.dead_letters()) == 1
     assert world.uploads() == []

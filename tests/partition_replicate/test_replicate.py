@@ -247,12 +247,18 @@ def test_message_about_another_bucket_becomes_a_dead_letter(world):
     assert len(world.dead_letters()) == 1
 
 
-def test_denied_source_becomes_a_dead_letter_and_a_slow_one_comes_back(world, wire):
+def test_denied_source_and_a_slow_one_come_back(world, wire):
     wire.fail("GetObject", (403, "AccessDenied"), key="denied")
     wire.fail("GetObject", (503, "SlowDown"), times=99, key="slow")
-    assert world.replicate(world.put("denied"), world.put("slow")) == [1]
+    assert world.replicate(world.put("denied"), world.put("slow")) == [0, 1]
+    assert world.dead_letters() == []
+
+
+def test_object_that_can_never_be_read_becomes_a_dead_letter(world, wire):
+    wire.fail("GetObject", (403, "InvalidObjectState"), times=9)
+    assert world.replicate(world.put("archived")) == []
     (letter,) = world.dead_letters()
-    assert "AccessDenied" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert "InvalidObjectState" in letter["MessageAttributes"]["Reason"]["StringValue"]
 
 
 def test_table_that_does_not_answer_hands_the_message_back(world, environment):
@@ -382,8 +388,8 @@ def test_store_that_has_never_heard_of_versions_gets_the_newest_alone(world, wir
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_denied_question_for_versions_is_a_dead_letter_with_its_reason(world, wire):
+def test_denied_question_for_versions_comes_back_with_its_reason_in_the_log(world, wire, capsys):
     wire.fail("GetBucketVersioning", (403, "AccessDenied"))
-    assert world.replicate(world.put("a.txt")) == []
-    (letter,) = world.dead_letters()
-    assert f"get_bucket_versioning s3://{SOURCE}/: AccessDenied" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert world.replicate(world.put("a.txt")) == [0]
+    assert world.dead_letters() == []
+    assert f"get_bucket_versioning s3://{SOURCE}/: AccessDenied" in capsys.readouterr().out

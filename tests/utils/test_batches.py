@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,17 @@ from hypothesis import strategies as st
 
 from tasks.utils.batches import DeadLetters, Message, State, work_through
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import EventError, ObjectChangedException, ObjectClerkServerInternalException
+from tasks.utils.errors import (
+    DeadlineException,
+    EventError,
+    NoSuchBucketException,
+    ObjectChangedException,
+    ObjectClerkServerAuthException,
+    ObjectClerkServerInternalException,
+)
+from tasks.utils.work_queue import LONGEST_WAIT, Past, WorkQueue, wait_after
 from tests.support.events import sqs_event
+from tests.support.time_machine import DAY, HOUR, Killed, PolledQueue
 
 NONE = DeadLetters(None, "")
 FOR_GOOD = EventError("never")
@@ -39,9 +49,23 @@ def failed(result):
 
 def test_message_tells_its_group_and_how_often_it_was_received():
     record = batch(1, groups=["g"])["Records"][0]
-    record["attributes"]["ApproximateReceiveCount"] = "4"
-    assert Message.of(record) == Message("message-0", "{}", "g", 4)
+    record["attributes"] |= {"ApproximateReceiveCount": "4", "ApproximateFirstReceiveTimestamp": "1700000000500"}
+    receipt = record["receiptHandle"]
+    message = Message("message-0", "{}", "g", 4, receipt, 1_700_000_000.5)
+    assert Message.of(record) == message
+    attributes = {"ReceivesBefore": "7", "FirstReceived": "1600000000.25", "Stalled": "2"}
+    record["messageAttributes"] = {
+        name: {"dataType": "Number", "stringValue": value} for name, value in attributes.items()
+    }
+    past = Past(7, 1_600_000_000.25, 2)
+    assert Message.of(record) == replace(message, first_received=1_600_000_000.25, past=past)
     assert Message.of({"messageId": "m"}) == Message("m", "", None, 1)
+
+
+@pytest.mark.parametrize("attribute", [None, {}, {"stringValue": "many"}, {"stringValue": None}])
+def test_attribute_of_another_sender_is_no_count(attribute):
+    record = {"messageId": "m", "messageAttributes": {"ReceivesBefore": attribute, "Other": attribute}}
+    assert Message.of(record).past == Past()
 
 
 def test_batch_without_a_failure_is_acknowledged():
@@ -157,7 +181,16 @@ def test_dead_letter_does_not_block_its_group(sqs, queues):
     assert message["Attributes"]["MessageGroupId"] == "g"
 
 
-@pytest.mark.parametrize("error", [FOR_NOW, ObjectChangedException("look again"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FOR_NOW,
+        ObjectChangedException("look again"),
+        ObjectClerkServerAuthException("denied"),
+        NoSuchBucketException("no bucket"),
+        ValueError("a bug"),
+    ],
+)
 def test_message_that_may_pass_later_is_no_dead_letter(sqs, queues, error):
     letters = DeadLetters(lambda: sqs, queues["standard"], max_receives=5)
     result = work_through(batch(1), failing({"message-0": error}), dead_letters=letters, workers=1)
@@ -165,7 +198,8 @@ def test_message_that_may_pass_later_is_no_dead_letter(sqs, queues, error):
     assert received(sqs, queues["standard"]) == []
 
 
-# The queue moves a message when it would be received once more than allowed: the last allowed time is 5.
+# Where the work queue is not known no copy can be sent, and the number of receives counts. SQS moves a message when it
+# would be received once more than allowed: the last allowed time is 5.
 @pytest.mark.parametrize("receives, state", [(4, State.FAILED), (5, State.DEAD_LETTERED), (6, State.DEAD_LETTERED)])
 def test_last_receive_of_a_message_moves_it_with_its_reason(sqs, queues, receives, state):
     event = batch(1)
@@ -186,3 +220,186 @@ def test_dead_letter_that_cannot_be_sent_comes_back(sqs):
     letters = DeadLetters(lambda: sqs, "https://sqs.eu-west-1.amazonaws.com/123456789012/no-such-queue")
     result = work_through(batch(1), failing({"message-0": FOR_GOOD}), dead_letters=letters, workers=1)
     assert failed(result) == ["message-0"]
+
+
+# When messages come back. The queue is SQS's own model, in a time that passes at once.
+
+
+@pytest.fixture(name="polled")
+def standard_queue_that_is_polled(sqs, clock):
+    return PolledQueue.create(sqs, clock, "work")
+
+
+@pytest.fixture(name="polled_fifo")
+def fifo_queue_that_is_polled(sqs, clock):
+    return PolledQueue.create(sqs, clock, "work", fifo=True)
+
+
+def work_on(queue, handle, **more):
+    """Has a queue's batches worked through by `handle`, which takes a message."""
+    letters = DeadLetters(lambda: queue.sqs, queue.dead_url, max_receives=10)
+    work_queue = more.pop("work_queue", WorkQueue(lambda: queue.sqs, queue.url))
+
+    def invoke(event):
+        return work_through(event, handle, dead_letters=letters, workers=1, queue=work_queue, **more).answer
+
+    queue.handle = invoke
+
+
+def send(queue, *bodies, group="g"):
+    for body in bodies:
+        fifo = {"MessageGroupId": group, "MessageDeduplicationId": body} if queue.url.endswith(".fifo") else {}
+        queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body, **fifo)
+
+
+def noting(clock, noted, error=FOR_NOW):
+    """Returns a handler that notes when it was called with what, and fails."""
+
+    def handle(message):
+        noted.append((clock.now, message.body))
+        raise error
+
+    return handle
+
+
+@pytest.mark.parametrize("kind", ["polled", "polled_fifo"])
+def test_message_that_fails_comes_back_after_seconds_and_later_after_a_quarter_of_an_hour(request, clock, kind):
+    queue, noted = request.getfixturevalue(kind), []
+    work_on(queue, noting(clock, noted))
+    send(queue, "a")
+    queue.run(DAY)
+    moments = [moment for moment, _ in noted]
+    gaps = [later - earlier for earlier, later in zip(moments, moments[1:])]
+    assert all(0.9 <= gap <= 5 for gap in gaps[:2])
+    assert max(gaps) <= LONGEST_WAIT + 1
+    # A copy in a FIFO queue is there at once: one try in five may come early, and no two in a row.
+    assert all(first + second > LONGEST_WAIT / 2 for first, second in zip(gaps[20:], gaps[21:]))
+    assert 90 <= len(moments) <= 250
+    assert queue.dead_letters() == []
+
+
+@given(receives=st.integers(1, 100_000))
+def test_wait_is_never_longer_than_a_quarter_of_an_hour_nor_shorter_than_half_of_what_is_due(receives):
+    due = min(LONGEST_WAIT, 2.0 ** min(receives, 64))
+    assert due / 2 <= wait_after(receives) <= due
+
+
+def test_what_follows_a_failure_comes_back_with_it_and_in_order(polled_fifo):
+    done, down = [], [True]
+
+    def handle(message):
+        if down[0]:
+            raise FOR_NOW
+        done.append(message.body)
+
+    work_on(polled_fifo, handle)
+    send(polled_fifo, "1", "2", "3")
+    polled_fifo.run(6 * HOUR)
+    down[0] = False
+    assert polled_fifo.run(DAY) <= LONGEST_WAIT + 1
+    assert done == ["1", "2", "3"]
+
+
+def test_message_that_was_not_begun_with_comes_back_at_once(polled):
+    work_on(polled, lambda message: None, deadline=Deadline(0.0))
+    send(polled, "a")
+    polled.run(1)
+    work_on(polled, lambda message: None)
+    assert polled.run(DAY) < 1
+
+
+def test_what_fails_for_four_days_is_a_dead_letter_with_its_reason(polled, clock):
+    work_on(polled, noting(clock, []))
+    send(polled, "a")
+    polled.run(6 * HOUR)
+    clock.sleep(3.6 * DAY)
+    polled.run(HOUR)
+    assert polled.dead_letters() == []
+    clock.sleep(0.2 * DAY)
+    polled.run(HOUR)
+    (letter,) = polled.dead_letters()
+    assert letter["MessageAttributes"]["Reason"]["StringValue"] == "later"
+    assert letter["MessageAttributes"].keys() == {"Reason", "ErrorType", "MessageId"}
+
+
+def test_queue_that_was_paused_for_a_week_begins_with_the_patience_it_had(polled, clock):
+    noted = []
+    work_on(polled, noting(clock, noted))
+    send(polled, "a")
+    polled.run(60)
+    clock.sleep(7 * DAY)
+    polled.run(600)
+    assert polled.dead_letters() == []
+
+
+def test_message_that_kills_its_function_is_a_dead_letter_within_a_day(polled):
+    def kill(_batch):
+        raise Killed()
+
+    polled.handle = kill
+    send(polled, "a")
+    polled.run(DAY)
+    assert polled.invocations == 10
+    assert [letter["Body"] for letter in polled.dead_letters()] == ["a"]
+
+
+def test_queue_that_does_not_change_visibilities_is_named_once_and_messages_come_back_later(polled, clock, caplog):
+    noted = []
+    elsewhere = polled.url.replace("/work", "/no-such-queue")
+    work_on(polled, noting(clock, noted), work_queue=WorkQueue(lambda: polled.sqs, elsewhere))
+    send(polled, "a", "b")
+    polled.run(HOUR)
+    assert len(noted) == 2
+    polled.run(HOUR)
+    assert len(noted) == 4
+    refusals = [record for record in caplog.records if "did not take a request" in record.message]
+    assert len(refusals) == polled.invocations == 2
+
+
+def test_copy_that_is_not_taken_leaves_the_message_in_the_queue(polled, clock, monkeypatch):
+    noted = []
+    work_on(polled, noting(clock, noted))
+    send(polled, "a")
+    entries = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": False}], "Successful": []}
+    with monkeypatch.context() as patched:
+        patched.setattr(polled.sqs, "send_message_batch", lambda **_: entries)
+        polled.run(HOUR)
+    assert 5 < len(noted) < 10
+    assert polled.run(1.5 * DAY) > DAY
+    assert polled.dead_letters() == []
+
+
+# What does not get on within one invocation.
+
+
+def stall(message):
+    raise DeadlineException(f"time ran out with {message.body}")
+
+
+def test_message_that_never_gets_on_is_a_dead_letter_after_five_invocations(polled_fifo):
+    work_on(polled_fifo, stall)
+    send(polled_fifo, "a")
+    polled_fifo.run(DAY)
+    assert polled_fifo.invocations == 5
+    (letter,) = polled_fifo.dead_letters()
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert attributes["ErrorType"] == "StalledError"
+    assert attributes["Reason"] == (
+        "no part could be carried within one invocation 5 times in a row: time ran out with a"
+    )
+
+
+def test_message_that_gets_on_now_and_then_is_no_dead_letter(polled_fifo):
+    left = [40]
+
+    def handle(message):
+        left[0] -= 1
+        if left[0] and left[0] % 4:
+            stall(message)
+        if left[0]:
+            WorkQueue(lambda: polled_fifo.sqs, polled_fifo.url).send_again(message)
+
+    work_on(polled_fifo, handle)
+    send(polled_fifo, "a")
+    polled_fifo.run(DAY)
+    assert (left, polled_fifo.dead_letters()) == ([0], [])

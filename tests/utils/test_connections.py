@@ -1,6 +1,7 @@
 import socket
 import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 
 from tasks.utils.connections import Connections
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import DeadlineException
 from tasks.utils.s3_requests import BODY_ERRORS
 from tests.support.proxy import HEAD_END
 
@@ -258,6 +261,56 @@ def test_body_that_stops_coming_is_told(connections):
         with pytest.raises(ResponseStreamingError):
             answer.readinto(bytearray(5))
         answer.close()
+
+
+@contextmanager
+def patient_connections(seconds):
+    """Connections that wait for a minute, and a deadline that comes sooner."""
+    connections = Connections(Config(connect_timeout=60, read_timeout=60), get_cert_path(True))
+    began = time.monotonic()
+    try:
+        with Deadline(began + seconds).limiting():
+            yield connections
+    finally:
+        connections.close()
+    assert time.monotonic() - began < 20
+
+
+def until_the_end(*_):
+    threading.Event().wait(60)
+
+
+def test_server_that_says_nothing_is_left_when_time_is_up():
+    with served(until_the_end) as server, patient_connections(0.2) as connections:
+        with pytest.raises(ReadTimeoutError):
+            connections.send(request(server.url))
+
+
+def test_body_that_stops_coming_is_left_when_time_is_up():
+    def stop(connection, _):
+        connection.sendall(OK[:-2])
+        until_the_end()
+
+    with served(OK, stop) as server, patient_connections(0.5) as connections:
+        # A connection that was opened with more time goes by the same deadline.
+        assert connections.send(request(server.url)).content == b"bytes"
+        answer = connections.send(request(server.url))
+        with pytest.raises(ResponseStreamingError):
+            answer.readinto(bytearray(5))
+        answer.close()
+
+
+def test_body_that_a_server_does_not_take_is_left_when_time_is_up():
+    with served(until_the_end) as server, patient_connections(0.5) as connections:
+        body = memoryview(bytes(64 << 20))
+        with pytest.raises(ReadTimeoutError):
+            connections.send(request(server.url, "PUT", body=body, **{"Content-Length": str(len(body))}))
+
+
+def test_body_is_not_begun_when_time_is_up():
+    with served(OK) as server, patient_connections(0.0) as connections:
+        with pytest.raises(DeadlineException, match="time ran out while a body was sent"):
+            connections.send(request(server.url, "PUT", body=memoryview(bytes(9)), **{"Content-Length": "9"}))
 
 
 def test_server_that_is_not_there_is_told(connections):

@@ -7,13 +7,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tasks.utils.errors import ObjectChangedException, ObjectSaveException, ObjectVerificationException
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import (
+    DeadlineException,
+    ObjectChangedException,
+    ObjectSaveException,
+    ObjectVerificationException,
+)
 from tasks.utils.parts import MAX_OBJECT, MAX_PART, MAX_PARTS, MIN_PART, plan
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
 from tasks.utils.streams import (
     Carried,
+    Flow,
     Memory,
     PartStream,
     Pinned,
@@ -233,3 +240,120 @@ def test_bytes_that_are_put_are_stored_with_their_checksum(requests, s3):
 def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
     parts = [Carried(number, "etag", crc32(piece), len(piece)) for number, piece in enumerate(pieces, start=1)]
     assert whole_crc32(parts) == crc32_of(b"".join(pieces))
+
+
+# Parts and the time that is left. The link is simulated: bytes take their time on a clock that nobody waits for.
+
+
+class SlowLink:
+    """A source and a destination behind one link of so many bytes a second, which all requests share."""
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.now = 0.0
+        self.uploaded = []
+        self.flow = Flow(self.monotonic)
+        self._lock = threading.Lock()
+
+    def monotonic(self):
+        return self.now
+
+    def get_object(self, **asked):
+        first, last = asked["Range"].removeprefix("bytes=").split("-")
+        size = int(last) - int(first) + 1
+        return {"ContentLength": size, "Body": SlowBody(self, size)}
+
+    def upload_part(self, **sent):
+        with self._lock:
+            self.uploaded.append(sent["PartNumber"])
+        return {"ETag": '"part"'}
+
+    def carry(self, size):
+        with self._lock:
+            self.now += size / self.rate
+
+
+class SlowBody(BytesIO):
+    def __init__(self, link, size):
+        super().__init__(bytes(size))
+        self._link = link
+
+    def readinto(self, buffer, /):
+        read = super().readinto(buffer)
+        self._link.carry(read)
+        return read
+
+
+PART = 5 << 20
+
+
+def carry_over(link, monkeypatch, *, parts, invocation, workers=4):
+    """Carries an object of so many parts in one invocation; returns the error that ended it, or None."""
+    monkeypatch.setattr("tasks.utils.deadline.monotonic", link.monotonic)
+    requests = S3Requests(link, RetryPolicy(tries=1), Deadline(link.now + invocation, invocation))
+    limits = StreamLimits(Memory(workers * PART), PART, PART, workers, link.flow)
+    stream = PartStream(requests, requests, Pinned(ADDRESS, '"e"', parts * PART), ADDRESS, "upload", limits)
+    there = {number: {"Size": PART, "ETag": '"part"', "ChecksumCRC32": "AAAAAA=="} for number in link.uploaded}
+    try:
+        stream.run(there)
+    except DeadlineException as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("rate", [PART / 100, PART / 30, PART / 5])
+def test_slow_link_ends_before_the_time_is_up_and_gets_on_each_time(monkeypatch, rate, workers):
+    """As with parts of 100 MB and a link of 1 MB/s: a part takes a third of an invocation, or much less.
+
+    In the first invocation nothing is known of the link, and parts that share it may all be too late.
+    """
+    link = SlowLink(rate)
+    while True:
+        began, before = link.now, len(link.uploaded)
+        error = carry_over(link, monkeypatch, parts=12, invocation=280, workers=workers)
+        # What is read when time is up is given up at once.
+        assert link.now <= began + 280 + (256 << 10) / rate
+        if error is None:
+            break
+        assert len(link.uploaded) > before or not began
+    assert sorted(link.uploaded) == list(range(1, 13))
+    assert link.now <= 280 + 1.3 * 12 * PART / rate
+
+
+def test_fast_link_does_not_wait_for_what_is_known_of_it(monkeypatch):
+    link = SlowLink(100 * PART)
+    assert carry_over(link, monkeypatch, parts=40, invocation=60) is None
+    assert sorted(link.uploaded) == list(range(1, 41))
+
+
+def test_link_that_carries_no_part_in_an_invocation_is_given_up_when_time_is_up(monkeypatch):
+    link = SlowLink(PART / 1000)
+    error = carry_over(link, monkeypatch, parts=4, invocation=280)
+    assert "time ran out after" in str(error)
+    assert not link.uploaded
+    assert 280 <= link.now < 340
+
+
+def test_part_that_would_not_arrive_is_not_begun(monkeypatch):
+    link = SlowLink(PART / 100)
+    error = carry_over(link, monkeypatch, parts=9, invocation=250, workers=1)
+    assert f"a part of {PART} bytes would not arrive in the time that is left" in str(error)
+    assert link.uploaded == [1, 2]
+    assert link.now == pytest.approx(200)
+
+
+@given(
+    rate=st.floats(PART / 400, PART * 10),
+    invocation=st.floats(1, 900),
+    parts=st.integers(1, 12),
+    workers=st.integers(1, 4),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_link_ends_within_the_time_of_an_invocation(rate, invocation, parts, workers):
+    link = SlowLink(rate)
+    with pytest.MonkeyPatch.context() as patched:
+        error = carry_over(link, patched, parts=parts, invocation=invocation, workers=workers)
+    # Each thread may have had one piece in its hands.
+    assert link.now <= invocation + workers * (256 << 10) / rate
+    assert error is not None or sorted(link.uploaded) == list(range(1, parts + 1))
