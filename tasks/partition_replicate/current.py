@@ -78,13 +78,14 @@ class Current:
     def _first_looks(self):
         """Spares the look at the destination where what the table remembers is most likely still there.
 
-        A small object that the table does not know comes along with its bytes.
+        A small object comes along with its bytes.
         """
-        event = self.event
-        small = event.kind is Kind.CREATED and event.size is not None and event.size <= TAKEN_ALONG
-        if small and checksums.bare(self.notes.row.source_etag) != event.etag:
-            return None, look_and_read(self.writer.reading, self._source_address(), most=event.size)
-        if event.kind is Kind.REMOVED and not self.notes.row.removed:
+        event, row = self.event, self.notes.row
+        if event.kind is Kind.CREATED and checksums.bare(row.source_etag) != event.etag and not row.upload:
+            if event.size is not None and event.size <= TAKEN_ALONG:
+                return None, look_and_read(self.writer.reading, self._source_address(), most=event.size)
+            return None, self._look_at_source()
+        if event.kind is Kind.REMOVED and not row.removed:
             return None, self._look_at_source()
         return self._look_at_destination(), self._look_at_source()
 
@@ -109,22 +110,29 @@ class Current:
         if not source.found:
             return self._mirror_absence(destination)
         if destination is None:
-            return source.data is not None and self._write(source, there(self.notes.row.dest_etag))
+            # An event that is late is about a state that was mirrored already.
+            is_new = source.found["ETag"] != self.notes.row.source_etag
+            return is_new and self._write(source, there(self.notes.row.dest_etag))
         if not destination.found:
             return self._write(source, ABSENT)
         if source.headers != destination.headers or not destination.has_content_of(source, self.notes.row):
             return self._write(source, there(destination.found["ETag"]))
         if source.tags != self._tags_of(destination, source):
+            # There is no condition on tags, and none is needed: like a write, this is followed by a look at the source.
             self.writer.put_tags(source.tags, destination.pinned.address.version_id)
-            # There is no condition on tags, so that both sides have to be looked at once more.
             self.action = Action.TAGGED
-            return False
+            self.made = destination.found
+            return True
         self.made = destination.found
+        # Of an object that was found to be there when all parts had been carried.
+        self.writer.abandon_upload()
         raise _Settled(self._finish(source))
 
     def _tags_of(self, destination, source):
-        # Some servers do not count an object's tags, so none are believed only where none are expected.
-        return destination.tags or (tags_of(self.writer.writing, self.writer.address) if source.tags else {})
+        # Some servers do not count an object's tags, so none are believed only where none are expected, or where they
+        # were asked for.
+        is_unsure = source.tags and not destination.tags and self.event.kind is not Kind.TAGGED
+        return tags_of(self.writer.writing, self.writer.address) if is_unsure else destination.tags
 
     def _write(self, source, condition):
         self.made = self.writer.write(source, condition)
@@ -140,16 +148,21 @@ class Current:
         if self.deletes == KEEP:
             raise self._nothing("the source was removed, the destination is kept")
         if not self.notes.row.removed:
-            # Before the destination is looked at: who writes there after that look will find this when it looks again.
+            known = self.notes.row.dest_etag
+            # Before the destination is looked at, or deleted if it is what the table remembers: who writes there after
+            # that will find this when it looks again.
             self.notes.remember(
                 source_etag="", dest_etag="", source_version="", dest_version="", removed=True, must=True
             )
-            return False
+            return destination is None and bool(known) and self._delete(known)
         if destination is None:
             return False
         if not destination.found:
             raise self._nothing("the source is gone, and so is the destination")
-        self.writer.delete(there(destination.found["ETag"]))
+        return self._delete(destination.found["ETag"])
+
+    def _delete(self, etag):
+        self.writer.delete(there(etag))
         self.action = Action.DELETED
         return True
 

@@ -33,21 +33,23 @@ class SingleVersion:
     def mirror_tags(self):
         """Puts its tags on what was made from it; returns whether any had to be put.
 
-        There is no condition on tags, so both sides are looked at again after that.
+        There is no condition on tags, so the source is looked at again after that.
         """
         made = self.notes.made_from(self.address.version_id)
         if not made or not made.etag:
             return False
         mine = replace(self.writer.address, version_id=made.version)
-        for round_ in range(ROUNDS):
+        put = None
+        for _ in range(ROUNDS):
             try:
                 tags = tags_of(self.writer.reading, self.address)
-                if tags == tags_of(self.writer.writing, mine):
-                    return round_ > 0
+                if tags == (tags_of(self.writer.writing, mine) if put is None else put):
+                    return put is not None
                 self.writer.put_tags(tags, made.version)
             except ObjectNotFoundException:
                 # One of the two was removed for good.
                 return False
+            put = tags
             self.notes.record_tags(self.address.version_id, made, tags)
         places = {"operation": "replicate tags", "source": self.address, "destination": mine}
         raise ObjectChangedException(f"they were changed {ROUNDS} times in a row", **places)

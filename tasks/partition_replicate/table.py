@@ -67,7 +67,7 @@ class Upload:
     """A multipart upload that was begun.
 
     Attributes:
-        id: what the destination calls it.
+        id: what the destination calls it; "" where it is going to be begun.
         source: the state of the source that it is of: see `stamp_of`.
         part_size: how it is cut.
         crc32: the CRC32 of the whole, known once every part is there, else "".
@@ -316,7 +316,7 @@ def _attributes(row):
         item |= {"Removed": {"BOOL": True}, "ExpiresAt": {"N": str(int(time.time()) + REMOVAL_SECONDS)}}
     if row.upload:
         item |= {
-            "UploadId": {"S": row.upload.id},
+            **({"UploadId": {"S": row.upload.id}} if row.upload.id else {}),
             "UploadSource": {"S": row.upload.source},
             "UploadPartSize": {"N": str(row.upload.part_size)},
             **({"UploadCRC32": {"S": row.upload.crc32}} if row.upload.crc32 else {}),
@@ -336,7 +336,7 @@ def _row(item):
         return int(found) if NUMBER.fullmatch(found) else 0
 
     upload = None
-    if text("UploadId") and number("UploadPartSize"):
+    if number("UploadPartSize"):
         upload = Upload(text("UploadId"), text("UploadSource"), number("UploadPartSize"), text("UploadCRC32"))
     return Row(
         revision=number("Revision"),

@@ -107,10 +107,16 @@ class Writer:
         self.writing("put_object_tagging", destination=address, Tagging={"TagSet": tag_set}, **address.parameters)
 
     def abandon_upload(self, *, but_of=""):
-        """Aborts the upload that is under way, if there is one and it is not of this state of the source."""
+        """Aborts the upload that is under way, if there is one and it is not of this state of the source.
+
+        One whose id was never recorded is aborted in any case.
+        """
         upload = self.notes.row.upload
-        if upload and upload.source != but_of:
-            self._abort(upload.id)
+        if upload and (upload.source != but_of or not upload.id):
+            if upload.id:
+                self._abort(upload.id)
+            else:
+                self._abort_unknown_uploads()
             self._forget(upload)
 
     def _write_whole(self, source, condition, once):
@@ -127,11 +133,16 @@ class Writer:
             return _known(once, lambda: self._with_what_is_known(write, source, condition))
 
     def _write_in_parts(self, source, condition):
-        upload = self._upload_of(source)
+        self.abandon_upload(but_of=source.stamp)
+        upload = self.notes.row.upload or self._intended(source)
         limits = replace(self.limits, part_size=upload.part_size)
         stream = PartStream(self.reading, self.writing, source.pinned, self.address, upload.id, limits)
         try:
-            parts = stream.run(self._parts_there(upload))
+            if upload.id:
+                parts = stream.run(self._parts_there(upload))
+            else:
+                parts = stream.run({}, begin=lambda: self._begin(source))
+                upload = self.notes.row.upload
             if stream.sent and self.writing.deadline.remaining() < COMPLETION_SECONDS:
                 raise DeadlineException("all parts are there, and no time is left to put them together")
             crc = whole_crc32(parts)
@@ -149,25 +160,32 @@ class Writer:
                 self.abandon_upload()
             raise
 
-    def _upload_of(self, source):
-        """Returns the upload of this very source that is under way, or begins one."""
-        self.abandon_upload(but_of=source.stamp)
-        if self.notes.row.upload:
-            return self.notes.row.upload
-        self._abort_unknown_uploads()
+    def _intended(self, source):
+        """Records that an upload is about to begin: a worker that is killed before it has the id leaves a trace."""
         part_size = plan(source.found["ContentLength"], part_size=self.limits.part_size)[0].size
+        self.notes.remember(upload=Upload("", source.stamp, part_size), must=True)
+        return self.notes.row.upload
+
+    def _begin(self, source):
+        """Begins the intended upload, records it, and returns its id."""
 
         def create(more):
             parameters = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT", **self._place(), **more}
             return self.writing("create_multipart_upload", destination=self.address, **parameters)
 
-        upload = Upload(self._with_what_is_known(create, source, {})["UploadId"], source.stamp, part_size)
         try:
-            self.notes.remember(upload=upload, must=True)
-        except RowChanged:
-            self._abort(upload.id)
+            upload_id = self._with_what_is_known(create, source, {})["UploadId"]
+        except ObjectClerkException as error:
+            if not error.transient:
+                # It was refused, so there is none.
+                self.notes.remember(upload=None, must=True)
             raise
-        return upload
+        try:
+            self.notes.remember(upload=replace(self.notes.row.upload, id=upload_id), must=True)
+        except RowChanged:
+            self._abort(upload_id)
+            raise
+        return upload_id
 
     def _parts_there(self, upload):
         try:
@@ -178,7 +196,7 @@ class Writer:
             raise
 
     def _abort_unknown_uploads(self):
-        # Somebody was killed between beginning one and remembering it; the table knows every other.
+        # A worker was killed between beginning one and recording it; the table knows every other.
         answer = self.writing(
             "list_multipart_uploads", destination=self.address, Bucket=self.address.bucket, Prefix=self.address.key
         )

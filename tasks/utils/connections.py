@@ -1,7 +1,10 @@
 """HTTP connections that stay open between requests, each for one request at a time.
 
-They are botocore's own, which check certificates and wait for "100 Continue", without its session and urllib3's pool
-above them: those take as long for a small request as the connection itself.
+They are botocore's own, which check certificates, without its session and urllib3's pool above them: those take as long
+for a small request as the connection itself.
+
+A body is sent without asking first whether the server wants it, which would cost a round trip. A server that refuses a
+request may answer before it has read the body, and close. The answer is read all the same, over TLS too.
 """
 
 import http.client
@@ -156,18 +159,22 @@ class Answer:
 
 
 def _exchange(connection, request, target, timeout):
-    body = request.body
-    if isinstance(body, memoryview):
-        body = _slices(connection, body, timeout)
+    body, is_sent = request.body, False
+    if body is not None and len(body) > SLICE:
+        body = _slices(connection, memoryview(body), timeout)
     try:
         connection.request(request.method, target, body=body, headers=request.headers)
-    except (BrokenPipeError, ConnectionResetError):
+        is_sent = True
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         # A server that refuses a request need not read its body. Then its answer is there already.
         if connection.sock is None:
             raise
     _limit(connection, timeout)
     # Not urllib3's, which would wrap the response once more.
-    return http.client.HTTPConnection.getresponse(connection)
+    response = http.client.HTTPConnection.getresponse(connection)
+    if not is_sent:
+        response.will_close = True
+    return response
 
 
 def _slices(connection, body, timeout):

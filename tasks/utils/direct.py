@@ -29,7 +29,6 @@ from botocore.utils import get_environ_proxies, parse_timestamp, percent_encode
 
 from tasks.utils import clients
 from tasks.utils.connections import Connections
-from tasks.utils.parts import MIB
 
 S3_OPERATIONS = {
     "head_object": "HeadObject",
@@ -43,8 +42,6 @@ PLAIN_BUCKET = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 METADATA_PREFIX = "x-amz-meta-"
 # The parameters that are moments, and written as HTTP writes them.
 MOMENTS = frozenset({"Expires", "IfModifiedSince", "IfUnmodifiedSince"})
-# A larger body is sent when the server has said that it wants it. curl draws the line there as well.
-LARGE_BODY = MIB
 # What botocore follows to the region where the bucket is. The answer to a HEAD has no body, so all it says is 400.
 REDIRECTS = frozenset({301, 302, 307})
 OTHER_REGION = frozenset({"400", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
@@ -306,14 +303,8 @@ class _Operation:
     def request(self, place, given):
         """Returns a request as botocore hands it to its handlers: method, URL, headers, body and context."""
         body = given["Body"].getbuffer() if "Body" in given else None
-        is_large = body is not None and len(body) >= LARGE_BODY
         headers = {f"{METADATA_PREFIX}{name}": value for name, value in given.get("Metadata", {}).items()}
         headers |= {self._headers[name]: _text(value) for name, value in given.items() if name in self._headers}
-        if is_large:
-            headers["Expect"] = "100-continue"
-        elif body is not None:
-            # Bytes go out together with the headers.
-            body = bytes(body)
         query = "&".join(
             f"{self._query[name]}={percent_encode(_text(value), safe=UNRESERVED)}"
             for name, value in given.items()

@@ -10,7 +10,7 @@ import base64
 import mmap
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -294,7 +294,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         writing: an `S3Requests` for the destination; its deadline is the one that counts.
         source: a `Pinned`.
         destination: the `S3Object`.
-        upload_id: the upload.
+        upload_id: the upload; "" where `run` begins it.
         limits: a `StreamLimits`.
         sent: parts that this stream has uploaded itself so far.
     """
@@ -308,12 +308,14 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
     sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _had_time: bool = field(default=False, repr=False)
+    _begun: Future = field(default_factory=Future, repr=False)
 
-    def run(self, there):
+    def run(self, there, begin=None):
         """Carries the parts that are missing.
 
         Args:
-            there: what `parts_there` returned.
+            there: what `parts_there` returned; {} for an upload that is to be begun.
+            begin: begins the upload and returns its id, while the first parts are read; None where it is under way.
 
         Returns:
             All parts in order, as `Carried`.
@@ -327,6 +329,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         with ThreadPoolExecutor(self.limits.workers) as pool:
             carrying = [pool.submit(self._carry, part, there.get(part.number)) for part in parts]
             try:
+                self._begin(begin)
                 return [one.result() for one in carrying]
             except BaseException as error:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -347,6 +350,13 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             **self._upload(),
             **conditions,
         )
+
+    def _begin(self, begin):
+        try:
+            self._begun.set_result(begin() if begin else self.upload_id)
+        except BaseException as error:
+            self._begun.set_exception(error)
+            raise
 
     def _carry(self, part, there):
         known = there.get("ChecksumCRC32") if there and there["Size"] == part.size else None
@@ -388,7 +398,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             _fill(into, body, self.source.address, self.writing.deadline)
 
     def _upload(self):
-        return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self.upload_id}
+        return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self._begun.result()}
 
     def _places(self):
         return {"operation": "replicate", "source": self.source.address, "destination": self.destination}

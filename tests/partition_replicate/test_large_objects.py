@@ -130,6 +130,36 @@ def test_large_object_delivered_again_is_not_read_again(world, wire):
     assert world.requests(wire) == ["HeadObject", "HeadObject"]
 
 
+@pytest.mark.usefixtures("one_part_at_a_time")
+def test_first_part_is_read_while_the_upload_begins(world, wire):
+    event, begins = world.put("big", BODY), threading.Event()
+
+    def wait_for_the_read(operation):
+        if operation == "GetObject":
+            begins.set()
+        elif operation == "CreateMultipartUpload":
+            assert begins.wait(20)
+
+    wire.before.append(wait_for_the_read)
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+
+
+def test_equal_large_object_that_the_table_does_not_know_stays_and_no_upload_is_left(world):
+    world.mirror.put_object(Bucket=MIRROR, Key="big", Body=BODY, Metadata={"of": "another"})
+    before = world.head("big")["LastModified"]
+    assert world.replicate(world.put("big", BODY, Metadata={"of": "another"})) == []
+    assert (world.head("big")["LastModified"], world.uploads()) == (before, [])
+
+
+def test_other_large_object_that_the_table_does_not_know_is_replaced_and_parts_go_once(world, uploaded):
+    world.mirror.put_object(Bucket=MIRROR, Key="big", Body=b"another")
+    assert world.replicate(world.put("big", BODY)) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+    assert sorted(uploaded) == [1, 2, 3, 4]
+    assert world.uploads() == []
+
+
 def test_nothing_is_written_to_a_disk(world, monkeypatch, tmp_path):
     # What moto stores stays in memory too.
     monkeypatch.setenv("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(1 << 30))
@@ -213,15 +243,56 @@ def test_killed_at_every_part_no_part_is_uploaded_twice_and_no_upload_is_left(wo
     assert world.uploads() == []
 
 
-def test_killed_before_the_upload_was_remembered_leaves_no_upload(world):
+@pytest.mark.parametrize("operation", ["PutItem", "CreateMultipartUpload"])
+def test_killed_before_the_upload_was_recorded_leaves_no_upload(world, wire, operation):
     event = world.put("big", BODY)
 
     def kill(**_):
-        raise Killed()
+        if wire.count("CreateMultipartUpload"):
+            raise Killed()
+
+    # Before the record of the upload's id is written, or when the upload is there and its id has not come back.
+    when = {"PutItem": "before-send.dynamodb.PutItem", "CreateMultipartUpload": "after-call.s3.CreateMultipartUpload"}
+    with listened_to(when[operation], kill), pytest.raises(Killed):
+        world.replicate(event)
+    assert world.uploads() == ["big"]
+    assert world.replicate(event) == []
+    assert digest(world.mirrored("big")) == digest(BODY)
+    assert world.uploads() == []
+
+
+def test_upload_that_a_killed_worker_did_not_record_goes_with_its_source(world, wire):
+    event = world.put("big", BODY)
+
+    def kill(**_):
+        if wire.count("CreateMultipartUpload"):
+            raise Killed()
 
     with listened_to("before-send.dynamodb.PutItem", kill), pytest.raises(Killed):
         world.replicate(event)
-    assert world.uploads() == ["big"]
+    assert world.replicate(world.delete("big")) == []
+    assert world.uploads() == []
+
+
+def test_upload_that_cannot_be_begun_reports_why_and_leaves_no_trace(world, wire):
+    event = world.put("big", BODY)
+    wire.fail("CreateMultipartUpload", (403, "AccessDenied"), times=99)
+    assert world.replicate(event) == []
+    (letter,) = world.dead_letters()
+    assert "create_multipart_upload" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert "UploadSource" not in world.row("big")
+    wire.faults.clear()
+    wire.sent.clear()
+    assert world.replicate(event) == []
+    assert "ListMultipartUploads" not in wire.sent
+    assert digest(world.mirrored("big")) == digest(BODY)
+
+
+@pytest.mark.parametrize("failure", [(503, "SlowDown"), ReadTimeoutError(endpoint_url="https://s3")])
+def test_upload_that_could_not_be_begun_is_begun_again(world, wire, failure):
+    event = world.put("big", BODY)
+    wire.fail("CreateMultipartUpload", failure, times=3)
+    assert world.replicate(event) == [0]
     assert world.replicate(event) == []
     assert digest(world.mirrored("big")) == digest(BODY)
     assert world.uploads() == []
@@ -246,7 +317,8 @@ def test_answer_of_the_last_request_lost_and_the_worker_killed_is_recognised(wor
     wire.before.clear()
     wire.sent.clear()
     assert world.replicate(event) == []
-    assert world.requests(wire) == ["HeadObject", "HeadObject"]
+    # Whether the upload is gone, or another worker wrote the object, is not known: it is aborted to be sure.
+    assert world.requests(wire) == ["HeadObject", "HeadObject", "AbortMultipartUpload"]
     assert sorted(uploaded) == [1, 2, 3, 4]
 
 

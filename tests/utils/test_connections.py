@@ -1,12 +1,9 @@
 import socket
-import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-import trustme
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import (
@@ -22,86 +19,9 @@ from botocore.httpsession import get_cert_path
 from tasks.utils.connections import Connections
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeadlineException
+from tasks.utils.parts import MIB
 from tasks.utils.s3_requests import BODY_ERRORS
-from tests.support.proxy import HEAD_END
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes"
-AUTHORITY = trustme.CA()
-
-
-class Server:
-    """Answers each request with the next of `answers`, the last of them again and again; counts its connections.
-
-    An answer is bytes, or a function that is given the connection and the request's head.
-    """
-
-    def __init__(self, *answers, certificate=None):
-        self.answers = list(answers)
-        self.connections = 0
-        self.requests = []
-        self._open = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._tls = None
-        if certificate:
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            certificate.configure_cert(self._tls)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self):
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        try:
-            if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            self._open.append(connection)
-            while head := self._head(connection):
-                self.requests.append(head)
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                if callable(answer):
-                    answer(connection, head)
-                else:
-                    connection.sendall(answer)
-        except OSError:
-            pass
-        finally:
-            connection.close()
-
-    @staticmethod
-    def _head(connection):
-        head = b""
-        while HEAD_END not in head:
-            block = connection.recv(65_536)
-            if not block:
-                return b""
-            head += block
-        return head
-
-    def close(self):
-        self._listener.close()
-        for connection in self._open:
-            connection.close()
-
-
-@contextmanager
-def served(*answers, certificate=None):
-    server = Server(*answers, certificate=certificate)
-    try:
-        yield server
-    finally:
-        server.close()
-
+from tests.support.server import AUTHORITY, OK, reset, served
 
 @pytest.fixture(name="connections")
 def make_connections():
@@ -183,27 +103,30 @@ def repeating(connection, head):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
 
 
-def test_body_waits_until_the_server_wants_it(connections):
+def test_body_is_sent_without_asking_whether_the_server_wants_it(connections):
     taken = []
 
     def take(connection, _):
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         taken.append(connection.recv(5, socket.MSG_WAITALL))
         connection.sendall(OK)
 
     with served(take) as server:
-        sent = request(server.url, "PUT", body=memoryview(b"taken"), Expect=b"100-continue")
-        assert connections.send(sent).content == b"bytes"
+        assert connections.send(request(server.url, "PUT", body=memoryview(b"taken"))).content == b"bytes"
     assert taken == [b"taken"]
 
 
-def test_body_that_the_server_does_not_want_is_not_sent(connections):
-    refusal = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 3\r\nConnection: close\r\n\r\nwhy"
-    with served(refusal) as server:
-        sent = request(server.url, "PUT", body=memoryview(bytes(1 << 24)), Expect=b"100-continue")
-        answer = connections.send(sent)
-        assert (answer.status_code, answer.content) == (412, b"why")
-    assert len(server.requests[0]) < 1024
+def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on(connections):
+    size = 16 * MIB
+
+    def take_slowly(connection, _):
+        for _ in range(size // MIB):
+            connection.recv(MIB, socket.MSG_WAITALL)
+            # Half a second and more in all; a silence of 0.3 s would be too long.
+            threading.Event().wait(0.04)
+        connection.sendall(OK)
+
+    with served(take_slowly) as server:
+        assert connections.send(request(server.url, "PUT", body=memoryview(bytes(size)))).content == b"bytes"
 
 
 def silent(*_):
@@ -216,11 +139,6 @@ FAILURES = {
     "nonsense": (b"what?\r\n\r\n", ConnectionClosedError),
     "a reset": (lambda connection, _: reset(connection), ConnectionClosedError),
 }
-
-
-def reset(connection):
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    connection.close()
 
 
 @pytest.mark.parametrize(("answer", "error"), FAILURES.values(), ids=FAILURES)

@@ -1,0 +1,98 @@
+"""A server that answers as a test says, over TCP or TLS, with no HTTP library in between."""
+
+import socket
+import ssl
+import threading
+from contextlib import contextmanager
+
+import trustme
+
+from tests.support.proxy import HEAD_END
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes"
+AUTHORITY = trustme.CA()
+
+
+class Server:  # pylint: disable=too-many-instance-attributes  # what it says, and what it has seen
+    """Answers each request with the next of `answers`, the last of them again and again; counts its connections.
+
+    An answer is bytes, or a function that is given the connection and the request's head.
+    """
+
+    def __init__(self, *answers, certificate=None, tls_version=None):
+        self.answers = list(answers)
+        self.connections = 0
+        self.requests = []
+        self._open = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(self._tls)
+            self._tls.maximum_version = tls_version or ssl.TLSVersion.MAXIMUM_SUPPORTED
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        try:
+            # What is said leaves at once, also when the connection is closed right after it.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._open.append(connection)
+            while head := self._head(connection):
+                self.requests.append(head)
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if callable(answer):
+                    answer(connection, head)
+                else:
+                    connection.sendall(answer)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _head(connection):
+        head = b""
+        while HEAD_END not in head:
+            # No byte of the body: an answer that wants it reads it.
+            block = connection.recv(1)
+            if not block:
+                return b""
+            head += block
+        return head
+
+    def close(self):
+        self._listener.close()
+        for connection in self._open:
+            connection.close()
+
+
+@contextmanager
+def served(*answers, **tls):
+    """Serves the answers of a `Server` until the block ends, and yields it."""
+    server = Server(*answers, **tls)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def reset(connection):
+    """Ends a connection as a server that crashed does."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
