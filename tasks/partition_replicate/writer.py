@@ -13,6 +13,7 @@ from tasks.utils.errors import (
     DeadlineException,
     ObjectChangedException,
     ObjectClerkException,
+    ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
     ObjectNotFoundException,
 )
@@ -176,7 +177,7 @@ class Writer:
         try:
             upload_id = self._with_what_is_known(create, source, {})["UploadId"]
         except ObjectClerkException as error:
-            if not error.transient:
+            if not error.transient or isinstance(error, ObjectClerkServerAuthException):
                 # It was refused, so there is none.
                 self.notes.remember(upload=None, must=True)
             raise

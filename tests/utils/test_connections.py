@@ -2,6 +2,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from botocore.awsrequest import AWSRequest
