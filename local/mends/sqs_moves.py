@@ -67,7 +67,7 @@ class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as Li
             QUEUES_CHANGED.notify_all()
 
     def _move_next(self) -> None:
-        """Move the oldest message that nobody works on, or end."""
+        """Move the oldest message that is not in flight, or end."""
         message = next(iter(self.source.messages), None)
         if message is None:
             self.status = "COMPLETED"
@@ -81,7 +81,7 @@ class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as Li
         self.moved += 1
 
     def described(self) -> dict[str, Any]:
-        """Make the entry of a list; the handle is only told while the task is running."""
+        """Make the entry of a list; the handle is in it only while the task is running."""
         entry = {
             "TaskHandle": self.handle if self.status == "RUNNING" else None,
             "Status": self.status,

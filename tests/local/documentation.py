@@ -58,12 +58,12 @@ def run_documentation(terminal, client, read_until):
 
 
 def _missed_event(s3, bucket, key):
-    """Write an object while nothing is told of it, and make the event that EventBridge would have sent."""
-    told = s3.get_bucket_notification_configuration(Bucket=bucket)
-    del told["ResponseMetadata"]
+    """Write an object while S3 sends no event, and make the event that EventBridge would have sent."""
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    del configuration["ResponseMetadata"]
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     written = s3.put_object(Bucket=bucket, Key=key, Body=b"by hand")
-    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
     about = {"key": key, "size": 7, "etag": written["ETag"].strip('"'), "version-id": written["VersionId"]}
     return {
         "version": "0",

@@ -90,7 +90,7 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
         terminal = Terminal(tmp_path / "terraform", tmp_path / "tools", environment)
         # Exit status 0 says that there is nothing to do.
         terminal.run("terraform plan -input=false -no-color -lock=false -detailed-exitcode")
-        run_documentation(terminal, partial(client, environment), running.read_until)
+        run_documentation(terminal, partial(client_of, environment), running.read_until)
         running.interrupt()
         assert running.end() == (0, [])
 
@@ -104,7 +104,7 @@ NAMES = (
 )
 
 
-def client(environment, service, **more):
+def client_of(environment, service, **more):
     """A client as a person has it who exported what the demo says."""
     endpoint, key_id, secret, region, _ = environment.values()
     session = boto3.session.Session(key_id, secret, region_name=region)
@@ -113,7 +113,7 @@ def client(environment, service, **more):
 
 def work_by_hand(running, environment):
     """Restores an object and writes one, as the demo says how, and sees them arrive."""
-    s3, there = client(environment, "s3"), client(environment, "s3", region_name="us-gov-west-1")
+    s3, there = client_of(environment, "s3"), client_of(environment, "s3", region_name="us-gov-west-1")
     bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
     archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
     source = running.read_until(r"^aws s3 cp README.md s3://([^/]+)/")[1]

@@ -7,7 +7,7 @@ def test_every_snippet_that_cannot_run_is_in_the_documentation():
     assert CANNOT_RUN.keys() <= begun
 
 
-def test_commands_are_told_from_other_blocks(tmp_path):
+def test_commands_are_found_among_other_blocks(tmp_path):
     document = tmp_path / "document.md"
     document.write_text(
         "Say:\n\n    a_variable = 1\n\n```hcl\nanother = 2\n```\n\n    first\n\n    still the first\n\n"
