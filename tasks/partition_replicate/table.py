@@ -58,8 +58,9 @@ SKIPPED = {"DestObject": {"NULL": True}}
 NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 SEQUENCER = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
 
-# A removal is remembered until no message about the key can be left: 14 days in the queue and 14 as a dead letter.
-REMOVAL_SECONDS = 30 * 24 * 60 * 60
+# A removal is remembered until no message about the key can be left: 14 days in the queue, four of failing, 14 as a dead
+# letter.
+REMOVAL_SECONDS = 33 * 24 * 60 * 60
 
 
 @dataclass(frozen=True)

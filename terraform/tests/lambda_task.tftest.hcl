@@ -155,6 +155,11 @@ run "queue_is_read_in_batches_with_partial_answers" {
   }
 
   assert {
+    condition     = length(aws_lambda_function_recursion_config.this) == 1 && keys(aws_cloudwatch_metric_alarm.this) == ["duration", "errors", "recursion", "throttles"]
+    error_message = "A message that was sent again for a day would be dropped as a loop, or nobody would notice that."
+  }
+
+  assert {
     condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "TakeWork"] == [
       [["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work"]]
     ]

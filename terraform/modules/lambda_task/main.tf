@@ -54,11 +54,18 @@ locals {
       metric      = "RecursiveInvocationsDropped"
       statistic   = "Sum"
       threshold   = 0
-      description = "Lambda took continuations for a loop and dropped them: is the function's recursive-loop detection set to Allow?"
+      description = "Lambda took messages that were sent again for a loop and dropped them: is the function's recursive-loop detection set to Allow?"
     }
   }
 
-  alarms = merge(local.alarms_of_all, var.continues ? local.alarm_on_recursion : local.alarm_on_duration)
+  # A message that has failed often is sent again to the queue that it came from, for days if need be.
+  sends_to_itself = var.continues || var.queue != null
+
+  alarms = merge(
+    local.alarms_of_all,
+    local.sends_to_itself ? local.alarm_on_recursion : {},
+    var.continues ? {} : local.alarm_on_duration,
+  )
 }
 
 # The function's identity. IAM is global, so the region keeps the roles of two deployments apart.
@@ -135,10 +142,10 @@ resource "aws_lambda_function" "this" {
   }
 }
 
-# Lambda stops a function after about 16 turns of one chain of messages, and a large object takes more (Lambda Developer
-# Guide, "Use Lambda recursive loop detection to prevent infinite loops").
+# Lambda stops a function after about 16 turns of one chain of messages, and a large object, or an outage of a day, takes
+# more (Lambda Developer Guide, "Use Lambda recursive loop detection to prevent infinite loops").
 resource "aws_lambda_function_recursion_config" "this" {
-  count = var.continues ? 1 : 0
+  count = local.sends_to_itself ? 1 : 0
 
   function_name  = aws_lambda_function.this.function_name
   recursive_loop = "Allow"
