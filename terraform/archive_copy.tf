@@ -15,7 +15,19 @@ locals {
     for name, archive in var.archive_copy_archives : { for extension in archive.extensions : extension => local.archive_copy_buckets[name] }
   ]...)
 
-  archive_copy_source_arn   = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
+  archive_copy_source_arn = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
+  # What annotations take: a request that names a version has actions of its own. What an archive has besides stays.
+  archive_copy_annotations = var.archive_copy_annotations == "carry"
+  archive_copy_on_annotations = {
+    source = local.archive_copy_annotations ? [
+      "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+    ] : []
+    archives = local.archive_copy_annotations ? [
+      "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+      "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
+    ] : []
+  }
+
   archive_copy_archive_arns = [for bucket in distinct(values(local.archive_copy_buckets)) : "arn:${local.partition}:s3:::${bucket}"]
 }
 
@@ -100,6 +112,7 @@ module "archive_copy" {
     copy_retries          = tostring(var.archive_copy_retries)
     copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
+    ANNOTATIONS           = var.archive_copy_annotations
     WORK_QUEUE            = module.archive_copy_queue[0].url
     DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)
@@ -113,11 +126,11 @@ module "archive_copy" {
       resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
     }
     ReadSource = {
-      actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+      actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"], local.archive_copy_on_annotations.source)
       resources = ["${local.archive_copy_source_arn}/*"]
     }
     CompareAndWriteArchives = {
-      actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+      actions   = concat(["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"], local.archive_copy_on_annotations.archives)
       resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
     }
     # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.

@@ -44,6 +44,19 @@ locals {
     table  = local.partition_replicate_all_versions ? ["dynamodb:Query"] : []
   }
 
+  # What annotations take: a request that names a version has actions of its own.
+  partition_replicate_annotations = var.partition_replicate_annotations == "carry"
+  partition_replicate_on_annotations = {
+    source = local.partition_replicate_annotations ? [
+      "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+    ] : []
+    mirror = local.partition_replicate_annotations ? [
+      "s3:DeleteObjectAnnotation", "s3:DeleteObjectVersionAnnotation", "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation",
+      "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations", "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
+    ] : []
+    events = local.partition_replicate_annotations ? ["Object Annotation Created", "Object Annotation Removed"] : []
+  }
+
   # The on-failure destination of an asynchronous invocation, and a rule's dead letters, cannot be FIFO.
   partition_replicate_undelivered_name = "${local.partition_replicate_name}-undelivered"
   partition_replicate_undelivered_arn  = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.partition_replicate_undelivered_name}"
@@ -86,7 +99,7 @@ resource "aws_cloudwatch_event_rule" "partition_replicate" {
 
   event_pattern = jsonencode({
     source      = ["aws.s3"]
-    detail-type = ["Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted"]
+    detail-type = concat(["Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted"], local.partition_replicate_on_annotations.events)
     detail = merge(
       { bucket = { name = [local.partition_replicate_source_bucket] } },
       length(var.partition_replicate_prefixes) == 0 ? {} : {
@@ -252,6 +265,7 @@ resource "aws_iam_user_policy" "partition_replicate" {
               "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
             ],
             local.partition_replicate_on_versions.mirror,
+            local.partition_replicate_on_annotations.mirror,
           )
           Resource = ["${local.partition_replicate_dest_arn}/*"]
         },
@@ -332,6 +346,7 @@ module "partition_replicate" {
     VERSIONS              = var.partition_replicate_versions == null ? "" : var.partition_replicate_versions
     DELETES               = var.partition_replicate_deletes
     VERSION_DELETES       = var.partition_replicate_version_deletes
+    ANNOTATIONS           = var.partition_replicate_annotations
     REPLICATE_CONCURRENCY = "10" # every group of a batch at once
     TRANSFER_MEMORY_MB    = tostring(floor(var.partition_replicate_memory_mb / 2))
     DEAD_LETTER_QUEUE     = module.partition_replicate_queue[0].dead_letter_queue_url
@@ -351,7 +366,7 @@ module "partition_replicate" {
       resources = [local.partition_replicate_source_arn]
     }
     ReadSource = {
-      actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], local.partition_replicate_on_versions.source)
+      actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], local.partition_replicate_on_versions.source, local.partition_replicate_on_annotations.source)
       resources = ["${local.partition_replicate_source_arn}/*"]
     }
     # A transaction needs what its parts need, which is PutItem.

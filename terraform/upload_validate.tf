@@ -171,11 +171,18 @@ module "upload_validate" {
         resources = concat([local.upload_validate_upload_arn], local.upload_validate_written_arns)
       }
       ReadUploads = {
-        actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+        actions = [
+          "s3:GetObject", "s3:GetObjectTagging",
+          "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+        ]
         resources = ["${local.upload_validate_upload_arn}/*"]
       }
       CompareAndPublish = {
-        actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+        actions = [
+          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging",
+          "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+          "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
+        ]
         resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
       }
       RememberOutcomes = {

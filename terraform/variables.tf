@@ -256,6 +256,18 @@ variable "archive_copy_retry_sleep_seconds" {
   }
 }
 
+variable "archive_copy_annotations" {
+  description = "What becomes of S3 object annotations: `carry` copies them, `ignore` leaves them and names them in the log."
+  type        = string
+  default     = "carry"
+  nullable    = false
+
+  validation {
+    condition     = contains(["carry", "ignore"], var.archive_copy_annotations)
+    error_message = "archive_copy_annotations must be \"carry\" or \"ignore\"."
+  }
+}
+
 variable "archive_copy_concurrency" {
   description = "How many objects one invocation copies at a time."
   type        = number
@@ -480,6 +492,18 @@ variable "partition_replicate_version_deletes" {
   validation {
     condition     = var.partition_replicate_version_deletes == "keep" || var.partition_replicate_versions != "current"
     error_message = "partition_replicate_version_deletes cannot be \"mirror\" where partition_replicate_versions is \"current\": nobody knows then which version was made from which."
+  }
+}
+
+variable "partition_replicate_annotations" {
+  description = "What becomes of S3 object annotations: `carry` mirrors them, which costs one more request to the source for each object, `ignore` leaves them and names them in the log."
+  type        = string
+  default     = "carry"
+  nullable    = false
+
+  validation {
+    condition     = contains(["carry", "ignore"], var.partition_replicate_annotations)
+    error_message = "partition_replicate_annotations must be \"carry\" or \"ignore\"."
   }
 }
 

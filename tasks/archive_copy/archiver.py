@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.archive_copy.bucket_map import BucketMap
+from tasks.utils.annotations import CARRY
 from tasks.utils.copies import Copied, CopyLimits, copy_object
 from tasks.utils.errors import BucketBrigadeError, DeadlineException, EventError
 from tasks.utils.events import Kind, ObjectEvent, Unreadable
@@ -20,6 +21,7 @@ NOTHING_TO_DO = {
     Kind.REMOVED: "nothing to do: the object was removed",
     Kind.LIFECYCLE_EXPIRED: "nothing to do: the object has expired",
     Kind.TAGGED: "nothing to do: only the tags changed",
+    Kind.ANNOTATED: "nothing to do: only the annotations changed",
     Kind.OTHER: "nothing to do: this event asks for no copy",
 }
 
@@ -62,6 +64,7 @@ class Archiver:
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
         pacer: the `Pacer` of all requests.
+        annotations: `carry` or `ignore`.
     """
 
     s3: Any
@@ -69,6 +72,7 @@ class Archiver:
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()
     pacer: Pacer = field(default_factory=Pacer)
+    annotations: str = CARRY
 
     def archive(self, event, *, deadline):
         """Copies the object of one event to where its extension belongs, under its own key.
@@ -100,7 +104,13 @@ class Archiver:
             )
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         return copy_object(
-            requests, event.object, destination, etag=event.etag, size=event.size, limits=self.limits
+            requests,
+            event.object,
+            destination,
+            etag=event.etag,
+            size=event.size,
+            limits=self.limits,
+            annotations=self.annotations,
         )
 
 

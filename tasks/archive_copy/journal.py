@@ -26,7 +26,9 @@ class Journal(journal.Journal):
                 self._success(outcome)
 
     def _success(self, outcome):
-        self._logger.info("archived" if outcome.copied.written else "already archived", extra=_fields(outcome))
+        lacks = {"not_carried": outcome.copied.not_carried} if outcome.copied.not_carried else {}
+        message = "archived" if outcome.copied.written else "already archived"
+        self._logger.info(message, extra={**_fields(outcome), **lacks})
         if outcome.copied.written:
             self._count("Copied", 1)
             self._count("Bytes", outcome.event.size or 0)

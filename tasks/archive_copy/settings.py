@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tasks.archive_copy.bucket_map import EXAMPLE, BucketMap, problems_of
+from tasks.utils.annotations import CARRY, IGNORE
 from tasks.utils.settings import Environment
-
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
         copy_concurrency: objects copied at once.
+        annotations: `carry` or `ignore`.
         work_queue: the URL of the queue that the function takes its work from, or "".
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
         max_receives: how often the queue hands out a message before it gives up, or None.
@@ -26,6 +27,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     copy_retries: int
     copy_retry_sleep_secs: float
     copy_concurrency: int
+    annotations: str
     work_queue: str
     dead_letter_queue: str
     max_receives: int | None
@@ -49,6 +51,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
             copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=60),
             copy_concurrency=environment.integer("COPY_CONCURRENCY", default=8, least=1, most=100),
+            annotations=environment.choice("ANNOTATIONS", (CARRY, IGNORE), default=CARRY),
             work_queue=environment.text("WORK_QUEUE", default=""),
             **environment.of_the_queue(),
             logging_level=environment.logging_level(),

@@ -18,11 +18,13 @@ class Attributes:
         reading: an `S3Requests` that may read it.
         seen: the `Found` that was read.
         answer: what S3 answered to HeadObject or GetObject.
+        annotations: each `Annotation` of it that has arrived with a copy.
     """
 
     reading: Any
     seen: Found
     answer: dict
+    annotations: frozenset = frozenset()
 
     def headers(self, *, with_class):
         """Returns what a request that writes a copy takes besides; the tags too, if they are not too long for it.

@@ -3,9 +3,10 @@ this machine, in bounded memory and never through its disk.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tasks.otf_addons import carried
 from tasks.otf_addons.attributes import Attributes
 from tasks.otf_addons.listing import Found
 from tasks.utils import checksums, copies, streams
@@ -35,6 +36,7 @@ class BucketCopies:
         source: the `Connection` that reads.
         destination: the `Connection` that writes.
         inside_s3: whether S3 is asked to copy by itself; given up at the first time that it may not.
+        confirms: whether it has to be known that annotations arrived, since the sources will be deleted.
         keeps_class: whether objects are written in their storage class; given up where that is not known.
         limits: see `limits`.
     """
@@ -43,19 +45,20 @@ class BucketCopies:
     destination: Any
     limits: streams.StreamLimits = field(default_factory=limits)
     keeps_class: bool = True
+    confirms: bool = False
 
     def __post_init__(self):
         self.inside_s3 = self.source.server == self.destination.server
 
     def copy(self, found, target):
-        """Copies an object as it was found, verified, with metadata, content headers, tags and storage class.
+        """Copies an object as it was found, verified, with all that belongs to it but ACL and Object Lock.
 
         Args:
             found: a `Found`.
             target: the `S3Object` to write.
 
         Returns:
-            The `Found` that was read, with its version where that became known.
+            The `Found` that was read, with its version where that became known, and with what has arrived of it.
 
         Raises:
             SourceReplacedException: another object has taken the place of the one that was found.
@@ -63,8 +66,12 @@ class BucketCopies:
         """
         if self.inside_s3:
             try:
-                copy_inside(self.destination.requests(), found, target)
-                return found
+                requests = self.destination.requests()
+                copied = copy_inside(requests, found, target)
+                if not self.confirms:
+                    return found
+                written = {"ETag": copied.etag, "VersionId": copied.destination.version_id}
+                return _arrived(found, carried.carry(requests, found.address, requests, target, written=written))
             except SourceReplacedException:
                 raise
             except (ObjectClerkServerAuthException, ObjectNotFoundException):
@@ -72,7 +79,7 @@ class BucketCopies:
                     raise
                 self.inside_s3 = False
                 LOGGER.info("the destination's credentials cannot read the source: files go through this machine")
-        return self._stream(found, target)
+        return _arrived(self._stream(found, target), found.annotations)
 
     def _stream(self, found, target):
         stream = self._stream_parts if found.size > self.limits.part_size else self._stream_whole
@@ -97,7 +104,7 @@ class BucketCopies:
             attributes = Attributes(reading, seen, answer)
             written = streams.put(writing, data, target, **attributes.headers(with_class=self.keeps_class))
         attributes.put_long_tags(writing, target, written.get("VersionId"))
-        return seen
+        return _arrived(seen, carried.carry(reading, seen.address, writing, target, written=written))
 
     def _stream_parts(self, found, target):
         reading, writing = self.source.requests(), self.destination.requests()
@@ -122,7 +129,7 @@ class BucketCopies:
             self._abort(writing, target, upload)
             raise
         attributes.put_long_tags(writing, target, written.get("VersionId"))
-        return seen
+        return _arrived(seen, carried.carry(reading, seen.address, writing, target, written=written))
 
     def _abort(self, writing, target, upload):
         try:
@@ -142,10 +149,13 @@ def copy_inside(requests, found, target):
         found: a `Found`.
         target: the `S3Object` to write.
 
+    Returns:
+        A `copies.Copied`.
+
     Raises:
         ObjectClerkException: as `copies.copy_object` says.
     """
-    copies.copy_object(
+    return copies.copy_object(
         requests,
         found.address,
         target,
@@ -171,6 +181,10 @@ def look(requests, found):
             "another object has taken its place since it was listed", operation="head_object", source=found.address
         )
     return Found.by(found.address, answer), answer
+
+
+def _arrived(found, annotations):
+    return replace(found, annotations=found.annotations | annotations)
 
 
 def _compare(answer, parts):

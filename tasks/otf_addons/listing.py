@@ -20,6 +20,7 @@ class Found:
         size: bytes.
         storage_class: S3's name of it.
         modified: seconds since 1970.
+        annotations: each `Annotation` of it that has arrived with a copy.
     """
 
     address: S3Object
@@ -27,6 +28,7 @@ class Found:
     size: int
     storage_class: str = "STANDARD"
     modified: float = 0.0
+    annotations: frozenset = frozenset()
 
     @classmethod
     def by(cls, address, answer):

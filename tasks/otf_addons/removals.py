@@ -1,7 +1,8 @@
 """What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
 
-from tasks.otf_addons import plan
+from tasks.otf_addons import carried, plan
 from tasks.otf_addons.bucket_copies import copy_inside
+from tasks.utils.annotations import require_carried
 from tasks.utils.moves import delete_copied
 
 
@@ -28,18 +29,22 @@ def planned(options, keys):
 def remove(requests, found, target):
     """Moves an object, as it was found, to `target`, or deletes it where that is None.
 
+    One whose annotations did not arrive there, or with its copy, stays.
     What somebody else has put in its place meanwhile stays there.
 
     Args:
         requests: an `S3Requests` that may write both.
-        found: a `Found`, with its version where the bucket keeps versions.
+        found: a `Found`, with its version where the bucket keeps versions, and with what has arrived of it.
         target: an `S3Object` or None.
 
     Raises:
         ObjectClerkException: S3 refuses it; the source is still there.
     """
-    if target is not None:
-        copy_inside(requests, found, target)
+    if target is None:
+        carried.check(requests, found.address, found.annotations)
+    else:
+        copied = copy_inside(requests, found, target)
+        require_carried(requests, found.address, copied.destination, etag=copied.etag)
     delete_copied(
         requests, found.address, {"ETag": found.etag, "VersionId": found.address.version_id}, destination=target
     )

@@ -8,6 +8,7 @@ for each file, what went wrong.
 # pylint: disable=logging-fstring-interpolation
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from opentaskpy.otflogging import init_logging
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler, RemoteTransferHandler
@@ -130,7 +131,8 @@ class S3Transfer(RemoteTransferHandler):
             targets = dest_remote_handler.places_of(files)
             plan.refuse_overlaps(self.options.place.bucket, targets)
             self._plan_removals(files)
-            copies = BucketCopies(self.connection, dest_remote_handler.connection)
+            deletes = bool(self.options.post_copy) and self.options.post_copy.action == "delete"
+            copies = BucketCopies(self.connection, dest_remote_handler.connection, confirms=deletes)
             return self._each(targets, lambda found, target: copies.copy(self._pinned(found), target))
 
         return dest_remote_handler.arriving(transfer)
@@ -218,11 +220,13 @@ class S3Transfer(RemoteTransferHandler):
             return found
         seen, answer = look(self._requests(), found)
         self._keeps_versions = "VersionId" in answer
-        return seen
+        return replace(seen, annotations=found.annotations)
 
     def _remove(self, found, target):
         try:
-            removals.remove(self._requests(), self._pinned(found), target)
+            pinned = self._pinned(found)
+            arrived = pinned.annotations | worker_files.arrived(self._staged, pinned.address)
+            removals.remove(self._requests(), replace(pinned, annotations=arrived), target)
         except SourceReplacedException:
             raise
         except ObjectNotFoundException:

@@ -7,6 +7,7 @@ here by the path of its file, for those who upload that file, until the transfer
 import os
 from pathlib import Path
 
+from tasks.otf_addons import carried
 from tasks.otf_addons.attributes import Attributes
 from tasks.otf_addons.bucket_copies import look
 from tasks.otf_addons.listing import Found
@@ -55,6 +56,12 @@ def sources_of(paths):
     return {path: _DOWNLOADED[path].seen.address for path in paths if path in _DOWNLOADED}
 
 
+def arrived(paths, address):
+    """Returns each `Annotation` of an object that has arrived with an upload of one of these files."""
+    known = (_DOWNLOADED[path] for path in paths if path in _DOWNLOADED)
+    return frozenset().union(*(one.annotations for one in known if one.seen.address == address))
+
+
 def forget(paths):
     """Forgets what belonged to files; others than downloaded ones may be among them."""
     for path in paths:
@@ -64,7 +71,7 @@ def forget(paths):
 def upload(requests, path, target):
     """Writes a file into an object, which takes the place of one that is there when it is complete.
 
-    A file that was downloaded gets back its metadata, content headers and tags.
+    A file that was downloaded gets back its metadata, content headers, tags and annotations.
 
     Args:
         requests: an `S3Requests`.
@@ -83,6 +90,7 @@ def upload(requests, path, target):
             streams.put(requests, b"", target, **headers)
     if source:
         source.put_long_tags(requests, target)
+        source.annotations |= carried.carry(source.reading, source.seen.address, requests, target)
 
 
 def touch(requests, target):

@@ -7,7 +7,7 @@ by an event of its own. Convergence needs no more: neither the order of events n
 known already.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.objects import TAKEN_ALONG, look, look_and_read
@@ -50,6 +50,7 @@ class Current:
     deletes: str
     action: Action = Action.EQUAL
     made: dict | None = None
+    not_carried: list = field(default_factory=list)
 
     def run(self):
         """Looks, makes equal, looks again; as often as somebody else was faster. Returns an `Outcome`."""
@@ -117,16 +118,34 @@ class Current:
             return self._write(source, ABSENT)
         if source.headers != destination.headers or not destination.has_content_of(source, self.notes.row):
             return self._write(source, there(destination.found["ETag"]))
-        if source.tags != self._tags_of(destination, source):
-            # There is no condition on tags, and none is needed: like a write, this is followed by a look at the source.
-            self.writer.put_tags(source.tags, destination.pinned.address.version_id)
-            self.action = Action.TAGGED
-            self.made = destination.found
-            return True
         self.made = destination.found
+        if self._put_what_belongs_to_it(source, destination):
+            return True
         # Of an object that was found to be there when all parts had been carried.
         self.writer.abandon_upload()
         raise _Settled(self._finish(source))
+
+    def _put_what_belongs_to_it(self, source, destination):
+        """Makes tags and annotations equal; returns whether any had to be put or deleted.
+
+        There is no condition on tags, and none is needed: like a write, this is followed by a look at the source.
+        """
+        is_tagged = source.tags != self._tags_of(destination, source)
+        if is_tagged:
+            self.writer.put_tags(source.tags, destination.pinned.address.version_id)
+            self.action = Action.TAGGED
+        copy = self._carry_annotations(source)
+        if copy and copy.writes:
+            self.action = Action.ANNOTATED
+        return is_tagged or bool(copy and copy.writes)
+
+    def _carry_annotations(self, source, *, fresh=False):
+        is_told = self.event.kind in (Kind.ANNOTATED, Kind.REQUESTED)
+        copy = self.writer.carry_annotations(
+            source.pinned.address, self.made["ETag"], self.made.get("VersionId"), fresh=fresh, look_at_ours=is_told
+        )
+        self.not_carried = self.writer.not_carried(source, copy)
+        return copy
 
     def _tags_of(self, destination, source):
         # Some servers do not count an object's tags, so none are believed only where none are expected, or where they
@@ -137,6 +156,7 @@ class Current:
     def _write(self, source, condition):
         self.made = self.writer.write(source, condition)
         self.action = Action.REPLICATED
+        self._carry_annotations(source, fresh=True)
         return True
 
     def _mirror_absence(self, destination):
@@ -183,8 +203,11 @@ class Current:
             self.action,
             replace(self.writer.address, version_id=self.made.get("VersionId")),
             size=self.writer.size,
-            not_carried=source.not_carried if self.action is Action.REPLICATED else [],
+            not_carried=self.not_carried if self._tells_what_is_lacking() else [],
         )
+
+    def _tells_what_is_lacking(self):
+        return self.action is Action.REPLICATED or self.event.kind is Kind.ANNOTATED
 
     def _nothing(self, reason):
         return _Settled(Outcome(self.event, Action.NOTHING, self.writer.address, reason=reason))

@@ -96,6 +96,7 @@ def worker():
             versioning=Versioning(settings.versions),
             deletes=settings.deletes,
             version_deletes=settings.version_deletes,
+            annotations=settings.annotations,
         ),
         destination=_destination(settings, connections),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),

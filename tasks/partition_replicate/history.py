@@ -23,6 +23,7 @@ from tasks.partition_replicate.table import Made
 from tasks.partition_replicate.versions import Version, versions_of
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
 from tasks.utils import checksums
+from tasks.utils.annotations import NAME
 from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
@@ -172,7 +173,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
 
     def _record_own(self, version, made, action, source=None):
         try:
-            self._record(version, made, source)
+            self._record(version, made, source, fresh=True)
         except RowChanged:
             # Somebody else was faster, and perhaps took this very write for the one of this version, or of the next.
             while made not in self.notes.read_all().values() and not self._take_back(made.version):
@@ -181,7 +182,11 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         self.action = action
         self.carried += 1
 
-    def _record(self, version, made, source=None):
+    def _record(self, version, made, source=None, *, fresh=False):
+        """Writes down what was made from a version, once it has all that belongs to it."""
+        copy = source and self.writer.carry_annotations(
+            source.pinned.address, made.etag, made.version, fresh=fresh, look_at_ours=not fresh
+        )
         self.notes.record(
             version.id,
             made,
@@ -192,7 +197,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             upload=None,
         )
         self.top = made
-        self.not_carried = source.not_carried if source else []
+        self.not_carried = self.writer.not_carried(source, copy) if source else []
 
     def _is_to_be_skipped(self, version):
         return self.deletes == KEEP or self._has_expired(version)
@@ -393,6 +398,10 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         if version and (kind is Kind.TAGGED or (kind is Kind.REQUESTED and not self.carried)):
             if self._single(version).mirror_tags():
                 self.action = Action.TAGGED
+            if kind is Kind.REQUESTED:
+                self._mirror_annotations(version)
+        elif version and (kind is Kind.ANNOTATED or (self.notes.row.annotated and self._made_nothing_new())):
+            self._mirror_annotations(version)
         elif version != newest and kind in (Kind.REMOVED, Kind.LIFECYCLE_EXPIRED):
             is_mirrored = self.version_deletes == MIRROR and kind is Kind.REMOVED
             if self._single(version).forget_if_gone(mirror=is_mirrored):
@@ -401,6 +410,17 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         elif version != newest and kind is Kind.CREATED and self.version_deletes == MIRROR:
             return self._clear_away(version)
         return False
+
+    def _made_nothing_new(self):
+        # A delivery before this one may have been killed amid annotations.
+        return self.event.kind is Kind.CREATED and not self.carried
+
+    def _mirror_annotations(self, version):
+        copy = self._single(version).mirror_annotations()
+        if copy and copy.writes:
+            self.action = Action.ANNOTATED
+        if copy and copy.lacking:
+            self.not_carried = [NAME]
 
     def _single(self, version):
         return SingleVersion(replace(self._source(), version_id=version), self.notes, self.writer)

@@ -24,6 +24,7 @@ DETAIL_TYPES = {
     Kind.REMOVED: "Object Deleted",
     Kind.LIFECYCLE_EXPIRED: "Object Deleted",
     Kind.TAGGED: "Object Tags Added",
+    Kind.ANNOTATED: "Object Annotation Created",
 }
 
 

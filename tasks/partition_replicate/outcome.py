@@ -13,6 +13,7 @@ class Action(Enum):
 
     REPLICATED = "replicated"
     TAGGED = "tags replicated"
+    ANNOTATED = "annotations replicated"
     EQUAL = "already equal"
     DELETED = "deleted"
     NOTHING = "nothing to do"
@@ -47,7 +48,7 @@ class Unfinished(DeadlineException):
     """Time ran out in the middle of the work; what was carried is kept.
 
     Attributes:
-        carried: parts or versions that this invocation has carried, 0 where it made no way at all.
+        carried: parts, versions or annotations that this invocation has carried, 0 where it made no way at all.
     """
 
     def __init__(self, reason, *, carried, stalled=True, **places):

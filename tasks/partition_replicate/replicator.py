@@ -12,6 +12,7 @@ from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.partition_replicate.writer import Writer
+from tasks.utils.annotations import CARRY, IGNORE
 from tasks.utils.events import Kind
 from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
@@ -41,6 +42,7 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
         kms_key: the key that encrypts what is written, or "".
         deletes: what a removal at the source does: `mirror` or `keep`.
         version_deletes: what the removal of a version for good does: `mirror` or `keep`.
+        annotations: `carry` or `ignore`.
         reading_pacer: the `Pacer` of all requests to the source.
         writing_pacer: that of all requests to the destination.
     """
@@ -54,6 +56,7 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
     kms_key: str = ""
     deletes: str = MIRROR
     version_deletes: str = KEEP
+    annotations: str = CARRY
     reading_pacer: Pacer = field(default_factory=Pacer)
     writing_pacer: Pacer = field(default_factory=Pacer)
 
@@ -77,11 +80,19 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
         started = time.monotonic()
         if event.kind in IGNORED:
             return Outcome(event, Action.NOTHING, reason=IGNORED[event.kind])
+        if event.kind is Kind.ANNOTATED and self.annotations == IGNORE:
+            return Outcome(event, Action.NOTHING, reason="annotations are not mirrored")
         reading = S3Requests(self.source, self.policy, deadline, pacer=self.reading_pacer)
         writing = S3Requests(destination, self.policy, deadline, pacer=self.writing_pacer)
         notes = Notes(replace(self.table, deadline=deadline), event)
         writer = Writer(
-            reading, writing, S3Object(self.bucket, event.object.key), notes, self.limits, self.kms_key
+            reading,
+            writing,
+            S3Object(self.bucket, event.object.key),
+            notes,
+            self.limits,
+            self.kms_key,
+            self.annotations,
         )
         if self.versioning.is_kept(reading, event.object.bucket, writing, self.bucket):
             work = History(event, notes, writer, self.deletes, self.version_deletes)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from tasks.utils.annotations import CARRY, IGNORE
 from tasks.utils.parts import MIB
 from tasks.utils.settings import Environment
 
@@ -50,6 +51,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         versions: `all`, `current`, or None for `all` where both buckets keep versions.
         deletes: `mirror` or `keep`.
         version_deletes: `mirror` or `keep`.
+        annotations: `carry` or `ignore`.
         concurrency: keys worked on at once.
         memory: bytes of objects on their way at once.
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
@@ -70,6 +72,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     versions: str | None
     deletes: str
     version_deletes: str
+    annotations: str
     concurrency: int
     memory: int
     dead_letter_queue: str
@@ -100,6 +103,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             versions=environment.choice("VERSIONS", (ALL, CURRENT), default=""),
             deletes=environment.choice("DELETES", (MIRROR, KEEP), default=MIRROR),
             version_deletes=environment.choice("VERSION_DELETES", (KEEP, MIRROR), default=KEEP),
+            annotations=environment.choice("ANNOTATIONS", (CARRY, IGNORE), default=CARRY),
             concurrency=environment.integer("REPLICATE_CONCURRENCY", default=10, least=1, most=10),
             # A part of the least size that S3 takes has to fit; Lambda has no more than 10 GiB.
             memory=environment.integer("TRANSFER_MEMORY_MB", default=256, least=16, most=10_240) * MIB,

@@ -1,4 +1,6 @@
-"""What an event says about one version of a key, the newest or an older one: its tags changed, or it was removed."""
+"""What an event says about one version of a key, the newest or an older one: its tags or annotations changed, or it was
+removed.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -53,6 +55,17 @@ class SingleVersion:
             self.notes.record_tags(self.address.version_id, made, tags)
         places = {"operation": "replicate tags", "source": self.address, "destination": mine}
         raise ObjectChangedException(f"they were changed {ROUNDS} times in a row", **places)
+
+    def mirror_annotations(self):
+        """Makes the annotations of what was made from it the same; returns the `AnnotationCopy`, or None."""
+        made = self.notes.made_from(self.address.version_id)
+        if not made or not made.etag:
+            return None
+        try:
+            return self.writer.carry_annotations(self.address, made.etag, made.version, look_at_ours=True)
+        except ObjectNotFoundException:
+            # One of the two was removed for good.
+            return None
 
     def forget_if_gone(self, *, mirror):
         """Forgets it if it is gone for good.

@@ -113,6 +113,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
         removed: an event told that the source was removed, and that was mirrored.
         taken_back: a version of the destination that is one too many and is being removed, or "".
         sequencer: the highest of the events handled, or "".
+        annotated: annotations were put at the destination, so a look at them is not to be spared.
         upload: an `Upload` under way, or None.
     """
 
@@ -126,6 +127,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
     removed: bool = False
     taken_back: str = ""
     sequencer: str = ""
+    annotated: bool = False
     upload: Upload | None = None
 
 
@@ -315,6 +317,8 @@ def _attributes(row):
         item["Skipped"] = {"BOOL": True}
     if row.removed:
         item |= {"Removed": {"BOOL": True}, "ExpiresAt": {"N": str(int(time.time()) + REMOVAL_SECONDS)}}
+    if row.annotated:
+        item["Annotated"] = {"BOOL": True}
     if row.upload:
         item |= {
             **({"UploadId": {"S": row.upload.id}} if row.upload.id else {}),
@@ -350,5 +354,6 @@ def _row(item):
         removed=item.get("Removed", {}).get("BOOL", False),
         taken_back=text("TakenBackVersionId"),
         sequencer=text("Sequencer", SEQUENCER),
+        annotated=item.get("Annotated", {}).get("BOOL", False),
         upload=upload,
     )

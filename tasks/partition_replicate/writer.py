@@ -8,6 +8,7 @@ from tasks.partition_replicate.errors import RowChanged
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.outcome import Unfinished
 from tasks.partition_replicate.table import Upload
+from tasks.utils import annotations
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     DeadlineException,
@@ -42,7 +43,7 @@ def there(etag):
 
 
 @dataclass
-class Writer:
+class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a key, and how it is written
     """Writes one key.
 
     Attributes:
@@ -52,6 +53,7 @@ class Writer:
         notes: the `Notes` of the key.
         limits: a `StreamLimits`.
         kms_key: the key that encrypts what is written, or "".
+        annotations: `carry` or `ignore`.
         size: bytes that were carried so far.
     """
 
@@ -61,6 +63,7 @@ class Writer:
     notes: Notes
     limits: StreamLimits
     kms_key: str = ""
+    annotations: str = annotations.CARRY
     size: int = 0
 
     def write(self, source, condition, *, once=False):
@@ -106,6 +109,54 @@ class Writer:
         address = replace(self.address, version_id=version)
         tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
         self.writing("put_object_tagging", destination=address, Tagging={"TagSet": tag_set}, **address.parameters)
+
+    def carry_annotations(self, source, etag, version, *, fresh=False, look_at_ours=False):
+        """Makes the annotations of a version, or of the object where the bucket keeps no versions, the source's.
+
+        Args:
+            source: the source's `S3Object`, with its version where the bucket keeps versions.
+            etag: the destination's ETag.
+            version: the destination's version, or None.
+            fresh: it was written just now, so it has no annotations.
+            look_at_ours: it may have annotations though the source has none.
+
+        Returns:
+            An `annotations.AnnotationCopy`, which says what was done; None where annotations are ignored.
+
+        Raises:
+            Unfinished: time ran out; what was put stays.
+            ObjectClerkException: as `annotations.AnnotationCopy.run` says.
+        """
+        if self.annotations == annotations.IGNORE:
+            return None
+        work = annotations.AnnotationCopy(
+            self.reading,
+            source,
+            self.writing,
+            replace(self.address, version_id=version or None),
+            etag,
+            fresh=fresh,
+            exact=True,
+            look=look_at_ours or self.notes.row.annotated,
+            # A worker that is killed after a late write leaves the look at it to the next one.
+            before_writes=lambda: self.notes.remember(annotated=True, must=True),
+        )
+        try:
+            work.run()
+        except DeadlineException as error:
+            places = {"operation": "replicate annotations", "source": source, "destination": work.destination}
+            raise Unfinished(error.reason, carried=work.writes, **places) from error
+        return work
+
+    def not_carried(self, source, copy):
+        """Returns the names of what a destination does not have of a source.
+
+        Args:
+            source: its `Look`.
+            copy: what `carry_annotations` returned.
+        """
+        lacks = self.annotations == annotations.IGNORE or (copy and copy.lacking)
+        return source.not_carried + ([annotations.NAME] if lacks else [])
 
     def abandon_upload(self, *, but_of=""):
         """Aborts the upload that is under way, if there is one and it is not of this state of the source.

@@ -11,11 +11,14 @@ stream: the answer's headers tell an object from a list, and of a list no more i
 
 import base64
 import hashlib
+import re
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
+
+from botocore.response import StreamingBody
 
 from tasks.utils import checksums
 from tasks.utils.errors import (
@@ -23,6 +26,7 @@ from tasks.utils.errors import (
     ObjectChangedException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
+    ObjectClerkServerInternalException,
     ObjectNotFoundException,
     ObjectVerificationException,
 )
@@ -67,12 +71,10 @@ GONE = "NoSuchAnnotation"
 
 LIST = "ListObjectAnnotations"
 LIST_ROOT = b"<ListObjectAnnotations"
+KEY = re.compile(rb"<Key>.*?</Key>", re.DOTALL)
 
 # Which servers know annotations: client -> bucket -> whether. A bucket's region may lack what another's has.
 _KNOWN: WeakKeyDictionary = WeakKeyDictionary()
-
-# Held while the first write is announced.
-_FIRST = threading.Lock()
 
 
 class _NotAList(ObjectClerkException):
@@ -118,7 +120,8 @@ def annotations_of(requests, address):
         known[address.bucket] = False
         return None
     except ObjectClerkServerAuthException as error:
-        raise _needing(error, "s3:ListObjectAnnotations and s3:ListObjectVersionAnnotations")
+        _name_permissions(error, "s3:ListObjectAnnotations and s3:ListObjectVersionAnnotations")
+        raise
     except ObjectClerkException as error:
         if error.code not in UNKNOWN_CODES:
             raise
@@ -145,6 +148,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         look: the destination may have annotations though the source has none.
         before_writes: called once before the first write.
         writes: annotations put or deleted so far.
+        carried: what both had when they were last found equal, name -> `Annotation` of the source.
         lacking: the source has annotations, and the destination's server does not know any.
     """
 
@@ -159,7 +163,10 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
     before_writes: object = None
     writes: int = 0
     lacking: bool = False
+    carried: dict = field(default_factory=dict)
     _equal: set = field(default_factory=set)
+    # Held while the first write is announced.
+    _first: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self):
         """Lists, compares, puts what is missing, and looks again until nothing is left to be done.
@@ -178,7 +185,10 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
             if ours is None:
                 self.lacking = bool(theirs)
                 return
-            if theirs is None or not self._make_equal(theirs, ours):
+            if theirs is None:
+                return
+            if not self._make_equal(theirs, ours):
+                self.carried = theirs
                 return
             # There is no condition on annotations, so both sides are looked at once more.
             theirs = annotations_of(self.reading, self.source)
@@ -246,14 +256,16 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         try:
             return requests.run(lambda: _payload(requests.client, address, annotation))
         except ObjectClerkServerAuthException as error:
-            raise _needing(error, "s3:GetObjectAnnotation and s3:GetObjectVersionAnnotation")
+            _name_permissions(error, "s3:GetObjectAnnotation and s3:GetObjectVersionAnnotation")
+            raise
 
     def _put(self, name, payload):
         crc = base64.b64encode(zlib.crc32(payload).to_bytes(4, "big")).decode()
         try:
             answer = self._write("put_object_annotation", name, AnnotationPayload=payload, ChecksumCRC32=crc)
         except ObjectClerkServerAuthException as error:
-            raise _needing(error, "s3:PutObjectAnnotation and s3:PutObjectVersionAnnotation")
+            _name_permissions(error, "s3:PutObjectAnnotation and s3:PutObjectVersionAnnotation")
+            raise
         return answer["ETag"]
 
     def _delete(self, annotation, _):
@@ -261,7 +273,8 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         try:
             self._write("delete_object_annotation", annotation.name)
         except ObjectClerkServerAuthException as error:
-            raise _needing(error, "s3:DeleteObjectAnnotation and s3:DeleteObjectVersionAnnotation")
+            _name_permissions(error, "s3:DeleteObjectAnnotation and s3:DeleteObjectVersionAnnotation")
+            raise
         except ObjectNotFoundException as error:
             if error.code != GONE:
                 raise
@@ -271,7 +284,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         """Writes to a server that is known to know annotations: another one would take this for the object itself."""
         if _KNOWN.get(self.writing.client, {}).get(self.destination.bucket) is not True:
             raise ObjectClerkException("this server has not shown that it knows annotations", **self._places())
-        with _FIRST:
+        with self._first:
             if self.before_writes and not self.writes:
                 self.before_writes()
             self.writes += 1
@@ -331,30 +344,35 @@ def _listed(requests, address):
 
 
 def _read_lists_as_streams(client):
-    """Has botocore hand over the answer to a list before it reads it; each client is told once."""
-    client.meta.service_model.operation_model(LIST).has_streaming_output = True
-    # Before botocore's own handler, which looks for an error in the body of a 200.
-    client.meta.events.register_first(f"before-parse.s3.{LIST}", _bounded, unique_id=f"{__name__}.bounded")
+    """Has botocore hand over the answer to a list before it reads it; once for each client."""
+    # botocore leaves the body of such an operation unread, and looks for no error in it.
+    client.meta.service_model.operation_model(LIST).has_event_stream_output = True
+    client.meta.events.register(f"before-parse.s3.{LIST}", _bounded, unique_id=f"{__name__}.bounded")
 
 
 def _bounded(response_dict, **_):
     if response_dict["status_code"] >= 300:
         return
-    body, headers = response_dict["body"], {name.lower() for name in response_dict["headers"]}
+    headers = {name.lower(): value for name, value in response_dict["headers"].items()}
+    body = StreamingBody(response_dict["body"], headers.get("content-length"))
     text = b""
     try:
         # Every server gives an object's ETag with its bytes; the answer to a list has none.
         if "etag" not in headers:
             # The second read is at the end, where a body that was cut short is noticed.
-            text = body.read(MOST_LISTED + 1) + body.read(1)
+            text = body.read(MOST_LISTED) + body.read(1)
     except BODY_ERRORS as error:
         raise translated(error, operation="list_object_annotations") from error
     finally:
         # What was not read is not waited for: the connection goes.
         body.close()
-    if LIST_ROOT not in text[:1024] or len(text) > MOST_LISTED:
+    if LIST_ROOT in text[:1024] and len(text) <= MOST_LISTED:
+        # A key may hold what is no XML, and nobody asks for it.
+        response_dict["body"] = KEY.sub(b"", text)
+    elif "etag" not in headers and (not text or b"<Error" in text[:1024]):
+        raise ObjectClerkServerInternalException("the answer to a list of annotations is none")
+    else:
         raise _NotAList("this server does not know annotations")
-    response_dict["body"] = text
 
 
 def _payload(client, address, annotation):
@@ -375,6 +393,5 @@ def _payload(client, address, annotation):
     return payload
 
 
-def _needing(error, actions):
+def _name_permissions(error, actions):
     error.reason = f"{error.reason}; annotations need {actions}"
-    return error

@@ -6,14 +6,16 @@ nothing is written, if it differs it is replaced only as long as it is still wha
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from tasks.utils import checksums
+from tasks.utils.annotations import CARRY, IGNORE, NAME, AnnotationCopy
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     ObjectChangedException,
     ObjectClerkException,
+    ObjectClerkServerAuthException,
     ObjectNotFoundException,
     ObjectVerificationException,
     SourceReplacedException,
@@ -29,6 +31,12 @@ LOGGER = logging.getLogger("bucket_brigade")
 # between a look and a write, so several in a row mean a key that is being hammered.
 ROUNDS = 5
 
+# What CopyObject needs besides, which its refusal need not name. S3 API Reference, CopyObject.
+NEEDED_FOR_ANNOTATIONS = (
+    "; to copy annotations, CopyObject needs s3:GetObjectAnnotation (of a version s3:GetObjectVersionAnnotation) at the"
+    " source and s3:PutObjectAnnotation at the destination"
+)
+
 
 @dataclass(frozen=True)
 class Copied:
@@ -36,20 +44,36 @@ class Copied:
 
     Attributes:
         destination: where the object lies now, with its version where the bucket keeps versions.
+        etag: its ETag there.
+        not_carried: what of the source the copy does not have.
         written: False when an equal object lay there already and nothing was written.
         attempts: how often the copy was tried, the time that passed included.
     """
 
     destination: S3Object
+    etag: str
     written: bool
     attempts: int
+    not_carried: list = field(default_factory=list)
 
 
 # What pins a copy and how far it goes are many things, and each is named by the caller.
 def copy_object(  # pylint: disable=too-many-arguments
-    requests, source, destination, *, etag=None, size=None, storage_class=None, prove=False, limits=CopyLimits()
+    requests,
+    source,
+    destination,
+    *,
+    etag=None,
+    size=None,
+    storage_class=None,
+    prove=False,
+    limits=CopyLimits(),
+    annotations=CARRY,
 ):
-    """Copies an object inside S3, whatever its size, with its metadata, content headers and tags.
+    """Copies an object inside S3, whatever its size, with its metadata, content headers, tags and annotations.
+
+    CopyObject takes annotations along by itself; after a copy in parts, and where an equal object lies there already,
+    they are put one by one. Those that the destination has besides stay.
 
     Args:
         requests: an `S3Requests` whose client may read the source and write the destination.
@@ -61,6 +85,8 @@ def copy_object(  # pylint: disable=too-many-arguments
         prove: where the ETags of a copy and its source differ, which says nothing by itself, compare their checksums,
             or read both where they have none in common; without it S3's own check of a copy is trusted there.
         limits: see `CopyLimits`.
+        annotations: `carry`, or `ignore` for a copy without them, which takes no permission for them; that is for
+            AWS alone, whose header another server need not know.
 
     Returns:
         A `Copied`.
@@ -74,7 +100,8 @@ def copy_object(  # pylint: disable=too-many-arguments
         DeadlineException: time ran out between two parts, or while both sides were being read.
         ObjectClerkException: anything else that S3 refuses.
     """
-    return _Copy(requests, source, destination, checksums.bare(etag), size, storage_class, prove, limits).run()
+    pinned = checksums.bare(etag)
+    return _Copy(requests, source, destination, pinned, size, storage_class, prove, limits, annotations).run()
 
 
 # One for each argument of `copy_object`.
@@ -88,6 +115,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     storage_class: str | None
     prove: bool
     limits: CopyLimits
+    annotations: str
 
     def run(self):
         """Tries the one request that is enough where nothing lies yet; looks at both sides where it is not."""
@@ -115,6 +143,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             if not _is(theirs, self.pinned):
                 return self._settle_without_source(theirs, ours)
             if ours and self._is_equal(theirs, ours):
+                self._carry_annotations(theirs, ours)
                 return self._copied(ours, written=False)
             try:
                 return self._write(theirs, ours)
@@ -181,9 +210,26 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             storage_class=self.storage_class,
             limits=self.limits,
         )
+        self._carry_annotations(theirs, answer, fresh=True)
         return self._copied(answer, written=True)
 
+    def _carry_annotations(self, theirs, ours, *, fresh=False):
+        """Puts those of the source on the copy, which a copy in parts leaves, and an earlier delivery may have left."""
+        if self.annotations == IGNORE:
+            return
+        source = pinned_by(self.source, theirs)
+        copy = pinned_by(self.destination, ours)
+        AnnotationCopy(self.requests, source, self.requests, copy, ours["ETag"], fresh=fresh).run()
+
     def _copy_whole(self, etag, condition):
+        try:
+            return self._request_copy(etag, condition)
+        except ObjectClerkServerAuthException as error:
+            if self.annotations != IGNORE and error.code == "AccessDenied":
+                error.reason += NEEDED_FOR_ANNOTATIONS
+            raise
+
+    def _request_copy(self, etag, condition):
         answer = self.requests(
             "copy_object",
             source=self.source,
@@ -195,10 +241,12 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             StorageClass=self.storage_class,
             MetadataDirective="COPY",
             TaggingDirective="COPY",
+            # COPY is what S3 does without the header, which other servers need not know.
+            AnnotationDirective="EXCLUDE" if self.annotations == IGNORE else None,
             **condition,
         )
         self._verify_whole(answer, etag)
-        return self._copied(answer, written=True)
+        return self._copied({**answer, **answer["CopyObjectResult"]}, written=True)
 
     def _verify_whole(self, answer, source_etag):
         """Holds the copy's ETag against the source's, which one request is enough for; equal ETags are equal bytes.
@@ -227,10 +275,19 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     def _copied(self, answer, *, written):
         version = answer.get("VersionId")
         where = S3Object(self.destination.bucket, self.destination.key, version)
-        return Copied(destination=where, written=written, attempts=1 + self.requests.retries)
+        lacks = [NAME] if self.annotations == IGNORE and written else []
+        attempts = 1 + self.requests.retries
+        return Copied(where, etag=answer["ETag"], written=written, attempts=attempts, not_carried=lacks)
 
     def _places(self):
         return {"operation": "copy_object", "source": self.source, "destination": self.destination}
+
+
+def pinned_by(address, found):
+    """Returns the address of what S3 answered about, with its version if that can only be this one."""
+    version = found.get("VersionId")
+    # The version "null" can be overwritten, so its name pins nothing: the ETag does.
+    return S3Object(address.bucket, address.key, address.version_id or (version if version != "null" else None))
 
 
 def _is(found, etag):

@@ -29,6 +29,7 @@ class Kind(Enum):
     RESTORED = "ObjectRestore:Completed"
     RESTORE_EXPIRED = "ObjectRestore:Delete"
     TAGGED = "ObjectTagging"
+    ANNOTATED = "ObjectAnnotation"
     LIFECYCLE_EXPIRED = "LifecycleExpiration"
     REQUESTED = "S3BatchOperations"
     UNNAMED = ""
@@ -42,6 +43,7 @@ KIND_BY_PREFIX = (
     Kind.CREATED,
     Kind.REMOVED,
     Kind.TAGGED,
+    Kind.ANNOTATED,
     Kind.LIFECYCLE_EXPIRED,
 )
 KIND_BY_DETAIL_TYPE = {
@@ -52,6 +54,8 @@ KIND_BY_DETAIL_TYPE = {
     "Object Restore Expired": Kind.RESTORE_EXPIRED,
     "Object Tags Added": Kind.TAGGED,
     "Object Tags Deleted": Kind.TAGGED,
+    "Object Annotation Created": Kind.ANNOTATED,
+    "Object Annotation Removed": Kind.ANNOTATED,
 }
 
 

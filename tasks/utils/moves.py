@@ -3,7 +3,8 @@
 import logging
 
 from tasks.utils import checksums
-from tasks.utils.copies import ROUNDS, copy_object
+from tasks.utils.annotations import require_carried
+from tasks.utils.copies import ROUNDS, copy_object, pinned_by
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     ObjectChangedException,
@@ -11,7 +12,6 @@ from tasks.utils.errors import (
     SourceReplacedException,
 )
 from tasks.utils.part_copies import CopyLimits
-from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
 
 LOGGER = logging.getLogger("bucket_brigade")
@@ -28,7 +28,7 @@ def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits
         limits: a `CopyLimits`.
 
     Returns:
-        The source's HEAD answer: what was copied.
+        The source's HEAD answer: what was copied; and the `Copied`, or None where nothing was done.
 
     Raises:
         ObjectClerkException: as `copies.copy_object` says.
@@ -44,6 +44,7 @@ def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits
 def move_object(requests, source, destination, *, prove=True, limits=CopyLimits()):
     """Copies an object as `copy_current` does, and then deletes the version that was copied, and no other.
 
+    Right before that, the copy is made to have every annotation that the source has; where it cannot, the source stays.
     What somebody else has put in the source's place meanwhile stays: it came after the move. Onto itself an object is
     not moved, and stays.
 
@@ -57,8 +58,9 @@ def move_object(requests, source, destination, *, prove=True, limits=CopyLimits(
     Raises:
         ObjectClerkException: as for `copy_current`; the source is then still there.
     """
-    found = copy_current(requests, source, destination, prove=prove, limits=limits)
-    if source != destination:
+    found, copied = copy_current(requests, source, destination, prove=prove, limits=limits)
+    if copied:
+        require_carried(requests, pinned_by(source, found), copied.destination, etag=copied.etag)
         delete_copied(requests, source, found, destination=destination)
 
 
@@ -76,7 +78,7 @@ def delete_copied(requests, source, found, *, destination=None):
     Raises:
         ObjectClerkException: it could not be deleted.
     """
-    pinned = _pinned(source, found)
+    pinned = pinned_by(source, found)
     where = {"source": source, "destination": destination, **pinned.parameters}
     if pinned.version_id:
         requests("delete_object", **where)
@@ -97,24 +99,19 @@ def _copy_as_found(requests, source, destination, prove, limits):
         raise ObjectNotFoundException(
             "the source is not there", operation="copy_object", source=source, destination=destination
         )
-    if source != destination:
-        copy_object(
-            requests,
-            _pinned(source, found),
-            destination,
-            etag=found["ETag"],
-            size=found["ContentLength"],
-            storage_class=found.get("StorageClass", "STANDARD"),
-            prove=prove,
-            limits=limits,
-        )
-    return found
-
-
-def _pinned(source, found):
-    version = found.get("VersionId")
-    # The version "null" can be overwritten, so its name pins nothing: the ETag does.
-    return S3Object(source.bucket, source.key, version if version != "null" else None)
+    if source == destination:
+        return found, None
+    copied = copy_object(
+        requests,
+        pinned_by(source, found),
+        destination,
+        etag=found["ETag"],
+        size=found["ContentLength"],
+        storage_class=found.get("StorageClass", "STANDARD"),
+        prove=prove,
+        limits=limits,
+    )
+    return found, copied
 
 
 def _settle_refused_delete(requests, source, found):

@@ -89,15 +89,22 @@ run "archives_share_the_extensions_out" {
         ]
       }
       ReadSource = {
-        Sid      = "ReadSource"
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+        Sid    = "ReadSource"
+        Effect = "Allow"
+        Action = [
+          "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
+          "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+        ]
         Resource = ["arn:aws:s3:::b2-123456789012-eu-west-1-source/*"]
       }
       CompareAndWriteArchives = {
         Sid    = "CompareAndWriteArchives"
         Effect = "Allow"
-        Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
+        Action = [
+          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging",
+          "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+          "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
+        ]
         Resource = [
           "arn:aws:s3:::existing-one/*",
           "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public/*",
@@ -214,5 +221,21 @@ run "another_partition_has_its_own_arns" {
       startswith(resource, "arn:aws-us-gov:s3:::bucket-brigade-123456789012-us-gov-west-1-")
     ])
     error_message = "An ARN holds in one partition only."
+  }
+}
+
+run "copies_without_annotations_take_no_rights_to_them" {
+  variables {
+    archive_copy_annotations = "ignore"
+  }
+
+  assert {
+    condition     = module.archive_copy[0].environment["ANNOTATIONS"] == "ignore"
+    error_message = "The function does not know what is to become of annotations."
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(module.archive_copy[0].policy), "Annotation")
+    error_message = "The function may do something with annotations."
   }
 }

@@ -66,8 +66,11 @@ run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.partition_replicate[0].event_pattern) == {
-      source      = ["aws.s3"]
-      detail-type = ["Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted"]
+      source = ["aws.s3"]
+      detail-type = [
+        "Object Created", "Object Deleted", "Object Tags Added", "Object Tags Deleted",
+        "Object Annotation Created", "Object Annotation Removed",
+      ]
       detail = {
         bucket = { name = ["my-data"] }
         object = { key = [{ prefix = "a/" }, { prefix = "b/" }] }
@@ -117,8 +120,11 @@ run "undelivered_events_and_table_are_kept" {
 run "functions_may_do_what_they_do_and_no_more" {
   assert {
     condition = { for statement in module.partition_replicate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
-      FindObjects     = ["s3:ListBucket", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
-      ReadSource      = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+      FindObjects = ["s3:ListBucket", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
+      ReadSource = [
+        "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
+        "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+      ]
       Remember        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
       ReadSecret      = ["secretsmanager:GetSecretValue"]
       CarryOnOrGiveUp = ["sqs:SendMessage"]
@@ -155,6 +161,9 @@ run "user_of_the_mirror_may_do_what_the_task_does_and_no_more" {
         "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts",
         "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
         "s3:DeleteObjectVersion", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
+        "s3:DeleteObjectAnnotation", "s3:DeleteObjectVersionAnnotation",
+        "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+        "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
       ]
     }
     error_message = "The user may do more or less than the task does with its keys."
@@ -184,7 +193,7 @@ run "newest_state_alone_takes_no_rights_to_versions_but_to_the_one_that_is_read_
   assert {
     condition = toset(flatten([
       for statement in concat(jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement, module.partition_replicate[0].policy.Statement) :
-      [for action in statement.Action : action if strcontains(action, "Version") || action == "dynamodb:Query"]
+      [for action in statement.Action : action if(strcontains(action, "Version") && !endswith(action, "Annotation") && !endswith(action, "Annotations")) || action == "dynamodb:Query"]
     ])) == toset(["s3:GetObjectVersion", "s3:PutObjectVersionTagging"])
     error_message = "More may be done with versions than mirroring the newest state takes."
   }
@@ -381,4 +390,23 @@ run "names_that_aws_would_refuse_are_refused" {
     var.partition_replicate_destination_region, var.partition_replicate_destination_profile,
     var.partition_replicate_destination_kms_key_arn, var.partition_replicate_prefixes,
   ]
+}
+
+run "mirror_without_annotations_takes_no_rights_to_them_and_none_of_their_events" {
+  variables {
+    partition_replicate_annotations = "ignore"
+  }
+
+  assert {
+    condition     = module.partition_replicate[0].environment["ANNOTATIONS"] == "ignore"
+    error_message = "The function does not know what is to become of annotations."
+  }
+
+  assert {
+    condition = !strcontains(
+      join("", [jsonencode(module.partition_replicate[0].policy), aws_iam_user_policy.partition_replicate[0].policy, aws_cloudwatch_event_rule.partition_replicate[0].event_pattern]),
+      "Annotation",
+    )
+    error_message = "Something has to do with annotations though they are ignored."
+  }
 }

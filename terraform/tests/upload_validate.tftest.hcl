@@ -73,11 +73,15 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
 
   assert {
     condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
-      FindObjects       = ["s3:ListBucket"]
-      ReadUploads       = ["s3:GetObject", "s3:GetObjectTagging"]
-      CompareAndPublish = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
-      RememberOutcomes  = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-      RenewWork         = ["sqs:SendMessage"]
+      FindObjects = ["s3:ListBucket"]
+      ReadUploads = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations"]
+      CompareAndPublish = [
+        "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging",
+        "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
+        "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
+      ]
+      RememberOutcomes = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      RenewWork        = ["sqs:SendMessage"]
     }
     error_message = "The function may do more or less than it needs."
   }

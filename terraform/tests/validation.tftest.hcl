@@ -381,3 +381,23 @@ run "maximum_concurrency_over_the_most_is_refused" {
 
   expect_failures = [var.archive_copy_maximum_concurrency, var.partition_replicate_maximum_concurrency, var.upload_validate_maximum_concurrency]
 }
+
+run "unknown_choice_about_annotations_of_archive_copy_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_annotations = "drop"
+  }
+
+  expect_failures = [var.archive_copy_annotations]
+}
+
+run "unknown_choice_about_annotations_of_partition_replicate_is_refused" {
+  command = plan
+
+  variables {
+    partition_replicate_annotations = "drop"
+  }
+
+  expect_failures = [var.partition_replicate_annotations]
+}

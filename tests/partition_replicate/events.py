@@ -11,7 +11,7 @@ from tests.support.events import load
 # Grows as S3's own does, from one event of a key to the next.
 _sequence = itertools.count(0x617F08299329D189)
 
-SEQUENCED = ("Object Created", "Object Deleted")
+SEQUENCED = ("Object Created", "Object Deleted", "Object Annotation Created", "Object Annotation Removed")
 
 
 def event_of(  # pylint: disable=too-many-arguments

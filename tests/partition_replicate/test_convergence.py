@@ -4,11 +4,13 @@ Workers run one inside the other: between any two requests of one, another event
 changes. That is every way in which two of them can meet as far as S3 and the table can see.
 
 Where every version is mirrored the destination's history is read too: each version and delete marker of the source
-once, in its order, with its tags.
+once, in its order, with its tags and annotations.
 """
 
 import itertools
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -25,6 +27,7 @@ from hypothesis.stateful import (
 )
 from moto.s3.models import FakeKey, s3_backends
 
+from local.mends.s3_annotations import annotations_of
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
 from tasks.partition_replicate.objects import Look
@@ -32,6 +35,8 @@ from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order
+from tasks.partition_replicate.writer import Writer
+from tasks.utils import annotations
 from tasks.utils.deadline import Deadline
 from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
@@ -47,8 +52,9 @@ from tests.support.mocked import mended_aws
 
 # Two, so that what happens meets what happened before.
 KEYS = ("a", "é ü")
-# Requests of one delivery that can be hit; one that meets no trouble has three to eight.
-LAST_REQUEST = 8
+# Requests of one delivery that can be hit; one that meets no trouble has four to nine.
+LAST_REQUEST = 9
+NOTES = ("note", "other")
 
 CHANGES = (
     "put",
@@ -56,6 +62,9 @@ CHANGES = (
     "describe",
     "tag",
     "untag",
+    "annotate",
+    "annotate",
+    "unannotate",
     "delete",
     "restore_older_version",
     "remove_newest_version_for_good",
@@ -69,12 +78,35 @@ EVERY_VERSION = ALL_KEPT + ALL_MIRRORED
 ANY = EVERY_VERSION + NEWEST_ONLY
 
 # What happens to the source while a worker is at it.
-MEANWHILE = (("put",), ("put_with_tags",), ("delete",), ("delete",), ("put", "delete"), ("put", "delete"), ("tag",), ())
+MEANWHILE = (
+    ("put",),
+    ("put_with_tags",),
+    ("delete",),
+    ("delete",),
+    ("put", "delete"),
+    ("put", "delete"),
+    ("tag",),
+    ("annotate",),
+    ("unannotate",),
+    (),
+)
 
 DELETED = "deleted"
 ACCOUNT, MIRROR_PARTITION = "123456789012", "aws-us-gov"
 
 _example = itertools.count()
+
+
+class InThisThread(Executor):
+    """Does what is handed to it at once; an error of whatever kind is raised where it happens."""
+
+    def __init__(self, _):
+        """Takes how many threads there might be."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        done = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 class Killed(BaseException):
@@ -152,8 +184,13 @@ def described(version):
     return {name: value for name, value in version.metadata.items() if name != "x-amz-content-sha256"}
 
 
+def noted(version):
+    """The annotations of one of moto's versions."""
+    return {name: one.payload for name, one in annotations_of(version).items()}
+
+
 def without_repetitions(history):
-    """Keeps the last of entries in a row that are alike but for their tags."""
+    """Keeps the last of entries in a row that are alike but for their tags and annotations."""
     alike = [entry if entry == DELETED else entry[:2] for entry in history]
     return [entry for number, entry in enumerate(history) if alike[number] != (alike[number + 1 :] or [None])[0]]
 
@@ -247,6 +284,28 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             where = {"Bucket": self.source, "Key": self.prefix + key}
             self.stage.s3.put_object_tagging(**where, Tagging={"TagSet": list(tags)})
             self._tell(key, name, version_id=self._versions(self.source, key)[-1].version_id)
+
+    def _annotate(self, key):
+        content = next(self.contents)
+        payload = str(content) * (1 + content % 2)
+        self._set_annotation(key, "put", AnnotationName=NOTES[content % 2], AnnotationPayload=payload.encode())
+
+    def _unannotate(self, key):
+        self._set_annotation(key, "delete", AnnotationName=NOTES[next(self.contents) % 2])
+
+    def _set_annotation(self, key, how, **annotation):
+        """An annotation of any version, mostly of the newest."""
+        versions = [one for one in self._versions(self.source, key) if isinstance(one, FakeKey)]
+        if versions:
+            version = versions[-1 - next(self.contents) % 3 // 2 * (len(versions) > 1)]
+            where = {"Bucket": self.source, "Key": self.prefix + key}
+            if self.versioned:
+                where["VersionId"] = version.version_id
+            if not self.versioned and not self._get(self.source, key):
+                return
+            getattr(self.stage.s3, f"{how}_object_annotation")(**where, **annotation)
+            name = {"put": "Object Annotation Created", "delete": "Object Annotation Removed"}[how]
+            self._tell(key, name, version_id=version.version_id)
 
     def _delete(self, key):
         answer = self.stage.s3.delete_object(Bucket=self.source, Key=self.prefix + key)
@@ -378,7 +437,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def _history(self, bucket, key):
         tagger = self._backend(bucket).tagger
         return [
-            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn))
+            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn), noted(version))
             if isinstance(version, FakeKey)
             else DELETED
             for version in self._versions(bucket, key)
@@ -399,7 +458,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
 def run_histories(examples, *among, **more):
     """Runs so many histories, each under one of the settings."""
-    with mended_aws():
+    # Workers run one inside the other, so that each has to do all of its work in one thread.
+    with mended_aws(), patch.object(annotations, "ThreadPoolExecutor", InThisThread):
         stage = Stage()
         machine = type("Histories", (Histories,), {"stage": stage, "among": among})
         how = settings(
@@ -440,11 +500,17 @@ def whatever_the_row_is(_row):
     return {}
 
 
+def carry_nothing(*_, **__):
+    return None
+
+
 # What these histories hardly ever meet has tests of its own in test_history.py: a version that is taken back while
 # another worker writes it down, and a copy that nobody wrote down before its version was gone.
 PLANTED = {
     "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
+    "no annotations": (Writer, "carry_annotations", carry_nothing, ANY),
+    "annotations looked at once": (annotations, "ROUNDS", 1, ANY),
     "no second look": (Look, "is_still", without_looking_again, NEWEST_ONLY),
 }
 

@@ -67,12 +67,12 @@ def expired(version):
     return event_of(SOURCE, "a.txt", "Object Deleted", reason="Lifecycle Expiration", version_id=version)
 
 
-def test_small_object_costs_four_requests_to_s3_and_two_to_the_table(world, wire):
+def test_small_object_costs_five_requests_to_s3_and_two_to_the_table(world, wire):
     world.replicate(world.put("a.txt", b"first"))
     wire.sent.clear()
     world.table_requests.clear()
     assert world.replicate(world.put("a.txt", b"second")) == []
-    assert wire.sent == ["ListObjectVersions", "GetObject", "PutObject", "ListObjectVersions"]
+    assert wire.sent == ["ListObjectVersions", "GetObject", "PutObject", "ListObjectAnnotations", "ListObjectVersions"]
     assert world.table_requests == ["GetItem", "TransactWriteItems"]
 
 

@@ -12,37 +12,40 @@ from tests.partition_replicate.events import event_of
 from tests.support.events import load
 from tests.support.keys import HAND_PICKED
 
+# What annotations cost: one list at the source.
+LIST = "ListObjectAnnotations"
+
 PAIRS = [(source, mirror) for source in STATES for mirror in STATES]
 # The histories of test_convergence.py take place in every pair; here what sets a pair apart has to be seen once.
 like_pairs = pytest.mark.parametrize("world", [(state, state) for state in STATES], ids="-".join, indirect=True)
 every_pair = pytest.mark.parametrize("world", PAIRS, ids="-".join, indirect=True)
 
 
-def test_small_object_costs_three_requests_to_s3_and_two_to_the_table(world, wire):
+def test_small_object_costs_four_requests_to_s3_and_two_to_the_table(world, wire):
     event = world.put("a.txt", b"bytes")
     assert world.replicate(event) == []
     assert world.mirrored("a.txt") == b"bytes"
-    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject"]
+    assert world.requests(wire) == ["GetObject", "PutObject", LIST, "HeadObject"]
     assert world.table_requests == ["GetItem", "PutItem"]
 
 
-def test_overwrite_costs_three_requests_to_s3_and_two_to_the_table(world, wire):
+def test_overwrite_costs_four_requests_to_s3_and_two_to_the_table(world, wire):
     world.replicate(world.put("a.txt", b"first"))
     wire.sent.clear()
     world.table_requests.clear()
     assert world.replicate(world.put("a.txt", b"second")) == []
     assert world.mirrored("a.txt") == b"second"
-    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject"]
+    assert world.requests(wire) == ["GetObject", "PutObject", LIST, "HeadObject"]
     assert world.table_requests == ["GetItem", "PutItem"]
 
 
-def test_event_delivered_again_costs_two_requests_and_no_write(world, wire):
+def test_event_delivered_again_costs_three_requests_and_no_write(world, wire):
     event = world.put("a.txt", b"bytes")
     world.replicate(event)
     wire.sent.clear()
     world.table_requests.clear()
     assert world.replicate(event) == []
-    assert world.requests(wire) == ["HeadObject", "HeadObject"]
+    assert world.requests(wire) == ["HeadObject", "HeadObject", LIST]
     assert world.table_requests == ["GetItem"]
 
 
@@ -190,7 +193,7 @@ def test_equal_object_that_somebody_else_put_there_is_left_alone(world, wire):
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"bytes")
     event = world.put("a.txt", b"bytes")
     assert world.replicate(event) == []
-    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject", "HeadObject"]
+    assert world.requests(wire) == ["GetObject", "PutObject", "HeadObject", "HeadObject", LIST]
     assert world.replicate(event) == []
 
 
