@@ -38,7 +38,7 @@ def running(
     *,
     folder: Path,
     on_progress: Callable[[terraform.Progress], None],
-    prepare: Callable[[EmbeddedAws], None] = lambda aws: None,
+    prepare: Callable[[EmbeddedAws], Mapping[str, Any]] = lambda aws: {},
 ) -> Iterator[Stack]:
     """Starts the stack, and stops it again when the block ends, however it ends.
 
@@ -46,7 +46,8 @@ def running(
         variables: the values of Terraform's input variables.
         folder: where Terraform works.
         on_progress: is told how far Terraform is.
-        prepare: makes what is to be there before Terraform comes, such as a bucket that is given.
+        prepare: makes what is to be there before Terraform comes, such as a bucket that is given, and returns the
+            variables that follow from it.
 
     Yields:
         The `Stack`.
@@ -55,7 +56,7 @@ def running(
         DeploymentError: Terraform is not there, finds no provider, or fails.
     """
     with EmbeddedAws() as aws:
-        prepare(aws)
+        variables = {**variables, **prepare(aws)}
         outputs = terraform.apply(aws, folder, variables, on_progress=on_progress)
         with LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions:
             yield Stack(aws, functions, outputs, folder)

@@ -19,8 +19,9 @@ output "partition_replicate" {
     replicate_function_arn  = module.partition_replicate[0].function_arn
     source_bucket           = local.partition_replicate_source_bucket
     destination_bucket      = local.partition_replicate_dest_bucket
+    destination_role_arn    = one(aws_iam_role.partition_replicate_destination[*].arn)
     destination_user        = one(aws_iam_user.partition_replicate[*].name)
-    secret                  = aws_secretsmanager_secret.partition_replicate[0].arn
+    secret                  = one(aws_secretsmanager_secret.partition_replicate[*].arn)
     table                   = aws_dynamodb_table.partition_replicate[0].name
     queue_url               = module.partition_replicate_queue[0].url
     dead_letter_queue_url   = module.partition_replicate_queue[0].dead_letter_queue_url

@@ -2,9 +2,11 @@
 #
 #   source bucket --EventBridge--> enqueue --> FIFO queue --> replicate --> destination bucket
 #                        |            |             |             |  |
-#                        +--> undelivered events    +-------------+  +-- table, secret
+#                        +--> undelivered events    +-------------+  +-- table
 #                                                   |
 #                                                   +--> dead-letter queue
+#
+# Who the function is at the destination is in partition_replicate_identity.tf.
 
 # Where the mirror lives.
 data "aws_partition" "destination" {
@@ -28,9 +30,6 @@ locals {
 
   partition_replicate_source_arn = "arn:${local.partition}:s3:::${local.partition_replicate_source_bucket}"
   partition_replicate_dest_arn   = "arn:${local.partition_replicate_dest_partition}:s3:::${local.partition_replicate_dest_bucket}"
-
-  # An S3-compatible store has its own users: their keys are put into the secret by hand.
-  partition_replicate_on_aws = var.partition_replicate_enabled && var.partition_replicate_destination_endpoint_url == ""
 
   # Unset, the task looks for itself whether both buckets keep versions, and so it may need what `all` needs.
   partition_replicate_all_versions = var.partition_replicate_versions != "current"
@@ -216,70 +215,6 @@ resource "aws_dynamodb_table" "partition_replicate" {
   }
 }
 
-# The keys of the destination's user. Terraform makes the secret and never sees what is in it.
-resource "aws_secretsmanager_secret" "partition_replicate" {
-  count = var.partition_replicate_enabled ? 1 : 0
-
-  #checkov:skip=CKV2_AWS_57:Keys of another partition are rotated by whoever may make them there; the function notices
-  #checkov:skip=CKV_AWS_149:Encrypted by AWS's own key unless one is given
-  # A prefix, because Secrets Manager keeps the name of a destroyed secret for a month.
-  name_prefix = "${local.partition_replicate_name}-"
-  description = "JSON with accesskey and secretaccesskey of the user ${local.partition_replicate_name} in the destination's partition."
-  kms_key_id  = var.kms_key_arn
-}
-
-# Who writes the mirror. Its access key is made by hand, so that it is in no Terraform state.
-resource "aws_iam_user" "partition_replicate" {
-  provider = aws.destination
-  count    = local.partition_replicate_on_aws ? 1 : 0
-
-  #checkov:skip=CKV_AWS_273:No role can be assumed from another partition; a user with a key is the only way
-  name = "${local.partition_replicate_name}-${local.region}"
-}
-
-# ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
-resource "aws_iam_user_policy" "partition_replicate" {
-  provider = aws.destination
-  count    = local.partition_replicate_on_aws ? 1 : 0
-
-  #checkov:skip=CKV_AWS_40:The user is the only one that ever has these permissions
-  name = "task"
-  user = aws_iam_user.partition_replicate[0].name
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [
-        {
-          Sid      = "FindObjects"
-          Effect   = "Allow"
-          Action   = concat(["s3:ListBucket", "s3:ListBucketMultipartUploads"], local.partition_replicate_on_versions.list)
-          Resource = [local.partition_replicate_dest_arn]
-        },
-        {
-          Sid    = "CompareAndWrite"
-          Effect = "Allow"
-          Action = concat(
-            [
-              "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts",
-              "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
-            ],
-            local.partition_replicate_on_versions.mirror,
-            local.partition_replicate_on_annotations.mirror,
-          )
-          Resource = ["${local.partition_replicate_dest_arn}/*"]
-        },
-      ],
-      [for arn in var.partition_replicate_destination_kms_key_arn[*] : {
-        Sid      = "UseKey"
-        Effect   = "Allow"
-        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource = [arn]
-      }],
-    )
-  })
-}
-
 # From EventBridge into the queue.
 module "partition_replicate_enqueue" {
   source = "./modules/lambda_task"
@@ -338,7 +273,9 @@ module "partition_replicate" {
     SOURCE_BUCKET         = local.partition_replicate_source_bucket
     DEST_BUCKET           = local.partition_replicate_dest_bucket
     DEST_BUCKET_REGION    = local.partition_replicate_dest_region
-    DEST_SECRET           = aws_secretsmanager_secret.partition_replicate[0].arn
+    DEST_ROLE_ARN         = try(aws_iam_role.partition_replicate_destination[0].arn, "")
+    DEST_TOKEN_AUDIENCE   = local.partition_replicate_federated ? var.partition_replicate_token_audience : ""
+    DEST_SECRET           = try(aws_secretsmanager_secret.partition_replicate[0].arn, "")
     DEST_KMS_KEY          = var.partition_replicate_destination_kms_key_arn == null ? "" : var.partition_replicate_destination_kms_key_arn
     DEST_ENDPOINT_URL     = var.partition_replicate_destination_endpoint_url
     OBJECTS_QUEUE         = module.partition_replicate_queue[0].url
@@ -360,7 +297,7 @@ module "partition_replicate" {
     maximum_concurrency = var.partition_replicate_maximum_concurrency
   }
 
-  permissions = {
+  permissions = merge({
     FindObjects = {
       actions   = concat(["s3:ListBucket"], local.partition_replicate_on_versions.list)
       resources = [local.partition_replicate_source_arn]
@@ -374,15 +311,17 @@ module "partition_replicate" {
       actions   = concat(["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"], local.partition_replicate_on_versions.table)
       resources = [aws_dynamodb_table.partition_replicate[0].arn]
     }
-    ReadSecret = {
-      actions   = ["secretsmanager:GetSecretValue"]
-      resources = [aws_secretsmanager_secret.partition_replicate[0].arn]
-    }
     CarryOnOrGiveUp = {
       actions   = ["sqs:SendMessage"]
       resources = [module.partition_replicate_queue[0].arn, module.partition_replicate_queue[0].dead_letter_queue_arn]
     }
-  }
+    },
+    { for role in aws_iam_role.partition_replicate_destination : "AskForToken" => local.partition_replicate_token_permission },
+    { for secret in aws_secretsmanager_secret.partition_replicate : "ReadSecret" => {
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [secret.arn]
+    } },
+  )
 
   depends_on = [aws_sqs_queue.partition_replicate_undelivered]
 }

@@ -455,6 +455,66 @@ variable "partition_replicate_destination_endpoint_url" {
   }
 }
 
+variable "partition_replicate_credentials" {
+  description = "How the function gets at the destination: `federation`, by a role there that it assumes with a token, or `access_key`, by a user whose key is put into a secret by hand. null: `federation` where the destination is on AWS, else `access_key`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_credentials == null || try(contains(["federation", "access_key"], var.partition_replicate_credentials), false)
+    error_message = "partition_replicate_credentials must be \"federation\" or \"access_key\", or null."
+  }
+
+  validation {
+    condition     = try(var.partition_replicate_credentials != "federation", true) || var.partition_replicate_destination_endpoint_url == ""
+    error_message = "partition_replicate_credentials cannot be \"federation\" where an endpoint is given: only AWS takes a token of AWS."
+  }
+}
+
+variable "partition_replicate_issuer_url" {
+  description = "Issuer URL of the account of this deployment, which AWS says when outbound identity federation is enabled, once for the account: `aws iam enable-outbound-web-identity-federation`. Required for `federation`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_issuer_url == null || can(regex("^https://[a-z0-9.-]+(/[A-Za-z0-9._~-]+)*$", var.partition_replicate_issuer_url))
+    error_message = "partition_replicate_issuer_url must be an https address without a trailing slash, as `aws iam enable-outbound-web-identity-federation` prints it, or null."
+  }
+
+  validation {
+    condition     = !local.partition_replicate_federated || var.partition_replicate_issuer_url != null
+    error_message = "partition_replicate_issuer_url must be given: run `aws iam enable-outbound-web-identity-federation` once in the account of this deployment, and set the IssuerIdentifier that it prints (later `aws iam get-outbound-web-identity-federation-info` prints it). Without federation, set partition_replicate_credentials to \"access_key\"."
+  }
+}
+
+variable "partition_replicate_token_audience" {
+  description = "Audience of the token for the destination. Its OpenID Connect provider and its role accept no other."
+  type        = string
+  default     = "bucket-brigade"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:/._-]{1,255}$", var.partition_replicate_token_audience))
+    error_message = "partition_replicate_token_audience must have 1 to 255 letters, digits, and characters of : / . _ -"
+  }
+}
+
+variable "partition_replicate_oidc_provider_arn" {
+  description = "Existing OpenID Connect provider for the issuer URL in the destination's account, which has the audience among its client ids. null: make one; an account can have only one for each issuer URL."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.partition_replicate_oidc_provider_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+$", var.partition_replicate_oidc_provider_arn))
+    error_message = "partition_replicate_oidc_provider_arn must be the ARN of an OpenID Connect provider, or null to have one made."
+  }
+
+  validation {
+    condition     = try(endswith(var.partition_replicate_oidc_provider_arn, ":oidc-provider/${trimprefix(var.partition_replicate_issuer_url, "https://")}"), true)
+    error_message = "partition_replicate_oidc_provider_arn must be the provider for partition_replicate_issuer_url: its ARN ends in that URL without https://."
+  }
+}
+
 variable "partition_replicate_deletes" {
   description = "What a delete at the source does at the destination: `mirror` deletes there too (a delete marker, where it keeps versions), `keep` does nothing."
   type        = string

@@ -1,9 +1,9 @@
 """The part of the demo that shows partition_replicate: what happens to objects happens to their mirror, in order.
 
-The two buckets lie in two partitions, whose users and keys know nothing of each other, as is so with AWS.
+The two buckets lie in two partitions, whose users and keys know nothing of each other, as is so with AWS. The function
+writes the mirror as a role there, which it assumes with a token; no access key is made for it.
 """
 
-import json
 import os
 import time
 from collections import Counter
@@ -15,22 +15,26 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
+from local.demo import access_keys
 from local.demo.comparison import differences, histories_differ
 from local.demo.lines import fields
 from local.demo.result import Result
 from local.demo.screen import Screen
 from local.embedded_aws import EmbeddedAws
+from local.lambda_service import roles
 from local.stack import Stack
 from tasks.utils.s3_object import printable
 
 SOURCE = "bucket-brigade-demo-measurements"
 DESTINATION_REGION = "us-gov-west-1"
+AUDIENCE = "bucket-brigade"
 
 VARIABLES = {
     "partition_replicate_enabled": True,
     "partition_replicate_source_bucket": SOURCE,
     "partition_replicate_destination_region": DESTINATION_REGION,
     "partition_replicate_destination_profile": "mirror",
+    "partition_replicate_token_audience": AUDIENCE,
 }
 
 # Every key goes through the steps in order, each step begun when the one before has arrived. None has to end somehow
@@ -57,7 +61,7 @@ HEADINGS = {"event": "left", "key": "left", "mirror": "left", "attempts": "right
 
 @dataclass(frozen=True)
 class Mirror:
-    """The two sides, each reached with keys that the other refuses.
+    """The two sides, each reached with an administrator's keys, which the other refuses.
 
     Attributes:
         stack: what runs.
@@ -78,25 +82,17 @@ class Mirror:
         return cls(stack, stack.outputs["partition_replicate"], *sides)
 
 
-def prepare(aws: EmbeddedAws) -> None:
-    """Makes the bucket that is to be mirrored, which is there before the task is deployed."""
+def prepare(aws: EmbeddedAws) -> dict[str, str]:
+    """Makes what is there before the task is deployed: the bucket that is to be mirrored, and the issuer of tokens.
+
+    Returns:
+        Terraform's variables that follow from it.
+    """
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=SOURCE, CreateBucketConfiguration={"LocationConstraint": aws.region})
     s3.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Enabled"})
-
-
-def hand_over_keys(stack: Stack) -> dict[str, str]:
-    """Makes an access key for the mirror's user and puts it into the secret, as docs/operations.md says.
-
-    Returns:
-        The key as boto3's `client` takes it.
-    """
-    where = stack.outputs["partition_replicate"]
-    iam = stack.aws.client("iam", region_name=DESTINATION_REGION)
-    made = iam.create_access_key(UserName=where["destination_user"])["AccessKey"]
-    keys = {"accesskey": made["AccessKeyId"], "secretaccesskey": made["SecretAccessKey"]}
-    stack.aws.client("secretsmanager").put_secret_value(SecretId=where["secret"], SecretString=json.dumps(keys))
-    return {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    issuer = aws.client("iam").enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    return {"partition_replicate_issuer_url": issuer}
 
 
 def run(stack: Stack, screen: Screen) -> Result:
@@ -111,28 +107,34 @@ def run(stack: Stack, screen: Screen) -> Result:
     """
     mirror = Mirror.of(stack)
     screen.title(f"{SOURCE} in {stack.aws.region} and its mirror in {DESTINATION_REGION}")
-    problems = [*_refusals(mirror, hand_over_keys(stack), screen)]
+    problems = [*_refusals(mirror, screen)]
     watch = _Watch(mirror)
     with screen.table(HEADINGS) as show:
         for step in (_create, _overwrite, _tag, _hammer, _delete):
             watch.until_arrived(step(mirror.source), show)
         parts = _crash_half_way(mirror, watch, show)
-    before = len(parts.at_the_crash)
-    screen.say(f"{LARGE}: the function was killed after {before} parts; the next one kept {parts.kept} of them")
+    screen.say(f"{LARGE}: the function was killed after {len(parts.at_the_crash)} parts; the next kept {parts.kept}")
     letters = _poison(mirror)
     screen.dead_letters(letters)
     stack.functions.on_log = None
     sides = (mirror.source, SOURCE, mirror.destination, mirror.where["destination_bucket"])
     differing = [*differences(*sides), *histories_differ(*sides)]
-    problems += [*watch.problems, *parts.problems, *differing]
+    keys = access_keys.found(stack)
+    problems += [*watch.problems, *parts.problems, *differing, *keys]
     if len(letters) != 1:
         problems.append(f"{len(letters)} messages are in the dead-letter queue instead of 1")
     for problem in problems:
         screen.failure(problem)
-    summary = {"replicated": watch.arrived, "differences": len(differing), "resumed": int(parts.kept > 0)}
+    summary = {
+        "replicated": watch.arrived,
+        "differences": len(differing),
+        "resumed": int(parts.kept > 0),
+        "access_keys": len(keys),
+    }
     sentence = (
         f"{summary['replicated']} changes mirrored, {summary['resumed']} large object gone on with after a crash, "
-        f"{len(letters)} poison message in the dead-letter queue, {summary['differences']} differences"
+        f"{len(letters)} poison message in the dead-letter queue, {summary['differences']} differences, "
+        f"{summary['access_keys']} access keys"
     )
     return Result(summary, sentence, sound=not problems)
 
@@ -141,20 +143,48 @@ def _regions(stack: Stack) -> tuple[str, str]:
     return stack.aws.region, DESTINATION_REGION
 
 
-def _refusals(mirror: Mirror, keys: dict[str, str], screen: Screen) -> Iterator[str]:
-    """Shows that the keys of one side are nothing to the other; yields where they are not refused."""
+def _refusals(mirror: Mirror, screen: Screen) -> Iterator[str]:
+    """Shows that no side takes the credentials of the other, nor a token of another subject; yields what is taken."""
     aws = mirror.stack.aws
     here, there = _regions(mirror.stack)
-    tried = (
-        ("the mirror's user", keys, here, SOURCE),
-        (f"an administrator of {here}", aws.administrator(here), there, mirror.where["destination_bucket"]),
+    destination = mirror.where["destination_bucket"]
+    # An administrator may ask for any token, but is not the subject that the role trusts.
+    token = _token(aws.client("sts"))
+
+    def list_bucket(region: str, bucket: str, credentials: dict[str, str]) -> None:
+        aws.client("s3", **{**credentials, "region_name": region}).list_objects_v2(Bucket=bucket)
+
+    tried: tuple[tuple[str, str, Callable[[], Any]], ...] = (
+        (here, "the credentials of the mirror's role", lambda: list_bucket(here, SOURCE, _session(mirror))),
+        (there, f"the keys of {here}", lambda: list_bucket(there, destination, aws.administrator(here))),
+        (there, "a token of an administrator", lambda: _exchange(mirror, token)),
     )
-    for who, credentials, region, bucket in tried:
+    for region, what, call in tried:
         try:
-            aws.client("s3", **{**credentials, "region_name": region}).list_objects_v2(Bucket=bucket)
-            yield f"{region} takes the keys of {who}"
+            call()
+            yield f"{region} takes {what}"
         except ClientError as refused:
-            screen.say(f"{region} refuses the keys of {who}: {refused.response['Error']['Code']}")
+            screen.say(f"{region} refuses {what}: {refused.response['Error']['Code']}")
+
+
+def _session(mirror: Mirror) -> dict[str, str]:
+    """Assumes the mirror's role as the function does; returns the credentials as boto3's `client` takes them."""
+    aws, name = mirror.stack.aws, mirror.where["replicate_function_name"]
+    role = aws.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+    function = roles.assume(role, session="demo", region=aws.region)
+    return _exchange(mirror, _token(aws.client("sts", **function)))
+
+
+def _token(sts: Any) -> str:
+    return sts.get_web_identity_token(Audience=[AUDIENCE], SigningAlgorithm="ES384")["WebIdentityToken"]
+
+
+def _exchange(mirror: Mirror, token: str) -> dict[str, str]:
+    sts = mirror.stack.aws.client("sts", region_name=DESTINATION_REGION)
+    asked = {"RoleArn": mirror.where["destination_role_arn"], "RoleSessionName": "demo", "WebIdentityToken": token}
+    made = sts.assume_role_with_web_identity(**asked)["Credentials"]
+    names = {"aws_access_key_id": "AccessKeyId", "aws_secret_access_key": "SecretAccessKey"}
+    return {name: made[key] for name, key in {**names, "aws_session_token": "SessionToken"}.items()}
 
 
 # Each step writes, and returns how many events of each key will tell of it.

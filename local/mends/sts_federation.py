@@ -15,10 +15,19 @@ from typing import Any
 
 from moto.core.exceptions import _RESTError
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
+from moto.core.utils import utcnow
+from moto.iam.access_control import (
+    AssumedRoleAccessKey,
+    CreateAccessKeyFailure,
+    IAMPolicyStatement,
+    IAMRequestBase,
+    PermissionResult,
+    S3IAMRequest,
+)
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
+from moto.s3.exceptions import S3ClientError
 from moto.sts.exceptions import STSClientError
 from moto.sts.models import sts_backends
 from moto.sts.responses import TokenResponse
@@ -29,6 +38,9 @@ from local.mends.policy_conditions import Context, hold
 from local.mends.tokens import ES384, RS256, InvalidToken, Issuer, claims_of
 
 GET_TOKEN, ASSUME = "sts:GetWebIdentityToken", "sts:AssumeRoleWithWebIdentity"
+
+# Why credentials are refused that were good once.
+EXPIRED = "Expired"
 
 # What a token lasts in seconds, where the request does not say, at least and at most.
 DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS = 300, 60, 3600
@@ -67,7 +79,7 @@ def say_who_issues(_original: Any, response: IamResponse) -> ActionResult:
 
 @mend(IamResponse, "get_region_from_url")
 def know_the_partition_of_govcloud(original: Any, response: IamResponse, request: Any, full_url: str) -> str:
-    """IAM of GovCloud is at iam.us-gov.amazonaws.com; moto takes `us-gov` for a region, and one of the partition aws."""
+    """IAM of GovCloud is at iam.us-gov.amazonaws.com; moto takes `us-gov` for a region of the partition aws."""
     region = original(response, request, full_url)
     return "us-gov-west-1" if region == "us-gov" else region
 
@@ -176,6 +188,24 @@ def exchange_a_token(_original: Any, response: TokenResponse) -> ActionResult:
             "Provider": provider.arn,
         }
     )
+
+
+@mend(AssumedRoleAccessKey, "__init__")
+def end_sessions(original: Any, key: Any, **about: Any) -> None:
+    """Temporary credentials end when they say so; moto takes them for ever."""
+    original(key, **about)
+    backend = sts_backends[about["account_id"]][about["partition"]]
+    assumed = backend.get_assumed_role_from_access_key(about["access_key_id"])
+    if assumed and assumed.expiration <= utcnow():
+        raise CreateAccessKeyFailure(reason=EXPIRED)
+
+
+@mend(S3IAMRequest, "_raise_invalid_access_key")
+def say_that_a_session_ended(original: Any, request: Any, reason: str) -> None:
+    """S3 answers 400 ExpiredToken (API Reference, Error responses); moto knows no such reason."""
+    if reason == EXPIRED:
+        raise S3ClientError("ExpiredToken", "The provided token has expired.")
+    original(request, reason)
 
 
 def _verified_claims(token: str, partition: str) -> dict[str, Any]:

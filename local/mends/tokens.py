@@ -86,7 +86,7 @@ class Issuer:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """Return the claims of a token, whoever signed it.
+    """Return the claims of a token; its signature is not checked.
 
     Raises:
         InvalidToken: it has no claims.

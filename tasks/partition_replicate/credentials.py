@@ -1,8 +1,8 @@
 """The destination's credentials: those of a role for an hour, or those of a user; they are never logged or stored.
 
-On AWS a role is assumed across partitions: STS of the source's partition signs a token that says who the function is, and
-STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities across
-AWS partitions"). An S3-compatible store has users, whose keys are in Secrets Manager.
+On AWS a role is assumed across partitions: STS of the source's partition signs a token that says who the function is,
+and STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities
+across AWS partitions"). An S3-compatible store has users, whose keys are in Secrets Manager.
 """
 
 import json
@@ -12,7 +12,6 @@ import threading
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +20,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
 from tasks.utils.errors import BucketBrigadeError
 
-# How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all it says is 403.
-REFUSALS = frozenset({"403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+# All that S3 says to a HEAD with a session that ended, whose answer has no body; it says the same to what is malformed.
+BAD_REQUEST = "400"
+
+# How S3 says that it does not know the keys any more. To a HEAD all that it says of other keys is 403.
+REFUSALS = frozenset(
+    {BAD_REQUEST, "403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
+)
 
 # What another token may put right: this one took too long, or its key was new to the other side.
 TOKEN_REFUSALS = frozenset({"ExpiredToken", "ExpiredTokenException", "IDPRejectedClaim", "InvalidIdentityToken"})
@@ -90,26 +94,24 @@ def of_user(secrets: Any, secret: str) -> Credentials:
         ) from None
 
 
-def of_role(make_client: Callable[..., Any], *, role_arn: str, audience: str, region: str) -> Credentials:
+def of_role(source: Any, destination: Any, *, role_arn: str, audience: str) -> Credentials:
     """Returns credentials of a role in the destination's partition, for an hour.
 
     A token that is refused is replaced once.
 
     Args:
-        make_client: makes a botocore client of a service, as `clients.client` does.
+        source: a botocore STS client of the function's region, as the function.
+        destination: a botocore STS client of the destination's region: no endpoint of STS serves two partitions.
         role_arn: the role.
         audience: the only audience of the token, which the OpenID Connect provider and the role have to name.
-        region: the destination's region, whose STS is asked: there is no global one for tokens.
 
     Raises:
         FederationError: STS gives no token, or no credentials for it.
     """
-    # Neither client is kept: by the next time, most of an hour later, its connection is closed.
-    with closing(make_client("sts")) as source, closing(make_client("sts", region_name=region)) as destination:
-        try:
-            return _assumed(destination, role_arn, _token(source, audience))
-        except TokenRefused:
-            return _assumed(destination, role_arn, _token(source, audience))
+    try:
+        return _assumed(destination, role_arn, _token(source, audience))
+    except TokenRefused:
+        return _assumed(destination, role_arn, _token(source, audience))
 
 
 def _token(sts: Any, audience: str) -> str:

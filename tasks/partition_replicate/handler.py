@@ -9,6 +9,7 @@ Environment: see `settings.Settings`; `enqueue` reads three of them.
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -16,7 +17,8 @@ from functools import cache, partial
 from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
-from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
+from tasks.partition_replicate.credentials import BAD_REQUEST, REFUSALS, Destination, of_role, of_user
+from tasks.partition_replicate.errors import CredentialsRefused
 from tasks.partition_replicate.intake import Queue, check_source
 from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
@@ -29,7 +31,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
     DeferredError,
-    ObjectClerkServerAuthException,
+    ObjectClerkException,
     SettingsError,
 )
 from tasks.utils.events import is_batch_operations, object_events
@@ -133,13 +135,18 @@ def _destination(settings, connections):
         read = partial(of_user, clients.client("secretsmanager"), settings.dest_secret)
         advice = f"the destination refuses the credentials in the secret {settings.dest_secret}: put valid ones there"
         return Destination(read, make_client, advice=advice)
-    role = {"role_arn": settings.dest_role_arn, "audience": settings.dest_token_audience}
+
+    def assume_role():
+        # Neither client is kept: by the next time, most of an hour later, its connection is closed.
+        there = clients.client("sts", region_name=settings.dest_region)
+        with closing(clients.client("sts")) as here, closing(there):
+            return of_role(here, there, role_arn=settings.dest_role_arn, audience=settings.dest_token_audience)
+
     advice = (
         f"the destination refuses new credentials of the role {settings.dest_role_arn}: check what the role's policy "
         "and the policies of the bucket and its key allow"
     )
-    read = partial(of_role, clients.client, region=settings.dest_region, **role)
-    return Destination(read, make_client, advice=advice)
+    return Destination(assume_role, make_client, advice=advice)
 
 
 def _destination_client(settings, credentials, connections):
@@ -254,8 +261,19 @@ def _replicate(here, event, deadline):
     client = here.destination.client()
     try:
         return here.replicator.replicate(event, destination=client, deadline=deadline)
-    except ObjectClerkServerAuthException as error:
+    except ObjectClerkException as error:
         place = error.destination or error.source
         if error.code not in REFUSALS or place.bucket != here.replicator.bucket:
             raise
-    return here.replicator.replicate(event, destination=here.destination.renewed(client), deadline=deadline)
+        client = _renewed(here, client, error)
+    return here.replicator.replicate(event, destination=client, deadline=deadline)
+
+
+def _renewed(here, client, error):
+    try:
+        return here.destination.renewed(client)
+    except CredentialsRefused:
+        if error.code == BAD_REQUEST:
+            # It was not for the credentials, then, and another delivery is no better.
+            raise error from None
+        raise

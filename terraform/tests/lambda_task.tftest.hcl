@@ -115,6 +115,34 @@ run "function_that_continues_may_call_itself_and_last_long" {
   }
 }
 
+run "permission_holds_under_its_condition" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    permissions = {
+      AskForToken = {
+        actions   = ["sts:GetWebIdentityToken"]
+        resources = ["*"]
+        condition = { StringEquals = { "sts:SigningAlgorithm" = ["ES384"] } }
+      }
+    }
+  }
+
+  assert {
+    condition = [for statement in output.policy.Statement : try(statement.Condition, null) if statement.Sid == "AskForToken"] == [
+      { StringEquals = { "sts:SigningAlgorithm" = ["ES384"] } }
+    ]
+    error_message = "The function may do it under any condition."
+  }
+
+  assert {
+    condition     = [for statement in output.policy.Statement : statement.Sid if can(statement.Condition)] == ["AskForToken"]
+    error_message = "A condition was put on a permission that has none."
+  }
+}
+
 run "one_failure_that_the_task_counts_sets_off_an_alarm" {
   module {
     source = "./modules/lambda_task"

@@ -24,6 +24,7 @@ variables {
   archive_copy_enabled              = false
   partition_replicate_enabled       = true
   partition_replicate_source_bucket = "my-data"
+  partition_replicate_issuer_url    = "https://0123.tokens.sts.global.api.aws"
 }
 
 run "both_functions_have_their_settings" {
@@ -41,7 +42,9 @@ run "both_functions_have_their_settings" {
       SOURCE_BUCKET         = "my-data"
       DEST_BUCKET           = "bucket-brigade-123456789012-eu-west-1-mirror"
       DEST_BUCKET_REGION    = "us-gov-west-1"
-      DEST_SECRET           = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-secret"
+      DEST_ROLE_ARN         = "arn:aws:iam::123456789012:role/a-role"
+      DEST_TOKEN_AUDIENCE   = "bucket-brigade"
+      DEST_SECRET           = ""
       DEST_KMS_KEY          = ""
       DEST_ENDPOINT_URL     = ""
       OBJECTS_QUEUE         = "https://sqs.example/a-queue"
@@ -126,7 +129,7 @@ run "functions_may_do_what_they_do_and_no_more" {
         "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
       ]
       Remember        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
-      ReadSecret      = ["secretsmanager:GetSecretValue"]
+      AskForToken     = ["sts:GetWebIdentityToken"]
       CarryOnOrGiveUp = ["sqs:SendMessage"]
     }
     error_message = "replicate may do more or less than it does."
@@ -138,13 +141,13 @@ run "functions_may_do_what_they_do_and_no_more" {
   }
 }
 
-run "destination_is_made_in_its_own_partition_with_a_user_of_its_own" {
+run "destination_is_made_in_its_own_partition_with_a_role_of_its_own" {
   assert {
-    condition = { for statement in jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement : statement.Sid => statement.Resource } == {
+    condition = { for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Sid => statement.Resource } == {
       FindObjects     = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
       CompareAndWrite = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror/*"]
     }
-    error_message = "The user may do something elsewhere than in the mirror."
+    error_message = "The role may do something elsewhere than in the mirror."
   }
 
   assert {
@@ -153,9 +156,9 @@ run "destination_is_made_in_its_own_partition_with_a_user_of_its_own" {
   }
 }
 
-run "user_of_the_mirror_may_do_what_the_task_does_and_no_more" {
+run "role_of_the_mirror_may_do_what_the_task_does_and_no_more" {
   assert {
-    condition = { for statement in jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement : statement.Sid => statement.Action } == {
+    condition = { for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Sid => statement.Action } == {
       FindObjects = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
       CompareAndWrite = [
         "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts",
@@ -166,7 +169,7 @@ run "user_of_the_mirror_may_do_what_the_task_does_and_no_more" {
         "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
       ]
     }
-    error_message = "The user may do more or less than the task does with its keys."
+    error_message = "The role may do more or less than the task does with it."
   }
 }
 
@@ -192,7 +195,7 @@ run "newest_state_alone_takes_no_rights_to_versions_but_to_the_one_that_is_read_
 
   assert {
     condition = toset(flatten([
-      for statement in concat(jsondecode(aws_iam_user_policy.partition_replicate[0].policy).Statement, module.partition_replicate[0].policy.Statement) :
+      for statement in concat(jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement, module.partition_replicate[0].policy.Statement) :
       [for action in statement.Action : action if(strcontains(action, "Version") && !endswith(action, "Annotation") && !endswith(action, "Annotations")) || action == "dynamodb:Query"]
     ])) == toset(["s3:GetObjectVersion", "s3:PutObjectVersionTagging"])
     error_message = "More may be done with versions than mirroring the newest state takes."
@@ -206,13 +209,20 @@ run "store_that_is_not_aws_gets_nothing_made" {
   }
 
   assert {
-    condition     = length(module.partition_replicate_destination_bucket) == 0 && length(aws_iam_user.partition_replicate) == 0
+    condition = length(flatten([
+      module.partition_replicate_destination_bucket, aws_iam_user.partition_replicate, aws_iam_role.partition_replicate_destination,
+      aws_iam_openid_connect_provider.partition_replicate,
+    ])) == 0
     error_message = "Something was made in AWS for a destination that is not there."
   }
 
   assert {
-    condition     = module.partition_replicate[0].environment["DEST_ENDPOINT_URL"] == "https://s3.example.org"
-    error_message = "The function does not know the store."
+    condition = (
+      module.partition_replicate[0].environment["DEST_ENDPOINT_URL"] == "https://s3.example.org"
+      && module.partition_replicate[0].environment["DEST_SECRET"] == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-secret"
+      && module.partition_replicate[0].environment["DEST_ROLE_ARN"] == ""
+    )
+    error_message = "The function does not know the store, or the secret with the keys to it."
   }
 }
 
@@ -281,6 +291,7 @@ run "switched_off_leaves_nothing" {
       module.partition_replicate, module.partition_replicate_enqueue, module.partition_replicate_queue,
       aws_sqs_queue.partition_replicate_undelivered, aws_dynamodb_table.partition_replicate, aws_iam_user.partition_replicate,
       aws_secretsmanager_secret.partition_replicate, aws_cloudwatch_event_rule.partition_replicate,
+      aws_iam_role.partition_replicate_destination, aws_iam_openid_connect_provider.partition_replicate,
     ])) == 0
     error_message = "Something of the task is left."
   }

@@ -6,6 +6,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.core.authorization import enable_iam_authentication
+from moto.core.utils import utcnow
+from moto.sts.models import sts_backends
 
 from local.embedded_aws import EmbeddedAws
 from local.mends import sts_federation
@@ -190,7 +192,7 @@ def test_forged_token_is_refused(_stage):
     for algorithm in (ES384, RS256):
         forged = forger.sign({**claims, "sub": world.function}, algorithm)
         assert world.refusal(forged)[:2] == (400, "InvalidIdentityToken")
-    # A token whose claims were changed, and those that nobody signed.
+    # A token whose claims were changed, and tokens without a signature.
     head, _, signature = world.token(world.other).split(".")
     _, payload, _ = forged.split(".")
     unsigned = "eyJhbGciOiJub25lIn0"
@@ -236,6 +238,20 @@ def test_role_that_does_not_exist_is_refused_like_one_that_does_not_trust(_stage
     assert world.refusal(world.token(), role_arn=f"{world.mirror}-2")[:2] == (403, "AccessDenied")
 
 
+@mended(sts_federation.end_sessions, sts_federation.say_that_a_session_ended)
+def test_session_that_ended_is_refused_as_expired(_stage):
+    world = Federation()
+    answer = world.exchange(world.token())
+    s3 = client("s3", THERE, **keys_of(answer["Credentials"]))
+    with enable_iam_authentication():
+        s3.list_buckets()
+        sts_backends[ACCOUNT]["aws-us-gov"].assumed_roles[-1].expiration = utcnow()
+        with pytest.raises(ClientError) as refused:
+            s3.list_buckets()
+    error = refused.value.response
+    assert (error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Code"]) == (400, "ExpiredToken")
+
+
 @mended()
 def test_every_pair_of_partitions_federates(_stage):
     world = Federation(region="us-gov-west-1", there="cn-north-1")
@@ -254,13 +270,13 @@ def test_policy_limits_which_tokens_a_role_may_ask_for(_stage):
         "StringEquals": {"sts:SigningAlgorithm": ES384},
     }
     world = Federation(permission=token_permission(**conditions))
-    function, nobody = world.sts(world.function), world.sts(role("nobody", OF_LAMBDA))
+    function, without_permission = world.sts(world.function), world.sts(role("without-permission", OF_LAMBDA))
     asked = {"Audience": [AUDIENCE], "SigningAlgorithm": ES384, "DurationSeconds": 300}
     with enable_iam_authentication():
         assert function.get_web_identity_token(**asked)["WebIdentityToken"]
         for wrong in ({"Audience": ["another"]}, {"DurationSeconds": 301}, {"SigningAlgorithm": RS256}):
             assert denied(function.get_web_identity_token, **{**asked, **wrong}) == "AccessDenied"
-        assert denied(nobody.get_web_identity_token, **asked) == "AccessDenied"
+        assert denied(without_permission.get_web_identity_token, **asked) == "AccessDenied"
 
 
 @mended(sts_federation.let_tokens_speak_for_themselves, sts_federation.issue_a_token)
@@ -283,6 +299,6 @@ def test_both_work_at_the_embedded_aws_where_an_unsigned_request_names_no_region
         asked = {"Audience": [AUDIENCE], "SigningAlgorithm": ES384}
         token = aws.client("sts").get_web_identity_token(**asked)["WebIdentityToken"]
         assert claims_of(token)["sub"].endswith(":user/administrator")
-        nobody = boto3.session.Session().client("sts", endpoint_url=aws.endpoint_url, region_name=THERE)
-        assumed = nobody.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="mirror", WebIdentityToken=token)
+        anonymous = boto3.session.Session().client("sts", endpoint_url=aws.endpoint_url, region_name=THERE)
+        assumed = anonymous.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="mirror", WebIdentityToken=token)
         assert assumed["AssumedRoleUser"]["Arn"].startswith("arn:aws-us-gov:sts::")

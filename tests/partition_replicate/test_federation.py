@@ -1,6 +1,7 @@
 """The destination's role: assumed across partitions with a token, renewed in time, no key anywhere."""
 
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
@@ -11,6 +12,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from moto.core.authorization import enable_iam_authentication
+from moto.core.utils import utcnow
+from moto.sts.models import sts_backends
 
 from tasks.partition_replicate.credentials import Credentials, Destination, of_role
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError
@@ -40,12 +43,13 @@ class Federation:  # pylint: disable=too-many-instance-attributes
         self.world = world
         self.here, self.there = client_of_the_tests("iam", REGION), client_of_the_tests("iam", MIRROR_REGION)
         self.issuer = self.here.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-        self.function = role("function", LAMBDA, ("sts:GetWebIdentityToken", "*"), ("s3:*", "*"), ("dynamodb:*", "*"))
+        allowed = [(action, "*") for action in ("sts:GetWebIdentityToken", "s3:*", "dynamodb:*", "sqs:*")]
+        self.function = role("function", LAMBDA, *allowed)
         provider = self.there.create_open_id_connect_provider(Url=self.issuer, ClientIDList=[AUDIENCE])
         self.provider = provider["OpenIDConnectProviderArn"]
         on_mirror = [f"arn:aws-us-gov:s3:::{MIRROR}", f"arn:aws-us-gov:s3:::{MIRROR}/*"]
         self.mirror = role("mirror", self.trust(), ("s3:*", on_mirror), region=MIRROR_REGION)
-        self.sent, self.refusals = [], []
+        self.sent, self.session_id, self.refused, self.status, self.code = [], None, None, None, None
 
     def trust(self, subject=None):
         host = self.issuer.removeprefix("https://")
@@ -69,12 +73,18 @@ class Federation:  # pylint: disable=too-many-instance-attributes
         return session
 
     def _refuse(self, request, **_):
-        """Has the destination refuse requests, as many as there are codes; the answer to a HEAD has no body."""
-        if not self.refusals or MIRROR_REGION not in str(request.headers.get("Authorization")):
+        """Has the destination refuse a session; the answer to a HEAD has no body."""
+        if MIRROR_REGION not in str(request.headers.get("Authorization")):
             return None
-        body = f"<Error><Code>{self.refusals.pop()}</Code><Message>Refused</Message></Error>".encode()
+        self.session_id = re.search("Credential=([^/]+)", str(request.headers["Authorization"]))[1]
+        if self.session_id != self.refused:
+            return None
+        body = f"<Error><Code>{self.code}</Code><Message>Refused</Message></Error>".encode()
         content = b"" if request.method == "HEAD" else body
-        return SimpleNamespace(status_code=403, headers={}, raw=None, content=content, text=content.decode())
+        return SimpleNamespace(status_code=self.status, headers={}, raw=None, content=content, text=content.decode())
+
+    def refuse_the_session(self, status, code):
+        self.refused, self.status, self.code = self.session_id, status, code
 
     def _note(self, request, **_):
         asked = {name: values[0] for name, values in parse_qs(request.body).items()}
@@ -196,20 +206,41 @@ def test_neither_tokens_nor_keys_are_logged(world, federation, capsys):
         assert secret not in said.out + said.err
 
 
-@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "InvalidToken"])
-def test_refused_session_is_replaced_by_one_new_one(world, federation, code, monkeypatch):
+def test_session_that_ended_at_the_destination_is_replaced(world, federation, monkeypatch):
     monkeypatch.setattr("tasks.partition_replicate.credentials.NEW_SECONDS", -1)
     federation.replicate(world.put("a.txt"))
-    federation.refusals = [code]
-    assert federation.replicate(world.put("a.txt", b"after")) == []
-    assert world.mirrored("a.txt") == b"after"
-    assert federation.refusals == []
+    sts_backends["123456789012"]["aws-us-gov"].assumed_roles[-1].expiration = utcnow()
+    assert federation.replicate(world.put("a.txt", b"after"), world.put("b.txt")) == []
+    assert (world.mirrored("a.txt"), world.mirrored("b.txt")) == (b"after", b"bytes")
     assert federation.exchanges() == 2
+
+
+def test_bad_request_that_new_credentials_do_not_put_right_is_a_dead_letter(world, federation):
+    event = world.put("a.txt")
+    federation.replicate(event)
+    federation.refuse_the_session(400, "Bad Request")
+    assert federation.replicate(event) == []
+    assert len(world.dead_letters()) == 1
+
+
+# The statuses are those of S3's API Reference, "Error responses". The answer to a HEAD has nothing else.
+@pytest.mark.parametrize("status, code", [(400, "ExpiredToken"), (400, "InvalidToken"), (403, "InvalidAccessKeyId")])
+def test_refused_session_is_replaced_by_one_new_one(world, federation, status, code, monkeypatch):
+    monkeypatch.setattr("tasks.partition_replicate.credentials.NEW_SECONDS", -1)
+    event = world.put("a.txt")
+    # A new object is written, and what is delivered again is looked at first.
+    for events in ([event], [event, world.put("b.txt")]):
+        federation.replicate(world.put("warm up"))
+        federation.refuse_the_session(status, code)
+        assert federation.replicate(*events) == []
+    assert (world.mirrored("a.txt"), world.mirrored("b.txt")) == (b"bytes", b"bytes")
+    assert world.dead_letters() == []
+    assert federation.exchanges() == 3
 
 
 def test_new_session_that_is_refused_is_not_replaced_by_another(world, federation, capsys):
     federation.replicate(world.put("a.txt"))
-    federation.refusals = ["InvalidAccessKeyId"] * 2
+    federation.refuse_the_session(403, "InvalidAccessKeyId")
     assert federation.replicate(world.put("a.txt", b"after"), world.put("b.txt")) == [0, 1]
     assert federation.exchanges() == 1
     assert world.dead_letters() == []
@@ -223,13 +254,6 @@ class Sts:
     def __init__(self, *refusals):
         self.refusals = list(refusals)
         self.tokens = 0
-
-    def make_client(self, _service, region_name=None):
-        return SimpleNamespace(
-            get_web_identity_token=self.get_web_identity_token,
-            assume_role_with_web_identity=self.assume_role_with_web_identity,
-            close=lambda: region_name,
-        )
 
     def get_web_identity_token(self, **_):
         self.tokens += 1
@@ -248,7 +272,7 @@ class Sts:
 
 
 def assumed(sts):
-    return of_role(sts.make_client, role_arn="arn:role", audience="a", region="us-gov-west-1")
+    return of_role(sts, sts, role_arn="arn:role", audience="a")
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim"])
@@ -373,14 +397,14 @@ def test_threads_that_wait_while_another_fails_do_not_ask_again(monkeypatch):
 
     def read():
         reads.append(True)
-        for _ in range(5):
-            assert arrived.acquire(timeout=10)
+        assert all(arrived.acquire(timeout=10) for _ in range(5))
         raise FederationError("STS is down")
 
     monkeypatch.setattr("tasks.partition_replicate.credentials.threading", SimpleNamespace(Lock=Lock))
     destination = Destination(read, lambda credentials: None, advice="")
     with ThreadPoolExecutor(5) as pool:
-        failures = [asked.exception() for asked in [pool.submit(destination.client) for _ in range(5)]]
+        asked = [pool.submit(destination.client) for _ in range(5)]
+    failures = [each.exception() for each in asked]
     assert [type(failure) for failure in failures] == [FederationError] * 5
     assert len(reads) == 1
 

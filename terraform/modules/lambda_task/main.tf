@@ -90,12 +90,15 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for sid, permission in local.permissions : {
-      Sid      = sid
-      Effect   = "Allow"
-      Action   = permission.actions
-      Resource = permission.resources
-    }]
+    Statement = [for sid, permission in local.permissions : merge(
+      {
+        Sid      = sid
+        Effect   = "Allow"
+        Action   = permission.actions
+        Resource = permission.resources
+      },
+      { for condition in try(permission.condition[*], []) : "Condition" => condition },
+    )]
   })
 }
 

@@ -8,6 +8,11 @@ output "function_arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "role_arn" {
+  description = "ARN of the function's role, which is who the function is to others."
+  value       = aws_iam_role.this.arn
+}
+
 output "environment" {
   description = "Environment variables of the function, as the tests compare them with the task's settings."
   value       = aws_lambda_function.this.environment[0].variables

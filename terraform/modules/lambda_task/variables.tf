@@ -72,15 +72,17 @@ variable "environment" {
 }
 
 variable "permissions" {
-  description = "What the task itself may do, by statement id. Its log, queue, dead letters and key are added here."
+  description = "What the task itself may do, by statement id, with a condition where there is one: operator, key, values. Its log, queue, dead letters and key are added here."
   type = map(object({
     actions   = list(string)
     resources = list(string)
+    condition = optional(map(map(list(string))))
   }))
 
+  # Some actions know no resources; then the condition is what limits them.
   validation {
-    condition     = !contains(flatten([for permission in values(var.permissions) : concat(permission.actions, permission.resources)]), "*")
-    error_message = "permissions must name actions and resources, not \"*\"."
+    condition     = alltrue([for permission in values(var.permissions) : !contains(concat(permission.actions, permission.condition == null ? permission.resources : []), "*")])
+    error_message = "permissions must name actions, and resources or a condition, not \"*\" alone."
   }
 }
 

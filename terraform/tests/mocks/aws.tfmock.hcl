@@ -42,3 +42,7 @@ mock_resource "aws_dynamodb_table" {
 mock_resource "aws_secretsmanager_secret" {
   defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-secret" }
 }
+
+mock_resource "aws_iam_openid_connect_provider" {
+  defaults = { arn = "arn:aws-us-gov:iam::123456789012:oidc-provider/0123.tokens.sts.global.api.aws" }
+}

@@ -1,0 +1,58 @@
+"""The search for long-lived access keys: in Terraform's state, functions' environments, secrets and logs."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from moto.awslambda.models import lambda_backends
+from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
+from moto.secretsmanager.models import secretsmanager_backends
+
+from local.stack import Stack
+
+# The id of an access key of a user. That of a session, which ends by itself, begins with ASIA.
+KEY_ID = re.compile(r"AKIA[A-Z0-9]{12,}")
+
+# Users who deploy, and look at the demo; they have keys of their own.
+PEOPLE = "administrator"
+
+
+def found(stack: Stack) -> list[str]:
+    """Return where an access key of a user is, or who of the deployment has one; never the key.
+
+    Args:
+        stack: what runs.
+    """
+    keys = list(_keys(stack))
+    owners = [f"the user {user} has an access key" for user, _ in keys if not user.startswith(PEOPLE)]
+    known = {text for _, key in keys for text in key}
+    holders = [place for place, text in _places(stack) if KEY_ID.search(text) or any(key in text for key in known)]
+    return [*owners, *(f"{place} holds an access key" for place in holders)]
+
+
+def _keys(stack: Stack) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield every key that AWS made for a user, of any partition: whose it is, its id and its secret."""
+    for iam in iam_backends[stack.aws.account_id].values():
+        for user in iam.users.values():
+            for key in user.access_keys:
+                yield user.name, (key.access_key_id, key.secret_access_key)
+
+
+def _places(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield what is searched: its name and its text."""
+    account = stack.aws.account_id
+    for file in stack.folder.glob("*.tfstate*"):
+        yield f"Terraform's state {file.name}", file.read_text(encoding="utf-8")
+    for backend in list(lambda_backends[account].values()):
+        for function in backend.list_functions():
+            name = function.function_name
+            yield f"the environment of {name}", json.dumps(function.environment_vars)
+            yield f"the log of {name}", "\n".join(stack.functions.logs(name))
+    for backend in list(secretsmanager_backends[account].values()):
+        for secret in backend.secrets.values():
+            yield f"the secret {secret.name}", json.dumps(secret.versions, default=str)
+    for backend in list(logs_backends[account].values()):
+        for group in backend.groups.values():
+            for stream in group.streams.values():
+                yield f"the log group {group.name}", "\n".join(event.message for event in stream.events)
