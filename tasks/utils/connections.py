@@ -160,8 +160,8 @@ class Answer:
 
 def _exchange(connection, request, target, timeout):
     body, is_sent = request.body, False
-    if body is not None and len(body) > SLICE:
-        body = _slices(connection, memoryview(body), timeout)
+    if isinstance(body, memoryview):
+        body = _slices(connection, body, timeout)
     try:
         connection.request(request.method, target, body=body, headers=request.headers)
         is_sent = True

@@ -116,18 +116,19 @@ def test_body_is_sent_without_asking_whether_the_server_wants_it(connections):
     assert taken == [b"taken"]
 
 
-def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on(connections):
-    size = 16 * MIB
+def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on():
+    connections, size = Connections(Config(read_timeout=1), get_cert_path(True)), 16 * MIB
 
     def take_slowly(connection, _):
         for _ in range(size // MIB):
             connection.recv(MIB, socket.MSG_WAITALL)
-            # Half a second and more in all; a silence of 0.3 s would be too long.
-            threading.Event().wait(0.04)
+            # More than a second in all, which would be too long a silence.
+            threading.Event().wait(0.1)
         connection.sendall(OK)
 
     with served(take_slowly) as server:
         assert connections.send(request(server.url, "PUT", body=memoryview(bytes(size)))).content == b"bytes"
+    connections.close()
 
 
 def silent(*_):
