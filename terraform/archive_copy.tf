@@ -130,7 +130,10 @@ module "archive_copy" {
       resources = ["${local.archive_copy_source_arn}/*"]
     }
     CompareAndWriteArchives = {
-      actions   = concat(["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"], local.archive_copy_on_annotations.archives)
+      actions = concat(
+        ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"],
+        local.archive_copy_on_annotations.archives,
+      )
       resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
     }
     # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.

@@ -39,7 +39,7 @@ locals {
   partition_replicate_on_versions = {
     list   = local.partition_replicate_all_versions ? ["s3:GetBucketVersioning", "s3:ListBucketVersions"] : []
     source = local.partition_replicate_all_versions ? ["s3:GetObjectVersionTagging"] : []
-    mirror = local.partition_replicate_all_versions ? ["s3:DeleteObjectVersion", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"] : []
+    mirror = local.partition_replicate_all_versions ? ["s3:DeleteObjectVersion", "s3:GetObjectLegalHold", "s3:GetObjectRetention", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"] : []
     table  = local.partition_replicate_all_versions ? ["dynamodb:Query"] : []
   }
 

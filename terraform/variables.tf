@@ -738,8 +738,8 @@ variable "upload_validate_github_api_url" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^https?://[^/[:space:]]+[^[:space:]]*$", var.upload_validate_github_api_url))
-    error_message = "upload_validate_github_api_url must be an address, for example \"https://api.github.com\"."
+    condition     = can(regex("^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]{1,3}){3}|[[]::1[]])(:[0-9]+)?)([/?#][^[:space:]]*)?$", var.upload_validate_github_api_url))
+    error_message = "upload_validate_github_api_url must be an https address with no user in it, for example \"https://api.github.com\"."
   }
 }
 
@@ -761,8 +761,8 @@ variable "upload_validate_webhook_url" {
   nullable    = false
 
   validation {
-    condition     = !var.upload_validate_enabled || can(regex("^https?://[^/[:space:]]+[^[:space:]]*$", var.upload_validate_webhook_url))
-    error_message = "upload_validate_webhook_url must be an address such as \"https://example.org/hook\" when upload_validate is enabled."
+    condition     = !var.upload_validate_enabled || can(regex("^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]{1,3}){3}|[[]::1[]])(:[0-9]+)?)([/?#][^[:space:]]*)?$", var.upload_validate_webhook_url))
+    error_message = "upload_validate_webhook_url must be an https address with no user in it, such as \"https://example.org/hook\" when upload_validate is enabled."
   }
 }
 
@@ -784,8 +784,8 @@ variable "upload_validate_council_api_url" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^https?://[^/[:space:]]+[^[:space:]]*$", var.upload_validate_council_api_url))
-    error_message = "upload_validate_council_api_url must be an address."
+    condition     = can(regex("^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]{1,3}){3}|[[]::1[]])(:[0-9]+)?)([/?#][^[:space:]]*)?$", var.upload_validate_council_api_url))
+    error_message = "upload_validate_council_api_url must be an https address with no user in it, for example \"https://example.org/councils\"."
   }
 }
 

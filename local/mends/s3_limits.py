@@ -15,6 +15,9 @@ from local.mends.mending import mend
 KEY_BYTES = 1024
 # Names and values of user metadata together.
 METADATA_BYTES = 2048
+# All headers of a request together, with what stands between a name and its value and ends the line.
+HEADER_BYTES = 8192
+HEADER_MARKS = len(": \r\n")
 KEYS_PER_DELETE = 1000
 KEYS_PER_PAGE = 1000
 METADATA_PREFIX = "x-amz-meta-"
@@ -38,6 +41,19 @@ def refuse_much_metadata(original: Any, response: Any, request: Any, full_url: s
     ]
     if sum(len(name.encode()) + len(value.encode()) for name, value in described) > METADATA_BYTES:
         raise S3ClientError("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+    return original(response, request, full_url)
+
+
+@mend(S3Response, "_key_response")
+def refuse_long_headers(original: Any, response: Any, request: Any, full_url: str) -> Any:
+    """The headers of a request have at most 8 KB together; moto takes any.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html, and `RequestHeaderSectionTooLarge`, whose
+    `MaxSizeAllowed` is 8192, in the list of S3's error codes.
+    """
+    if sum(len(name) + len(str(value)) + HEADER_MARKS for name, value in request.headers.items()) > HEADER_BYTES:
+        message = "Your request header section exceeds the maximum allowed request header section size"
+        raise S3ClientError("RequestHeaderSectionTooLarge", message)
     return original(response, request, full_url)
 
 

@@ -61,13 +61,13 @@ def need_to_read_what_is_copied(original: Any, response: Any) -> Any:
     if source is not None and response.headers.get("x-amz-tagging-directive", "COPY") == "COPY":
         if response.backend.tagger.get_tag_dict_for_resource(source.arn):
             bucket, key, version_id = parse_copy_source(response)
-            _need(response, _on(version_id, "GetObjectTagging"), bucket, key)
-            _need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
+            need(response, _on(version_id, "GetObjectTagging"), bucket, key)
+            need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
     if source is not None and response.headers.get("x-amz-object-annotation-directive", "COPY") == "COPY":
         if vars(source).get("annotations"):
             bucket, key, version_id = parse_copy_source(response)
-            _need(response, _on(version_id, "GetObjectAnnotation"), bucket, key)
-            _need(response, "PutObjectAnnotation", response.bucket_name, response.parse_key_name())
+            need(response, _on(version_id, "GetObjectAnnotation"), bucket, key)
+            need(response, "PutObjectAnnotation", response.bucket_name, response.parse_key_name())
     return original(response)
 
 
@@ -82,7 +82,7 @@ def need_to_read_what_is_copied_in_parts(original: Any, response: Any) -> Any:
 def need_to_tag_what_is_written(original: Any, response: Any, headers: Any) -> Any:
     """A write with tags needs `PutObjectTagging` as well; moto needs `PutObject` alone."""
     if headers.get("x-amz-tagging"):
-        _need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
+        need(response, "PutObjectTagging", response.bucket_name, response.parse_key_name())
     return original(response, headers)
 
 
@@ -92,10 +92,10 @@ def hide_absence_from_who_may_not_list(original: Any, response: Any, request: An
     try:
         answer = original(response, request, full_url)
     except MissingKey:
-        _need(response, "ListBucket", _bucket_of_absent_key(response))
+        need(response, "ListBucket", _bucket_of_absent_key(response))
         raise
     if answer[0] == 404 and request.method == "HEAD":
-        _need(response, "ListBucket", response.bucket_name)
+        need(response, "ListBucket", response.bucket_name)
     return answer
 
 
@@ -106,7 +106,7 @@ def need_to_delete_each_key(original: Any, response: Any, bucket_name: str, **_a
     try:
         for named in objects:
             action = "DeleteObjectVersion" if named.get("VersionId") else "DeleteObject"
-            _need(response, action, bucket_name, named["Key"])
+            need(response, action, bucket_name, named["Key"])
     except BucketAccessDeniedError:
         return original(response, bucket_name, authenticated=False)
     return original(response, bucket_name)
@@ -116,20 +116,22 @@ def _on(version_id: str | None, action: str) -> str:
     return ON_VERSIONS[action] if version_id else action
 
 
-def _need(response: Any, action: str, bucket: str, key: str | None = None) -> None:
+def need(response: Any, action: str, bucket: str, key: str | None = None) -> None:
     """Refuse a request unless who makes it may also do something else."""
     asked = response.data.get("Action")
     response.data["Action"] = action
-    # What moto itself asks for the request as a whole.
-    response._authenticate_and_authorize_s3_action(  # pylint: disable=protected-access
-        bucket_name=bucket, key_name=key
-    )
-    response.data["Action"] = asked
+    try:
+        # What moto itself asks for the request as a whole.
+        response._authenticate_and_authorize_s3_action(  # pylint: disable=protected-access
+            bucket_name=bucket, key_name=key
+        )
+    finally:
+        response.data["Action"] = asked
 
 
 def _need_source(response: Any) -> None:
     bucket, key, version_id = parse_copy_source(response)
-    _need(response, _on(version_id, "GetObject"), bucket, key)
+    need(response, _on(version_id, "GetObject"), bucket, key)
 
 
 def _bucket_of_absent_key(response: Any) -> str:

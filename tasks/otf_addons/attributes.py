@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from tasks.otf_addons.listing import Found
-from tasks.utils.part_copies import TAGGING_HEADER_LIMIT, content_headers, tags_of
+from tasks.utils.part_copies import content_headers, tag_set, tagging_header, tags_of
 from tasks.utils.s3_object import S3Object
 
 
@@ -33,8 +32,7 @@ class Attributes:
             with_class: the storage class as well.
         """
         storage_class = self.answer.get("StorageClass") if with_class else None
-        tagging = None if self._has_long_tags else self._tagging
-        more = {"StorageClass": storage_class, "Tagging": tagging}
+        more = {"StorageClass": storage_class, "Tagging": self._tagging}
         return {**content_headers(self.answer), **{name: value for name, value in more.items() if value}}
 
     def put_long_tags(self, writing, target, version=None):
@@ -45,10 +43,9 @@ class Attributes:
             target: the copy's `S3Object`.
             version: the copy's version, if it is known.
         """
-        if self._has_long_tags:
-            tags = [{"Key": name, "Value": value} for name, value in self._tags.items()]
+        if self._tags and not self._tagging:
             address = S3Object(target.bucket, target.key, version)
-            writing("put_object_tagging", destination=target, Tagging={"TagSet": tags}, **address.parameters)
+            writing("put_object_tagging", destination=target, Tagging=tag_set(self._tags), **address.parameters)
 
     @cached_property
     def _tags(self):
@@ -56,8 +53,4 @@ class Attributes:
 
     @property
     def _tagging(self):
-        return urlencode(self._tags, quote_via=quote)
-
-    @property
-    def _has_long_tags(self):
-        return len(self._tagging) > TAGGING_HEADER_LIMIT
+        return tagging_header(self._tags, content_headers(self.answer))

@@ -133,11 +133,14 @@ class Current:
         is_tagged = source.tags != self._tags_of(destination, source)
         if is_tagged:
             self.writer.put_tags(source.tags, destination.pinned.address.version_id)
-            self.action = Action.TAGGED
+            self._did(Action.TAGGED)
         copy = self._carry_annotations(source)
         if copy and copy.writes:
-            self.action = Action.ANNOTATED
+            self._did(Action.ANNOTATED)
         return is_tagged or bool(copy and copy.writes)
+
+    def _did(self, action):
+        self.action = action if self.action is not Action.REPLICATED else self.action
 
     def _carry_annotations(self, source, *, fresh=False):
         is_told = self.event.kind in (Kind.ANNOTATED, Kind.REQUESTED)
@@ -156,8 +159,11 @@ class Current:
     def _write(self, source, condition):
         self.made = self.writer.write(source, condition)
         self.action = Action.REPLICATED
+        if source.tags_follow:
+            # Remembered first: whatever becomes of the tags, the bytes are not sent again.
+            self.notes.remember(source_etag=source.found["ETag"], dest_etag=self.made["ETag"])
         self._carry_annotations(source, fresh=True)
-        return True
+        return not source.tags_follow
 
     def _mirror_absence(self, destination):
         if self.event.kind is Kind.LIFECYCLE_EXPIRED:

@@ -59,10 +59,14 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
     reason: str = ""
     carried: int = 0
     not_carried: list = field(default_factory=list)
+    # Versions of the destination that are one too many and locked.
+    staying: set = field(default_factory=set)
 
     def run(self):
         """Appends what is new, repairs what is not as it should be, and returns an `Outcome`."""
         self.notes.read()
+        if self.notes.row.untagged:
+            self._finish_tagging()
         # A removal that is known already and an expiry are about what is there, not about what is new.
         row = self.notes.row
         self._make_equal(careful=row.removed or bool(row.taken_back) or self.event.kind is Kind.LIFECYCLE_EXPIRED)
@@ -169,11 +173,19 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             LOGGER.warning("an older version sleeps in an archive and is left out", extra={"reason": str(error)})
             return self._skip(version)
         self._record_own(version, Made.by(answer), Action.REPLICATED, source)
+        if source.tags_follow:
+            self._finish_tagging()
         return True
 
+    def _finish_tagging(self):
+        """Puts the tags that were too long to go with a version; what fails here is tried again by the next event."""
+        self._single(self.notes.row.untagged).mirror_tags()
+        self.notes.remember(untagged="")
+
     def _record_own(self, version, made, action, source=None):
+        untagged = version.id if source and source.tags_follow else ""
         try:
-            self._record(version, made, source, fresh=True)
+            self._record(version, made, source, fresh=True, untagged=untagged)
         except RowChanged:
             # Somebody else was faster, and perhaps took this very write for the one of this version, or of the next.
             while made not in self.notes.read_all().values() and not self._take_back(made.version):
@@ -182,15 +194,16 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         self.action = action
         self.carried += 1
 
-    def _record(self, version, made, source=None, *, fresh=False):
-        """Writes down what was made from a version, once it has all that belongs to it."""
+    def _record(self, version, made, source=None, *, fresh=False, untagged=""):
+        """Records what was made from a version, once it has its annotations."""
         copy = source and self.writer.carry_annotations(
             source.pinned.address, made.etag, made.version, fresh=fresh, look_at_ours=not fresh
         )
         self.notes.record(
             version.id,
             made,
-            tags=source.tags if source else {},
+            tags=source.tags if source and not untagged else {},
+            untagged=untagged,
             source_etag=version.etag,
             dest_version=made.version,
             dest_etag=made.etag,
@@ -244,7 +257,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         for stranger in strangers:
             if new and not (new[0].is_marker and self._is_to_be_skipped(new[0])) and self._adopt(new[0], stranger):
                 del new[0]
-            elif self._is_one_too_many(stranger, new, made):
+            elif stranger.id not in self.staying and self._is_one_too_many(stranger, new, made):
                 if not self._take_back(stranger.id):
                     return True
             else:
@@ -278,7 +291,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         known = {one.version: one for one in made.values() if one}
         left_over, stays = [], Version("")
         for mine in versions_of(self.writer.writing, self.writer.address):
-            if mine.id not in known and self._is_left_over(mine, known.get(stays.id)):
+            if mine.id not in {*known, *self.staying} and self._is_left_over(mine, known.get(stays.id)):
                 left_over.append(mine)
             else:
                 stays = mine
@@ -313,7 +326,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         return True
 
     def _finish_taking_back(self):
-        self.writer.remove(self.notes.row.taken_back)
+        version = self.notes.row.taken_back
+        if not self.writer.remove(version):
+            self.staying.add(version)
         self.notes.remember(taken_back="")
 
     def _adopt(self, version, stranger):
@@ -384,12 +399,16 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         return False
 
     def _remove_mirrored(self, top_is_of):
-        """Removes the destination's newest version for good, if that is mirrored and its source is gone for good."""
+        """Removes the destination's newest version for good, if that is mirrored and its source is gone for good.
+
+        Returns whether it is removed; where it is locked, it has to be hidden.
+        """
         if self.version_deletes != MIRROR or not top_is_of or not self._single(top_is_of).is_gone():
             return False
-        self.writer.remove(self.top.version)
-        self.notes.forget(top_is_of)
-        return True
+        removed = self.writer.remove(self.top.version)
+        if removed:
+            self.notes.forget(top_is_of)
+        return removed
 
     def _follow_up(self):
         """Does what the event asks for beyond what is newest; returns whether both sides have to be looked at again."""

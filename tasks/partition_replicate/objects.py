@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import urlencode
 
 from tasks.partition_replicate.table import stamp_of
 from tasks.utils import checksums
 from tasks.utils.errors import ObjectNotFoundException
-from tasks.utils.part_copies import content_headers, tags_of
+from tasks.utils.part_copies import content_headers, tagging_header, tags_of
 from tasks.utils.parts import MIB
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
@@ -54,10 +53,20 @@ class Look:
 
     @property
     def to_write(self):
-        """Everything but the bytes, as a write takes it."""
-        tagging = {"Tagging": urlencode(self.tags)} if self.tags else {}
+        """Everything but the bytes, as a write takes it; without the tags where they have to follow."""
+        tagging = {"Tagging": self.tagging} if self.tagging else {}
         storage = {"StorageClass": self.found["StorageClass"]} if self.found.get("StorageClass") else {}
         return {**self.headers, **tagging, **storage}
+
+    @cached_property
+    def tagging(self):
+        """The tags as the header of a write, or None."""
+        return tagging_header(self.tags, self.headers)
+
+    @property
+    def tags_follow(self):
+        """Whether the tags have to be put after the write, because they are too long for its header."""
+        return bool(self.tags) and not self.tagging
 
     @property
     def not_carried(self):

@@ -71,7 +71,7 @@ class SingleVersion:
         """Forgets it if it is gone for good.
 
         Args:
-            mirror: what was made from it is removed too.
+            mirror: what was made from it is removed too, unless it is locked.
 
         Returns:
             Whether something was removed at the destination.
@@ -79,10 +79,9 @@ class SingleVersion:
         made = self.notes.made_from(self.address.version_id)
         if not made or not self.is_gone():
             return False
-        if mirror:
-            self.writer.remove(made.version)
+        removed = mirror and self.writer.remove(made.version)
         self.notes.forget(self.address.version_id)
-        return mirror
+        return removed
 
     def is_gone(self):
         """Returns whether the source has this version, or this delete marker, no more."""

@@ -58,8 +58,8 @@ SKIPPED = {"DestObject": {"NULL": True}}
 NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 SEQUENCER = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
 
-# A removal is remembered until no message about the key can be left: 14 days in the queue, four of failing, 14 as a dead
-# letter.
+# A removal is remembered until no message about the key can be left: 14 days in the queue, four of failing, and 14 as a
+# dead letter.
 REMOVAL_SECONDS = 33 * 24 * 60 * 60
 
 
@@ -112,6 +112,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
         skipped: the source's version was left out on purpose: a delete marker, as a rule.
         removed: an event told that the source was removed, and that was mirrored.
         taken_back: a version of the destination that is one too many and is being removed, or "".
+        untagged: a version of the source that was mirrored, but for its tags, or "".
         sequencer: the highest of the events handled, or "".
         annotated: annotations were put at the destination, so a look at them is not to be spared.
         upload: an `Upload` under way, or None.
@@ -126,6 +127,7 @@ class Row:  # pylint: disable=too-many-instance-attributes  # one for each attri
     skipped: bool = False
     removed: bool = False
     taken_back: str = ""
+    untagged: str = ""
     sequencer: str = ""
     annotated: bool = False
     upload: Upload | None = None
@@ -310,6 +312,7 @@ def _attributes(row):
         "SourceVersionId": row.source_version,
         "DestVersionId": row.dest_version,
         "TakenBackVersionId": row.taken_back,
+        "UntaggedVersionId": row.untagged,
         "Sequencer": row.sequencer,
     }
     item = {"Revision": {"N": str(row.revision)}, **{name: {"S": text} for name, text in texts.items() if text}}
@@ -353,6 +356,7 @@ def _row(item):
         skipped=item.get("Skipped", {}).get("BOOL", False),
         removed=item.get("Removed", {}).get("BOOL", False),
         taken_back=text("TakenBackVersionId"),
+        untagged=text("UntaggedVersionId"),
         sequencer=text("Sequencer", SEQUENCER),
         annotated=item.get("Annotated", {}).get("BOOL", False),
         upload=upload,

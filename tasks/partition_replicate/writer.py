@@ -2,7 +2,8 @@
 
 import logging
 from dataclasses import dataclass, replace
-from functools import cache
+from datetime import datetime, timezone
+from functools import cache, lru_cache
 
 from tasks.partition_replicate.errors import RowChanged
 from tasks.partition_replicate.notes import Notes
@@ -18,10 +19,11 @@ from tasks.utils.errors import (
     ObjectClerkServerInternalException,
     ObjectNotFoundException,
 )
+from tasks.utils.part_copies import tag_set
 from tasks.utils.parts import plan
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
+from tasks.utils.s3_requests import S3Requests, head
 from tasks.utils.streams import PartStream, StreamLimits, fetch, parts_there, put, whole_crc32
 
 LOGGER = logging.getLogger("bucket_brigade")
@@ -67,7 +69,7 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
     size: int = 0
 
     def write(self, source, condition, *, once=False):
-        """Writes a state of the source.
+        """Writes a state of the source, but for tags that are too long for that: see `Look.tags_follow`.
 
         Args:
             source: its `Look`.
@@ -100,15 +102,26 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
         return _known(once, lambda: _unconditional_if_need_be(delete, condition))
 
     def remove(self, version):
-        """Removes a version for good, or a delete marker."""
+        """Removes a version for good, or a delete marker; returns False where it stays, because it is locked.
+
+        S3 refuses both with AccessDenied: a version under Object Lock, and who has no leave. What the version itself
+        says of its lock tells them apart; that takes s3:GetObjectRetention and s3:GetObjectLegalHold.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+        """
         address = replace(self.address, version_id=version)
-        self.writing("delete_object", destination=address, **address.parameters)
+        try:
+            self.writing("delete_object", destination=address, **address.parameters)
+        except ObjectClerkException as error:
+            if error.retryable or not self._is_locked(address):
+                raise
+            _say_that_it_stays(address)
+            return False
+        return True
 
     def put_tags(self, tags, version):
         """Replaces the tags of a version, or of the object where the bucket keeps no versions."""
         address = replace(self.address, version_id=version)
-        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
-        self.writing("put_object_tagging", destination=address, Tagging={"TagSet": tag_set}, **address.parameters)
+        self.writing("put_object_tagging", destination=address, Tagging=tag_set(tags), **address.parameters)
 
     def carry_annotations(self, source, etag, version, *, fresh=False, look_at_ours=False):
         """Makes the annotations of a version, or of the object where the bucket keeps no versions, the source's.
@@ -283,6 +296,15 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
         _say_once(f"the destination does not know the storage class {storage_class}: its own default is used")
         return _unconditional_if_need_be(lambda conditions: write({**more, **conditions}), condition)
 
+    def _is_locked(self, address):
+        try:
+            found = head(self.writing, address) or {}
+        except ObjectClerkException:
+            # A delete marker, which has no lock; or nothing may be asked of it, which says nothing of a lock either.
+            return False
+        until = found.get("ObjectLockRetainUntilDate")
+        return found.get("ObjectLockLegalHoldStatus") == "ON" or bool(until and until > datetime.now(timezone.utc))
+
     def _once(self):
         return replace(self.writing, policy=RetryPolicy(tries=1))
 
@@ -307,6 +329,12 @@ def _unconditional_if_need_be(write, condition):
             raise
         _say_once("the destination does not know conditional writes: it is looked first and then written")
         return write({})
+
+
+# A container hears of the same version by each event of its key.
+@lru_cache(maxsize=1024)
+def _say_that_it_stays(address):
+    LOGGER.warning("a version is under Object Lock and stays, as an older version", extra={"version": str(address)})
 
 
 @cache

@@ -27,13 +27,13 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.settings import Settings
+from tasks.upload_validate.settings import Settings, fault_of_dsn
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.pacer import Pacer
@@ -78,9 +78,14 @@ class Container:
 
         Raises:
             KeyUnavailableError: the entry that holds the DSN cannot be read.
+            SettingsError: the DSN is not one of https.
         """
-        dsn = self.keys.key(self.settings.sentry_dsn)
-        return Sentry(dsn.value() if dsn else "")
+        key = self.keys.key(self.settings.sentry_dsn)
+        dsn = key.value() if key else ""
+        fault = fault_of_dsn(dsn)
+        if fault:
+            raise SettingsError(fault)
+        return Sentry(dsn)
 
     def _read_object(self, address):
         requests = S3Requests(client("s3"), S3_POLICY, pacer=self.pacer)

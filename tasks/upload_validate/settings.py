@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass, field
 
+from tasks.upload_validate.addresses import fault_of
 from tasks.utils.settings import Environment
 
 COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
 GITHUB_API_URL = "https://api.github.com"
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_URL = re.compile(r"https?://[^\s/]+\S*")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
@@ -104,17 +104,37 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         """Adds to an `Environment` what is wrong with the values that have a form."""
         forms = (
             ("GITHUB_REPO", self.github_repo, _REPOSITORY, "owner/name, such as octocat/hello-world"),
-            ("WDIV_WEBHOOK_URL", self.webhook_url, _URL, "an address such as https://example.org/hook"),
-            ("GITHUB_API_URL", self.github_api_url, _URL, f"an address such as {GITHUB_API_URL}"),
-            ("COUNCIL_API_URL", self.council_api_url, _URL, f"an address such as {COUNCIL_API_URL}"),
             ("ERROR_REPORT_EMAIL", self.error_report_email, _ADDRESS, "an e-mail address"),
         )
         for name, value, form, shape in forms:
             if value and not form.fullmatch(value):
                 environment.problem(f"{name} is {value!r}: it should be {shape}")
+        self._judge_addresses(environment)
         buckets = {"FINAL_BUCKET_NAME": self.final_bucket, "QUARANTINE_BUCKET_NAME": self.quarantine_bucket}
         for name, bucket in buckets.items():
             if bucket and bucket == self.temp_bucket:
                 environment.problem(f"{name} is TEMP_BUCKET_NAME too: what is published would be taken for an upload")
         if self.quarantine_bucket and self.quarantine_bucket == self.final_bucket:
             environment.problem("QUARANTINE_BUCKET_NAME is FINAL_BUCKET_NAME too: wrong files would be published")
+
+    def _judge_addresses(self, environment):
+        addresses = (
+            ("WDIV_WEBHOOK_URL", self.webhook_url, "https://example.org/hook"),
+            ("GITHUB_API_URL", self.github_api_url, GITHUB_API_URL),
+            ("COUNCIL_API_URL", self.council_api_url, COUNCIL_API_URL),
+        )
+        for name, url, example in addresses:
+            fault = fault_of(url) if url else ""
+            if fault:
+                # An address may hold a key, so it is not shown.
+                environment.problem(f"{name} {fault}: it should be an https address such as {example}")
+        # Otherwise it names an entry, which is read later.
+        fault = fault_of_dsn(self.sentry_dsn) if "://" in self.sentry_dsn else ""
+        if fault:
+            environment.problem(fault)
+
+
+def fault_of_dsn(dsn):
+    """Returns what is wrong with a DSN of Sentry's, in a sentence that repeats nothing of it, or ""."""
+    fault = fault_of(dsn, with_user=True) if dsn else ""
+    return fault and f"SENTRY_DSN {fault}: it should be an https address such as https://key@example.org/1"

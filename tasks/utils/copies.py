@@ -1,7 +1,8 @@
 """An object copied inside S3, without its bytes passing through here: look, copy, verify, and never a blind write.
 
 A copy to a place where nothing lies is one request. Where something lies already it is compared: if it is equal
-nothing is written, if it differs it is replaced only as long as it is still what was compared (compare-and-swap).
+nothing is written, if its tags alone differ they are put, and if it differs otherwise it is replaced only as long as it
+is still what was compared (compare-and-swap).
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from tasks.utils.errors import (
     SourceReplacedException,
 )
 from tasks.utils.downloads import blocks
-from tasks.utils.part_copies import CopyLimits, content_headers, copy_in_parts, tags_of
+from tasks.utils.part_copies import CopyLimits, content_headers, copy_in_parts, tag_set, tags_of
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, head
 
@@ -46,7 +47,7 @@ class Copied:
         destination: where the object lies now, with its version where the bucket keeps versions.
         etag: its ETag there.
         not_carried: what of the source the copy does not have.
-        written: False when an equal object lay there already and nothing was written.
+        written: False when an equal object lay there already, and at most its tags and annotations had to be put.
         attempts: how often the copy was tried, the time that passed included.
     """
 
@@ -142,11 +143,15 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
             if not _is(theirs, self.pinned):
                 return self._settle_without_source(theirs, ours)
-            if ours and self._is_equal(theirs, ours):
-                self._carry_annotations(theirs, ours)
-                return self._copied(ours, written=False)
             try:
-                return self._write(theirs, ours)
+                if not ours or not self._is_equal(theirs, ours):
+                    return self._write(theirs, ours)
+                tags = self._missing_tags(theirs, ours)
+                if tags is None:
+                    self._carry_annotations(theirs, ours)
+                    return self._copied(ours, written=False)
+                # There is no condition on tags, so that both sides have to be looked at once more.
+                self._put_tags(tags, ours)
             except ObjectChangedException:
                 self.requests.retries += 1
         raise ObjectChangedException(f"other writers got in between {ROUNDS} times in a row", **self._places())
@@ -163,14 +168,29 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         )
 
     def _is_equal(self, theirs, ours):
-        if content_headers(theirs) != content_headers(ours) or theirs.get("TagCount") != ours.get("TagCount"):
+        if content_headers(theirs) != content_headers(ours):
             return False
         if self.storage_class and self.storage_class != ours.get("StorageClass", "STANDARD"):
             return False
-        return self._is_same_content(theirs, ours) and (not theirs.get("TagCount") or self._tags_agree())
+        return self._is_same_content(theirs, ours)
 
-    def _tags_agree(self):
-        return tags_of(self.requests, self.source) == tags_of(self.requests, self.destination)
+    def _missing_tags(self, theirs, ours):
+        """Returns the tags that the equal object at the destination should have and has not, or None."""
+        if not theirs.get("TagCount") and not ours.get("TagCount"):
+            return None
+        tags = tags_of(self.requests, self.source) if theirs.get("TagCount") else {}
+        return tags if tags != tags_of(self.requests, self.destination) else None
+
+    def _put_tags(self, tags, ours):
+        self.requests(
+            "put_object_tagging",
+            source=self.source,
+            destination=self.destination,
+            Bucket=self.destination.bucket,
+            Key=self.destination.key,
+            VersionId=ours.get("VersionId"),
+            Tagging=tag_set(tags),
+        )
 
     def _is_same_content(self, theirs, ours):
         known = checksums.same_content(theirs, ours)

@@ -33,8 +33,12 @@ CONTENT_HEADERS = (
 )
 # Names the framing of an upload and not the object's encoding; some servers store it as if it were one.
 FRAMING = "aws-chunked"
-# S3 takes 8 KB of headers in all, and ten tags in percent-encoding can be three times as long.
-TAGGING_HEADER_LIMIT = 2048
+# S3 takes 8,192 bytes of headers in all, and ten tags in percent-encoding can be four times as many. 3 KiB are left for
+# what signs and steers a request: the token of a session may have 2 KiB, the signature names every header once more.
+HEADER_BYTES = 8192 - 3072
+METADATA_PREFIX = "x-amz-meta-"
+# Between the name of a header and its value, and after it.
+HEADER_MARKS = len(": \r\n")
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,30 @@ def tags_of(requests, address):
     return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
 
+def tagging_header(tags, headers):
+    """Returns tags as the header of a write, or None where there are none or the header would be too long.
+
+    Tags that do not go with a write are put after it, by PutObjectTagging.
+
+    Args:
+        tags: name -> value.
+        headers: what goes with the write besides: what `content_headers` returned.
+    """
+    header = urlencode(tags, quote_via=quote)
+    return header if header and len(header) + _length(headers) <= HEADER_BYTES else None
+
+
+def tag_set(tags):
+    """Returns tags as PutObjectTagging takes them."""
+    return {"TagSet": [{"Key": name, "Value": value} for name, value in tags.items()]}
+
+
+def _length(headers):
+    plain = {name: value for name, value in headers.items() if name != "Metadata"}
+    named = {**plain, **{METADATA_PREFIX + name: value for name, value in headers.get("Metadata", {}).items()}}
+    return sum(2 * len(name) + len(str(value)) + HEADER_MARKS for name, value in named.items())
+
+
 @dataclass
 class _PartCopy:
     requests: S3Requests
@@ -108,17 +136,18 @@ class _PartCopy:
 
     def run(self, condition):
         """Creates the upload, copies the parts, completes; aborts when any of it fails."""
-        checksum, tags = self._checksum(), _Tags.of(tags_of(self.requests, self.source))
-        upload = self._create(checksum, tags)
+        checksum, tags = self._checksum(), tags_of(self.requests, self.source)
+        tagging = tagging_header(tags, content_headers(self.found))
+        upload = self._create(checksum, tagging)
         try:
             parts = self._copy_parts(upload)
             answer = self._complete(upload, parts, {**checksum.complete, **condition})
         except BaseException:
             self._abort(upload)
             raise
-        if tags.afterwards:
-            version = {"VersionId": answer["VersionId"]} if "VersionId" in answer else {}
-            self._request("put_object_tagging", Tagging={"TagSet": tags.afterwards}, **version)
+        if tags and not tagging:
+            # Where this fails the copy stays, and another delivery finds that it lacks nothing but its tags.
+            self._request("put_object_tagging", Tagging=tag_set(tags), VersionId=answer.get("VersionId"))
         return answer
 
     def _checksum(self):
@@ -131,12 +160,12 @@ class _PartCopy:
                 )
         return _Checksum({}, {})
 
-    def _create(self, checksum, tags):
+    def _create(self, checksum, tagging):
         answer = self._request(
             "create_multipart_upload",
             **content_headers(self.found),
             **checksum.create,
-            Tagging=tags.header,
+            Tagging=tagging,
             StorageClass=self.storage_class,
         )
         return answer["UploadId"]
@@ -207,20 +236,6 @@ class _PartCopy:
 
     def _places(self):
         return {"operation": "copy_object", "source": self.source, "destination": self.destination}
-
-
-@dataclass(frozen=True)
-class _Tags:
-    header: str | None
-    afterwards: list
-
-    @classmethod
-    def of(cls, tags):
-        """Puts tags into the header that creates the upload, or aside where they would be too long for it."""
-        header = urlencode(tags, quote_via=quote)
-        if len(header) <= TAGGING_HEADER_LIMIT:
-            return cls(header or None, [])
-        return cls(None, [{"Key": name, "Value": value} for name, value in tags.items()])
 
 
 @dataclass(frozen=True)

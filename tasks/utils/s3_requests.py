@@ -110,8 +110,8 @@ WRONG_CODES = frozenset(
     }
 )
 
-# The code decides. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200 and have the error inside; then
-# botocore shows status 500, whatever the code: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+# The code decides. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200 and have the error inside;
+# botocore then shows status 500, whatever the code: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 BY_CODE = (
     (PASSING_CODES, ObjectClerkServerInternalException),
     (DAMAGED_CODES, ObjectVerificationException),

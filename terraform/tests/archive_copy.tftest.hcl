@@ -101,7 +101,7 @@ run "archives_share_the_extensions_out" {
         Sid    = "CompareAndWriteArchives"
         Effect = "Allow"
         Action = [
-          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging",
+          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
           "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
           "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
         ]

@@ -163,7 +163,7 @@ run "role_of_the_mirror_may_do_what_the_task_does_and_no_more" {
       CompareAndWrite = [
         "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts",
         "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
-        "s3:DeleteObjectVersion", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
+        "s3:DeleteObjectVersion", "s3:GetObjectLegalHold", "s3:GetObjectRetention", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
         "s3:DeleteObjectAnnotation", "s3:DeleteObjectVersionAnnotation",
         "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
         "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",

@@ -76,7 +76,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       FindObjects = ["s3:ListBucket"]
       ReadUploads = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations"]
       CompareAndPublish = [
-        "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging",
+        "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
         "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
         "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
       ]
@@ -175,8 +175,9 @@ run "values_of_a_wrong_form_are_refused" {
     upload_validate_profile                   = "../mine"
     upload_validate_table_schema              = "schemas/mine.json"
     upload_validate_error_limit               = 0
-    upload_validate_github_api_url            = "api.github.com"
-    upload_validate_council_api_url           = "x"
+    upload_validate_github_api_url            = "http://api.github.com"
+    upload_validate_council_api_url           = "https://user:password@example.org"
+    upload_validate_webhook_url               = "http://127.0.0.1.example.org/hook"
     upload_validate_error_report_email        = "nobody"
     upload_validate_sender_email              = "nobody"
     upload_validate_settle_seconds            = 901
@@ -197,6 +198,7 @@ run "values_of_a_wrong_form_are_refused" {
     var.upload_validate_error_limit,
     var.upload_validate_github_api_url,
     var.upload_validate_council_api_url,
+    var.upload_validate_webhook_url,
     var.upload_validate_error_report_email,
     var.upload_validate_sender_email,
     var.upload_validate_settle_seconds,

@@ -20,6 +20,7 @@ from tasks.utils.parts import GIB, MIB
 from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
 from tests.archive_copy.test_handler import body, context, failed_files, file, keys, put
 from tests.support.events import s3_event, s3_record, sqs_event
+from tests.support.tags import LONG, as_set, tags_at
 
 HEADERS = {
     "ContentType": "application/x-hdf",
@@ -500,13 +501,46 @@ def test_copy_of_an_object_uploaded_in_parts_is_cut_as_it_was_and_gets_its_etag(
     assert set(wire.sent) <= {"HeadObject", "GetObjectTagging", "ListObjectAnnotations"}
 
 
-def test_tags_too_long_for_a_header_come_along_in_parts(large_from_6_mib, s3):
-    tags = [{"Key": f"{number}/" + ":" * 100, "Value": "@" * 250} for number in range(10)]
+@pytest.mark.parametrize("keeps_versions", [False, True])
+def test_tags_too_long_for_a_header_come_along_in_parts(large_from_6_mib, s3, wire, keeps_versions):
+    if keeps_versions:
+        s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+    put(s3, "a.hdf", Body=CONTENT, **HEADERS)
+    s3.put_object_tagging(Bucket=RESTORED, Key="a.hdf", Tagging=as_set(LONG))
+    event = s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT)))
+    large_from_6_mib(event)
+    assert tags_at(s3, Bucket=PROTECTED, Key="a.hdf") == LONG
+    wire.sent.clear()
+    large_from_6_mib(event)
+    assert set(wire.sent) <= {"HeadObject", "GetObjectTagging"}
+
+
+def test_copy_whose_tags_are_refused_stays_and_only_its_tags_are_tried_again(large_from_6_mib, s3, wire):
     put(s3, "a.hdf", Body=CONTENT)
-    s3.put_object_tagging(Bucket=RESTORED, Key="a.hdf", Tagging={"TagSet": tags})
-    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
-    found = s3.get_object_tagging(Bucket=PROTECTED, Key="a.hdf")["TagSet"]
-    assert sorted(found, key=lambda tag: tag["Key"]) == tags
+    s3.put_object_tagging(Bucket=RESTORED, Key="a.hdf", Tagging=as_set(LONG))
+    event = s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT)))
+    HOOKS.faults.add("PutObjectTagging", times=2, status=403, code="AccessDenied")
+    for tried in range(2):
+        wire.sent.clear()
+        (failed,) = failed_files(large_from_6_mib, event)
+        assert "put_object_tagging" in failed["err_msg"] and "AccessDenied" in failed["err_msg"]
+        assert body(s3, PROTECTED, "a.hdf") == CONTENT
+        assert wire.count("CreateMultipartUpload") == (0 if tried else 1)
+    large_from_6_mib(event)
+    assert tags_at(s3, Bucket=PROTECTED, Key="a.hdf") == LONG
+
+
+@pytest.mark.parametrize("theirs, ours", [("a=b", ""), ("a=b", "a=c"), ("", "a=b"), ("a=b&c=d", "a=b")])
+def test_equal_object_with_other_tags_gets_only_its_tags(archive, s3, wire, theirs, ours):
+    put(s3, "a.hdf", Body=b"same", **HEADERS, Tagging=theirs)
+    there = s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"same", **HEADERS, Tagging=ours)
+    s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    where = {"Key": "a.hdf"}
+    assert tags_at(s3, Bucket=PROTECTED, **where) == tags_at(s3, Bucket=RESTORED, **where)
+    assert s3.head_object(Bucket=PROTECTED, **where)["ETag"] == there["ETag"]
+    assert [one["VersionId"] for one in s3.list_object_versions(Bucket=PROTECTED)["Versions"]] == ["null"]
+    assert wire.count("PutObjectTagging") == 1
 
 
 def test_upload_that_vanished_during_a_copy_in_parts_is_begun_anew(large_from_6_mib, s3, wire):

@@ -22,6 +22,14 @@ def test_metadata_over_2_kb_is_refused(stage):
     assert refused == (400, "MetadataTooLarge")
 
 
+@mended(s3_limits.refuse_long_headers)
+def test_headers_over_8_kb_are_refused(stage):
+    s3 = stage.s3("bucket")
+    s3.put_object(Bucket="bucket", Key="key", Body=b"", CacheControl="v" * 7000)
+    refused = stage.refusal(s3.put_object, Bucket="bucket", Key="key", Body=b"", CacheControl="v" * 8192)
+    assert refused == (400, "RequestHeaderSectionTooLarge")
+
+
 @mended(s3_limits.refuse_many_deletes)
 def test_delete_of_1001_keys_is_refused(stage):
     s3 = stage.s3("bucket")

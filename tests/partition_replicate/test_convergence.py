@@ -36,7 +36,7 @@ from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning, in_order
 from tasks.partition_replicate.writer import Writer
-from tasks.utils import annotations
+from tasks.utils import annotations, part_copies
 from tasks.utils.deadline import Deadline
 from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
@@ -135,6 +135,12 @@ class Stage:  # pylint: disable=too-many-instance-attributes
             client.meta.events.register("before-call", self._before)
             client.meta.events.register("after-call", self._after)
 
+    def lock(self):
+        """Locks every version that is written to the mirror that keeps versions."""
+        retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+        configuration = {"ObjectLockEnabled": "Enabled", "Rule": retention}
+        self.mirror.put_object_lock_configuration(Bucket="mirror-enabled", ObjectLockConfiguration=configuration)
+
     def close(self):
         for client in (self.s3, self.mirror, self.reading, self.writing):
             client.close()
@@ -199,6 +205,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     stage = None
     # Lists of settings, each list as likely as the others.
     among = ()
+    # Whether every version of the destination is under Object Lock.
+    locked = False
 
     def __init__(self):
         super().__init__()
@@ -419,7 +427,12 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         Where a worker failed amid the work of another one, an entry may stand there twice in a row: the conditions of
         S3 tell neither a delete marker from the one before it nor a version from one with the same bytes.
         """
-        if self.version_deletes == MIRROR or key not in self.removed_for_good:
+        if self.locked:
+            # Nothing goes from there, so it has more; what the source has is in it, in its order.
+            if key not in self.removed_for_good:
+                mine = iter(self._history(self.mirror, key))
+                assert all(entry in mine for entry in self._history(self.source, key))
+        elif self.version_deletes == MIRROR or key not in self.removed_for_good:
             theirs, mine = self._history(self.source, key), self._history(self.mirror, key)
             if self.failed_amid_another:
                 theirs, mine = without_repetitions(theirs), without_repetitions(mine)
@@ -456,12 +469,14 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         return newest[0] if newest and newest[0] != DELETED else None
 
 
-def run_histories(examples, *among, **more):
+def run_histories(examples, *among, locked=False, **more):
     """Runs so many histories, each under one of the settings."""
     # Workers run one inside the other, so that each has to do all of its work in one thread.
     with mended_aws(), patch.object(annotations, "ThreadPoolExecutor", InThisThread):
         stage = Stage()
-        machine = type("Histories", (Histories,), {"stage": stage, "among": among})
+        if locked:
+            stage.lock()
+        machine = type("Histories", (Histories,), {"stage": stage, "among": among, "locked": locked})
         how = settings(
             max_examples=examples,
             stateful_step_count=8,
@@ -481,6 +496,17 @@ def run_histories(examples, *among, **more):
 @pytest.mark.slow
 def test_any_history_converges():
     run_histories(100, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
+
+
+@pytest.mark.slow
+def test_any_history_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
+    monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
+    run_histories(50, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
+
+
+@pytest.mark.slow
+def test_any_history_converges_where_the_destination_is_locked():
+    run_histories(50, ALL_KEPT, ALL_MIRRORED, locked=True)
 
 
 @pytest.mark.chaos

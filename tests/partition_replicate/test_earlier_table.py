@@ -84,7 +84,7 @@ def test_rows_of_an_earlier_system_never_stop_a_key(world):
         assert world.mirrored(key) == (b"2" if ends_with == "put" else None)
         assert world.dead_letters() == []
 
-    take_over()
+    take_over()  # pylint: disable=no-value-for-parameter  # Hypothesis gives them.
 
 
 @BOTH_MODES

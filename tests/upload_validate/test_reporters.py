@@ -65,15 +65,29 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(name="server")
-def local_server():
+@contextmanager
+def serving():
     server = Server()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(name="server")
+def local_server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(name="other_server")
+def another_local_server():
+    with serving() as server:
+        yield server
 
 
 @contextmanager
@@ -105,12 +119,61 @@ def test_service_that_stays_down_fails_for_now(server):
     assert (raised.value.transient, len(server.heard)) == (True, 3)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410, 422, 301, 302])
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
 def test_call_that_is_refused_is_not_repeated(server, status):
-    server.line = [(status, {"Location": "/elsewhere"}, b"no")]
+    server.line = [(status, {}, b"no")]
     with pytest.raises(RefusedError, match=f"{status} no") as raised:
         QUICK.send("POST", server.url, json={})
     assert (raised.value.transient, len(server.heard)) == (False, 1)
+
+
+REDIRECTS = pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+
+
+@REDIRECTS
+def test_call_that_is_redirected_is_not_made_elsewhere(server, status):
+    server.line = [(status, {"Location": "/elsewhere?token=secret"}, b"no")]
+    with pytest.raises(RefusedError, match=f"{status}, redirected to http://127.0.0.1:[0-9]+, which") as raised:
+        QUICK.send("POST", server.url, json={}, key=KEY)
+    assert (raised.value.transient, len(server.heard)) == (False, 1)
+    assert "secret" not in str(raised.value)
+
+
+@REDIRECTS
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_key_does_not_follow_a_redirect_to_another_server(server, other_server, method, host, status):
+    location = other_server.url.replace("127.0.0.1", host)
+    server.line = [(status, {"Location": f"{location}?token=secret"}, b"")]
+    with pytest.raises(RefusedError, match=f"redirected to http://{host}:{other_server.server_port}, which") as raised:
+        QUICK.send(method, server.url, key=KEY)
+    assert (len(server.heard), other_server.heard) == (1, [])
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "location", ["https://127.0.0.1:{port}/x", "http://localhost:{port}/x", "http://[::1/x", "http://h:p/x", "ftp://x"]
+)
+def test_question_is_not_followed_to_another_scheme_or_host(server, location):
+    server.line = [(302, {"Location": location.format(port=server.server_port)}, b"")]
+    with pytest.raises(RefusedError, match=f"^GET {server.url}: "):
+        QUICK.send("GET", server.url, key=KEY)
+    assert len(server.heard) == 1
+
+
+@REDIRECTS
+def test_question_follows_a_redirect_on_the_same_server_with_its_key(server, status):
+    server.line = [(status, {"Location": "/elsewhere?page=2"}, b"")]
+    assert QUICK.send("GET", server.url, params={"page": "1"}, key=KEY).status_code == 200
+    assert [path for _, path, _, _ in server.heard] == ["/hook?page=1", "/elsewhere?page=2"]
+    assert [headers["Authorization"] for _, _, headers, _ in server.heard] == ["Token github-key"] * 2
+
+
+def test_question_that_is_redirected_for_ever_is_refused(server):
+    server.line = [(302, {"Location": "/hook"}, b"")] * 20
+    with pytest.raises(RefusedError, match="302"):
+        QUICK.send("GET", server.url)
+    assert len(server.heard) == 6
 
 
 def test_answer_that_does_not_come_in_time_is_lost_and_not_asked_for_again(server, monkeypatch):

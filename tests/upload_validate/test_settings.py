@@ -51,9 +51,9 @@ def test_all_that_are_missing_are_named_at_once():
     [
         ("GITHUB_REPO", "imports", "GITHUB_REPO is 'imports': it should be owner/name"),
         ("GITHUB_REPO", "a/b/../c", "GITHUB_REPO is 'a/b/../c'"),
-        ("WDIV_WEBHOOK_URL", "example.org", "WDIV_WEBHOOK_URL is 'example.org': it should be an address such as"),
-        ("COUNCIL_API_URL", "ftp://x", "COUNCIL_API_URL is 'ftp://x'"),
-        ("GITHUB_API_URL", "x", "GITHUB_API_URL is 'x'"),
+        ("WDIV_WEBHOOK_URL", "example.org", "WDIV_WEBHOOK_URL is no address: it should be an https address such as"),
+        ("COUNCIL_API_URL", "ftp://x", "COUNCIL_API_URL is no address"),
+        ("GITHUB_API_URL", "x", "GITHUB_API_URL is no address"),
         ("ERROR_REPORT_EMAIL", "nobody", "ERROR_REPORT_EMAIL is 'nobody': it should be an e-mail address"),
         ("ERROR_LIMIT", "0", "ERROR_LIMIT is '0': it should be a whole number from 1 to 1000"),
         ("FINAL_BUCKET_NAME", "uploads", "FINAL_BUCKET_NAME is TEMP_BUCKET_NAME too"),
@@ -63,3 +63,64 @@ def test_all_that_are_missing_are_named_at_once():
 )
 def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):
     assert said in refusal_of(Settings, {**REQUIRED, name: value})
+
+
+ADDRESSES = ("WDIV_WEBHOOK_URL", "GITHUB_API_URL", "COUNCIL_API_URL")
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://example.org/secret",
+        "HTTP://example.org/secret",
+        "http://localhost.example.org/secret",
+        "http://127.0.0.1.example.org/secret",
+        "http://128.0.0.1/secret",
+        "http://[::2]/secret",
+        "https://user:secret@example.org/",
+        "https://secret@example.org/",
+        "http://127.0.0.1@example.org/secret",
+        "https://example.org\\@127.0.0.1/secret",
+        "https://example.org/a secret",
+        "https://example.org/secret\tb",
+        "https:///secret",
+        "https://",
+        "https://[::1/secret",
+        "https://example.org:secret/",
+        "//example.org/secret",
+    ],
+)
+def test_address_that_is_not_safe_is_refused_and_not_shown(name, value):
+    said = refusal_of(Settings, {**REQUIRED, name: value})
+    assert said.startswith(f"{name} ") and "it should be an https address such as https://" in said
+    assert said.count(";") == 0 and "secret" not in said
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://example.org",
+        "https://example.org:8443/hook?a=b@c",
+        "https://[2001:db8::1]/hook",
+        "http://localhost:8080/hook",
+        "http://127.0.0.1/hook",
+        "http://127.255.0.9:1/hook",
+        "http://[::1]:8080/hook",
+    ],
+)
+def test_address_over_https_or_of_this_machine_is_taken(name, value):
+    assert value in vars(Settings.read({**REQUIRED, name: value})).values()
+
+
+@pytest.mark.parametrize("dsn", ["http://secret@sentry.example.org/1", "ftp://secret@x/1", "https://"])
+def test_dsn_that_is_not_safe_is_refused_and_not_shown(dsn):
+    said = refusal_of(Settings, {**REQUIRED, "SENTRY_DSN": dsn})
+    assert said.startswith("SENTRY_DSN ") and "https://key@example.org/1" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("dsn", ["https://key@sentry.example.org/1", "/sentry/dsn", "secretsmanager:sentry#dsn"])
+def test_dsn_or_the_name_of_its_entry_is_taken(dsn):
+    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).sentry_dsn == dsn

@@ -3,11 +3,13 @@
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
+from tasks.upload_validate.addresses import origin
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
@@ -18,6 +20,7 @@ TIMEOUT = (5, 20)
 LONGEST_WAIT = 60
 USER_AGENT = "bucket-brigade"
 UNAUTHORIZED = 401
+MOST_REDIRECTS = 5
 # Enough of an answer to see what it was about.
 ANSWER_LIMIT = 300
 
@@ -70,6 +73,9 @@ class Http:
     def call(self, method, url, *, scheme="Token", key=None, **arguments):
         """Makes a call and returns the answer, whose status is below 300.
 
+        A redirect is followed to the same server only, and only of a question: what is sent would arrive as another
+        call, and its key or report at another place.
+
         Args:
             method: `GET` or `POST`.
             url: whole.
@@ -92,27 +98,54 @@ class Http:
         return _call(method, url, f"{scheme} {renewed}", **arguments)
 
 
-def _call(method, url, authorization, *, headers=None, **arguments):
+def _call(method, url, authorization, **arguments):
+    answer = _exchange(method, url, authorization, **arguments)
+    for _ in range(MOST_REDIRECTS):
+        if not answer.is_redirect:
+            break
+        target = _redirect_to_follow(method, url, answer)
+        # What was asked for is in the new address already.
+        answer = _exchange(method, target, authorization, **{**arguments, "params": None})
+    _check(method, url, answer)
+    return answer
+
+
+def _redirect_to_follow(method, url, answer):
     try:
-        answer = requests.request(
+        target = urljoin(answer.url, answer.headers["Location"])
+        scheme, host, port = origin(target)
+    except ValueError as error:
+        what = f"{method} {_without_query(url)}: redirected to what is no address"
+        raise RefusedError(what, status=answer.status_code) from error
+    if method == "GET" and (scheme, host, port) == origin(url):
+        return target
+    raise RefusedError(
+        f"{method} {_without_query(url)}: {answer.status_code}, redirected to {scheme}://{host}:{port}, which is not "
+        "followed: set the address that it has now",
+        status=answer.status_code,
+    )
+
+
+def _exchange(method, url, authorization, *, headers=None, **arguments):
+    try:
+        return requests.request(
             method,
             url,
             headers={"User-Agent": USER_AGENT, **(headers or {})},
             auth=Authorization(authorization),
             timeout=TIMEOUT,
-            # A call that is redirected would arrive as another one, and its key at another place.
-            allow_redirects=method == "GET",
+            # requests would take the key along to another scheme or port of the same host.
+            allow_redirects=False,
             **arguments,
         )
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
+        # The latter also for an answer that redirects to what is no address.
         raise _failed(method, url, error) from error
-    _check(method, url, answer)
-    return answer
 
 
 def _failed(method, url, error):
     what = f"{method} {_without_query(url)}: {type(error).__name__}"
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+    if isinstance(error, ValueError):
         return RefusedError(what)
     unsent = isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError))
     reason = error.args[0].reason if error.args and isinstance(error.args[0], MaxRetryError) else None
