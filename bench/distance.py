@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import row
-from bench.mirrors import PART, STREAMS, put_noise, stage
-from bench.names import OURS, RCLONE, RCLONE_NO_HEAD, SOURCE
+from bench.mirrors import RCLONE_STREAMS, put_noise, stage
+from bench.names import OURS, RCLONE_NO_HEAD, SOURCE
 
 OBJECTS, SMALL = 400, 64 * 1024
 # What a function takes from its queue at a time, and mirrors side by side.
@@ -42,14 +42,7 @@ def large_object(round_trip_ms: int, goals: Goals | None = None) -> row.Row:
         round_trip_ms: how far away the destination is, in milliseconds.
         goals: as a `Row` has them.
     """
-    streams = (
-        "--ignore-times",
-        f"--multi-thread-streams={STREAMS}",
-        f"--multi-thread-chunk-size={PART}B",
-        f"--s3-upload-concurrency={STREAMS}",
-        f"--s3-chunk-size={PART}B",
-    )
-    return _row(f"256 MiB, {round_trip_ms} ms away", KEY, _put_large, streams, round_trip_ms, goals)
+    return _row(f"256 MiB, {round_trip_ms} ms away", KEY, _put_large, RCLONE_STREAMS, round_trip_ms, goals)
 
 
 def _row(  # pylint: disable=too-many-arguments,too-many-positional-arguments

@@ -37,6 +37,14 @@ from local.seaweedfs import SeaweedFS
 MIB = 1024**2
 PART = 16 * MIB
 STREAMS = 4
+# rclone's flags for a large object in the same parts and streams.
+RCLONE_STREAMS = (
+    "--ignore-times",
+    f"--multi-thread-streams={STREAMS}",
+    f"--multi-thread-chunk-size={PART}B",
+    f"--s3-upload-concurrency={STREAMS}",
+    f"--s3-chunk-size={PART}B",
+)
 TABLE, SECRET = "objects", "destination-keys"
 REGION = "us-east-1"
 
@@ -117,13 +125,9 @@ def stage(folder: Path, fill: Callable[[Any], None], *, round_trip_ms: float = 0
     with ExitStack() as stack:
         source, destination = (stack.enter_context(SeaweedFS(authority)) for _ in range(2))
         table = stack.enter_context(served(items))
-        destination_url = destination.endpoint_url
-        if round_trip_ms:
-            line = stack.enter_context(delayed(destination.host, destination.port, round_trip_ms))
-            destination_url = f"https://{HOST}:{line}"
+        destination_url = stack.enter_context(_away(destination, round_trip_ms))
         other.start()
-        host, port = other.get_host_and_port()
-        url = f"http://{host}:{port}"
+        url = "http://" + ":".join(map(str, other.get_host_and_port()))
         try:
             source.client().create_bucket(Bucket=SOURCE)
             destination.client().create_bucket(Bucket=DESTINATION)
@@ -131,12 +135,20 @@ def stage(folder: Path, fill: Callable[[Any], None], *, round_trip_ms: float = 0
             fill(source.client())
             environment = {**_settings(source, destination_url, url, table), **_secret_and_queue(destination, url)}
             environment["BENCH_FOLDER"] = str(folder.resolve())
-            empty = partial(_empty, destination, items)
-            yield Stage(source, destination, destination_url, environment, rclone, empty)
+            yield Stage(source, destination, destination_url, environment, rclone, partial(_empty, destination, items))
         finally:
             # The next row is of the same process, and so is what moto knows.
             urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
             other.stop()
+
+
+@contextmanager
+def _away(server: SeaweedFS, round_trip_ms: float) -> Iterator[str]:
+    if not round_trip_ms:
+        yield server.endpoint_url
+        return
+    with delayed(server.host, server.port, round_trip_ms) as port:
+        yield f"https://{HOST}:{port}"
 
 
 def _settings(source: SeaweedFS, destination_url: str, url: str, table: str) -> dict[str, str]:

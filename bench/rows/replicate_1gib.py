@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import row
-from bench.mirrors import PART, STREAMS, put_noise, stage
+from bench.mirrors import RCLONE_STREAMS, put_noise, stage
 from bench.names import OURS, RCLONE, SPOOL
 
 SIZE = 1024**3
@@ -15,17 +15,10 @@ KEY = "object"
 def contestants(folder: Path) -> row.Stage:
     """Give who streams it with the same parts and streams, and who spools it to a disk."""
     with stage(folder, lambda s3: put_noise(s3, KEY, SIZE)) as on_stage:
-        streams = (
-            "--ignore-times",
-            f"--multi-thread-streams={STREAMS}",
-            f"--multi-thread-chunk-size={PART}B",
-            f"--s3-upload-concurrency={STREAMS}",
-            f"--s3-chunk-size={PART}B",
-        )
         yield [
             on_stage.python(OURS, KEY),
             on_stage.python(OURS, KEY, called="the same, cold", cold=True),
-            on_stage.by_rclone(KEY, *streams),
+            on_stage.by_rclone(KEY, *RCLONE_STREAMS),
             on_stage.python(SPOOL, KEY),
         ]
 

@@ -56,7 +56,7 @@ class Annotation:
     changed: datetime
 
 
-class AnnotatedKey:
+class AnnotatedKey:  # pylint: disable=too-few-public-methods  # all others are the object's
     """The object of an event that is about one of its annotations."""
 
     def __init__(self, key: FakeKey, annotation: dict[str, Any]) -> None:

@@ -20,13 +20,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
 from tasks.utils.errors import BucketBrigadeError
 
-# All that S3 says to a HEAD with a session that ended, whose answer has no body; it says the same to what is malformed.
-BAD_REQUEST = "400"
-
-# How S3 says that it does not know the keys any more. To a HEAD all that it says of other keys is 403.
-REFUSALS = frozenset(
-    {BAD_REQUEST, "403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
-)
+# How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all that it says is 400 of a
+# session that ended, and 403 of other keys.
+REFUSALS = frozenset({"400", "403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 
 # What another token may put right: this one took too long, or its key was new to the other side.
 TOKEN_REFUSALS = frozenset({"ExpiredToken", "ExpiredTokenException", "IDPRejectedClaim", "InvalidIdentityToken"})

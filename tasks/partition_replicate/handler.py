@@ -17,8 +17,7 @@ from functools import cache, partial
 from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
-from tasks.partition_replicate.credentials import BAD_REQUEST, REFUSALS, Destination, of_role, of_user
-from tasks.partition_replicate.errors import CredentialsRefused
+from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
 from tasks.partition_replicate.intake import Queue, check_source
 from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
@@ -31,7 +30,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
     DeferredError,
-    ObjectClerkException,
+    ObjectClerkServerAuthException,
     SettingsError,
 )
 from tasks.utils.events import is_batch_operations, object_events
@@ -261,19 +260,8 @@ def _replicate(here, event, deadline):
     client = here.destination.client()
     try:
         return here.replicator.replicate(event, destination=client, deadline=deadline)
-    except ObjectClerkException as error:
+    except ObjectClerkServerAuthException as error:
         place = error.destination or error.source
         if error.code not in REFUSALS or place.bucket != here.replicator.bucket:
             raise
-        client = _renewed(here, client, error)
-    return here.replicator.replicate(event, destination=client, deadline=deadline)
-
-
-def _renewed(here, client, error):
-    try:
-        return here.destination.renewed(client)
-    except CredentialsRefused:
-        if error.code == BAD_REQUEST:
-            # It was not for the credentials, then, and another delivery is no better.
-            raise error from None
-        raise
+    return here.replicator.replicate(event, destination=here.destination.renewed(client), deadline=deadline)

@@ -14,6 +14,7 @@ import re
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email.message import Message
 from email.utils import format_datetime, parsedate_to_datetime
 
 import botocore
@@ -109,7 +110,9 @@ class _Direct:
         signer(credentials, self._model.signing_name, region).add_auth(request)
         prepared = request.prepare()
         for name, value in prepared.headers.items():
-            prepared.headers[name] = value if isinstance(value, bytes) else value.encode()
+            if not isinstance(value, bytes) and not value.isascii():
+                # http.client would write it as Latin-1.
+                prepared.headers[name] = value.encode()
         return self._emit("before-send", operation, request=prepared) or self._connections.send(prepared)
 
     def _emit(self, event, operation, **about):
@@ -330,7 +333,7 @@ class _Operation:
         if "Metadata" in self.model.output_shape.members:
             parsed["Metadata"] = {
                 name[len(METADATA_PREFIX) :]: value
-                for name, value in answer.headers.items()
+                for name, value in _items(answer.headers)
                 if name.lower().startswith(METADATA_PREFIX)
             }
         if self.model.has_streaming_output:
@@ -371,7 +374,12 @@ def _moment(text):
 
 
 def _lowered(headers):
-    return {name.lower(): value for name, value in headers.items()}
+    return {name.lower(): value for name, value in _items(headers)}
+
+
+def _items(headers):
+    # The items of http.client's headers are made fit for e-mail, which takes longer than reading them.
+    return headers.raw_items() if isinstance(headers, Message) else headers.items()
 
 
 READ = {

@@ -40,9 +40,11 @@ class Pacer:
         Returns:
             That moment on the monotonic clock, or None where it would come too late.
         """
+        if not self.pause:
+            return time.monotonic()
         with self._lock:
             now = time.monotonic()
-            moment = max(now, self._next) if self.pause else now
+            moment = max(now, self._next)
             if moment - now > deadline.remaining():
                 return None
             self._next = moment + self.pause

@@ -203,8 +203,7 @@ class S3Requests:
             reason = "requests are throttled, and no time is left to wait"
             raise ObjectClerkServerInternalException(reason, code="SlowDown")
         try:
-            with self.deadline.limiting():
-                answer = call()
+            answer = self.deadline.limiting(call)
         except ObjectClerkException as error:
             if error.code in THROTTLING_CODES:
                 self.pacer.throttled(moment)

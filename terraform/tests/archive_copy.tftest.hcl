@@ -33,6 +33,7 @@ run "defaults_make_source_and_one_archive" {
       copy_retries          = "3"
       copy_retry_sleep_secs = "1"
       COPY_CONCURRENCY      = "8"
+      ANNOTATIONS           = "carry"
       WORK_QUEUE            = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"

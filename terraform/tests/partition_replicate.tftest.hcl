@@ -52,6 +52,7 @@ run "both_functions_have_their_settings" {
       VERSIONS              = ""
       DELETES               = "mirror"
       VERSION_DELETES       = "keep"
+      ANNOTATIONS           = "carry"
       REPLICATE_CONCURRENCY = "10"
       TRANSFER_MEMORY_MB    = "884"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"

@@ -4,25 +4,36 @@ import json
 import uuid
 
 from local.demo.archive_copy import NEVER_MADE
+from local.demo.partition_replicate import DESTINATION_REGION
 from tests.support.snippets import shell_snippets
 
 DOCUMENTS = ("docs/operations.md", "terraform/README.md")
+
+PUT_KEY = 'aws secretsmanager put-secret-value --secret-id "$(output partition_replicate secret)" --secret-string "$('
 
 # The first line of each snippet that cannot run here, and why. Every other snippet is run.
 CANNOT_RUN = {
     "make dist": "`terraform init` asks the registry, and an apply takes minutes; the demo itself is that apply",
     "terraform import 'module.archive_copy_source_bucket[0].aws_s3_bucket.this' NAME": "the bucket is made by the demo",
+    PUT_KEY: "the mirror of the demo is written by a role: there is neither a user nor a secret",
 }
 
-# What a reader replaces in a snippet, and by what.
-REPLACED = {"my-profile-in-govcloud": "mirror"}
+# The user and the secret of a deployment with an access key. The demo has none, so the test makes both.
+WITH_A_KEY = "mirror-with-an-access-key"
+
+# What a reader replaces in a snippet, and what is other in such a deployment.
+REPLACED = {
+    "my-profile-in-govcloud": "mirror",
+    "$(output partition_replicate secret)": WITH_A_KEY,
+    "$(output partition_replicate destination_user)": WITH_A_KEY,
+}
 
 # An event that EventBridge could not deliver, and one with which `enqueue` failed.
 UNDELIVERED, FAILED = "by hand/undelivered.txt", "by hand/failed.txt"
 
 
 def snippets_to_run(document):
-    """The snippets of a document that can run, with everything replaced that a reader replaces."""
+    """The snippets of a document that can run, as `REPLACED` changes them."""
     for text in shell_snippets(document):
         if text.splitlines()[0] not in CANNOT_RUN:
             for old, new in REPLACED.items():
@@ -35,26 +46,38 @@ def run_documentation(terminal, client, read_until):
 
     Args:
         terminal: a `Terminal` in the folder of the deployment.
-        client: makes a boto3 client by the name of the service.
+        client: makes a boto3 client by the name of the service, and of another region if one is given.
         read_until: reads what the demo says up to a line that matches.
     """
-    outputs = {name: one["value"] for name, one in json.loads(terminal.run("terraform output -json")).items()}
-    mirror = outputs["partition_replicate"]
+    mirror = json.loads(terminal.run("terraform output -json partition_replicate"))
+    _leave_work_undone(client, mirror)
+    client("secretsmanager").create_secret(Name=WITH_A_KEY)
+    client("iam", DESTINATION_REGION).create_user(UserName=WITH_A_KEY)
+    for document in DOCUMENTS:
+        terminal.run(*snippets_to_run(document))
+    awaited = {"images/never-arrives.iso", UNDELIVERED, FAILED}
+    while awaited:
+        awaited.discard(read_until(r"^(?:archived|replicated)  (.*\S)  ")[1])
+    _check_that_it_is_done(client, mirror)
+
+
+def _leave_work_undone(client, mirror):
     s3, sqs = client("s3"), client("sqs")
     # The cause of one dead letter is removed; the other comes back.
     s3.create_bucket(Bucket=NEVER_MADE, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     for key, wrap in ((UNDELIVERED, lambda event: event), (FAILED, lambda event: {"requestPayload": event})):
         event = _missed_event(s3, mirror["source_bucket"], key)
         sqs.send_message(QueueUrl=mirror["undelivered_queue_url"], MessageBody=json.dumps(wrap(event)))
-    for document in DOCUMENTS:
-        terminal.run(*snippets_to_run(document))
-    awaited = {"images/never-arrives.iso", UNDELIVERED, FAILED}
-    while awaited:
-        awaited.discard(read_until(r"^(?:archived|replicated)  (.*\S)  ")[1])
-    assert s3.head_object(Bucket=NEVER_MADE, Key="images/never-arrives.iso")
+
+
+def _check_that_it_is_done(client, mirror):
+    assert client("s3").head_object(Bucket=NEVER_MADE, Key="images/never-arrives.iso")
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    left = sqs.get_queue_attributes(QueueUrl=mirror["undelivered_queue_url"], AttributeNames=names)["Attributes"]
-    assert set(left.values()) == {"0"}
+    asked = {"QueueUrl": mirror["undelivered_queue_url"], "AttributeNames": names}
+    assert set(client("sqs").get_queue_attributes(**asked)["Attributes"].values()) == {"0"}
+    (made,) = client("iam", DESTINATION_REGION).list_access_keys(UserName=WITH_A_KEY)["AccessKeyMetadata"]
+    kept = json.loads(client("secretsmanager").get_secret_value(SecretId=WITH_A_KEY)["SecretString"])
+    assert kept["accesskey"] == made["AccessKeyId"] and kept["secretaccesskey"]
 
 
 def _missed_event(s3, bucket, key):

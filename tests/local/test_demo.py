@@ -106,11 +106,11 @@ NAMES = (
 )
 
 
-def client_of(environment, service, **more):
+def client_of(environment, service, region_name=None):
     """A client as a person has it who exported what the demo says."""
     endpoint, key_id, secret, region, _ = environment.values()
     session = boto3.session.Session(key_id, secret, region_name=region)
-    return session.client(service, endpoint_url=endpoint, **more)
+    return session.client(service, endpoint_url=endpoint, region_name=region_name)
 
 
 def work_by_hand(running, environment):

@@ -67,10 +67,16 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
 
     @staticmethod
     def _head(connection):
+        # No byte of the body: an answer that wants it reads it. TLS has no way to look at bytes and leave them there.
+        is_tls = isinstance(connection, ssl.SSLSocket)
         head = b""
         while HEAD_END not in head:
-            # No byte of the body: an answer that wants it reads it.
-            block = connection.recv(1)
+            size = 1
+            if not is_tls:
+                seen = connection.recv(65_536, socket.MSG_PEEK)
+                end = (head + seen).find(HEAD_END)
+                size = len(seen) if end < 0 else end + len(HEAD_END) - len(head)
+            block = connection.recv(size)
             if not block:
                 return b""
             head += block

@@ -3,6 +3,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from botocore.awsrequest import AWSRequest
@@ -188,12 +189,28 @@ def patient_connections(seconds):
     """Connections that wait for a minute, and a deadline that comes sooner."""
     connections = Connections(Config(connect_timeout=60, read_timeout=60), get_cert_path(True))
     began = time.monotonic()
+    deadline = Deadline(began + seconds)
     try:
-        with Deadline(began + seconds).limiting():
-            yield connections
+        yield SimpleNamespace(send=lambda asked: Limited(deadline.limiting(lambda: connections.send(asked)), deadline))
     finally:
         connections.close()
     assert time.monotonic() - began < 20
+
+
+class Limited:
+    """An answer that is read by a deadline."""
+
+    def __init__(self, answer, deadline):
+        self._answer = answer
+        self._deadline = deadline
+        self.close = answer.close
+
+    @property
+    def content(self):
+        return self._deadline.limiting(lambda: self._answer.content)
+
+    def readinto(self, buffer):
+        return self._deadline.limiting(lambda: self._answer.readinto(buffer))
 
 
 def until_the_end(*_):
@@ -230,7 +247,7 @@ def test_body_that_a_server_does_not_take_is_left_when_time_is_up():
 def test_body_is_not_begun_when_time_is_up():
     with served(OK) as server, patient_connections(0.0) as connections:
         with pytest.raises(DeadlineException, match="time ran out while a body was sent"):
-            connections.send(request(server.url, "PUT", body=memoryview(bytes(9)), **{"Content-Length": "9"}))
+            connections.send(request(server.url, "PUT", body=memoryview(bytes(MIB)), **{"Content-Length": str(MIB)}))
 
 
 def test_server_that_is_not_there_is_told(connections):

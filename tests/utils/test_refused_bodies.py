@@ -38,7 +38,10 @@ def read_on(connection):
     """What RFC 9110 asks of a server that keeps the connection: the rest of the body is read and thrown away."""
     left = len(BODY)
     while left:
-        left -= len(connection.recv(min(left, MIB)))
+        block = connection.recv(min(left, MIB))
+        if not block:
+            raise ConnectionError("the client went away")
+        left -= len(block)
 
 
 def close_one_direction(connection):
