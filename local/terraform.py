@@ -75,10 +75,8 @@ def apply(
     Raises:
         DeploymentError: Terraform is not there, finds no provider, or fails.
     """
-    _lay_out(folder, variables)
-    terraform = _Terraform(folder, _environment(aws, folder, variables))
     on_progress(Progress(0, 0, "terraform init"))
-    terraform.run("init", "-input=false", *plugin_flags(os.environ))
+    terraform = initialised(aws, folder, variables)
     planned = done = 0
     for line in terraform.stream("apply", "-auto-approve", "-input=false", "-json", f"-parallelism={PARALLELISM}"):
         if line["type"] == "planned_change":
@@ -94,6 +92,26 @@ def apply(
 def profiles(folder: Path) -> Path:
     """Gives the file that has the keys of the destination's partition."""
     return folder.resolve() / "profiles"
+
+
+def initialised(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> "Terraform":
+    """Lays `terraform/` out in a folder for an embedded AWS and initialises it.
+
+    Args:
+        aws: a started one.
+        folder: where to work; what Terraform downloaded there is used again.
+        variables: the values of Terraform's input variables.
+
+    Returns:
+        The `Terraform` of that folder, which has no state yet.
+
+    Raises:
+        DeploymentError: Terraform is not there, or finds no provider.
+    """
+    _lay_out(folder, variables)
+    terraform = Terraform(folder, _environment(aws, folder, variables))
+    terraform.run("init", "-input=false", *plugin_flags(os.environ))
+    return terraform
 
 
 def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
@@ -141,7 +159,14 @@ def _resource(line: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class _Terraform:
+class Terraform:
+    """Terraform's commands in one folder.
+
+    Attributes:
+        folder: where it works.
+        environment: what it runs with.
+    """
+
     folder: Path
     environment: Mapping[str, str]
 

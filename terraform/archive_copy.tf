@@ -15,6 +15,23 @@ locals {
     for name, archive in var.archive_copy_archives : { for extension in archive.extensions : extension => local.archive_copy_buckets[name] }
   ]...)
 
+  # What the function reads as bucket_map: extension -> bucket, or bucket and storage class. Both as JSON, because the values
+  # of a map have one type.
+  archive_copy_entries = merge([
+    for name, archive in var.archive_copy_archives : {
+      for extension in archive.extensions : extension => (
+        archive.storage_class == null
+        ? jsonencode(local.archive_copy_buckets[name])
+        : jsonencode({ bucket = local.archive_copy_buckets[name], storage_class = archive.storage_class })
+      )
+    }
+  ]...)
+  archive_copy_bucket_map_json  = "{${join(",", [for extension, entry in local.archive_copy_entries : "${jsonencode(extension)}:${entry}"])}}"
+  archive_copy_bucket_map_bytes = floor(length(base64encode(local.archive_copy_bucket_map_json)) * 3 / 4)
+
+  # Lambda's environment has 4 KB in all; the other settings take less than a quarter of it.
+  archive_copy_map_in_parameter = var.archive_copy_enabled && local.archive_copy_bucket_map_bytes > 3072
+
   archive_copy_source_arn = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
   # What annotations take: a request that names a version has actions of its own. What an archive has besides stays.
   archive_copy_annotations = var.archive_copy_annotations == "carry"
@@ -38,7 +55,8 @@ module "archive_copy_source_bucket" {
 
   name        = local.archive_copy_source_bucket
   partition   = local.partition
-  kms_key_arn = var.kms_key_arn
+  kms_key_arn = try(var.archive_copy_source_kms_key_arns[0], var.kms_key_arn)
+  disposable  = var.disposable_buckets
 }
 
 # One archive for each name whose bucket is not given.
@@ -48,7 +66,33 @@ module "archive_copy_archive_bucket" {
 
   name        = local.archive_copy_buckets[each.key]
   partition   = local.partition
-  kms_key_arn = var.kms_key_arn
+  kms_key_arn = try(each.value.kms_key_arns[0], var.kms_key_arn)
+  disposable  = var.disposable_buckets
+
+  noncurrent_versions_expire_after_days = each.value.noncurrent_versions_expire_after_days
+}
+
+# A map that is too long for the function's environment. The name changes with the content, so that functions in use read it
+# again.
+resource "aws_ssm_parameter" "archive_copy_bucket_map" {
+  #checkov:skip=CKV2_AWS_34:Names of buckets are no secret; they are in the environment otherwise
+  #checkov:skip=CKV_AWS_337:Names of buckets are no secret; they are in the environment otherwise
+  count = local.archive_copy_map_in_parameter ? 1 : 0
+
+  name        = "/bucket-brigade/${var.name_prefix}/bucket_map-${substr(sha256(local.archive_copy_bucket_map_json), 0, 8)}"
+  description = "Which archive bucket an object belongs to, by the extension of its key."
+  type        = "String"
+  tier        = local.archive_copy_bucket_map_bytes > 4096 ? "Advanced" : "Standard"
+  value       = local.archive_copy_bucket_map_json
+
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = local.archive_copy_bucket_map_bytes <= 8192 # an Advanced parameter takes no more
+      error_message = "archive_copy_archives is too long: as the function's bucket_map it has ${local.archive_copy_bucket_map_bytes} bytes and may have 8192. Name fewer extensions, or give shorter names."
+    }
+  }
 }
 
 # S3 forgets a notification that its target did not take; the queue keeps it until it is done.
@@ -108,7 +152,7 @@ module "archive_copy" {
   }
 
   environment = {
-    bucket_map            = jsonencode(local.archive_copy_bucket_map)
+    bucket_map            = local.archive_copy_map_in_parameter ? "ssm:${aws_ssm_parameter.archive_copy_bucket_map[0].name}" : local.archive_copy_bucket_map_json
     copy_retries          = tostring(var.archive_copy_retries)
     copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
@@ -119,27 +163,38 @@ module "archive_copy" {
     LOGGING_LEVEL         = var.logging_level
   }
 
-  # ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
-  permissions = {
-    FindObjects = {
-      actions   = ["s3:ListBucket"]
-      resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
-    }
-    ReadSource = {
-      actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"], local.archive_copy_on_annotations.source)
-      resources = ["${local.archive_copy_source_arn}/*"]
-    }
-    CompareAndWriteArchives = {
-      actions = concat(
-        ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"],
-        local.archive_copy_on_annotations.archives,
-      )
-      resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
-    }
-    # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
-    RenewWork = {
-      actions   = ["sqs:SendMessage"]
-      resources = [module.archive_copy_queue[0].arn]
-    }
+  bucket_keys = {
+    read  = var.archive_copy_source_kms_key_arns
+    write = flatten(values(var.archive_copy_archives)[*].kms_key_arns)
   }
+
+  # ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
+  permissions = merge(
+    {
+      FindObjects = {
+        actions   = ["s3:ListBucket"]
+        resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
+      }
+      ReadSource = {
+        actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"], local.archive_copy_on_annotations.source)
+        resources = ["${local.archive_copy_source_arn}/*"]
+      }
+      CompareAndWriteArchives = {
+        actions = concat(
+          ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"],
+          local.archive_copy_on_annotations.archives,
+        )
+        resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
+      }
+      # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
+      RenewWork = {
+        actions   = ["sqs:SendMessage"]
+        resources = [module.archive_copy_queue[0].arn]
+      }
+    },
+    !local.archive_copy_map_in_parameter ? {} : { ReadBucketMap = {
+      actions   = ["ssm:GetParameter"]
+      resources = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${aws_ssm_parameter.archive_copy_bucket_map[0].name}"]
+    } },
+  )
 }

@@ -28,6 +28,38 @@ locals {
     }
   }
 
+  # How the longest names go on after name_prefix, and how many characters AWS allows. A role ends in the region, so a
+  # function's name is shorter and may have as many (64); other names are shorter too, or may be longer.
+  longest_name_endings = merge(
+    !var.archive_copy_enabled ? {} : {
+      "-archive-copy-${local.region}" = 64 # role
+      "-archive-copy-dead-letters"    = 80 # queue
+    },
+    !var.archive_copy_enabled || var.archive_copy_source_bucket != null ? {} : {
+      "-${local.account_id}-${local.region}-source" = 63 # bucket
+    },
+    !var.partition_replicate_enabled ? {} : {
+      "-partition-replicate-enqueue-${local.region}" = 64 # role
+      "-partition-replicate-dead-letters.fifo"       = 80 # queue
+    },
+    !var.partition_replicate_enabled || var.partition_replicate_destination_bucket != null ? {} : {
+      "-${local.account_id}-${local.region}-mirror" = 63 # bucket
+    },
+    !var.upload_validate_enabled ? {} : {
+      "-upload-validate-${local.region}" = 64 # role
+      "-upload-validate-dead-letters"    = 80 # queue
+    },
+    !var.upload_validate_enabled || var.upload_validate_upload_bucket != null ? {} : {
+      "-${local.account_id}-${local.region}-uploads" = 63 # bucket
+    },
+    !var.upload_validate_enabled || var.upload_validate_final_bucket != null ? {} : {
+      "-${local.account_id}-${local.region}-published" = 63 # bucket
+    },
+    !var.upload_validate_enabled || !var.upload_validate_quarantine_enabled || var.upload_validate_quarantine_bucket != null ? {} : {
+      "-${local.account_id}-${local.region}-quarantine" = 63 # bucket
+    },
+  )
+
   # What all functions have in common.
   function_defaults = {
     runtime            = var.runtime

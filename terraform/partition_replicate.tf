@@ -71,6 +71,7 @@ module "partition_replicate_destination_bucket" {
   name        = local.partition_replicate_dest_bucket
   partition   = local.partition_replicate_dest_partition
   kms_key_arn = var.partition_replicate_destination_kms_key_arn
+  disposable  = var.disposable_buckets
 }
 
 # S3 tells EventBridge of everything; the rule takes what changes an object. It is switched on last, when there is a way
@@ -261,6 +262,7 @@ module "partition_replicate" {
   memory_mb             = var.partition_replicate_memory_mb
   timeout_seconds       = var.partition_replicate_timeout_seconds
   continues             = true # an object that does not fit into one invocation
+  bucket_keys           = { read = var.partition_replicate_source_kms_key_arns }
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
 
   failures = {
@@ -365,7 +367,7 @@ resource "aws_cloudwatch_metric_alarm" "partition_replicate_lag" {
     metric {
       namespace   = "BucketBrigade"
       metric_name = "EventAge"
-      dimensions  = { service = "partition_replicate" }
+      dimensions  = { service = "partition_replicate", function_name = module.partition_replicate[0].function_name }
       stat        = "Maximum"
       period      = 300
     }

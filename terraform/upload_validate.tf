@@ -24,6 +24,13 @@ locals {
     } : use => bucket.name if bucket.wanted && bucket.given == null
   }
 
+  # The KMS keys of each bucket.
+  upload_validate_bucket_keys = {
+    uploads    = var.upload_validate_upload_kms_key_arns
+    published  = var.upload_validate_final_kms_key_arns
+    quarantine = var.upload_validate_quarantine_kms_key_arns
+  }
+
   # Where the keys are, never what they are. Secrets Manager ends its ARNs with six characters of its own.
   upload_validate_key_names  = compact([var.upload_validate_github_key_name, var.upload_validate_webhook_key_name, var.upload_validate_sentry_dsn_name])
   upload_validate_parameters = [for name in local.upload_validate_key_names : trimprefix(trimprefix(name, "ssm:"), "/") if !startswith(name, "secretsmanager:")]
@@ -42,7 +49,8 @@ module "upload_validate_bucket" {
 
   name              = each.value
   partition         = local.partition
-  kms_key_arn       = var.kms_key_arn
+  kms_key_arn       = try(local.upload_validate_bucket_keys[each.key][0], var.kms_key_arn)
+  disposable        = var.disposable_buckets
   expire_after_days = each.key == "uploads" && var.upload_validate_expire_uploads_after_days > 0 ? var.upload_validate_expire_uploads_after_days : null
 }
 
@@ -161,6 +169,11 @@ module "upload_validate" {
     DEAD_LETTER_QUEUE      = module.upload_validate_queue[0].dead_letter_queue_url
     MAX_RECEIVES           = tostring(module.upload_validate_queue[0].max_receive_count)
     LOGGING_LEVEL          = var.logging_level
+  }
+
+  bucket_keys = {
+    read  = var.upload_validate_upload_kms_key_arns
+    write = concat(var.upload_validate_final_kms_key_arns, var.upload_validate_quarantine_kms_key_arns)
   }
 
   # ListBucket is how a set is found; it also makes S3 answer 404 for a key that is not there, and not 403.

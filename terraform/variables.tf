@@ -6,10 +6,15 @@ variable "name_prefix" {
   default     = "bucket-brigade"
   nullable    = false
 
-  # A bucket name has at most 63 characters; the account (12), the longest region (14), "source" and three hyphens take 35.
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,26}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix must have 2 to 28 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, for example \"bucket-brigade\"."
+    condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must have 2 or more lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, for example \"bucket-brigade\"."
+  }
+
+  # How long it may be depends on the region and on what is made.
+  validation {
+    condition     = alltrue([for ending, limit in local.longest_name_endings : length("${var.name_prefix}${ending}") <= limit])
+    error_message = "name_prefix is too long: ${join(", ", [for ending, limit in local.longest_name_endings : "${var.name_prefix}${ending} may have ${limit} characters and has ${length("${var.name_prefix}${ending}")}" if length("${var.name_prefix}${ending}") > limit])}."
   }
 }
 
@@ -25,6 +30,13 @@ variable "tags" {
   }
 }
 
+variable "disposable_buckets" {
+  description = "Whether the buckets made here can be destroyed, with all that they hold: true for a deployment that is thrown away, such as one for tests. Set it before the first apply; the README says how to change it later."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "alarm_topic_arn" {
   description = "SNS topic that every alarm tells when it goes off and when it is over. null: the alarms are only to be seen in CloudWatch."
   type        = string
@@ -37,7 +49,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key that encrypts queues, logs, function environments and the buckets made here. null: AWS's own keys. The README says what the key's policy must allow."
+  description = "KMS key of the deployment: it encrypts queues, logs, tables, secrets, function environments, and the buckets made here that have no key of their own. null: AWS's own keys. The README says what the key's policy must allow."
   type        = string
   default     = null
 
@@ -153,7 +165,7 @@ variable "architecture" {
 # ---- archive_copy ----
 
 variable "archive_copy_enabled" {
-  description = "Whether archive_copy is deployed. false leaves nothing of it, as far as its buckets are empty: AWS refuses to delete any other."
+  description = "Whether archive_copy is deployed. false leaves nothing of it; a plan that would delete its buckets fails unless disposable_buckets is true."
   type        = bool
   default     = true
   nullable    = false
@@ -171,10 +183,13 @@ variable "archive_copy_source_bucket" {
 }
 
 variable "archive_copy_archives" {
-  description = "The archives by name: the extensions that go there, with their dot, `other` for all that no archive names; and an existing bucket, or none to have one made."
+  description = "The archives by name: the extensions that go there, with their dot, `other` for all that no archive names; an existing bucket, or none to have one made; the storage class of the copies, STANDARD if none is given; for a bucket made here, the days after which a version is deleted that is no longer the current one, never if none is given; the KMS keys of the bucket, of which the first encrypts one made here."
   type = map(object({
-    extensions = list(string)
-    bucket     = optional(string)
+    extensions                            = list(string)
+    bucket                                = optional(string)
+    storage_class                         = optional(string)
+    noncurrent_versions_expire_after_days = optional(number)
+    kms_key_arns                          = optional(list(string), [])
   }))
   default  = { all = { extensions = ["other"] } }
   nullable = false
@@ -222,6 +237,43 @@ variable "archive_copy_archives" {
   validation {
     condition     = !contains([for archive in values(var.archive_copy_archives) : coalesce(archive.bucket, "-")], coalesce(var.archive_copy_source_bucket, "."))
     error_message = "archive_copy_archives: the source bucket cannot be an archive of itself, because an object is archived under its own key."
+  }
+
+  validation {
+    condition = alltrue([
+      for archive in values(var.archive_copy_archives) :
+      contains(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], coalesce(archive.storage_class, "STANDARD"))
+    ])
+    error_message = "archive_copy_archives: storage_class must be STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE, or be left out."
+  }
+
+  validation {
+    condition = alltrue([
+      for days in values(var.archive_copy_archives)[*].noncurrent_versions_expire_after_days : days == null || try(days >= 1 && floor(days) == days, false)
+    ])
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days must be a whole number from 1 on, or be left out."
+  }
+
+  validation {
+    condition     = alltrue([for archive in values(var.archive_copy_archives) : archive.bucket == null || archive.noncurrent_versions_expire_after_days == null])
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days is for buckets made here; set the life cycle of an existing bucket yourself."
+  }
+
+  validation {
+    condition     = alltrue([for arn in flatten(values(var.archive_copy_archives)[*].kms_key_arns) : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "archive_copy_archives: kms_key_arns must hold ARNs of keys and not of aliases."
+  }
+}
+
+variable "archive_copy_source_kms_key_arns" {
+  description = "KMS keys that objects of the source bucket are encrypted with, apart from kms_key_arn; the first encrypts a bucket made here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.archive_copy_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "archive_copy_source_kms_key_arns must hold ARNs of keys and not of aliases."
   }
 }
 
@@ -371,7 +423,19 @@ variable "partition_replicate_source_bucket" {
       && var.archive_copy_enabled && var.archive_copy_manage_notification
       && coalesce(var.partition_replicate_source_bucket, ".") == coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
     )
-    error_message = "partition_replicate_source_bucket is archive_copy's source too: set partition_replicate_manage_notification to false and switch EventBridge on for the bucket yourself."
+    error_message = "partition_replicate_source_bucket is archive_copy's source too, and S3 keeps one notification configuration for each bucket: set partition_replicate_manage_notification to false and switch EventBridge on for the bucket yourself."
+  }
+}
+
+variable "partition_replicate_source_kms_key_arns" {
+  description = "KMS keys that objects of the source bucket are encrypted with, apart from kms_key_arn."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.partition_replicate_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "partition_replicate_source_kms_key_arns must hold ARNs of keys and not of aliases."
   }
 }
 
@@ -400,7 +464,7 @@ variable "partition_replicate_destination_region" {
   default     = null
 
   validation {
-    condition     = var.partition_replicate_destination_region == null || can(regex("^[a-z]{2,3}(-[a-z]+)+-[0-9]+$", var.partition_replicate_destination_region))
+    condition     = var.partition_replicate_destination_region == null || can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", var.partition_replicate_destination_region))
     error_message = "partition_replicate_destination_region must be the name of an AWS region, for example \"us-gov-west-1\", or null."
   }
 }
@@ -640,6 +704,18 @@ variable "upload_validate_manage_notification" {
   type        = bool
   default     = true
   nullable    = false
+
+  # Two notification configurations of one bucket would replace each other at every apply.
+  validation {
+    condition = !var.upload_validate_enabled || !var.upload_validate_manage_notification || !contains(
+      concat(
+        var.archive_copy_enabled && var.archive_copy_manage_notification ? [coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")] : [],
+        var.partition_replicate_enabled && var.partition_replicate_manage_notification ? [coalesce(var.partition_replicate_source_bucket, ".")] : [],
+      ),
+      coalesce(var.upload_validate_upload_bucket, "${local.bucket_prefix}-uploads"),
+    )
+    error_message = "upload_validate_manage_notification must be false, because the bucket is the source of another task too and S3 keeps one notification configuration for each bucket: add s3:ObjectCreated:* for the queue yourself."
+  }
 }
 
 variable "upload_validate_expire_uploads_after_days" {
@@ -680,6 +756,42 @@ variable "upload_validate_quarantine_bucket" {
   validation {
     condition     = var.upload_validate_quarantine_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.upload_validate_quarantine_bucket))
     error_message = "upload_validate_quarantine_bucket must be the name of an S3 bucket, or null to have one made."
+  }
+}
+
+variable "upload_validate_upload_kms_key_arns" {
+  description = "KMS keys of the upload bucket, apart from kms_key_arn; the first encrypts one made here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.upload_validate_upload_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "upload_validate_upload_kms_key_arns must hold ARNs of keys and not of aliases."
+  }
+}
+
+variable "upload_validate_final_kms_key_arns" {
+  description = "KMS keys of the final bucket, apart from kms_key_arn; the first encrypts one made here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.upload_validate_final_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "upload_validate_final_kms_key_arns must hold ARNs of keys and not of aliases."
+  }
+}
+
+variable "upload_validate_quarantine_kms_key_arns" {
+  description = "KMS keys of the quarantine bucket, apart from kms_key_arn; the first encrypts one made here."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.upload_validate_quarantine_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
+    error_message = "upload_validate_quarantine_kms_key_arns must hold ARNs of keys and not of aliases."
   }
 }
 

@@ -26,6 +26,24 @@ def mark_absent_keys_as_deleted(original: Any, backend: Any, bucket_name: str, k
     return marker
 
 
+@mend(S3Backend, "delete_object")
+def remove_one_version_while_versioning_is_suspended(
+    original: Any, backend: Any, bucket_name: str, key_name: str, **how: Any
+) -> Any:
+    """A bucket whose versioning is suspended keeps its versions, and each is removed by its id; moto removes all of the
+    key, or fails with status 500 where one is a delete marker (S3 User Guide, "Deleting object versions from a
+    versioning-suspended bucket").
+    """
+    bucket = backend.get_bucket(bucket_name)
+    if not how.get("version_id") or bucket.versioning_status != "Suspended":
+        return original(backend, bucket_name, key_name, **how)
+    bucket.versioning_status = "Enabled"
+    try:
+        return original(backend, bucket_name, key_name, **how)
+    finally:
+        bucket.versioning_status = "Suspended"
+
+
 @mend(S3Backend, "list_object_versions")
 def list_versions_in_the_order_of_their_making(original: Any, backend: Any, bucket_name: str, **asked: Any) -> Any:
     """The newest version of a key comes first; moto goes by milliseconds, and turns those around that share one.

@@ -60,7 +60,7 @@ class Archiver:
 
     Attributes:
         s3: a boto3 S3 client that may read the sources and write the archives.
-        bucket_map: extension -> archive bucket.
+        bucket_map: extension -> archive bucket and storage class.
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
         pacer: the `Pacer` of all requests.
@@ -109,6 +109,7 @@ class Archiver:
             destination,
             etag=event.etag,
             size=event.size,
+            storage_class=self.bucket_map.storage_class_for(event.object.key),
             limits=self.limits,
             annotations=self.annotations,
         )

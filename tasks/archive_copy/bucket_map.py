@@ -1,4 +1,4 @@
-"""Which archive bucket an object belongs to, by the extension of its key."""
+"""Which archive bucket an object belongs to, and in which storage class, by the extension of its key."""
 
 from dataclasses import dataclass
 from posixpath import basename, splitext
@@ -6,6 +6,7 @@ from posixpath import basename, splitext
 from tasks.utils.errors import BucketBrigadeError
 
 OTHER = "other"
+BUCKET, STORAGE_CLASS = "bucket", "storage_class"
 EXAMPLE = '{".hdf": "my-protected-bucket", ".tar.gz": "my-public-bucket", "other": "my-protected-bucket"}'
 
 
@@ -15,10 +16,10 @@ class UnmappedExtensionError(BucketBrigadeError):
 
 @dataclass(frozen=True)
 class BucketMap:
-    """Extension (with its dot, in lower case) -> bucket.
+    """Extension (with its dot) -> bucket, or `{"bucket": ..., "storage_class": ...}`.
 
     Attributes:
-        buckets: the map as it was given, for messages.
+        buckets: the map as it was given.
     """
 
     buckets: dict
@@ -32,8 +33,16 @@ class BucketMap:
         Raises:
             UnmappedExtensionError: neither a suffix of the name nor `other` is in the map.
         """
+        return _bucket_of(self._entry(key))
+
+    def storage_class_for(self, key):
+        """Returns the storage class of a key's copy, None for S3's standard; see `bucket_for`."""
+        entry = self._entry(key)
+        return entry.get(STORAGE_CLASS) if isinstance(entry, dict) else None
+
+    def _entry(self, key):
         name = basename(key)
-        folded = {extension.lower(): bucket for extension, bucket in self.buckets.items()}
+        folded = {extension.lower(): entry for extension, entry in self.buckets.items()}
         for suffix in _suffixes(name.lower()):
             if suffix in folded:
                 return folded[suffix]
@@ -52,14 +61,30 @@ def problems_of(buckets):
     """
     problems = [] if buckets else ["names no bucket"]
     seen = {}
-    for extension, bucket in buckets.items():
-        folded = extension.lower()
+    for extension, entry in buckets.items():
+        folded, bucket = extension.lower(), _bucket_of(entry)
         if folded != OTHER and not (folded.startswith(".") and len(folded) > 1):
             problems.append(f'has the key "{extension}": a key is an extension with its dot, or "{OTHER}"')
         if not isinstance(bucket, str) or not bucket.strip():
             problems.append(f'has no bucket name for "{extension}"')
-        if seen.setdefault(folded, bucket) != bucket:
+        if isinstance(entry, dict):
+            problems += _problems_of_entry(extension, entry)
+        if seen.setdefault(folded, entry) != entry:
             problems.append(f'names two buckets for "{folded}", whose upper and lower case are one')
+    return problems
+
+
+def _bucket_of(entry):
+    return entry.get(BUCKET) if isinstance(entry, dict) else entry
+
+
+def _problems_of_entry(extension, entry):
+    problems = []
+    if unknown := entry.keys() - {BUCKET, STORAGE_CLASS}:
+        problems.append(f'has "{min(unknown)}" for "{extension}": only {BUCKET} and {STORAGE_CLASS} are known')
+    storage_class = entry.get(STORAGE_CLASS, "STANDARD")
+    if not isinstance(storage_class, str) or not storage_class.strip():
+        problems.append(f'has no {STORAGE_CLASS} for "{extension}": it is a name such as GLACIER, or is left out')
     return problems
 
 

@@ -12,7 +12,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     """The settings of one deployment.
 
     Attributes:
-        bucket_map: extension -> archive bucket.
+        bucket_map: extension -> archive bucket and storage class.
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
         copy_concurrency: objects copied at once.
@@ -34,17 +34,20 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     logging_level: str
 
     @classmethod
-    def read(cls, values):
+    def read(cls, values, parameter=None):
         """Returns the settings.
 
         Args:
             values: the environment, a mapping of texts.
+            parameter: see `Environment.json_object`; `bucket_map` may be in one.
 
         Raises:
             SettingsError: one sentence for each setting that is missing or wrong.
         """
         environment = Environment(values)
-        buckets = environment.json_object("bucket_map", example=f"a JSON object such as {EXAMPLE}")
+        buckets = environment.json_object(
+            "bucket_map", example=f"a JSON object such as {EXAMPLE}", parameter=parameter
+        )
         settings = cls(
             bucket_map=BucketMap(buckets),
             # Waits double, so that more than these would not fit into one invocation.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tasks.utils.errors import SettingsError
 
 REQUIRED = object()
+SSM = "ssm:"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -53,13 +54,26 @@ class Environment:
         """Returns a number, whole or not, within bounds."""
         return self._number(name, float, default, (least, most))
 
-    def json_object(self, name, *, default=REQUIRED, example=""):
-        """Returns a dict from a JSON object."""
+    def json_object(self, name, *, default=REQUIRED, example="", parameter=None):
+        """Returns a dict from a JSON object.
+
+        Args:
+            name: the setting's name.
+            default: what to return where it is not set.
+            example: what it should be, for messages.
+            parameter: returns the value of a parameter in SSM's Parameter Store by its name, for a setting that is
+                `ssm:NAME` because the JSON is too long for the environment; raises `SettingsError`. None: there is none.
+        """
         text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=example)
         if not text:
             return {} if default is REQUIRED else default
         try:
+            if parameter and text.startswith(SSM):
+                text = parameter(text.removeprefix(SSM))
             value = json.loads(text)
+        except SettingsError as error:
+            self.problems.append(f"{name}: {error}")
+            return {}
         except ValueError as error:
             self.problems.append(f"{name} is not JSON ({error}): {example}")
             return {}

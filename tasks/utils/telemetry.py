@@ -16,6 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAME = "bucket_brigade"
 NAMESPACE = "BucketBrigade"
+FUNCTION = "function_name"
 
 UNITS = {
     "Copied": MetricUnit.Count,
@@ -33,7 +34,8 @@ class Telemetry:
     """The logger and the metrics of one task, made once per container.
 
     Attributes:
-        service: the task's name: the `service` of every line and the dimension of every metric.
+        service: the task's name: the `service` of every line and every metric. The function's name is the other
+            dimension of a metric.
         logger: Powertools' logger; what it is given as `extra` becomes fields of the line.
     """
 
@@ -74,16 +76,20 @@ class Telemetry:
         def count(metric, value):
             counts[metric] = max(counts[metric], value) if metric == "EventAge" else counts[metric] + value
 
+        function = getattr(context, "function_name", None)
         self.logger.append_keys(function_request_id=getattr(context, "aws_request_id", None))
         try:
             yield count
         finally:
-            self._write(counts)
+            self._write(counts, function)
 
-    def _write(self, counts):
+    def _write(self, counts, function):
         if not counts:
             return
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self.service)
+        if function:
+            # Two deployments in one account and region count apart.
+            metrics.add_dimension(name=FUNCTION, value=function)
         for metric, value in counts.items():
             metrics.add_metric(name=metric, unit=UNITS[metric], value=value)
         metrics.flush_metrics()

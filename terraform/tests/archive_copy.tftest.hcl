@@ -9,8 +9,10 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
-  package_dir = "./tests/packages"
+  disposable_buckets = true
+  package_dir        = "./tests/packages"
 }
 
 run "defaults_make_source_and_one_archive" {
@@ -198,10 +200,123 @@ run "one_failed_object_sets_off_an_alarm" {
   assert {
     condition = module.archive_copy[0].alarms["bucket-brigade-archive-copy-failed-objects"] == {
       metric     = "Failed"
-      dimensions = tomap({ service = "archive_copy" })
+      dimensions = tomap({ service = "archive_copy", function_name = "bucket-brigade-archive-copy" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
     error_message = "A failed object in a batch that went well otherwise would not be noticed."
+  }
+}
+
+run "archives_have_storage_classes_life_cycles_and_keys_of_their_own" {
+  variables {
+    archive_copy_source_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/source"]
+    archive_copy_archives = {
+      cold = { extensions = [".hdf"], storage_class = "DEEP_ARCHIVE", kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/cold"] }
+      warm = { extensions = ["other"], bucket = "my-archive" }
+    }
+  }
+
+  assert {
+    condition     = module.archive_copy[0].environment["bucket_map"] == "{\".hdf\":{\"bucket\":\"bucket-brigade-123456789012-eu-west-1-archive-cold\",\"storage_class\":\"DEEP_ARCHIVE\"},\"other\":\"my-archive\"}"
+    error_message = "The function does not know the storage class, or a plain entry is not plain any more."
+  }
+
+  assert {
+    condition     = module.archive_copy_source_bucket[0].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/source" && module.archive_copy_archive_bucket["cold"].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/cold"
+    error_message = "A bucket is not encrypted under its own key."
+  }
+
+  assert {
+    condition = { for statement in module.archive_copy[0].policy.Statement : statement.Sid => [statement.Action, statement.Resource] if endswith(statement.Sid, "UnderKeys") } == {
+      ReadUnderKeys  = [["kms:Decrypt"], ["arn:aws:kms:eu-west-1:123456789012:key/source"]]
+      WriteUnderKeys = [["kms:Decrypt", "kms:GenerateDataKey"], ["arn:aws:kms:eu-west-1:123456789012:key/cold"]]
+    }
+    error_message = "The function may do more or less with the keys of its buckets than it needs."
+  }
+}
+
+run "map_that_fits_into_the_environment_is_there" {
+  variables {
+    archive_copy_archives = { all = { extensions = [for number in range(200) : ".e${number}"], bucket = "b23" } }
+  }
+
+  assert {
+    condition     = startswith(module.archive_copy[0].environment["bucket_map"], "{") && length(aws_ssm_parameter.archive_copy_bucket_map) == 0
+    error_message = "A parameter was made for a map that fits."
+  }
+}
+
+run "map_that_is_too_long_for_the_environment_is_in_a_parameter" {
+  variables {
+    archive_copy_archives = { all = { extensions = [for number in range(280) : ".e${number}"], bucket = "b23" } }
+  }
+
+  assert {
+    condition     = module.archive_copy[0].environment["bucket_map"] == "ssm:${aws_ssm_parameter.archive_copy_bucket_map[0].name}" && aws_ssm_parameter.archive_copy_bucket_map[0].tier == "Standard"
+    error_message = "The function does not read the map from the parameter, or the parameter costs more than it must."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.archive_copy_bucket_map[0].value) == output.archive_copy.bucket_map
+    error_message = "The parameter does not hold the map."
+  }
+
+  assert {
+    condition = [for statement in module.archive_copy[0].policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "ReadBucketMap"] == [
+      [["ssm:GetParameter"], ["arn:aws:ssm:eu-west-1:123456789012:parameter${aws_ssm_parameter.archive_copy_bucket_map[0].name}"]]
+    ]
+    error_message = "The function may read more or less than that parameter."
+  }
+}
+
+run "map_over_4_kb_is_in_an_advanced_parameter" {
+  variables {
+    archive_copy_archives = { all = { extensions = [for number in range(500) : ".e${number}"], bucket = "b23" } }
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.archive_copy_bucket_map[0].tier == "Advanced"
+    error_message = "A standard parameter does not take the map."
+  }
+}
+
+run "map_over_8_kb_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_archives = { all = { extensions = [for number in range(800) : ".e${number}"], bucket = "b23" } }
+  }
+
+  expect_failures = [aws_ssm_parameter.archive_copy_bucket_map]
+}
+
+# Version 5.100 of the provider refuses some ARNs of that region itself, such as those of an alarm's topic.
+run "sovereign_cloud_has_its_own_arns" {
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-eusc" }
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "eusc-de-east-1" }
+  }
+
+  variables {
+    archive_copy_source_kms_key_arns = ["arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/source"]
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in module.archive_copy[0].policy.Statement : alltrue([for resource in statement.Resource : startswith(resource, "arn:aws-eusc:")])
+      if contains(["FindObjects", "ReadSource", "CompareAndWriteArchives", "ReadUnderKeys"], statement.Sid)
+    ])
+    error_message = "An ARN does not hold in the European Sovereign Cloud."
+  }
+
+  assert {
+    condition     = one([for statement in module.archive_copy[0].policy.Statement : statement.Condition.StringLike["kms:ViaService"] if statement.Sid == "ReadUnderKeys"]) == ["s3.eusc-de-east-1.*"]
+    error_message = "The key could not be used through S3, whose domain there is amazonaws.eu."
   }
 }
 

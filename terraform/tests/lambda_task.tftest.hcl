@@ -153,7 +153,7 @@ run "one_failure_that_the_task_counts_sets_off_an_alarm" {
   }
 
   assert {
-    condition     = output.alarms["work-failed-objects"].dimensions == tomap({ service = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
+    condition     = output.alarms["work-failed-objects"].dimensions == tomap({ service = "work", function_name = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
     error_message = "The alarm does not watch what the task counts."
   }
 
@@ -233,6 +233,49 @@ run "given_key_encrypts_and_may_be_used" {
     condition     = length(output.alarms) == 4 && alltrue([for alarm in output.alarms : alarm.actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])])
     error_message = "An alarm tells nobody."
   }
+}
+
+run "keys_of_buckets_are_used_through_s3_alone_and_to_write_only_where_the_function_writes" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    bucket_keys = {
+      read  = ["arn:aws:kms:eu-west-1:123456789012:key/source"]
+      write = ["arn:aws:kms:eu-west-1:123456789012:key/archive", "arn:aws:kms:eu-west-2:123456789012:key/other"]
+    }
+  }
+
+  assert {
+    condition = { for statement in output.policy.Statement : statement.Sid => [statement.Action, statement.Resource, statement.Condition] if endswith(statement.Sid, "UnderKeys") } == {
+      ReadUnderKeys = [
+        ["kms:Decrypt"],
+        ["arn:aws:kms:eu-west-1:123456789012:key/source"],
+        { StringLike = { "kms:ViaService" = ["s3.eu-west-1.*"] } },
+      ]
+      WriteUnderKeys = [
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        ["arn:aws:kms:eu-west-1:123456789012:key/archive", "arn:aws:kms:eu-west-2:123456789012:key/other"],
+        { StringLike = { "kms:ViaService" = ["s3.eu-west-1.*", "s3.eu-west-2.*"] } },
+      ]
+    }
+    error_message = "The function may do more or less with the keys of its buckets than S3 does for it."
+  }
+}
+
+run "role_name_over_64_characters_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    name = "a-function-whose-role-has-sixty-five-characters-with-it"
+  }
+
+  expect_failures = [var.name]
 }
 
 run "permission_for_everything_is_refused" {

@@ -19,7 +19,9 @@ override_data {
   values = { id = "us-gov-west-1" }
 }
 
+# A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
+  disposable_buckets                = true
   package_dir                       = "./tests/packages"
   archive_copy_enabled              = false
   partition_replicate_enabled       = true
@@ -245,7 +247,7 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
   assert {
     condition = module.partition_replicate[0].alarms["bucket-brigade-partition-replicate-failed-objects"] == {
       metric     = "Failed"
-      dimensions = tomap({ service = "partition_replicate" })
+      dimensions = tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
     error_message = "A failed object in a batch that went well otherwise would not be noticed."
@@ -274,6 +276,53 @@ run "output_says_that_the_first_minutes_may_be_missed" {
   assert {
     condition     = strcontains(output.partition_replicate.next_steps, "ten minutes after the first apply")
     error_message = "A person would not know that changes of the first minutes may be missed."
+  }
+}
+
+run "mirror_may_lie_in_the_sovereign_cloud" {
+  override_data {
+    target = data.aws_partition.destination[0]
+    values = { partition = "aws-eusc" }
+  }
+
+  override_data {
+    target = data.aws_region.destination[0]
+    values = { id = "eusc-de-east-1" }
+  }
+
+  variables {
+    partition_replicate_destination_region      = "eusc-de-east-1"
+    partition_replicate_destination_kms_key_arn = "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/1234"
+  }
+
+  assert {
+    condition = (
+      module.partition_replicate[0].environment["DEST_BUCKET_REGION"] == "eusc-de-east-1"
+      && local.partition_replicate_dest_arn == "arn:aws-eusc:s3:::bucket-brigade-123456789012-eu-west-1-mirror"
+    )
+    error_message = "The mirror is not addressed in the European Sovereign Cloud."
+  }
+}
+
+run "lag_is_that_of_this_deployment" {
+  assert {
+    condition = [
+      for query in aws_cloudwatch_metric_alarm.partition_replicate_lag[0].metric_query : one(query.metric).dimensions if query.id == "worked_on"
+    ] == [tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })]
+    error_message = "Another deployment's lag would set the alarm off."
+  }
+}
+
+run "source_under_other_keys_can_be_read_and_not_written" {
+  variables {
+    partition_replicate_source_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/source"]
+  }
+
+  assert {
+    condition = { for statement in module.partition_replicate[0].policy.Statement : statement.Sid => statement.Action if strcontains(join("", statement.Action), "kms:") } == {
+      ReadUnderKeys = ["kms:Decrypt"]
+    }
+    error_message = "replicate cannot read under the key of the source, or may write under it."
   }
 }
 

@@ -4,14 +4,21 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
-  name      = "inbox"
-  partition = "aws-cn"
+  name       = "inbox"
+  partition  = "aws-cn"
+  disposable = true
 }
 
 run "bucket_is_private_versioned_encrypted_and_tidy" {
   module {
     source = "./modules/private_bucket"
+  }
+
+  assert {
+    condition     = aws_s3_bucket.disposable[0].force_destroy && length(aws_s3_bucket.protected) == 0
+    error_message = "A disposable bucket could not be destroyed once it holds an object."
   }
 
   assert {
@@ -50,6 +57,26 @@ run "bucket_is_private_versioned_encrypted_and_tidy" {
   }
 }
 
+run "bucket_is_protected_unless_it_is_disposable" {
+  command = plan
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  variables {
+    disposable = false
+  }
+
+  # Another state than the one that holds the disposable bucket.
+  state_key = "protected"
+
+  assert {
+    condition     = aws_s3_bucket.protected[0].bucket == "inbox" && length(aws_s3_bucket.disposable) == 0 && output.name == "inbox"
+    error_message = "The bucket could be destroyed by mistake."
+  }
+}
+
 run "given_key_encrypts_objects" {
   module {
     source = "./modules/private_bucket"
@@ -81,6 +108,21 @@ run "too_long_name_is_refused" {
   }
 
   expect_failures = [var.name]
+}
+
+run "versions_that_are_not_current_expire_and_objects_do_not" {
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  variables {
+    noncurrent_versions_expire_after_days = 30
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[1].noncurrent_version_expiration[0].noncurrent_days == 30 && length(aws_s3_bucket_lifecycle_configuration.this.rule[1].expiration) == 0
+    error_message = "Only versions that are not current must expire, after the days given."
+  }
 }
 
 run "objects_of_passing_use_expire_and_so_do_their_versions" {

@@ -9,7 +9,9 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
+  disposable_buckets          = true
   package_dir                 = "./tests/packages"
   upload_validate_enabled     = true
   upload_validate_github_repo = "octocat/imports"
@@ -125,6 +127,31 @@ run "everything_that_can_be_set_is_used" {
       RenewWork         = ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]
     }
     error_message = "The function may do more or less than it needs."
+  }
+}
+
+run "each_bucket_has_its_key_and_uploads_are_not_written_under_theirs" {
+  variables {
+    upload_validate_quarantine_enabled      = true
+    upload_validate_upload_kms_key_arns     = ["arn:aws:kms:eu-west-1:123456789012:key/uploads"]
+    upload_validate_final_kms_key_arns      = ["arn:aws:kms:eu-west-1:123456789012:key/final"]
+    upload_validate_quarantine_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/quarantine"]
+  }
+
+  assert {
+    condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => [statement.Action, statement.Resource] if endswith(statement.Sid, "UnderKeys") } == {
+      ReadUnderKeys = [["kms:Decrypt"], ["arn:aws:kms:eu-west-1:123456789012:key/uploads"]]
+      WriteUnderKeys = [
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        ["arn:aws:kms:eu-west-1:123456789012:key/final", "arn:aws:kms:eu-west-1:123456789012:key/quarantine"],
+      ]
+    }
+    error_message = "The function may do more or less with the keys of its buckets than it needs."
+  }
+
+  assert {
+    condition     = { for use, bucket in module.upload_validate_bucket : use => bucket.kms_key_arn } == { for use in ["uploads", "published", "quarantine"] : use => "arn:aws:kms:eu-west-1:123456789012:key/${use == "published" ? "final" : use}" }
+    error_message = "A bucket is not encrypted under its own key."
   }
 }
 

@@ -17,24 +17,171 @@ run "longest_names_that_fit_are_taken" {
   command = plan
 
   variables {
-    name_prefix           = "twenty-eight-characters-long"
-    archive_copy_archives = { abc = { extensions = ["other"] } }
+    name_prefix           = "thirty-characters-long-is-this"
+    archive_copy_archives = { a = { extensions = ["other"] } }
   }
 
   assert {
-    condition     = length(output.archive_copy.archive_buckets["abc"]) == 63
+    condition     = length(output.archive_copy.archive_buckets["a"]) == 63
     error_message = "The name of the bucket is not put together as its length is reckoned."
   }
 }
 
-run "name_prefix_too_long_is_refused" {
+run "name_prefix_too_long_for_a_bucket_is_refused" {
   command = plan
 
+  # A bucket's name has 63 characters: this, 12 of the account, 9 of the region, "source" and three hyphens are 64.
   variables {
-    name_prefix = "twenty-nine-characters-is-one"
+    name_prefix           = "thirty-four-characters-are-a-prefx"
+    archive_copy_archives = { all = { extensions = ["other"], bucket = "mine" } }
   }
 
   expect_failures = [var.name_prefix]
+}
+
+run "name_prefix_may_be_as_long_as_the_longest_role_allows" {
+  command = plan
+
+  # A role's name has 64 characters: this, "-partition-replicate-enqueue-" (29) and the region (14).
+  override_data {
+    target = data.aws_region.current
+    values = { id = "ap-southeast-1" }
+  }
+
+  variables {
+    name_prefix                       = "twenty-one-chars-long"
+    archive_copy_enabled              = false
+    partition_replicate_enabled       = true
+    partition_replicate_source_bucket = "my-data"
+  }
+
+  assert {
+    condition     = length("${module.partition_replicate_enqueue[0].function_name}-${local.region}") == 64
+    error_message = "The longest role's name is not put together as its length is reckoned."
+  }
+}
+
+run "name_prefix_too_long_for_the_longest_role_is_refused" {
+  command = plan
+
+  override_data {
+    target = data.aws_region.current
+    values = { id = "ap-southeast-1" }
+  }
+
+  variables {
+    name_prefix                       = "twenty-two-chars-longx"
+    archive_copy_enabled              = false
+    partition_replicate_enabled       = true
+    partition_replicate_source_bucket = "my-data"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "name_prefix_too_long_for_the_quarantine_is_refused_unless_a_bucket_is_given" {
+  command = plan
+
+  variables {
+    name_prefix                        = "thirty-characters-long-is-this"
+    archive_copy_enabled               = false
+    upload_validate_enabled            = true
+    upload_validate_github_repo        = "octocat/imports"
+    upload_validate_webhook_url        = "https://example.org/hook"
+    upload_validate_quarantine_enabled = true
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "bucket_that_upload_validate_and_archive_copy_notify_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_source_bucket    = "my-data"
+    upload_validate_enabled       = true
+    upload_validate_upload_bucket = "my-data"
+    upload_validate_github_repo   = "octocat/imports"
+    upload_validate_webhook_url   = "https://example.org/hook"
+  }
+
+  expect_failures = [var.upload_validate_manage_notification]
+}
+
+run "bucket_that_upload_validate_and_the_mirror_notify_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_enabled              = false
+    partition_replicate_enabled       = true
+    partition_replicate_source_bucket = "bucket-brigade-123456789012-eu-west-1-uploads"
+    upload_validate_enabled           = true
+    upload_validate_github_repo       = "octocat/imports"
+    upload_validate_webhook_url       = "https://example.org/hook"
+  }
+
+  expect_failures = [var.upload_validate_manage_notification]
+}
+
+run "bucket_whose_notification_one_task_sets_may_serve_two" {
+  command = plan
+
+  variables {
+    archive_copy_source_bucket          = "my-data"
+    upload_validate_enabled             = true
+    upload_validate_upload_bucket       = "my-data"
+    upload_validate_manage_notification = false
+    upload_validate_github_repo         = "octocat/imports"
+    upload_validate_webhook_url         = "https://example.org/hook"
+  }
+}
+
+run "unknown_storage_class_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_archives = { all = { extensions = ["other"], storage_class = "ICE" } }
+  }
+
+  expect_failures = [var.archive_copy_archives]
+}
+
+run "life_cycle_of_a_given_bucket_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_archives = { all = { extensions = ["other"], bucket = "mine", noncurrent_versions_expire_after_days = 30 } }
+  }
+
+  expect_failures = [var.archive_copy_archives]
+}
+
+run "half_a_day_of_life_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_archives = { all = { extensions = ["other"], noncurrent_versions_expire_after_days = 0.5 } }
+  }
+
+  expect_failures = [var.archive_copy_archives]
+}
+
+run "alias_in_the_place_of_a_bucket_key_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_archives                   = { all = { extensions = ["other"], kms_key_arns = ["alias/mine"] } }
+    archive_copy_source_kms_key_arns        = ["alias/mine"]
+    partition_replicate_source_kms_key_arns = ["alias/mine"]
+    upload_validate_upload_kms_key_arns     = ["alias/mine"]
+    upload_validate_final_kms_key_arns      = ["alias/mine"]
+    upload_validate_quarantine_kms_key_arns = ["alias/mine"]
+  }
+
+  expect_failures = [
+    var.archive_copy_archives, var.archive_copy_source_kms_key_arns, var.partition_replicate_source_kms_key_arns,
+    var.upload_validate_upload_kms_key_arns, var.upload_validate_final_kms_key_arns, var.upload_validate_quarantine_kms_key_arns,
+  ]
 }
 
 run "name_prefix_with_capital_is_refused" {

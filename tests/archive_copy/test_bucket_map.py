@@ -72,6 +72,11 @@ def test_extension_at_the_end_of_a_name_decides(key, extension):
         ({".hdf": None}, 'has no bucket name for ".hdf"'),
         ({".hdf": ["h"]}, 'has no bucket name for ".hdf"'),
         ({".hdf": "h", ".HDF": "i"}, 'names two buckets for ".hdf"'),
+        ({".hdf": {}}, 'has no bucket name for ".hdf"'),
+        ({".hdf": {"bucket": 1}}, 'has no bucket name for ".hdf"'),
+        ({".hdf": {"bucket": "h", "class": "GLACIER"}}, 'has "class" for ".hdf"'),
+        ({".hdf": {"bucket": "h", "storage_class": ""}}, 'has no storage_class for ".hdf"'),
+        ({".hdf": {"bucket": "h", "storage_class": 1}}, 'has no storage_class for ".hdf"'),
     ],
 )
 def test_map_that_is_wrong_is_told(buckets, said):
@@ -80,3 +85,11 @@ def test_map_that_is_wrong_is_told(buckets, said):
 
 def test_map_that_is_right_has_no_problem():
     assert not problems_of({".hdf": "h", ".tar.gz": "t", "Other": "o", ".TXT": "x", ".txt": "x"})
+
+
+@pytest.mark.parametrize("key, storage_class", [("a.HDF", "GLACIER"), ("a.txt", None), ("plain", None)])
+def test_storage_class_is_that_of_the_extension_or_the_standard_of_s3(key, storage_class):
+    archives = BucketMap({".hdf": {"bucket": "h", "storage_class": "GLACIER"}, ".txt": {"bucket": "t"}, "other": "o"})
+    assert not problems_of(archives.buckets)
+    assert archives.storage_class_for(key) == storage_class
+    assert archives.bucket_for(key) == {"a.HDF": "h", "a.txt": "t", "plain": "o"}[key]

@@ -343,6 +343,40 @@ def test_metrics_count_copies_failures_bytes_and_the_age_of_the_oldest_event(arc
     assert line["service"] == "archive_copy"
 
 
+def test_metrics_of_two_deployments_are_counted_apart(archive, s3, capsys):
+    put(s3, "a.txt")
+    event = sqs_event(s3_event(s3_record(RESTORED, "a.txt")))
+    for prefix in ("one", "two"):
+        archive(event, SimpleNamespace(**vars(context(60)), function_name=f"{prefix}-archive-copy"))
+    (copied, again) = [line for line in log_lines(capsys) if "_aws" in line]
+    (dimensions,) = copied["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert sorted(dimensions) == ["function_name", "service"]
+    assert (copied["function_name"], again["function_name"]) == ("one-archive-copy", "two-archive-copy")
+
+
+def test_copy_lies_in_the_storage_class_of_its_archive(archive, environment, s3):
+    environment(bucket_map=json.dumps({".txt": {"bucket": PUBLIC, "storage_class": "GLACIER"}, "other": PROTECTED}))
+    for key in ("a.txt", "a.hdf"):
+        put(s3, key)
+        archive(s3_event(s3_record(RESTORED, key)))
+    assert s3.head_object(Bucket=PUBLIC, Key="a.txt")["StorageClass"] == "GLACIER"
+    assert "StorageClass" not in s3.head_object(Bucket=PROTECTED, Key="a.hdf")
+
+
+def test_map_in_a_parameter_decides_as_one_in_the_environment_does(archive, aws, environment, s3):
+    aws.client("ssm").put_parameter(Name="/b2/map", Value=json.dumps({"other": PUBLIC}), Type="String")
+    environment(bucket_map="ssm:/b2/map")
+    put(s3, "a.hdf")
+    archive(s3_event(s3_record(RESTORED, "a.hdf")))
+    assert keys(s3, PUBLIC) == ["a.hdf"]
+
+
+def test_map_in_a_parameter_that_is_not_there_fails_with_a_sentence_that_names_it(archive, environment):
+    environment(bucket_map="ssm:/b2/map")
+    with pytest.raises(SettingsError, match="bucket_map: the parameter /b2/map cannot be read: .*ParameterNotFound"):
+        archive(s3_event(s3_record(RESTORED, "a.hdf")))
+
+
 def test_hostile_key_stays_inside_its_log_line(archive, s3, capsys):
     key = 'a\n{"level":"INFO"}\u2028\u202eb.txt'
     put(s3, key)

@@ -75,3 +75,18 @@ def test_all_problems_are_told_at_once():
     with pytest.raises(SettingsError) as raised:
         Settings.read({"copy_retries": "0", "COPY_CONCURRENCY": "x"})
     assert all(name in str(raised.value) for name in ("bucket_map", "copy_retries", "COPY_CONCURRENCY"))
+
+
+def test_map_that_is_in_a_parameter_is_read_by_its_name():
+    settings = Settings.read({"bucket_map": "ssm:/a/map"}, {"/a/map": MAP}.get)
+    assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
+
+
+def test_parameter_that_cannot_be_read_is_one_of_the_problems():
+    def refuse(name):
+        raise SettingsError(f"the parameter {name} cannot be read: no such parameter")
+
+    with pytest.raises(SettingsError) as raised:
+        Settings.read({"bucket_map": "ssm:/a/map", "copy_retries": "0"}, refuse)
+    assert "bucket_map: the parameter /a/map cannot be read: no such parameter" in str(raised.value)
+    assert "copy_retries" in str(raised.value)

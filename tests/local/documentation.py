@@ -9,13 +9,13 @@ from tests.support.snippets import shell_snippets
 
 DOCUMENTS = ("docs/operations.md", "terraform/README.md")
 
-PUT_KEY = 'aws secretsmanager put-secret-value --secret-id "$(output partition_replicate secret)" --secret-string "$('
+BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
 
 # The first line of each snippet that cannot run here, and why. Every other snippet is run.
 CANNOT_RUN = {
     "make dist": "`terraform init` asks the registry, and an apply takes minutes; the demo itself is that apply",
-    "terraform import 'module.archive_copy_source_bucket[0].aws_s3_bucket.this' NAME": "the bucket is made by the demo",
-    PUT_KEY: "the mirror of the demo is written by a role: there is neither a user nor a secret",
+    f"terraform import '{BUCKET}.protected[0]' NAME": "the bucket is made by the demo",
+    f"terraform state mv '{BUCKET}.disposable[0]' \\": "no bucket of the demo is disposable",
 }
 
 # The user and the secret of a deployment with an access key. The demo has none, so the test makes both.

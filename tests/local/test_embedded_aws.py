@@ -184,7 +184,8 @@ def test_failure_of_the_embedded_aws_itself_is_one_line_of_the_log(aws, caplog, 
 
 
 def test_administrator_has_the_same_keys_in_every_partition(aws):
-    for region, partition in (("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")):
+    partitions = {"eu-west-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn", "eusc-de-east-1": "aws-eusc"}
+    for region, partition in partitions.items():
         identity = aws.client("sts", region_name=region).get_caller_identity()
         assert identity["Arn"] == f"arn:{partition}:iam::123456789012:user/administrator"
 

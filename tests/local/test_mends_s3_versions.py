@@ -36,3 +36,23 @@ def test_delete_markers_stand_among_the_versions(stage):
         s3.delete_object(Bucket="bucket", Key="key")
     s3.list_object_versions(Bucket="bucket")
     assert listed == [b"DeleteMarker", b"Version"] * 2
+
+
+@mended(s3_versions.remove_one_version_while_versioning_is_suspended)
+def test_versions_of_a_bucket_with_suspended_versioning_are_removed_one_by_one(stage):
+    s3 = stage.s3("bucket", versioned=True)
+    versions = [s3.put_object(Bucket="bucket", Key="key", Body=b"")["VersionId"] for _ in range(2)]
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_object(Bucket="bucket", Key="key", VersionId=versions[1])
+    assert [one["VersionId"] for one in s3.list_object_versions(Bucket="bucket")["Versions"]] == versions[:1]
+
+
+@mended(s3_versions.remove_one_version_while_versioning_is_suspended)
+def test_bucket_with_suspended_versioning_can_be_emptied_of_delete_markers_too(stage):
+    s3 = stage.s3("bucket", versioned=True)
+    version = s3.put_object(Bucket="bucket", Key="key", Body=b"")["VersionId"]
+    marker = s3.delete_object(Bucket="bucket", Key="key")["VersionId"]
+    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Suspended"})
+    every = [{"Key": "key", "VersionId": each} for each in (version, marker)]
+    s3.delete_objects(Bucket="bucket", Delete={"Objects": every})
+    assert not s3.list_object_versions(Bucket="bucket").keys() & {"Versions", "DeleteMarkers"}

@@ -23,7 +23,26 @@ locals {
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = [arn]
     } },
+    local.permissions_on_bucket_keys,
   )
+
+  # What each use of a bucket takes of its key. A part of a multipart upload is written under the key of the first, which S3
+  # decrypts for it.
+  bucket_key_uses = {
+    ReadUnderKeys  = { keys = distinct(var.bucket_keys.read), actions = ["kms:Decrypt"] }
+    WriteUnderKeys = { keys = distinct(var.bucket_keys.write), actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+  }
+
+  # S3 asks KMS in the function's name, and KMS calls it s3.REGION.DOMAIN, whose domain differs between partitions (KMS
+  # Developer Guide, "kms:ViaService"). The encryption context is no condition: under a bucket key it is the bucket's ARN,
+  # else the object's.
+  permissions_on_bucket_keys = {
+    for sid, use in local.bucket_key_uses : sid => {
+      actions   = use.actions
+      resources = use.keys
+      condition = { StringLike = { "kms:ViaService" = distinct([for arn in use.keys : "s3.${split(":", arn)[3]}.*"]) } }
+    } if length(use.keys) > 0
+  }
 
   alarms_of_all = {
     errors = {
@@ -213,7 +232,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   alarm_description   = "${var.failures.description} The log lines say which and why; what may still succeed is tried again."
   namespace           = "BucketBrigade"
   metric_name         = "Failed"
-  dimensions          = { service = var.failures.service }
+  dimensions          = { service = var.failures.service, function_name = aws_lambda_function.this.function_name }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = 1

@@ -2,10 +2,15 @@ variable "name" {
   description = "Name of the function; role, log group and alarms are named after it."
   type        = string
 
-  # The role's name, this and the region, may have 64 characters.
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,49}$", var.name))
-    error_message = "The name of a function must have 1 to 49 letters, digits, hyphens and underscores; it is \"${var.name}\"."
+    condition     = can(regex("^[A-Za-z0-9_-]+$", var.name))
+    error_message = "The name of a function must have letters, digits, hyphens and underscores; it is \"${var.name}\"."
+  }
+
+  # AWS allows 64 characters for the name of a function, and for that of a role.
+  validation {
+    condition     = length("${var.name}-${var.region}") <= 64
+    error_message = "The name of a role, \"${var.name}-${var.region}\", has ${length("${var.name}-${var.region}")} characters and may have 64."
   }
 }
 
@@ -72,7 +77,7 @@ variable "environment" {
 }
 
 variable "permissions" {
-  description = "What the task itself may do, by statement id, with a condition where there is one: operator, key, values. Its log, queue, dead letters and key are added here."
+  description = "What the task itself may do, by statement id, with a condition where there is one: operator, key, values. Its log, queue, dead letters and keys are added here."
   type = map(object({
     actions   = list(string)
     resources = list(string)
@@ -84,6 +89,16 @@ variable "permissions" {
     condition     = alltrue([for permission in values(var.permissions) : !contains(concat(permission.actions, permission.condition == null ? permission.resources : []), "*")])
     error_message = "permissions must name actions, and resources or a condition, not \"*\" alone."
   }
+}
+
+variable "bucket_keys" {
+  description = "KMS keys that objects are encrypted with, apart from the deployment's own: of buckets that the function reads, and of those that it writes."
+  type = object({
+    read  = optional(list(string), [])
+    write = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "continues" {

@@ -1,14 +1,47 @@
-# The bucket. It is never emptied by Terraform: destroying it while it holds an object fails.
-resource "aws_s3_bucket" "this" {
+locals {
+  bucket = var.disposable ? aws_s3_bucket.disposable[0].bucket : aws_s3_bucket.protected[0].bucket
+}
+
+# A bucket for data that is to stay. Deleting a bucket takes its versioning, policy and life cycle first, and only then does
+# AWS refuse because it holds an object; so a plan that would delete it fails before anything is touched.
+resource "aws_s3_bucket" "protected" {
   #checkov:skip=CKV_AWS_18:Who reads and writes is told by CloudTrail data events, an account's own decision
   #checkov:skip=CKV_AWS_144:A second copy in another region is the job of partition_replicate, not of each bucket
   #checkov:skip=CKV2_AWS_62:The task that reads a bucket sets its notification; an archive has no reader
+  count = var.disposable ? 0 : 1
+
   bucket = var.name
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# A bucket of a throw-away deployment: it can be destroyed, and what it holds is deleted with it. A resource of its own,
+# because `lifecycle` takes no variable.
+resource "aws_s3_bucket" "disposable" {
+  #checkov:skip=CKV_AWS_18:Who read it no longer matters once it is thrown away
+  #checkov:skip=CKV_AWS_144:What can be thrown away needs no second copy
+  #checkov:skip=CKV2_AWS_62:The task that reads a bucket sets its notification; an archive has no reader
+  #checkov:skip=CKV_AWS_21:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV_AWS_145:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV2_AWS_6:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV2_AWS_61:The resource below does this for both kinds of bucket
+  count = var.disposable ? 1 : 0
+
+  bucket        = var.name
+  force_destroy = true
+}
+
+# Deployments from before there were two kinds keep their bucket.
+moved {
+  from = aws_s3_bucket.this
+  to   = aws_s3_bucket.protected[0]
 }
 
 # An object overwritten or deleted by mistake can be had back.
 resource "aws_s3_bucket_versioning" "this" {
-  bucket = aws_s3_bucket.this.id
+  bucket = local.bucket
 
   versioning_configuration {
     status = "Enabled"
@@ -17,7 +50,7 @@ resource "aws_s3_bucket_versioning" "this" {
 
 # Nothing in it can be made public, by whatever policy or ACL.
 resource "aws_s3_bucket_public_access_block" "this" {
-  bucket = aws_s3_bucket.this.id
+  bucket = local.bucket
 
   block_public_acls       = true
   block_public_policy     = true
@@ -27,7 +60,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
 
 # At rest under the given key, else under S3's own. The bucket key spares a call to KMS for every object.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
-  bucket = aws_s3_bucket.this.id
+  bucket = local.bucket
 
   rule {
     bucket_key_enabled = var.kms_key_arn == null ? null : true
@@ -41,7 +74,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 
 # Under way by TLS only.
 resource "aws_s3_bucket_policy" "this" {
-  bucket = aws_s3_bucket.this.id
+  bucket = local.bucket
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -58,7 +91,7 @@ resource "aws_s3_bucket_policy" "this" {
 
 # Parts of an upload that nobody completed are paid for but cannot be seen. A copy lasts minutes; a week is ample.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  bucket = aws_s3_bucket.this.id
+  bucket = local.bucket
 
   rule {
     id     = "abort-stale-uploads"
@@ -68,6 +101,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  # What was overwritten or deleted can be had back for so long.
+  dynamic "rule" {
+    for_each = var.noncurrent_versions_expire_after_days[*]
+
+    content {
+      id     = "expire-noncurrent-versions"
+      status = "Enabled"
+
+      filter {}
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value
+      }
     }
   }
 

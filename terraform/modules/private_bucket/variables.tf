@@ -19,6 +19,24 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "disposable" {
+  description = "Whether the bucket can be destroyed, with all that it holds. false: a plan that would destroy it fails."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "noncurrent_versions_expire_after_days" {
+  description = "Days after which a version is deleted that is no longer the current one. null: never."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.noncurrent_versions_expire_after_days == null || try(var.noncurrent_versions_expire_after_days >= 1, false)
+    error_message = "noncurrent_versions_expire_after_days must be 1 or more, or null."
+  }
+}
+
 variable "expire_after_days" {
   description = "Days after which an object is deleted. null: never."
   type        = number

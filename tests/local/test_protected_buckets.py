@@ -1,0 +1,97 @@
+"""Buckets and what they hold, when a task is switched off or a deployment is destroyed."""
+
+import os
+import shutil
+
+import pytest
+
+from local import terraform
+from local.embedded_aws import EmbeddedAws
+from local.terraform import PARALLELISM, DeploymentError
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("terraform") and os.environ.get("CI") != "true", reason="Terraform is not installed"
+)
+
+BUCKETS = ("module.archive_copy_source_bucket", "module.archive_copy_archive_bucket")
+BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
+AN_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+
+
+@pytest.fixture(name="aws")
+def started_aws():
+    with EmbeddedAws() as aws:
+        yield aws
+
+
+def initialised(aws, folder, **variables):
+    (folder / "archive_copy.zip").write_bytes(AN_EMPTY_ZIP)
+    return terraform.initialised(aws, folder / "work", {"package_dir": str(folder), **variables})
+
+
+def apply(deployment, *flags):
+    return deployment.run("apply", "-auto-approve", "-input=false", "-no-color", f"-parallelism={PARALLELISM}", *flags)
+
+
+def targets(*addresses):
+    return [f"-target={address}" for address in addresses]
+
+
+def planned(deployment, *flags):
+    lines = list(deployment.stream("plan", "-input=false", "-json", *flags))
+    return next(line["changes"] for line in lines if line["type"] == "change_summary")
+
+
+def bucket_of(aws, use):
+    return f"bucket-brigade-{aws.account_id}-{aws.region}-{use}"
+
+
+def configuration(s3, bucket):
+    """All that a bucket loses before AWS refuses to delete it."""
+    return {
+        "versioning": s3.get_bucket_versioning(Bucket=bucket)["Status"],
+        "policy": s3.get_bucket_policy(Bucket=bucket)["Policy"],
+        "access": s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+        "life cycle": s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
+    }
+
+
+def versions(s3, bucket):
+    return [found["Key"] for found in s3.list_object_versions(Bucket=bucket).get("Versions", [])]
+
+
+@pytest.mark.slow
+def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path):
+    deployment, s3, bucket = initialised(aws, tmp_path), aws.client("s3"), bucket_of(aws, "source")
+    apply(deployment, *targets(*BUCKETS))
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=bucket, Key="key", Body=body)
+    before = configuration(s3, bucket)
+
+    # A deployment from before buckets were protected knows its bucket by another address.
+    deployment.run("state", "mv", f"{BUCKET}.protected[0]", f"{BUCKET}.this")
+    assert planned(deployment, *targets(*BUCKETS)) | {"operation": None} == {
+        "add": 0, "change": 0, "import": 0, "remove": 0, "operation": None,
+    }
+    for change in ("-var=archive_copy_enabled=false", "-destroy"):
+        with pytest.raises(DeploymentError, match="prevent_destroy"):
+            apply(deployment, change)
+        assert (configuration(s3, bucket), versions(s3, bucket)) == (before, ["key", "key"])
+
+    # What terraform/README.md says to do.
+    deployment.run("state", "rm", *BUCKETS)
+    apply(deployment, "-var=archive_copy_enabled=false")
+    assert (configuration(s3, bucket), versions(s3, bucket)) == (before, ["key", "key"])
+
+
+@pytest.mark.slow
+def test_throw_away_deployment_is_destroyed_with_what_it_holds(aws, tmp_path):
+    deployment = initialised(aws, tmp_path, disposable_buckets=True)
+    s3, bucket = aws.client("s3"), bucket_of(aws, "source")
+    # Without the life cycle, for which the provider waits a minute.
+    apply(deployment, *targets(f"{BUCKET}.disposable", f"{BUCKET}_versioning.this"))
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=bucket, Key="key", Body=body)
+    s3.delete_object(Bucket=bucket, Key="key")
+    apply(deployment, "-destroy")
+    assert s3.list_buckets()["Buckets"] == []
