@@ -132,7 +132,8 @@ def _environment(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -
     """Gives Terraform an administrator for each partition, whom no other partition knows."""
     source = aws.administrator(aws.region)
     region = variables.get("partition_replicate_destination_region") or aws.region
-    _write_profile(profiles(folder), variables.get("partition_replicate_destination_profile"), aws.administrator(region))
+    profile = variables.get("partition_replicate_destination_profile")
+    _write_profile(profiles(folder), profile, aws.administrator(region))
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {
         **own,

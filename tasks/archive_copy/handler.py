@@ -14,8 +14,6 @@ from functools import cache
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from tasks.archive_copy import answers
 from tasks.archive_copy.answers import CopyRequestError
 from tasks.archive_copy.archiver import Archiver, first_failure
@@ -24,7 +22,7 @@ from tasks.archive_copy.settings import Settings
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeferredError, SettingsError
+from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
@@ -49,7 +47,7 @@ class Container:
 @cache
 def container():
     """Returns the container's clients and settings, made at the first invocation."""
-    settings = Settings.read(os.environ, _parameter)
+    settings = Settings.read(os.environ, clients.parameter)
     limits = CopyLimits()
     # Every object may be copied in parts, side by side; a connection each.
     connections = settings.copy_concurrency * limits.workers
@@ -68,13 +66,6 @@ def container():
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),
     )
-
-
-def _parameter(name):
-    try:
-        return clients.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
-    except (BotoCoreError, ClientError) as error:
-        raise SettingsError(f"the parameter {name} cannot be read: {error}") from error
 
 
 @cache

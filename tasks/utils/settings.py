@@ -62,7 +62,7 @@ class Environment:
             default: what to return where it is not set.
             example: what it should be, for messages.
             parameter: returns the value of a parameter in SSM's Parameter Store by its name, for a setting that is
-                `ssm:NAME` because the JSON is too long for the environment; raises `SettingsError`. None: there is none.
+                `ssm:NAME` because the JSON is too long for the environment; raises `SettingsError`.
         """
         text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=example)
         if not text:

@@ -465,7 +465,7 @@ run "mirror_without_annotations_takes_no_rights_to_them_and_none_of_their_events
 
   assert {
     condition = !strcontains(
-      join("", [jsonencode(module.partition_replicate[0].policy), aws_iam_user_policy.partition_replicate[0].policy, aws_cloudwatch_event_rule.partition_replicate[0].event_pattern]),
+      join("", [jsonencode(module.partition_replicate[0].policy), local.partition_replicate_dest_policy, aws_cloudwatch_event_rule.partition_replicate[0].event_pattern]),
       "Annotation",
     )
     error_message = "Something has to do with annotations though they are ignored."

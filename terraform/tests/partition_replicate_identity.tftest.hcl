@@ -19,7 +19,9 @@ override_data {
   values = { id = "us-gov-west-1" }
 }
 
+# A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
+  disposable_buckets                = true
   package_dir                       = "./tests/packages"
   archive_copy_enabled              = false
   partition_replicate_enabled       = true
