@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -14,20 +15,20 @@ from local.demo.screen import Screen
 from local.stack import Stack
 from tasks.utils.s3_object import printable
 
-# "Given" and not made, as an existing bucket is: but nobody ever made it.
-NEVER_MADE = "bucket-brigade-demo-never-made"
+# Given to Terraform as an existing bucket, and missing at first: its object waits until the bucket is made.
+MADE_LATE, LATE_ARCHIVE = "bucket-brigade-demo-made-late", "images"
 
 VARIABLES = {
     "archive_copy_archives": {
         "granules": {"extensions": [".hdf", ".met"]},
         "documents": {"extensions": [".txt", ".csv"]},
         "bundles": {"extensions": [".tar.gz"]},
-        "unmade": {"extensions": [".iso"], "bucket": NEVER_MADE},
+        LATE_ARCHIVE: {"extensions": [".iso"], "bucket": MADE_LATE},
     },
     "archive_copy_retry_sleep_seconds": 0.2,
 }
 
-# Longer than five receives with the queue's own waits between them would take here; then what is missing is lost.
+# A failed message comes back after some seconds; what has not arrived or failed for good by then is lost.
 PATIENCE_SECONDS = 90
 
 FROZEN_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
@@ -77,7 +78,7 @@ OBJECTS = (
     Frozen("bundles/2026-06.tar.gz", b"\x1f\x8b" * 1_000_000, "bundles"),
     Frozen("bundles//double//slash.TAR.GZ", b"\x1f\x8b" * 10, "bundles"),
     Frozen("pictures/unmapped.jpg", b"\xff\xd8\xff", None),
-    Frozen("images/never-arrives.iso", b"CD001", None),
+    Frozen("images/waits for its bucket.iso", b"CD001", LATE_ARCHIVE),
 )
 
 # Stays frozen, for whoever keeps the demo up and wants to restore something by hand.
@@ -154,6 +155,7 @@ def _restore_and_watch(stack: Stack, s3: Any, where: dict[str, Any], screen: Scr
             s3.restore_object(Bucket=where["source_bucket"], Key=each.key, RestoreRequest={"Days": 1})
         end = time.monotonic() + PATIENCE_SECONDS
         while len(seen.settled) < len(OBJECTS) and time.monotonic() < end:
+            _make_late_bucket(s3, stack.aws.region, seen)
             for row in _arrivals(lines, restored_at, names):
                 seen.rows[row.key] = row
                 cells = (printable(row.key), row.destination, str(row.attempts), f"{row.seconds:.2f}")
@@ -161,8 +163,15 @@ def _restore_and_watch(stack: Stack, s3: Any, where: dict[str, Any], screen: Scr
             for key, reason in _dead_letters(stack, where["dead_letter_queue_url"]):
                 seen.reasons.setdefault(key, reason)
     stack.functions.on_log = None
-    screen.say(f"{len(seen.rows)} of {len(OBJECTS)} objects have arrived")
+    screen.say(f"{len(seen.rows)} of {len(OBJECTS)} objects have arrived; one waited until {MADE_LATE} was made")
     return seen
+
+
+def _make_late_bucket(s3: Any, region: str, seen: _Seen) -> None:
+    """Makes the missing bucket once all objects but its own have settled, unless it is there."""
+    if {each.key for each in OBJECTS if each.archive != LATE_ARCHIVE} <= seen.settled:
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=MADE_LATE, CreateBucketConfiguration={"LocationConstraint": region})
 
 
 def _arrivals(lines: SimpleQueue, restored_at: dict[str, float], names: dict[str, str]) -> Iterator[Row]:

@@ -40,7 +40,8 @@ def need_permission_to_invoke(original: Any, rule: Rule, original_event: Any, tr
     """EventBridge invokes a function whose policy lets it for the ARN of the rule; moto does not look.
 
     It names no source account, so that a permission for one does not hold. An event that may not be delivered is a dead
-    letter at once. EventBridge User Guide, "Troubleshooting" and "Using dead-letter queues to process undelivered events".
+    letter at once. EventBridge User Guide, "Troubleshooting" and "Using dead-letter queues to process undelivered
+    events".
     """
     permitted = copy.copy(rule)
     permitted.targets = [target for target in rule.targets if _may_invoke(rule, target["Arn"])]

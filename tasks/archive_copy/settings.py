@@ -16,8 +16,8 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
         copy_concurrency: objects copied at once.
-        annotations: `carry` or `ignore`.
         work_queue: the URL of the queue that the function takes its work from, or "".
+        annotations: `carry` or `ignore`.
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
         max_receives: how often the queue hands out a message before it gives up, or None.
         logging_level: the least level that is logged.
@@ -27,8 +27,8 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     copy_retries: int
     copy_retry_sleep_secs: float
     copy_concurrency: int
-    annotations: str
     work_queue: str
+    annotations: str
     dead_letter_queue: str
     max_receives: int | None
     logging_level: str

@@ -1,9 +1,11 @@
 """Runs the commands of the documentation against a stack that is up, and checks what they do."""
 
 import json
+import time
 import uuid
+from urllib.parse import quote_plus
 
-from local.demo.archive_copy import NEVER_MADE
+from local.demo.archive_copy import PATIENCE_SECONDS
 from local.demo.partition_replicate import DESTINATION_REGION
 from tests.support.snippets import shell_snippets
 
@@ -31,6 +33,9 @@ REPLACED = {
 # An event that EventBridge could not deliver, and one with which `enqueue` failed.
 UNDELIVERED, FAILED = "by hand/undelivered.txt", "by hand/failed.txt"
 
+# An object whose event says that it was restored though it is still frozen: a dead letter that can be redriven later.
+STILL_FROZEN = "by hand/still frozen.txt"
+
 
 def snippets_to_run(document):
     """The snippets of a document that can run, as `REPLACED` changes them."""
@@ -49,29 +54,44 @@ def run_documentation(terminal, client, read_until):
         client: makes a boto3 client by the name of the service, and of another region if one is given.
         read_until: reads what the demo says up to a line that matches.
     """
-    mirror = json.loads(terminal.run("terraform output -json partition_replicate"))
-    _leave_work_undone(client, mirror)
+    archive, mirror = (
+        json.loads(terminal.run(f"terraform output -json {task}")) for task in ("archive_copy", "partition_replicate")
+    )
+    _leave_a_dead_letter(client, archive)
+    _leave_events_undelivered(client, mirror)
     client("secretsmanager").create_secret(Name=WITH_A_KEY)
     client("iam", DESTINATION_REGION).create_user(UserName=WITH_A_KEY)
     for document in DOCUMENTS:
         terminal.run(*snippets_to_run(document))
-    awaited = {"images/never-arrives.iso", UNDELIVERED, FAILED}
+    awaited = {STILL_FROZEN, UNDELIVERED, FAILED}
     while awaited:
         awaited.discard(read_until(r"^(?:archived|replicated)  (.*\S)  ")[1])
-    _check_that_it_is_done(client, mirror)
+    _check_that_it_is_done(client, archive, mirror)
 
 
-def _leave_work_undone(client, mirror):
+def _leave_a_dead_letter(client, archive):
+    """Leave a dead letter whose cause is removed; the demo's own dead letter comes back when it is redriven."""
+    s3, sqs, address = client("s3"), client("sqs"), {"Bucket": archive["source_bucket"], "Key": STILL_FROZEN}
+    s3.put_object(**address, Body=b"cold", StorageClass="GLACIER")
+    about = {"bucket": {"name": address["Bucket"]}, "object": {"key": quote_plus(STILL_FROZEN)}}
+    record = {"eventSource": "aws:s3", "eventName": "ObjectRestore:Completed", "s3": about}
+    sqs.send_message(QueueUrl=archive["queue_url"], MessageBody=json.dumps({"Records": [record]}))
+    letters = {"QueueUrl": archive["dead_letter_queue_url"], "VisibilityTimeout": 0, "MaxNumberOfMessages": 10}
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not any(quote_plus(STILL_FROZEN) in one["Body"] for one in sqs.receive_message(**letters)["Messages"]):
+        assert time.monotonic() < end, "the event of a frozen object is no dead letter"
+    s3.put_object(**address, Body=b"cold")
+
+
+def _leave_events_undelivered(client, mirror):
     s3, sqs = client("s3"), client("sqs")
-    # The cause of one dead letter is removed; the other comes back.
-    s3.create_bucket(Bucket=NEVER_MADE, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     for key, wrap in ((UNDELIVERED, lambda event: event), (FAILED, lambda event: {"requestPayload": event})):
         event = _missed_event(s3, mirror["source_bucket"], key)
         sqs.send_message(QueueUrl=mirror["undelivered_queue_url"], MessageBody=json.dumps(wrap(event)))
 
 
-def _check_that_it_is_done(client, mirror):
-    assert client("s3").head_object(Bucket=NEVER_MADE, Key="images/never-arrives.iso")
+def _check_that_it_is_done(client, archive, mirror):
+    assert client("s3").head_object(Bucket=archive["archive_buckets"]["documents"], Key=STILL_FROZEN)
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     asked = {"QueueUrl": mirror["undelivered_queue_url"], "AttributeNames": names}
     assert set(client("sqs").get_queue_attributes(**asked)["Attributes"].values()) == {"0"}

@@ -291,20 +291,6 @@ def test_tags_of_an_older_version_are_mirrored_on_what_was_made_from_it(world, w
     assert world.row("a.txt", older)["DestObjectTags"] == {"M": {"c": {"S": "d"}}}
 
 
-def test_tags_that_change_while_they_are_mirrored_are_looked_at_again(world, wire):
-    world.replicate(world.put("a.txt", b"1"))
-    event = world.tag("a.txt", a="first")
-
-    def change(operation):
-        if operation == "PutObjectTagging":
-            wire.before.clear()
-            world.tag("a.txt", a="second")
-
-    wire.before.append(change)
-    assert world.replicate(event) == []
-    assert world.tags("a.txt") == {"a": "second"}
-
-
 def test_tags_of_a_version_that_is_gone_are_no_failure(world):
     gone = version_of(world.put("a.txt", b"1"))
     world.replicate(world.put("a.txt", b"2"))

@@ -1,6 +1,7 @@
 """Annotations go along with copies and moves; no source is deleted whose annotations did not."""
 
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -138,9 +139,10 @@ def test_a_copy_without_annotations_leaves_them(store):
 
 
 def lists_that_fail():
-    yield pytest.param(Trouble("GET", LIST, times=99, refusal=(403, "AccessDenied")), "ListObjectAnnotations", id="list refused")
-    yield pytest.param(Trouble("GET", LIST, times=99, refusal=(500, "InternalError")), "could not be carried", id="list fails")
-    yield pytest.param(Trouble("GET", LIST, times=99, lost=True), "could not be carried", id="answers lost")
+    always = partial(Trouble, "GET", LIST, times=99)
+    yield pytest.param(always(refusal=(403, "AccessDenied")), "ListObjectAnnotations", id="list refused")
+    yield pytest.param(always(refusal=(500, "InternalError")), "could not be carried", id="list fails")
+    yield pytest.param(always(lost=True), "could not be carried", id="answers lost")
     yield pytest.param(Trouble("GET", LIST, times=99, cut=30), "could not be carried", id="list cut short")
 
 
