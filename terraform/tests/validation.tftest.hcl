@@ -11,6 +11,8 @@ mock_provider "aws" {
 
 variables {
   package_dir = "./tests/packages"
+  # A federated mirror needs a second partition, and the mocked providers are of one.
+  partition_replicate_credentials = "access_key"
 }
 
 run "longest_names_that_fit_are_taken" {

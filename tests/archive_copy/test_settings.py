@@ -8,7 +8,7 @@ MAP = '{".hdf": "protected", "other": "public"}'
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read({"bucket_map": MAP})
-    assert settings == Settings(settings.bucket_map, 3, 0.0, 8, "carry", "", "", None, "INFO")
+    assert settings == Settings(settings.bucket_map, 3, 0.0, 8, "", "carry", "", None, "INFO")
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
@@ -26,7 +26,7 @@ def test_settings_that_are_set_count():
             "LOGGING_LEVEL": "debug",
         }
     )
-    assert settings == Settings(settings.bucket_map, 5, 0.5, 2, "ignore", "https://work", "https://queue", 4, "DEBUG")
+    assert settings == Settings(settings.bucket_map, 5, 0.5, 2, "https://work", "ignore", "https://queue", 4, "DEBUG")
 
 
 def test_upper_case_names_are_read_as_well():

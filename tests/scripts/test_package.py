@@ -99,7 +99,7 @@ sys.path.insert(0, sys.argv[1])
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 import tasks.archive_copy.handler
-for service in ("s3", "sqs"):
+for service in ("s3", "sqs", "ssm"):
     boto3.client(service, region_name="eu-west-1")
 loaded = {module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)}
 print([file for file in loaded if "site-packages" in file])
@@ -110,7 +110,7 @@ print(boto3.session.Session().get_available_services())
         [sys.executable, "-I", "-S", "-W", "error", "-c", script, tmp_path], capture_output=True, text=True, check=False
     )
     assert finished.stderr == ""
-    assert finished.stdout.splitlines() == ["[]", "['s3', 'sqs']"]
+    assert finished.stdout.splitlines() == ["[]", "['s3', 'sqs', 'ssm']"]
 
 
 def test_zip_runs_on_every_processor_and_keeps_the_licences(builds):
@@ -127,7 +127,7 @@ def test_zip_leaves_out_what_no_function_uses(builds):
     parts = {part for name in names for part in name.split("/")}
     assert not parts & {"tests", "test", "bin", "examples", "RECORD", "INSTALLER", "README.md", "requirements.txt"}
     services = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2}
-    assert services == {"s3", "sqs"}
+    assert services == {"s3", "sqs", "ssm"}
 
 
 def test_zip_carries_bytecode_of_every_module_where_the_runtime_is_at_hand(builds):

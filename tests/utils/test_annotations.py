@@ -130,8 +130,9 @@ def test_a_copy_without_annotations_leaves_them(store):
     store.put("key", b"1" * LARGE)
     annotate(store, "key", NOTES)
     places = [S3Object(store.bucket, name) for name in ("key", "whole", "parts")]
-    copy_object(requests_to(store.client), places[0], places[1], annotations=annotations.IGNORE)
-    copy_object(requests_to(store.client), places[0], places[2], annotations=annotations.IGNORE, size=LARGE, limits=IN_PARTS)
+    requests, ignoring = requests_to(store.client), {"annotations": annotations.IGNORE}
+    copy_object(requests, places[0], places[1], **ignoring)
+    copy_object(requests, places[0], places[2], size=LARGE, limits=IN_PARTS, **ignoring)
     assert (notes_of(store, "whole"), notes_of(store, "parts")) == ({}, {})
 
 
