@@ -12,7 +12,7 @@ from local.mends.mending import mend
 from local.mends.s3_permissions import need
 
 BYPASS = "x-amz-bypass-governance-retention"
-# What it takes to be told of a lock.
+# The permissions without which S3 does not show a lock.
 TOLD_TO = {
     "x-amz-object-lock-mode": "GetObjectRetention",
     "x-amz-object-lock-retain-until-date": "GetObjectRetention",

@@ -74,7 +74,7 @@ class Container:
 
     @cached_property
     def sentry(self) -> Sentry:
-        """Where errors of the code are told.
+        """The reporter of errors in the code; without a DSN it reports nothing.
 
         Raises:
             KeyUnavailableError: the entry that holds the DSN cannot be read.
@@ -148,7 +148,7 @@ def _sentry(here):
         return here.sentry
     except KeyUnavailableError as error:
         # Sets are judged all the same.
-        LOGGER.warning("errors are not told to Sentry", extra={"reason": str(error)})
+        LOGGER.warning("errors are not reported to Sentry", extra={"reason": str(error)})
         return Sentry("")
 
 

@@ -367,7 +367,7 @@ def _bounded(response_dict, **_):
         # What was not read is not waited for: the connection goes.
         body.close()
     if LIST_ROOT in text[:1024] and len(text) <= MOST_LISTED:
-        # A key may hold what is no XML, and nobody asks for it.
+        # A key may hold characters that XML forbids, and the key is not needed.
         response_dict["body"] = KEY.sub(b"", text)
     elif "etag" not in headers and (not text or b"<Error" in text[:1024]):
         raise ObjectClerkServerInternalException("the answer to a list of annotations is none")

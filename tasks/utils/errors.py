@@ -122,7 +122,7 @@ class ObjectChangedException(ObjectClerkException):
 
 
 class DeadlineException(ObjectClerkException):
-    """The time that Lambda gives is nearly used up; the work stopped cleanly and can be begun anew.
+    """The time that Lambda gives is nearly used up; the work stopped cleanly and can start again.
 
     Attributes:
         stalled: whether the work had most of an invocation for itself. Otherwise others had taken the time.

@@ -501,17 +501,28 @@ def test_any_history_converges():
 @pytest.mark.slow
 def test_any_history_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
     monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
-    run_histories(50, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
+    run_histories(15, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
 @pytest.mark.slow
 def test_any_history_converges_where_the_destination_is_locked():
-    run_histories(50, ALL_KEPT, ALL_MIRRORED, locked=True)
+    run_histories(15, ALL_KEPT, ALL_MIRRORED, locked=True)
 
 
 @pytest.mark.chaos
 def test_any_of_many_histories_converges():
     run_histories(2_000, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
+
+
+@pytest.mark.chaos
+def test_any_of_many_histories_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
+    monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
+    run_histories(500, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
+
+
+@pytest.mark.chaos
+def test_any_of_many_histories_converges_where_the_destination_is_locked():
+    run_histories(500, ALL_KEPT, ALL_MIRRORED, locked=True)
 
 
 def without_conditions(write, _condition):

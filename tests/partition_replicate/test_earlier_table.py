@@ -14,7 +14,7 @@ from tests.partition_replicate.conftest import MIRROR, SOURCE, TABLE
 from tests.partition_replicate.events import event_of
 
 EXAMPLES = settings(
-    max_examples=30,
+    max_examples=10,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
