@@ -165,13 +165,24 @@ class DirectS3(_Direct):
         """Writes a part of an upload, as boto3's method of that name."""
         return self._request("upload_part", given)
 
+    # One of these comes before the first part. It shows the way, so that every part goes directly: botocore's way knows
+    # no deadline, and a part takes long.
+
+    def create_multipart_upload(self, **given):
+        """Begins an upload, as boto3's method of that name."""
+        return self._shown_the_way("create_multipart_upload", given)
+
+    def list_parts(self, **given):
+        """Lists the parts of an upload, as boto3's method of that name."""
+        return self._shown_the_way("list_parts", given)
+
     def _request(self, method, given):
         operation = self._operations[method]
         if not operation.takes(given):
             return getattr(self._client, operation.method)(**given)
         place = self._places.get(given["Bucket"])
         if not place:
-            return self._shown_the_way(operation, given)
+            return self._shown_the_way(method, given)
         params = operation.request(place.url, given)
         about = {"model": operation.model, "context": params["context"]}
         answered = self._emit("before-call", operation.name, params=params, request_signer=None, **about)
@@ -179,9 +190,9 @@ class DirectS3(_Direct):
             answer, parsed = answered or self._ask(operation, params, place.region)
         except SSLError:
             # botocore may trust more: it knows REQUESTS_CA_BUNDLE as well.
-            return self._shown_the_way(operation, given)
+            return self._shown_the_way(method, given)
         if answer.status_code in REDIRECTS or parsed.get("Error", {}).get("Code") in OTHER_REGION:
-            return self._shown_the_way(operation, given)
+            return self._shown_the_way(method, given)
         self._emit("after-call", operation.name, http_response=answer, parsed=parsed, **about)
         if answer.status_code >= 300:
             raise self._raised(operation.name, parsed)
@@ -192,11 +203,11 @@ class DirectS3(_Direct):
         went_well = answer.status_code < 300
         return answer, operation.parsed(answer) if went_well else self._error(operation.name, answer)
 
-    def _shown_the_way(self, operation, given):
+    def _shown_the_way(self, method, given):
         """Makes a request by botocore's way, and keeps where it led: host or path, partition, FIPS, another region."""
         self._seen.requests = []
         try:
-            return getattr(self._client, operation.method)(**given)
+            return getattr(self._client, method)(**given)
         finally:
             # A request is not kept longer than that: it holds its body.
             requests = self._seen.__dict__.pop("requests", [])

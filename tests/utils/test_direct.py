@@ -246,6 +246,16 @@ def test_body_is_not_kept_when_the_request_is_over(ways, bucket):
     data.clear()
 
 
+@pytest.mark.parametrize("operation", ["create_multipart_upload", "list_parts"])
+def test_first_part_goes_directly_because_its_upload_showed_the_way(ways, operation):
+    bucket = f"bucket-of-{operation.replace('_', '-')}"
+    more = {"UploadId": "id"} if operation == "list_parts" else {}
+    ways.answers, ways.sent = [(200, {"content-length": "0"}, b"")], []
+    getattr(ways.direct, operation)(Bucket=bucket, Key="key", **more)
+    ways.direct.upload_part(Bucket=bucket, Key="another key", UploadId="id", PartNumber=1, **body_of(b"bytes"))
+    assert [is_direct(request) for request in ways.sent] == [False, True]
+
+
 HEADERS = {
     "Last-Modified": MOMENTS.map(lambda moment: moment.strftime("%a, %d %b %Y %H:%M:%S GMT")),
     "ETag": ETAGS,
