@@ -59,14 +59,14 @@ class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it
         Args:
             size: bytes.
             deadline: the `Deadline` by which it has to have arrived.
-            first: it is the first one of its stream. If nothing else is in flight, it is begun even where it does not
-                seem to fit, because the link may be faster than it was.
+            first: returns whether no part of its stream has arrived yet. Then, if nothing else is in flight, it is
+                begun even where it does not seem to fit, because the link may be faster than it was.
 
         Raises:
             DeadlineException: it would not arrive in time.
         """
         with self._changed:
-            while not self._fits(size, deadline) and (self._in_flight or not first or deadline.passed()):
+            while not self._fits(size, deadline) and (self._in_flight or not first() or deadline.passed()):
                 # What is in flight may arrive sooner than expected.
                 if not self._in_flight or deadline.passed():
                     raise DeadlineException(f"a part of {size} bytes would not arrive in the time that is left")
@@ -364,10 +364,20 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             return Carried(part.number, there["ETag"], _number(known), part.size)
         if self.writing.deadline.passed():
             raise DeadlineException(f"time ran out before part {part.number}", **self._places())
+        try:
+            return self._carried(part, there)
+        except ObjectClerkServerInternalException as error:
+            if not self.writing.deadline.passed():
+                raise
+            # Both sides have answered in this invocation, so none is down: time ran out with the part on its way.
+            reason = f"time ran out with part {part.number}: {error.reason}"
+            raise DeadlineException(reason, **self._places()) from error
+
+    def _carried(self, part, there):
         deadline = self.writing.deadline
         with (
             self.limits.memory.taken(part.size) as data,
-            self.limits.flow.carrying(part.size, deadline, first=not self.sent),
+            self.limits.flow.carrying(part.size, deadline, first=lambda: not self.sent),
         ):
             self._had_time = self._had_time or deadline.is_early()
             self.reading.run(lambda: self._read(part, data))
@@ -378,8 +388,9 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
                 return Carried(part.number, there["ETag"], crc.value, part.size)
             parameters = {"destination": self.destination, "PartNumber": part.number, **self._upload()}
             answer = _send(self.writing, "upload_part", data, crc.text(), **parameters)
-        with self._lock:
-            self.sent += 1
+            # Before it leaves the flow: the part that waits for its place is no first one any more.
+            with self._lock:
+                self.sent += 1
         return Carried(part.number, answer["ETag"], crc.value, part.size)
 
     def _read(self, part: Part, into):

@@ -4,6 +4,7 @@ from io import BytesIO
 from zlib import crc32
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     DeadlineException,
     ObjectChangedException,
+    ObjectClerkServerInternalException,
     ObjectSaveException,
     ObjectVerificationException,
 )
@@ -320,6 +322,36 @@ def test_slow_link_ends_before_the_time_is_up_and_gets_on_each_time(monkeypatch,
     assert sorted(link.uploaded) == list(range(1, 13))
     if workers == 1:
         assert link.now <= 1.3 * 12 * PART / rate
+
+
+def test_part_that_waited_for_the_first_one_is_not_begun_where_it_does_not_fit(monkeypatch):
+    link = SlowLink(PART / 4)
+    assert carry_over(link, monkeypatch, parts=4, invocation=6)
+    assert (link.uploaded, link.now) == ([1], pytest.approx(4))
+
+
+class LateAnswers(SlowLink):
+    """A link over which the answer about a part does not come in time."""
+
+    def __init__(self, seconds):
+        super().__init__(1000 * PART)
+        self.seconds = seconds
+
+    def upload_part(self, **sent):
+        with self._lock:
+            self.now += self.seconds
+        raise ReadTimeoutError(endpoint_url="http://s3")
+
+
+def test_part_whose_answer_does_not_come_before_time_is_up_is_no_failure_of_the_server(monkeypatch):
+    error = carry_over(LateAnswers(seconds=60), monkeypatch, parts=2, invocation=60, workers=1)
+    assert error.stalled
+    assert "time ran out with part 1: " in error.reason
+
+
+def test_part_whose_answer_does_not_come_while_time_is_left_is_a_failure_of_the_server(monkeypatch):
+    with pytest.raises(ObjectClerkServerInternalException, match="Read timeout"):
+        carry_over(LateAnswers(seconds=59), monkeypatch, parts=2, invocation=60, workers=1)
 
 
 def test_fast_link_does_not_wait_for_what_is_known_of_it(monkeypatch):
