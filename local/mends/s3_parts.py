@@ -17,7 +17,15 @@ def tell_checksums_of_parts(original: Any, response: Any) -> Any:
     if algorithm not in ALGORITHMS:
         return status, headers, body
     for number, part in upload.parts.items():
-        told = f"<Checksum{algorithm}>{checksum(algorithm, part.value)}</Checksum{algorithm}>"
+        told = f"<Checksum{algorithm}>{_checksum(algorithm, part)}</Checksum{algorithm}>"
         element = f"<PartNumber>{number}</PartNumber>"
         body = body.replace(element, element + told)
     return status, headers, body
+
+
+def _checksum(algorithm: str, part: Any) -> str:
+    """The checksum of a part, computed once: parts are listed often, and never change."""
+    kept = vars(part).setdefault("_checksums", {})
+    if algorithm not in kept:
+        kept[algorithm] = checksum(algorithm, part.value)
+    return kept[algorithm]

@@ -89,10 +89,9 @@ class Deployment:
             FunctionName=name,
             Runtime="python3.13",
             Role=role or self.role(f"{name}-role"),
-            Handler="m.handler",
             Code={"ZipFile": source if isinstance(source, bytes) else zipped(source)},
             Environment={"Variables": environment or {}},
-            **{"Timeout": 10, "MemorySize": 128, **settings},
+            **{"Handler": "m.handler", "Timeout": 10, "MemorySize": 128, **settings},
         )["FunctionArn"]
 
     def invoke(self, event=None, *, name="f"):
@@ -133,6 +132,19 @@ class Deployment:
     def log(self, start, *, name="f"):
         """The lines of a function's log that begin so."""
         return [line for line in self.service.logs(name) if line.startswith(start)]
+
+    def dropped(self, *, name="f"):
+        """How many invocations of a function the metric counts as dropped."""
+        found = self.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName="RecursiveInvocationsDropped",
+            Dimensions=[{"Name": "FunctionName", "Value": name}],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 600,
+            Period=1200,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in found)
 
     def seen(self, *, name="f"):
         """The JSON values that a function printed after `SEEN `."""

@@ -408,20 +408,6 @@ def recursive(stage):
     return queue, dead
 
 
-def dropped(stage):
-    """How many invocations the metric counts as dropped."""
-    found = stage.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName="RecursiveInvocationsDropped",
-        Dimensions=[{"Name": "FunctionName", "Value": "f"}],
-        StartTime=time.time() - 600,
-        EndTime=time.time() + 600,
-        Period=1200,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return sum(point["Sum"] for point in found)
-
-
 def test_recursive_loop_is_stopped_at_the_seventeenth_turn_and_its_message_is_a_dead_letter(impatient):
     stage = impatient
     queue, dead = recursive(stage)
@@ -430,7 +416,7 @@ def test_recursive_loop_is_stopped_at_the_seventeenth_turn_and_its_message_is_a_
     # The sixteenth invocation may still be at its end.
     eventually(lambda: sorted(stage.seen()) == list(range(1, 17)))
     # It came back once, as maxReceiveCount says, and was dropped again.
-    assert len(stage.log("Lambda found a recursive loop")) == dropped(stage) == 2
+    assert len(stage.log("Lambda found a recursive loop")) == stage.dropped() == 2
 
 
 def test_recursive_loop_that_is_allowed_goes_on(stage):
@@ -440,7 +426,7 @@ def test_recursive_loop_that_is_allowed_goes_on(stage):
     stage.send(queue, "1")
     eventually(lambda: sorted(stage.seen()) == list(range(1, 21)), seconds=20)
     eventually(lambda: stage.left(queue) == 0)
-    assert (stage.left(dead), dropped(stage)) == (0, 0)
+    assert (stage.left(dead), stage.dropped()) == (0, 0)
 
 
 def test_messages_of_other_chains_are_no_turns(stage):
@@ -448,7 +434,7 @@ def test_messages_of_other_chains_are_no_turns(stage):
     for _ in range(18):
         stage.send(queue, "20")
     eventually(lambda: stage.seen() == [20] * 18)
-    assert (stage.left(dead), dropped(stage)) == (0, 0)
+    assert (stage.left(dead), stage.dropped()) == (0, 0)
 
 
 # Keeps back what says so, and reports all as failed.
