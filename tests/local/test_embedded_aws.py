@@ -184,8 +184,8 @@ def test_failure_of_the_embedded_aws_itself_is_one_line_of_the_log(aws, caplog, 
 
 
 def test_administrator_has_the_same_keys_in_every_partition(aws):
-    partitions = {"eu-west-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn", "eusc-de-east-1": "aws-eusc"}
-    for region, partition in partitions.items():
+    regions = {"aws": "eu-west-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1", "aws-eusc": "eusc-de-east-1"}
+    for partition, region in regions.items():
         identity = aws.client("sts", region_name=region).get_caller_identity()
         assert identity["Arn"] == f"arn:{partition}:iam::123456789012:user/administrator"
 

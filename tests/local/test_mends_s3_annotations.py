@@ -11,8 +11,8 @@ KEY = {"Bucket": "bucket", "Key": "dir/key"}
 NOTE = {**KEY, "AnnotationName": "note"}
 
 
-def put(s3, payload=b"text", **how):
-    return s3.put_object_annotation(**{**NOTE, **how}, AnnotationPayload=payload)
+def put(s3, text=b"text", **how):
+    return s3.put_object_annotation(**{**NOTE, **how}, AnnotationPayload=text)
 
 
 def names(s3, **where):
