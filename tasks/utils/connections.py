@@ -58,7 +58,6 @@ class Connections:
         idle = self._idle[url.scheme, url.netloc]
         connection = _still_open(idle) or self._opened(url)
         target = f"{url.path}?{url.query}" if url.query else url.path
-        connection.timeout = limited(self._config.read_timeout)
         try:
             response = _exchange(connection, request, target, self._config.read_timeout)
         except BaseException as error:
@@ -160,10 +159,12 @@ class Answer:
 
 def _exchange(connection, request, target, timeout):
     body, is_sent = request.body, False
+    _limit(connection, timeout)
     if isinstance(body, memoryview):
         body = _slices(connection, body, timeout)
     try:
-        connection.request(request.method, target, body=body, headers=request.headers)
+        # Not urllib3's, which would send headers and a short body as two packets, and keep more than is asked for.
+        http.client.HTTPConnection.request(connection, request.method, target, body=body, headers=request.headers)
         is_sent = True
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         # A server that refuses a request need not read its body. Then its answer is there already.
@@ -188,7 +189,10 @@ def _slices(connection, body, timeout):
 def _limit(connection, timeout):
     """Has the next wait for the server end by the deadline: a silent one does not carry the function over its end."""
     if connection is not None and connection.sock is not None:
-        connection.sock.settimeout(limited(timeout))
+        seconds = limited(timeout)
+        # Setting it is a system call, during which another thread takes the interpreter's lock.
+        if connection.sock.gettimeout() != seconds:
+            connection.sock.settimeout(seconds)
 
 
 def _still_open(idle):

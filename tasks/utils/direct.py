@@ -18,8 +18,9 @@ from email.message import Message
 from email.utils import format_datetime, parsedate_to_datetime
 
 import botocore
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.auth import SIGNED_HEADERS_BLACKLIST, S3SigV4Auth, SigV4Auth, _host_from_url
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, NoCredentialsError, SSLError
 from botocore.hooks import first_non_none_response
@@ -101,18 +102,14 @@ class _Direct:
 
     def _exchange(self, operation, params, signer, region):
         """Signs and sends a request; returns the answer."""
-        request = AWSRequest(params["method"], params["url"], params["headers"], params["body"])
-        request.headers["User-Agent"] = AGENT
-        request.context.update(params["context"], client_config=self._client.meta.config)
+        headers = {**params["headers"], "User-Agent": AGENT}
+        context = {**params["context"], "client_config": self._client.meta.config}
+        request = _Unsigned(params["method"], params["url"], headers, params["body"], context)
         if self._credentials is None:
             raise NoCredentialsError()
         credentials = self._credentials.get_frozen_credentials()
         signer(credentials, self._model.signing_name, region).add_auth(request)
-        prepared = request.prepare()
-        for name, value in prepared.headers.items():
-            if not isinstance(value, bytes) and not value.isascii():
-                # http.client would write it as Latin-1.
-                prepared.headers[name] = value.encode()
+        prepared = request.prepared()
         return self._emit("before-send", operation, request=prepared) or self._connections.send(prepared)
 
     def _emit(self, event, operation, **about):
@@ -199,7 +196,7 @@ class DirectS3(_Direct):
         return parsed
 
     def _ask(self, operation, params, region):
-        answer = self._exchange(operation.name, params, S3SigV4Auth, region)
+        answer = self._exchange(operation.name, params, _S3Signer, region)
         went_well = answer.status_code < 300
         return answer, operation.parsed(answer) if went_well else self._error(operation.name, answer)
 
@@ -222,6 +219,63 @@ class DirectS3(_Direct):
 
     def _note(self, request, **_):
         getattr(self._seen, "requests", []).append(request)
+
+
+@dataclass(frozen=True)
+class _Unsigned:
+    """A request as botocore's signer looks at it. Its own has headers that parse each value as e-mail's do.
+
+    Attributes:
+        method: HTTP's.
+        url: with its query.
+        headers: name -> value; the signer adds its own.
+        body: what is sent, or None.
+        context: what the signer goes by.
+        params: a query that the URL has not: none.
+    """
+
+    method: str
+    url: str
+    headers: dict
+    body: memoryview | bytes | None
+    context: dict
+    params: None = None
+
+    def prepared(self):
+        """Returns botocore's `AWSPreparedRequest`."""
+        # http.client would write what is not ASCII as Latin-1.
+        headers = {name: value if value.isascii() else value.encode() for name, value in self.headers.items()}
+        if self.method not in ("GET", "HEAD"):
+            headers["Content-Length"] = str(len(self.body or b""))
+        return AWSPreparedRequest(self.method, self.url, HTTPHeaders.from_dict(headers), self.body, False)
+
+
+class _SignedOnce:  # pylint: disable=too-few-public-methods  # all else is botocore's
+    """botocore's signer asks twice for the headers to sign: here they are put together once."""
+
+    def headers_to_sign(self, request):
+        """Returns the headers as a `_HeadersToSign`."""
+        known = request.context.get("headers_to_sign")
+        if known is None:
+            known = request.context["headers_to_sign"] = _HeadersToSign(host=[_host_from_url(request.url)])
+            for name, value in request.headers.items():
+                if name.lower() not in SIGNED_HEADERS_BLACKLIST:
+                    known.setdefault(name.lower(), []).append(value)
+        return known
+
+
+class _HeadersToSign(dict):
+    """Lower-case name -> values, as botocore's signer asks for them."""
+
+    get_all = dict.__getitem__
+
+
+class _S3Signer(_SignedOnce, S3SigV4Auth):
+    """Signs requests to S3."""
+
+
+class _Signer(_SignedOnce, SigV4Auth):
+    """Signs requests to other services."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +328,7 @@ class DirectDynamoDB(_Direct):
         }
         body = json.dumps(given).encode()
         params = {"method": "POST", "url": self._url, "headers": headers, "body": body, "context": {}}
-        answer = self._exchange(operation, params, SigV4Auth, self._client.meta.region_name)
+        answer = self._exchange(operation, params, _Signer, self._client.meta.region_name)
         if answer.status_code >= 300:
             return self._error(operation, answer)
         return {**json.loads(answer.content), "ResponseMetadata": {"HTTPStatusCode": answer.status_code}}

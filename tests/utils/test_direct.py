@@ -227,6 +227,11 @@ def test_any_write_is_sent_as_botocore_does(ways, key, parameters, data):
     assert short == ordinary
 
 
+def test_write_without_a_body_is_sent_as_botocore_does(ways):
+    ordinary, short = map(but_for_the_digest_of_the_body, ways.requests("put_object", Bucket="a-bucket", Key="key"))
+    assert short == ordinary
+
+
 @pytest.mark.parametrize("size", [0, 1, LARGE])
 @pytest.mark.parametrize("operation", ["put_object", "upload_part"])
 def test_no_body_waits_until_the_server_wants_it(ways, operation, size):
