@@ -76,6 +76,9 @@ KEY = re.compile(rb"<Key>.*?</Key>", re.DOTALL)
 # Which servers know annotations: client -> bucket -> whether. A bucket's region may lack what another's has.
 _KNOWN: WeakKeyDictionary = WeakKeyDictionary()
 
+# Held while a client is prepared for lists.
+_PREPARING = threading.Lock()
+
 
 class _NotAList(ObjectClerkException):
     """The server answers a list of annotations with something else."""
@@ -345,9 +348,11 @@ def _listed(requests, address):
 
 def _read_lists_as_streams(client):
     """Has botocore hand over the answer to a list before it reads it; once for each client."""
-    # botocore leaves the body of such an operation unread, and looks for no error in it.
-    client.meta.service_model.operation_model(LIST).has_event_stream_output = True
-    client.meta.events.register(f"before-parse.s3.{LIST}", _bounded, unique_id=f"{__name__}.bounded")
+    # Two threads that ask for the description at the same time would get one each, and botocore would keep the later.
+    with _PREPARING:
+        # botocore leaves the body of such an operation unread, and looks for no error in it.
+        client.meta.service_model.operation_model(LIST).has_event_stream_output = True
+        client.meta.events.register(f"before-parse.s3.{LIST}", _bounded, unique_id=f"{__name__}.bounded")
 
 
 def _bounded(response_dict, **_):

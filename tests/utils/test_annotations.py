@@ -1,6 +1,8 @@
 """Annotations go along with copies and moves; no source is deleted whose annotations did not."""
 
-from contextlib import contextmanager
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import pytest
@@ -270,6 +272,28 @@ def test_nothing_is_written_before_the_server_has_shown_that_it_knows_annotation
     with pytest.raises(errors.ObjectClerkException, match="has not shown that it knows annotations"):
         getattr(work, "_write")("put_object_annotation", "note", AnnotationPayload=b"x")
     assert store.bytes_of("key") == b"1"
+
+
+def test_threads_with_a_new_client_prepare_it_for_lists_one_after_the_other(store, monkeypatch):
+    """Side by side, each would get a description of its own, and botocore would use one that is not prepared."""
+    store.put("key", b"bytes")
+    annotate(store, "key", NOTES)
+    both, together = threading.Barrier(2), []
+    described = store.client.meta.service_model.operation_model
+
+    def describe(name):
+        if name == annotations.LIST and threading.current_thread() not in together:
+            together.append(threading.current_thread())
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.3)
+                pytest.fail("two threads prepare the client at the same time")
+        return described(name)
+
+    monkeypatch.setattr(store.client.meta.service_model, "operation_model", describe)
+    requests, address = requests_to(store.client), S3Object(store.bucket, "key")
+    with ThreadPoolExecutor(2) as pool:
+        lists = [pool.submit(annotations.annotations_of, requests, address) for _ in range(2)]
+        assert [sorted(each.result()) for each in lists] == [sorted(NOTES)] * 2
 
 
 def test_limits_are_those_of_s3():
