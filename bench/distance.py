@@ -45,6 +45,7 @@ def large_object(round_trip_ms: int, goals: Goals | None = None) -> row.Row:
     return _row(f"256 MiB, {round_trip_ms} ms away", KEY, _put_large, RCLONE_STREAMS, round_trip_ms, goals)
 
 
+# One argument for each thing in which the rows differ.
 def _row(  # pylint: disable=too-many-arguments,too-many-positional-arguments
     title: str, what: str, fill: Callable[[Any], None], flags: tuple[str, ...], round_trip_ms: int, goals: Goals | None
 ) -> row.Row:

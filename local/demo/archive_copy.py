@@ -107,6 +107,11 @@ class _Seen:
         """The keys whose journey is over."""
         return set(self.rows) | set(self.reasons)
 
+    @property
+    def late(self) -> int:
+        """How many objects have arrived in the bucket that was made late."""
+        return sum(row.destination == LATE_ARCHIVE for row in self.rows.values())
+
 
 def run(stack: Stack, screen: Screen) -> Result:
     """Freezes objects, restores them, shows them travel, and checks each one where it arrived.
@@ -163,7 +168,7 @@ def _restore_and_watch(stack: Stack, s3: Any, where: dict[str, Any], screen: Scr
             for key, reason in _dead_letters(stack, where["dead_letter_queue_url"]):
                 seen.reasons.setdefault(key, reason)
     stack.functions.on_log = None
-    screen.say(f"{len(seen.rows)} of {len(OBJECTS)} objects have arrived; one waited until {MADE_LATE} was made")
+    screen.say(f"{len(seen.rows)} of {len(OBJECTS)} objects have arrived, {seen.late} after {MADE_LATE} was made")
     return seen
 
 

@@ -47,6 +47,7 @@ def give_faults_on_order(original: Any, response: Any) -> Any:
     """A request may be throttled, and its answer be lost; moto takes every request and says what became of it."""
     params = getattr(response, "params", {})
     table = params.get("TableName") or _tables(params)
+    # Moto has no public name for the action of a request.
     fault = HOOKS.faults.take(response._get_action(), table, "")  # pylint: disable=protected-access
     if fault is None:
         return original(response)

@@ -1,6 +1,6 @@
 """Permissions: which statement of a policy concerns a request, and which resource a request is about."""
 
-# A mend reaches into moto by its nature.
+# A patch reaches into moto by its nature.
 # pylint: disable=protected-access
 
 import json

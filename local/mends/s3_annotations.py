@@ -6,7 +6,7 @@ S3 User Guide, "Annotating your objects"; S3 API Reference, PutObjectAnnotation,
 ListObjectAnnotations, DeleteObjectAnnotation and CopyObject.
 """
 
-# A mend reaches into moto by its nature.
+# A patch reaches into moto by its nature.
 # pylint: disable=protected-access
 
 import base64

@@ -4,7 +4,7 @@ Shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-conte
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
-# A mend reaches into moto by its nature.
+# A patch reaches into moto by its nature.
 # pylint: disable=protected-access
 
 import itertools
@@ -216,7 +216,7 @@ def _described(event_name: str, key: Any, name: str, words: tuple[str, str]) -> 
         described[etag_word] = EMPTY_ETAG
     elif not event_name.startswith("s3:ObjectRemoved:"):
         described[etag_word] = key.etag.strip('"')
-        # The size of an object is not told with its tags and annotations.
+        # The events of tags and annotations do not name the size of the object.
         if not event_name.startswith(("s3:ObjectTagging:", "s3:ObjectAnnotation:")):
             described["size"] = key.size
     if key.version_id != "null":

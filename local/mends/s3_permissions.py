@@ -121,7 +121,7 @@ def need(response: Any, action: str, bucket: str, key: str | None = None) -> Non
     asked = response.data.get("Action")
     response.data["Action"] = action
     try:
-        # What moto itself asks for the request as a whole.
+        # What moto itself asks for the request as a whole; it has no public name.
         response._authenticate_and_authorize_s3_action(  # pylint: disable=protected-access
             bucket_name=bucket, key_name=key
         )

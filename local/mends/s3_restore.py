@@ -1,6 +1,6 @@
 """Restores of archived objects, which take a time that can be set and end by themselves."""
 
-# A mend reaches into moto by its nature.
+# A patch reaches into moto by its nature.
 # pylint: disable=protected-access
 
 import datetime

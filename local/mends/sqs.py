@@ -3,7 +3,7 @@
 Limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
-# A mend reaches into moto by its nature.
+# A patch reaches into moto by its nature.
 # pylint: disable=protected-access
 
 import itertools

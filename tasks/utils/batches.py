@@ -199,6 +199,7 @@ class BatchResult:
         return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
+# The batch, what is done with a message, and what bounds it.
 def work_through(  # pylint: disable=too-many-arguments
     event, handle, *, dead_letters, workers, queue=NO_QUEUE, deadline=Deadline()
 ):

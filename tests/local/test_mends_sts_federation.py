@@ -53,6 +53,7 @@ def token_permission(**condition):
 OF_LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
+# One attribute for each resource of the two accounts.
 class Federation:  # pylint: disable=too-many-instance-attributes
     """A function's role in one partition, and the role that it may assume in another."""
 

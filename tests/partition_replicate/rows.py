@@ -14,8 +14,8 @@ class Rows:
 
     Args:
         before: called with no arguments before each request; what it returns, if anything, is the refusal of it.
-        after: called with no arguments after each request; what it returns, if anything, is told in the place of its
-            answer, though it was done.
+        after: called with no arguments after each request; what it returns, if anything, replaces the answer,
+            though the request was carried out.
     """
 
     def __init__(self, before=lambda: None, after=lambda: None):

@@ -37,6 +37,7 @@ def role(name, trust, *allowed, region=REGION):
     return arn
 
 
+# One attribute for each resource of the two partitions.
 class Federation:  # pylint: disable=too-many-instance-attributes
     """The function's role and that of the destination, each in its partition."""
 
@@ -252,7 +253,7 @@ class Sts:
         self.tokens += 1
         return {"WebIdentityToken": f"eyJhbGciOiJFUzM4NCJ9.eyJhdWQiOiJhIn0.signature-{self.tokens}"}
 
-    def assume_role_with_web_identity(self, *, WebIdentityToken, **_):  # pylint: disable=invalid-name
+    def assume_role_with_web_identity(self, *, WebIdentityToken, **_):  # pylint: disable=invalid-name  # boto3's name
         if self.refusals:
             refusal = self.refusals.pop(0)
             if isinstance(refusal, Exception):

@@ -244,7 +244,7 @@ def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
     assert whole_crc32(parts) == crc32_of(b"".join(pieces))
 
 
-# Parts and the time that is left. The link is simulated: bytes take their time on a clock that nobody waits for.
+# Parts and the time that is left. The link is simulated: bytes take their time on a clock of its own.
 
 
 class SlowLink:
