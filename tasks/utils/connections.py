@@ -1,7 +1,7 @@
 """HTTP connections that stay open between requests, each for one request at a time.
 
-They are botocore's own, which check certificates, without its session and urllib3's pool above them: those take as long
-for a small request as the connection itself.
+botocore opens them and checks certificates. Requests are written and answers read here: botocore's session, urllib3's
+pool and http.client, which reads headers as those of an e-mail, take several times as long for a small request.
 
 A body is sent without asking first whether the server wants it, which would cost a round trip. A server that refuses a
 request may answer before it has read the body, and close. The answer is read all the same, over TLS too.
@@ -10,9 +10,11 @@ request may answer before it has read the body, and close. The answer is read al
 import http.client
 import ssl
 from collections import defaultdict, deque
-from functools import cached_property
+from functools import cached_property, lru_cache
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from botocore.auth import _host_from_url
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -29,6 +31,9 @@ from tasks.utils.errors import DeadlineException
 
 # A body goes out in slices, and a time-out counts for each: a slow link is no silent server.
 SLICE = 256 * 1024
+
+# S3 answers with 8 KB of an object's own headers at most, and some of its own.
+HEADERS_LIMIT = 64 * 1024
 
 
 class Connections:
@@ -54,12 +59,11 @@ class Connections:
             HTTPClientError: of the kind that botocore raises.
             DeadlineException: time ran out while the body was on its way.
         """
-        url = urlsplit(request.url)
-        idle = self._idle[url.scheme, url.netloc]
-        connection = _still_open(idle) or self._opened(url)
-        target = f"{url.path}?{url.query}" if url.query else url.path
+        origin, target = split(request.url)
+        idle = self._idle[origin]
+        connection = _still_open(idle) or self._opened(origin)
         try:
-            response = _exchange(connection, request, target, self._config.read_timeout)
+            response = _exchange(connection, _head(request, origin, target), request, self._config.read_timeout)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
@@ -78,19 +82,19 @@ class Connections:
             while connection := _taken(idle):
                 connection.close()
 
-    def _opened(self, url):
+    def _opened(self, origin):
+        url = urlsplit(origin)
         if url.scheme == "https":
             connection = AWSHTTPSConnection(url.hostname, url.port, ssl_context=self._tls)
         else:
             connection = AWSHTTPConnection(url.hostname, url.port)
-        where = f"{url.scheme}://{url.netloc}"
         connection.timeout = limited(self._config.connect_timeout)
         try:
             connection.connect()
         except ssl.SSLError as error:
-            raise SSLError(endpoint_url=where, error=error) from error
+            raise SSLError(endpoint_url=origin, error=error) from error
         except (HTTPError, OSError) as error:
-            raise EndpointConnectionError(endpoint_url=where, error=error) from error
+            raise EndpointConnectionError(endpoint_url=origin, error=error) from error
         return connection
 
     @cached_property
@@ -144,6 +148,7 @@ class Answer:
         if self._response.isclosed() and not self._response.will_close:
             self._idle.append(connection)
         else:
+            self._response.close()
             connection.close()
 
     def _reading(self, read, how_much):
@@ -157,33 +162,94 @@ class Answer:
                 self.close()
 
 
-def _exchange(connection, request, target, timeout):
-    body, is_sent = request.body, False
-    _limit(connection, timeout)
-    if isinstance(body, memoryview):
-        body = _slices(connection, body, timeout)
+class _Response(http.client.HTTPResponse):  # pylint: disable=too-many-instance-attributes  # http.client's
+    """An answer whose headers are read as HTTP has them, not as an e-mail does."""
+
+    def begin(self):
+        """Reads the status and the headers; http.client's own method reads the body by what is set here."""
+        status = HTTPStatus.CONTINUE
+        while status == HTTPStatus.CONTINUE:
+            version, status, self.reason = self._read_status()
+            headers = _read_headers(self.fp)
+        self.status = status
+        self.version = 10 if version == "HTTP/1.0" else 11
+        self.headers = self.msg = headers
+        self.chunked, self.chunk_left = headers.get("transfer-encoding", "").lower() == "chunked", None
+        length = headers.get("content-length", "")
+        self.length = int(length) if length.isdecimal() and not self.chunked else None
+        if self._method == "HEAD" or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self.length = 0
+        # The end of the connection is the end of a body whose length is not known.
+        self.will_close = self._check_close() or (self.length is None and not self.chunked)
+
+
+def _read_headers(stream):
+    headers, left = http.client.HTTPMessage(), HEADERS_LIMIT
+    while line := stream.readline(left + 1).decode("latin-1"):
+        left -= len(line)
+        if left < 0:
+            raise http.client.HTTPException(f"the headers of an answer are longer than {HEADERS_LIMIT} bytes")
+        if line in ("\r\n", "\n"):
+            return headers
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise http.client.HTTPException("an answer has a header without a name")
+        headers.set_raw(name, value.strip())
+    raise http.client.HTTPException("the connection ended within the headers of an answer")
+
+
+def _exchange(connection, head, request, timeout):
+    body, is_sent = memoryview(request.body or b""), False
     try:
-        # Not urllib3's, which would send headers and a short body as two packets, and keep more than is asked for.
-        http.client.HTTPConnection.request(connection, request.method, target, body=body, headers=request.headers)
+        # Headers and a short body leave together, in one packet where they fit.
+        for start in range(0, max(1, len(body)), SLICE):
+            if body and expired():
+                raise DeadlineException("time ran out while a body was sent")
+            _limit(connection, timeout)
+            connection.sock.sendall(head + body[start : start + SLICE])
+            head = b""
         is_sent = True
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         # A server that refuses a request need not read its body. Then its answer is there already.
-        if connection.sock is None:
-            raise
+        pass
     _limit(connection, timeout)
-    # Not urllib3's, which would wrap the response once more.
-    response = http.client.HTTPConnection.getresponse(connection)
+    response = _Response(connection.sock, method=request.method)
+    try:
+        response.begin()
+    except BaseException:
+        response.close()
+        raise
     if not is_sent:
         response.will_close = True
     return response
 
 
-def _slices(connection, body, timeout):
-    for start in range(0, len(body), SLICE):
-        if expired():
-            raise DeadlineException("time ran out while a body was sent")
-        _limit(connection, timeout)
-        yield body[start : start + SLICE]
+def _head(request, origin, target):
+    """Returns the request line and the headers as bytes; a ValueError says that a header is none."""
+    headers = (("Host", host(origin)), *request.headers.items(), ("Accept-Encoding", "identity"))
+    lines = [f"{request.method} {target} HTTP/1.1".encode("ascii")]
+    # A value that is not ASCII is bytes already.
+    lines += [
+        b"%b: %b" % (name.encode("ascii"), value if isinstance(value, bytes) else value.encode("latin-1"))
+        for name, value in headers
+    ]
+    head = b"\r\n".join((*lines, b"", b""))
+    # One line break for each line. One that a value brings along would begin a header of its own.
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1:
+        raise ValueError("Invalid header value: it holds a line break")
+    return head
+
+
+def split(url):
+    """Returns a URL in two parts: scheme, host and port; path and query."""
+    end = url.index("/", len("https://"))
+    return url[:end], url[end:]
+
+
+@lru_cache
+def host(origin):
+    """Returns the header `Host` for `scheme://host:port`, as botocore's signer writes it."""
+    return _host_from_url(origin)
 
 
 def _limit(connection, timeout):

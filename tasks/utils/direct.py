@@ -9,6 +9,7 @@ ARNs, proxies, redirects to another region.
 Whoever listens to a client's events `before-call`, `before-send` and `after-call` hears these requests too.
 """
 
+import hmac
 import json
 import re
 import threading
@@ -16,9 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.message import Message
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 import botocore
-from botocore.auth import SIGNED_HEADERS_BLACKLIST, S3SigV4Auth, SigV4Auth, _host_from_url
+from botocore.auth import SIGNED_HEADERS_BLACKLIST, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
@@ -30,7 +32,7 @@ from botocore.response import StreamingBody
 from botocore.utils import get_environ_proxies, parse_timestamp, percent_encode
 
 from tasks.utils import clients
-from tasks.utils.connections import Connections
+from tasks.utils.connections import Connections, host, split
 
 S3_OPERATIONS = {
     "head_object": "HeadObject",
@@ -243,25 +245,44 @@ class _Unsigned:
 
     def prepared(self):
         """Returns botocore's `AWSPreparedRequest`."""
-        # http.client would write what is not ASCII as Latin-1.
+        # What is not ASCII goes out as UTF-8.
         headers = {name: value if value.isascii() else value.encode() for name, value in self.headers.items()}
         if self.method not in ("GET", "HEAD"):
             headers["Content-Length"] = str(len(self.body or b""))
         return AWSPreparedRequest(self.method, self.url, HTTPHeaders.from_dict(headers), self.body, False)
 
 
-class _SignedOnce:  # pylint: disable=too-few-public-methods  # all else is botocore's
-    """botocore's signer asks twice for the headers to sign: here they are put together once."""
+class _Signer(SigV4Auth):
+    """botocore's signer puts the headers to sign together twice, and makes the key of the day for each request."""
 
     def headers_to_sign(self, request):
         """Returns the headers as a `_HeadersToSign`."""
         known = request.context.get("headers_to_sign")
         if known is None:
-            known = request.context["headers_to_sign"] = _HeadersToSign(host=[_host_from_url(request.url)])
+            origin, _ = split(request.url)
+            known = request.context["headers_to_sign"] = _HeadersToSign(host=[host(origin)])
             for name, value in request.headers.items():
                 if name.lower() not in SIGNED_HEADERS_BLACKLIST:
                     known.setdefault(name.lower(), []).append(value)
         return known
+
+    def signature(self, string_to_sign, request):
+        """Returns the signature as hexadecimal digits."""
+        day = request.context["timestamp"][:8]
+        key = _signing_key(self.credentials.secret_key, day, self._region_name, self._service_name)
+        return self._sign(key, string_to_sign, hex=True)
+
+
+@lru_cache(maxsize=8)
+def _signing_key(secret, *scope):
+    """Returns the key for a day, a region and a service.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    key = f"AWS4{secret}".encode()
+    for part in (*scope, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 class _HeadersToSign(dict):
@@ -270,12 +291,8 @@ class _HeadersToSign(dict):
     get_all = dict.__getitem__
 
 
-class _S3Signer(_SignedOnce, S3SigV4Auth):
+class _S3Signer(_Signer, S3SigV4Auth):
     """Signs requests to S3."""
-
-
-class _Signer(_SignedOnce, SigV4Auth):
-    """Signs requests to other services."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,49 @@ def test_answer_has_status_headers_and_body(connections):
         assert server.requests[0].startswith(b"GET /key?versionId=1 HTTP/1.1\r\n")
 
 
+def test_object_with_many_short_headers_is_read(connections):
+    # 2 KB of metadata may be five hundred headers; http.client takes a hundred.
+    metadata = b"".join(b"x-amz-meta-%d: %d\r\n" % (number, number) for number in range(500))
+    with served(b"HTTP/1.1 200 OK\r\n" + metadata + b"Content-Length: 0\r\n\r\n") as server:
+        answer = connections.send(request(server.url))
+        assert [answer.headers[f"X-Amz-Meta-{number}"] for number in range(500)] == [str(n) for n in range(500)]
+        assert answer.content == b""
+
+
+def test_answer_comes_after_an_interim_one(connections):
+    with served(b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK) as server:
+        answer = connections.send(request(server.url))
+        assert (answer.status_code, answer.headers.get("x"), answer.content) == (200, None, b"bytes")
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_body_without_a_length_ends_with_the_connection(connections, version):
+    def answer_and_close(connection, _):
+        connection.sendall(b"HTTP/%s 200 OK\r\n\r\nall of it" % version)
+        connection.close()
+
+    with served(answer_and_close, OK) as server:
+        assert connections.send(request(server.url)).content == b"all of it"
+        assert connections.send(request(server.url)).content == b"bytes"
+
+
+def test_answer_to_head_has_no_body_whatever_length_it_names(connections):
+    with served(OK.removesuffix(b"bytes")) as server:
+        for _ in range(2):
+            answer = connections.send(request(server.url, "HEAD"))
+            assert (answer.headers["content-length"], answer.content) == ("5", b"")
+        assert server.connections == 1
+
+
+def test_request_names_its_host_and_has_its_headers_in_bytes(connections):
+    with served(OK) as server:
+        connections.send(request(server.url, "PUT", body=b"body", Title="Grüße".encode())).close()
+    head = server.requests[0]
+    assert head.startswith(b"PUT /key?versionId=1 HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert "\r\nTitle: Grüße\r\n".encode() in head
+    assert head.count(b"Content-Length: 4\r\n") == 1
+
+
 def test_next_request_takes_the_same_connection(connections):
     with served(OK) as server:
         for _ in range(3):
@@ -136,11 +179,20 @@ def silent(*_):
     threading.Event().wait(1)
 
 
+def cut_headers(connection, _):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
+    connection.close()
+
+
 FAILURES = {
     "silence": (silent, ReadTimeoutError),
     "an end": (lambda connection, _: connection.close(), ConnectionClosedError),
     "nonsense": (b"what?\r\n\r\n", ConnectionClosedError),
     "a reset": (lambda connection, _: reset(connection), ConnectionClosedError),
+    "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000 + b"\r\n", ConnectionClosedError),
+    "one header without end": (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\n\r\n", ConnectionClosedError),
+    "a header without a name": (b"HTTP/1.1 200 OK\r\nwhat?\r\n\r\n", ConnectionClosedError),
+    "an end within the headers": (cut_headers, ConnectionClosedError),
 }
 
 
@@ -257,9 +309,11 @@ def test_server_that_is_not_there_is_told(connections):
         connections.send(request(f"http://127.0.0.1:{port}"))
 
 
-def test_header_that_is_none_is_told(connections):
-    with served(OK) as server, pytest.raises(HTTPClientError, match="Invalid header value"):
-        connections.send(request(server.url, Metadata="two\r\nlines"))
+@pytest.mark.parametrize("value", ["two\r\nlines", "two\nlines", "two\rlines"])
+def test_header_with_a_line_break_is_refused(connections, value):
+    with served(OK) as server, pytest.raises(HTTPClientError, match="Invalid header value: it holds a line break"):
+        connections.send(request(server.url, Metadata=value))
+    assert not server.requests
 
 
 @pytest.fixture(name="bundle")
