@@ -25,8 +25,8 @@ LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
 
-# Two workers a core: several tests wait for Terraform or for a time-out most of the time.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * os.cpu_count())")
+# One more than there are cores: some tests wait most of the time, and each worker loads all tests.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
 # A test's name says what a docstring would.
@@ -34,12 +34,12 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo test lint validate build dist otf-wheel upload package-hash package-key lint-report test-report bench \
-	chaos screenshots clean .build-setup .lint-setup .test-setup .validate-setup
+.PHONY: help demo test test-long lint validate build dist otf-wheel upload package-hash package-key lint-report \
+	test-report bench chaos screenshots clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
 demo: dist $(DEV) ## See objects travel to archives and to another partition, on this machine (KEEP=1 leaves it up)
 	@exec $(PYTHON) -m local.demo
@@ -47,6 +47,15 @@ demo: dist $(DEV) ## See objects travel to archives and to another partition, on
 test: .test-setup ## Run the tests; without TASK they must also cover tasks/
 	@$(PYTHON) -m scripts.package dist
 	@$(PYTEST) $(PYTEST_ARGS)
+
+# Of one task alone there are none.
+test-long: .test-setup ## Run the tests that take long: builds, deployments, simulated days
+ifdef TASK
+	@echo 'The long tests are of all tasks together: run make test-long without TASK'
+else
+	@$(PYTHON) -m scripts.package dist
+	@$(PYTEST) -m long
+endif
 
 lint: .lint-setup ## Check the code with pylint, the Terraform with fmt and checkov
 	@$(PYLINT) $(LINTED)

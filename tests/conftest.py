@@ -25,12 +25,20 @@ MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
     "test_any_bytes.py",
     "test_any_plan.py",
+    "test_batches.py",
+    "test_by_way_of_the_worker.py",
+    "test_clerk_copies.py",
+    "test_clerk_faults.py",
     "test_crashes.py",
     "test_earlier_table.py",
+    "test_far_side.py",
+    "test_long_tags.py",
     "test_odd_keys.py",
     "test_on_seaweedfs.py",
     "test_outages.py",
     "test_refused_bodies.py",
+    "test_sets.py",
+    "test_table.py",
 }
 
 

@@ -9,6 +9,8 @@ from tests.archive_copy.conftest import PROTECTED, RESTORED
 from tests.support.events import s3_event, s3_record
 from tests.support.time_machine import DAY, HOUR, PolledQueue
 
+pytestmark = pytest.mark.long
+
 LONGEST_WAIT = 15 * 60
 
 

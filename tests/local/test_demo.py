@@ -73,6 +73,7 @@ def keys(client, bucket):
     return [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
     with demo(tmp_path, KEEP="1") as running:
@@ -131,6 +132,7 @@ def work_by_hand(running, environment):
     assert there.get_object(Bucket=mirror, Key="README.md")["Body"].read() == b"by hand"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
     with demo(tmp_path) as running:
@@ -146,6 +148,7 @@ def test_deployment_without_a_package_says_what_to_do(tmp_path):
             start_and_stop(tmp_path, package_dir=str(tmp_path / "no-such-folder"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
     start = EmbeddedAws.start

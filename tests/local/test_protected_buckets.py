@@ -60,6 +60,7 @@ def versions(s3, bucket):
     return [found["Key"] for found in s3.list_object_versions(Bucket=bucket).get("Versions", [])]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path):
     deployment, s3, bucket = initialised(aws, tmp_path), aws.client("s3"), bucket_of(aws, "source")
@@ -84,6 +85,7 @@ def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path
     assert (configuration(s3, bucket), versions(s3, bucket)) == (before, ["key", "key"])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_throw_away_deployment_is_destroyed_with_what_it_holds(aws, tmp_path):
     deployment = initialised(aws, tmp_path, disposable_buckets=True)

@@ -10,6 +10,8 @@ from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR, SECRET, TABLE, create_table
 from tests.support.time_machine import DAY, HOUR, Killed, PolledQueue
 
+pytestmark = pytest.mark.long
+
 LONGEST_WAIT = 15 * 60
 
 

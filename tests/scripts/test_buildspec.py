@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from scripts.dist_index import read_index
 from tests.scripts.conftest import ROOT
 
-pytestmark = pytest.mark.slow(group="buildspec")
+pytestmark = [pytest.mark.long, pytest.mark.slow(group="buildspec")]
 
 BUILDSPEC = yaml.safe_load((ROOT / "buildspec.yml").read_text())
 PHASES = ("install", "pre_build", "build", "post_build")

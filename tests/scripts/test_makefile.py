@@ -7,8 +7,8 @@ import pytest
 from tests.scripts.conftest import ROOT
 
 PUBLIC = {
-    "demo", "test", "lint", "validate", "build", "dist", "clean", "lint-report", "test-report", "bench", "chaos",
-    "upload", "package-hash", "package-key", "otf-wheel", "help", "screenshots",
+    "demo", "test", "test-long", "lint", "validate", "build", "dist", "clean", "lint-report", "test-report", "bench",
+    "chaos", "upload", "package-hash", "package-key", "otf-wheel", "help", "screenshots",
 }
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
@@ -53,6 +53,13 @@ def test_test_of_one_task_runs_its_tests_without_the_coverage_gate():
     assert "--cov" not in planned
 
 
+def test_long_tests_are_of_all_tasks_together():
+    assert "pytest --numprocesses" in make("--dry-run", "test-long").stdout
+    planned = make("--dry-run", "test-long", "TASK=archive_copy").stdout
+    assert "pytest" not in planned
+    assert "run make test-long without TASK" in planned
+
+
 @pytest.mark.parametrize("target", ["build", "dist"])
 def test_build_and_dist_of_one_task_are_narrowed(target):
     assert f"scripts.package {target} archive_copy\n" in make("--dry-run", target, "TASK=archive_copy").stdout
@@ -81,4 +88,4 @@ def test_dist_with_a_bad_prefix_is_refused_before_anything_is_built():
 def test_ci_runs_the_commands_of_the_makefile_and_stops_at_the_first_failure():
     ci = (ROOT / ".ci" / "run").read_text()
     assert "set -euo pipefail" in ci
-    assert re.findall(r"^make (\S+)$", ci, re.MULTILINE) == ["lint", "test", "validate", "dist"]
+    assert re.findall(r"^make (\S+)$", ci, re.MULTILINE) == ["lint", "test", "test-long", "validate", "dist"]

@@ -11,6 +11,8 @@ from tests.conftest import REGION, client_of_the_tests
 from tests.support.time_machine import DAY, HOUR, PolledQueue
 from tests.upload_validate.conftest import FINAL, PREFIX, Context, forget_container
 
+pytestmark = pytest.mark.long
+
 LONGEST_WAIT = 15 * 60
 
 
