@@ -239,13 +239,24 @@ class ObjectClerk:
             prove=verify_checksum,
         )
 
-    def move_object(
-        self, source_bucket, source_object_key, destination_bucket, destination_object_key, verify_checksum=True
+    def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+        self,
+        source_bucket,
+        source_object_key,
+        destination_bucket,
+        destination_object_key,
+        verify_checksum=True,
+        *,
+        etag=None,
     ):
         """Copies an object as `copy_object` does, and then deletes the version that was copied, and no other.
 
-        What somebody else has meanwhile put in the source's place stays there. Where the bucket keeps versions, the
-        one before becomes the current one. A move onto itself leaves the object alone.
+        An object that another writer has put in the source's place stays there. In a bucket with versions, the version
+        before becomes the current one. A move onto itself leaves the object alone.
+
+        A bucket without versions has no condition on the delete that tells two writes of the same bytes apart. So the
+        source is compared with what was copied right before the delete, by ETag, LastModified, metadata, content
+        headers, tags and annotations; `moves.delete_copied` lists what can still be lost in the instant after that.
 
         Args:
             source_bucket: as for `copy_object`, and so are the others.
@@ -253,14 +264,18 @@ class ObjectClerk:
             destination_bucket: see there.
             destination_object_key: see there.
             verify_checksum: see there.
+            etag: the ETag of the object to move. No other object is moved, and a move that is repeated after a crash
+                succeeds if the source is gone and the destination has this ETag; the log says "already moved".
 
         Raises:
+            SourceReplacedException: another object than `etag` says is at the source, and at the destination.
             ObjectClerkException: as for `copy_object`; the source is then still there.
         """
         moves.move_object(
             self._requests(),
             S3Object(source_bucket, source_object_key),
             S3Object(destination_bucket, destination_object_key),
+            etag=etag,
             prove=verify_checksum,
         )
 
