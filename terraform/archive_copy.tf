@@ -175,13 +175,21 @@ module "archive_copy" {
         actions   = ["s3:ListBucket"]
         resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
       }
+      # A copy in parts first aborts what an invocation that was killed has left open.
+      FindOpenUploads = {
+        actions   = ["s3:ListBucketMultipartUploads"]
+        resources = local.archive_copy_archive_arns
+      }
       ReadSource = {
         actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"], local.archive_copy_on_annotations.source)
         resources = ["${local.archive_copy_source_arn}/*"]
       }
       CompareAndWriteArchives = {
         actions = concat(
-          ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"],
+          [
+            "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts", "s3:PutObject",
+            "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
+          ],
           local.archive_copy_on_annotations.archives,
         )
         resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]

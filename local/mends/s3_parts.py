@@ -1,7 +1,10 @@
-"""Parts of a multipart upload that is under way."""
+"""Multipart uploads that are under way, and their parts."""
 
+import re
 from typing import Any
 
+from moto.core.utils import iso_8601_datetime_with_milliseconds, utcnow
+from moto.s3.models import FakeMultipart
 from moto.s3.responses import S3Response
 
 from local.mends.mending import mend
@@ -21,6 +24,27 @@ def tell_checksums_of_parts(original: Any, response: Any) -> Any:
         element = f"<PartNumber>{number}</PartNumber>"
         body = body.replace(element, element + told)
     return status, headers, body
+
+
+@mend(FakeMultipart, "__init__")
+def remember_when_an_upload_began(original: Any, upload: Any, *args: Any, **kwargs: Any) -> None:
+    """An upload has a time at which it was begun; moto keeps none."""
+    original(upload, *args, **kwargs)
+    upload.began = utcnow()
+
+
+@mend(S3Response, "list_multipart_uploads")
+def tell_when_uploads_began(original: Any, response: Any) -> Any:
+    """ListMultipartUploads tells when each upload was begun; moto tells the same day of 2010 for all."""
+    status, headers, body = original(response)
+    uploads = response.backend.list_multipart_uploads(response.bucket_name)
+
+    def with_its_time(found: re.Match[str]) -> str:
+        upload = uploads[found["id"]]
+        began = f"<Initiated>{iso_8601_datetime_with_milliseconds(upload.began)}</Initiated>"
+        return re.sub("<Initiated>.*?</Initiated>", began, found[0])
+
+    return status, headers, re.sub("<Upload>.*?<UploadId>(?P<id>.*?)</UploadId>.*?</Upload>", with_its_time, body)
 
 
 def _checksum(algorithm: str, part: Any) -> str:

@@ -44,11 +44,15 @@ class Container:
     telemetry: Telemetry
 
 
+# Lambda ends every invocation after 15 minutes, so whatever began an upload before that is dead.
+QUIET_SECONDS = 16 * 60
+
+
 @cache
 def container():
     """Returns the container's clients and settings, made at the first invocation."""
     settings = Settings.read(os.environ, clients.parameter)
-    limits = CopyLimits()
+    limits = CopyLimits(quiet_seconds=QUIET_SECONDS)
     # Every object may be copied in parts, side by side; a connection each.
     connections = settings.copy_concurrency * limits.workers
     # Jitter of half the first wait keeps functions that failed together from coming back together.

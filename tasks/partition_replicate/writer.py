@@ -19,12 +19,13 @@ from tasks.utils.errors import (
     ObjectClerkServerInternalException,
     ObjectNotFoundException,
 )
+from tasks.utils.open_uploads import parts_there
 from tasks.utils.part_copies import tag_set
 from tasks.utils.parts import plan
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, head
-from tasks.utils.streams import PartStream, StreamLimits, fetch, parts_there, put, whole_crc32
+from tasks.utils.streams import PartStream, StreamLimits, fetch, put, whole_crc32
 
 LOGGER = logging.getLogger("bucket_brigade")
 

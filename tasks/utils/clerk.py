@@ -239,7 +239,7 @@ class ObjectClerk:
             prove=verify_checksum,
         )
 
-    def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # as for `copy_object`
         self,
         source_bucket,
         source_object_key,

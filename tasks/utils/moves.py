@@ -43,7 +43,7 @@ def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits
         found = head(requests, source)
         if found is None:
             raise _absent(source, destination)
-        return found, _copy_found(requests, source, destination, found, prove, limits)
+        return found, _copy_found(requests, source, destination, found, prove=prove, limits=limits)
 
     return _until_settled(requests, copy_as_found)
 
@@ -73,7 +73,20 @@ def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` ta
         SourceReplacedException: the source has another ETag than `etag`, and so has the destination.
         ObjectClerkException: as for `copy_current`; the source is then still there.
     """
-    _until_settled(requests, lambda: _move_as_found(requests, source, destination, checksums.bare(etag), prove, limits))
+
+    def move_as_found():
+        found = head(requests, source)
+        if found is None or checksums.bare(etag) not in (None, checksums.bare(found["ETag"])):
+            _require_moved_already(requests, source, destination, checksums.bare(etag), found)
+            return
+        pinned = pinned_by(source, found)
+        tags = _tags(requests, pinned, found)
+        copied = _copy_found(requests, source, destination, found, prove=prove, limits=limits)
+        if copied:
+            require_carried(requests, pinned, copied.destination, etag=copied.etag)
+            delete_copied(requests, source, found, tags=tags, destination=destination)
+
+    _until_settled(requests, move_as_found)
 
 
 def delete_copied(requests, source, found, *, tags=None, destination=None):
@@ -125,19 +138,6 @@ def _until_settled(requests, attempt):
     return attempt()
 
 
-def _move_as_found(requests, source, destination, etag, prove, limits):  # pylint: disable=too-many-arguments,too-many-positional-arguments  # those of `move_object`
-    found = head(requests, source)
-    if found is None or etag not in (None, checksums.bare(found["ETag"])):
-        _require_moved_already(requests, source, destination, etag, found)
-        return
-    pinned = pinned_by(source, found)
-    tags = _tags(requests, pinned, found)
-    copied = _copy_found(requests, source, destination, found, prove, limits)
-    if copied:
-        require_carried(requests, pinned, copied.destination, etag=copied.etag)
-        delete_copied(requests, source, found, tags=tags, destination=destination)
-
-
 def _require_moved_already(requests, source, destination, etag, found):
     copy = head(requests, destination) if etag and source != destination else None
     if copy and checksums.bare(copy["ETag"]) == etag:
@@ -154,7 +154,7 @@ def _absent(source, destination):
     return ObjectNotFoundException(reason, operation="copy_object", source=source, destination=destination)
 
 
-def _copy_found(requests, source, destination, found, prove, limits):  # pylint: disable=too-many-arguments,too-many-positional-arguments  # those of `copy_current`
+def _copy_found(requests, source, destination, found, **how):
     if source == destination:
         return None
     return copy_object(
@@ -164,8 +164,7 @@ def _copy_found(requests, source, destination, found, prove, limits):  # pylint:
         etag=found["ETag"],
         size=found["ContentLength"],
         storage_class=found.get("StorageClass", "STANDARD"),
-        prove=prove,
-        limits=limits,
+        **how,
     )
 
 

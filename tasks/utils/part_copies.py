@@ -15,6 +15,7 @@ from tasks.utils.errors import (
     ObjectClerkException,
     ObjectNotFoundException,
 )
+from tasks.utils.open_uploads import DAY_SECONDS, abort_abandoned
 from tasks.utils.parts import MAX_PART, MAX_SINGLE, MIB, MIN_PART, plan
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -50,11 +51,13 @@ class CopyLimits:
         part_size: bytes of a part; it grows where 10,000 parts would not reach. 128 MiB keeps a 5 GiB object at
             40 requests and still lets its parts be copied side by side.
         workers: parts copied at once.
+        quiet_seconds: how long nothing happens on an upload before it counts as abandoned: see `open_uploads`.
     """
 
     single: int = MAX_SINGLE
     part_size: int = 128 * MIB
     workers: int = 8
+    quiet_seconds: float = DAY_SECONDS
 
 
 def copy_in_parts(  # pylint: disable=too-many-arguments
@@ -64,6 +67,7 @@ def copy_in_parts(  # pylint: disable=too-many-arguments
 
     Every part is pinned to the version and the ETag found; where the source has a checksum over the whole object,
     S3 refuses to complete a copy that does not. Whatever goes wrong, the upload is aborted and the old object stays.
+    Uploads of the key that a killed process has left open are aborted first.
 
     Args:
         requests: an `S3Requests`.
@@ -138,6 +142,7 @@ class _PartCopy:
         """Creates the upload, copies the parts, completes; aborts when any of it fails."""
         checksum, tags = self._checksum(), tags_of(self.requests, self.source)
         tagging = tagging_header(tags, content_headers(self.found))
+        abort_abandoned(self.requests, self.destination, quiet_seconds=self.limits.quiet_seconds)
         upload = self._create(checksum, tagging)
         try:
             parts = self._copy_parts(upload)

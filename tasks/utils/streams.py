@@ -263,28 +263,6 @@ def crc32_of(data):
     return crc.text()
 
 
-def parts_there(requests, destination, upload_id):
-    """Returns the parts that an upload has so far: number -> S3's description.
-
-    Raises:
-        ObjectNotFoundException: there is no such upload: it was completed or aborted.
-    """
-    found, marker = {}, None
-    while True:
-        answer = requests(
-            "list_parts",
-            destination=destination,
-            Bucket=destination.bucket,
-            Key=destination.key,
-            UploadId=upload_id,
-            PartNumberMarker=marker,
-        )
-        found.update((part["PartNumber"], part) for part in answer.get("Parts", []))
-        if not answer.get("IsTruncated"):
-            return found
-        marker = answer["NextPartNumberMarker"]
-
-
 @dataclass
 class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, and what lies between them
     """Carries one pinned source into one multipart upload.
@@ -314,7 +292,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         """Carries the parts that are missing.
 
         Args:
-            there: what `parts_there` returned; {} for an upload that is to be begun.
+            there: what `open_uploads.parts_there` returned; {} for an upload that is to be begun.
             begin: begins the upload and returns its id, while the first parts are read; None where it is under way.
 
         Returns:

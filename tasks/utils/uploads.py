@@ -2,7 +2,8 @@
 
 Every request that carries bytes carries their CRC32. What goes up in parts is published by a last request that names
 the CRC32 of the whole, put together from the parts', and the size: S3 holds its own against them and refuses to
-publish anything else. Whatever fails, no upload is left open.
+publish anything else. Whatever fails, no upload is left open; if the process is killed, the next upload of the key in
+parts aborts it, as `open_uploads` says.
 """
 
 import logging
@@ -21,6 +22,7 @@ from tasks.utils.errors import (
     ObjectSaveException,
     ObjectVerificationException,
 )
+from tasks.utils.open_uploads import abort_abandoned
 from tasks.utils.parts import MAX_PARTS, MIB, plan
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, head, request
@@ -104,6 +106,7 @@ class _Upload:
             self._check_stored(answer, checksums.crc32_text(crc))
 
     def _send_parts(self, sections):
+        abort_abandoned(self.requests, self.destination)
         upload_id = self._request(
             "create_multipart_upload", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT", **self.headers
         )["UploadId"]

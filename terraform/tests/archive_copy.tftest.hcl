@@ -91,6 +91,12 @@ run "archives_share_the_extensions_out" {
           "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public",
         ]
       }
+      FindOpenUploads = {
+        Sid      = "FindOpenUploads"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucketMultipartUploads"]
+        Resource = ["arn:aws:s3:::existing-one", "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public"]
+      }
       ReadSource = {
         Sid    = "ReadSource"
         Effect = "Allow"
@@ -104,7 +110,8 @@ run "archives_share_the_extensions_out" {
         Sid    = "CompareAndWriteArchives"
         Effect = "Allow"
         Action = [
-          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
+          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts", "s3:PutObject",
+          "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
           "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
           "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
         ]

@@ -7,7 +7,10 @@ before Lambda's deadline.
 import hashlib
 import json
 import threading
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
@@ -356,7 +359,7 @@ def test_botocore_makes_each_request_once(archive):
 @pytest.fixture(name="large_from_6_mib")
 def archive_with_a_low_limit(archive, monkeypatch):
     limits = CopyLimits(single=6 * MIB - 1, part_size=5 * MIB, workers=1)
-    monkeypatch.setattr(handler_module, "CopyLimits", lambda: limits)
+    monkeypatch.setattr(handler_module, "CopyLimits", partial(replace, limits))
     return archive
 
 
@@ -432,6 +435,21 @@ def test_upload_that_cannot_be_aborted_is_logged_and_the_first_error_told(large_
     assert failed[0]["err_msg"].startswith("upload_part_copy")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert "a multipart upload could not be aborted" in [line.get("message") for line in lines]
+
+
+@pytest.mark.parametrize("minutes, is_left", [(15, True), (17, False)])
+def test_upload_of_an_invocation_that_was_killed_is_aborted_by_the_next(large_from_6_mib, s3, wire, minutes, is_left):
+    put(s3, "a.hdf", Body=CONTENT)
+    s3.create_multipart_upload(Bucket=PROTECTED, Key="a.hdf")
+
+    def so_much_later(answer):
+        now = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+        answer["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(now, usegmt=True)
+
+    wire.answer_with("ListMultipartUploads", so_much_later)
+    large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
+    assert body(s3, PROTECTED, "a.hdf") == CONTENT
+    assert bool(s3.list_multipart_uploads(Bucket=PROTECTED).get("Uploads")) is is_left
 
 
 def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3, wire, monkeypatch):

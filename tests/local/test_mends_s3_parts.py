@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta, timezone
+
 from local.mends import s3_parts
 from local.mends.s3_checksums import checksum
 from tests.local.mending import mended
@@ -12,3 +14,13 @@ def test_listed_parts_have_their_checksums(stage):
         s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32")
     parts = s3.list_parts(**where, UploadId=upload)["Parts"]
     assert [part["ChecksumCRC32"] for part in parts] == [checksum("CRC32", body) for body in (b"one", b"two")]
+
+
+@mended(s3_parts.remember_when_an_upload_began, s3_parts.tell_when_uploads_began)
+def test_listed_uploads_tell_when_they_were_begun(stage):
+    s3 = stage.s3("bucket")
+    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    ids = {s3.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"] for key in ("a", "b")}
+    uploads = s3.list_multipart_uploads(Bucket="bucket")["Uploads"]
+    assert {upload["UploadId"] for upload in uploads} == ids
+    assert all(before < upload["Initiated"] <= datetime.now(timezone.utc) for upload in uploads)
