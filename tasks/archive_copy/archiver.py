@@ -74,12 +74,13 @@ class Archiver:
     pacer: Pacer = field(default_factory=Pacer)
     annotations: str = CARRY
 
-    def archive(self, event, *, deadline):
+    def archive(self, event, *, deadline, durations):
         """Copies the object of one event to where its extension belongs, under its own key.
 
         Args:
             event: an `ObjectEvent`, or an `Unreadable`, which comes back as a failure.
             deadline: the `Deadline` of the invocation.
+            durations: the `Durations` of its copies: no copy is begun that would not end in time, as far as they tell.
 
         Returns:
             An `Outcome`; what this project raises on purpose is in its `error` and is not raised.
@@ -92,16 +93,20 @@ class Archiver:
         destination = None
         try:
             destination = S3Object(self.bucket_map.bucket_for(event.object.key), event.object.key)
-            copied, error = self._copy(event, destination, deadline), None
+            copied, error = self._copy(event, destination, deadline, durations), None
         except BucketBrigadeError as raised:
             copied, error = None, raised
-        return Outcome(event, destination, copied, error, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        durations.note(seconds, size=_size(event))
+        return Outcome(event, destination, copied, error, seconds=seconds)
 
-    def _copy(self, event, destination, deadline):
-        if deadline.passed():
-            raise DeadlineException(
-                "no time was left to begin", operation="copy_object", source=event.object, destination=destination
-            )
+    def _copy(self, event, destination, deadline, durations):
+        if not durations.fits(deadline, size=_size(event)):
+            places = {"operation": "copy_object", "source": event.object, "destination": destination}
+            error = DeadlineException("no time was left to begin", **places)
+            # The copies before it have taken the time.
+            error.stalled = False
+            raise error
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         return copy_object(
             requests,
@@ -113,6 +118,11 @@ class Archiver:
             limits=self.limits,
             annotations=self.annotations,
         )
+
+
+def _size(event):
+    # One of unknown size is taken for the largest.
+    return float("inf") if event.size is None else event.size
 
 
 def first_failure(outcomes):

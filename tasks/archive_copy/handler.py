@@ -9,7 +9,7 @@ Environment: see `settings.Settings`; `bucket_map` is required.
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
@@ -21,7 +21,7 @@ from tasks.archive_copy.journal import Journal
 from tasks.archive_copy.settings import Settings
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.copies import CopyLimits
-from tasks.utils.deadline import Deadline
+from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
@@ -93,8 +93,8 @@ def handler(event, context):
         CopyRequestError: some file of a direct event was not copied; the text holds the same dict.
         SettingsError: the environment is incomplete or wrong.
     """
-    here = container()
     deadline = Deadline.of_lambda(context)
+    here = deadline.limiting(container)
     with here.telemetry.invocation(context) as count:
         journal = Journal(here.telemetry.logger, count)
         if is_queue_event(event):
@@ -107,17 +107,19 @@ def handler(event, context):
 
 
 def _archive_all(here, events, deadline):
+    archive = partial(here.archiver.archive, deadline=deadline, durations=Durations())
     with ThreadPoolExecutor(here.settings.copy_concurrency) as pool:
-        return list(pool.map(lambda event: here.archiver.archive(event, deadline=deadline), events))
+        return list(pool.map(archive, events))
 
 
 def _archive_batch(here, event, deadline, journal):
-    outcomes = {}
+    outcomes, durations = {}, Durations()
 
     def archive(message):
-        # S3 puts one record into a message; where somebody else puts more, they go one after the other.
+        # S3 puts one record into a message; another sender may put more, and they go one after the other.
         found = object_events(message.decoded())
-        outcomes[message.id] = [here.archiver.archive(each, deadline=deadline) for each in found]
+        copies = [here.archiver.archive(each, deadline=deadline, durations=durations) for each in found]
+        outcomes[message.id] = copies
         error = first_failure(outcomes[message.id])
         if error:
             raise error

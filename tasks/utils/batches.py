@@ -222,7 +222,8 @@ def work_through(  # pylint: disable=too-many-arguments
         groups[("message", message.id) if message.group is None else ("group", message.group)].append(message)
     work = _Work(handle, dead_letters, queue, deadline)
     with ThreadPoolExecutor(max(1, min(workers, len(groups)))) as pool:
-        ends = work.hand_back(list(pool.map(work.do, groups.values())))
+        done = list(pool.map(work.do, groups.values()))
+    ends = deadline.closing().limiting(lambda: work.hand_back(done))
     return BatchResult([ends[message.id] for message in messages])
 
 
@@ -241,12 +242,16 @@ class _Work:
         for message in group:
             if self.deadline.passed():
                 blocked = blocked or DeferredError("no time was left to begin with this message")
-            end = End(message, State.FAILED, blocked) if blocked else self._do_one(message)
+            end = End(message, State.FAILED, blocked) if blocked else self._do_in_time(message)
             if end.state is State.FAILED:
                 # What follows a failure must not overtake it: it comes back together with what failed.
                 blocked = blocked or DeferredError(f"message {message.id} of the same group failed and comes first")
             ends.append(end)
         return ends
+
+    def _do_in_time(self, message):
+        # What is no part of the work proper, such as a table's row or a dead letter, may come after its deadline.
+        return self.deadline.closing().limiting(lambda: self._do_one(message))
 
     def _do_one(self, message):
         is_early = self.deadline.is_early()

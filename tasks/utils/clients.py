@@ -4,13 +4,14 @@ They are boto3's: its `client` asks a botocore session for them as well. But `im
 nothing here uses and which would be a fifth of a cold start.
 """
 
-from functools import cache
+from functools import cache, partial
 
 # The first of botocore that is imported: docs/decisions.md says why that counts.
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 import botocore.session
 
+from tasks.utils.deadline import expired, limited
 from tasks.utils.errors import SettingsError
 
 # A queue, a table or a secret answers at once. What does not is given up soon, and the message comes back.
@@ -24,13 +25,42 @@ def session():
 
 
 def client(service, **options):
-    """Returns a client.
+    """Returns a client that heeds the deadline of the thread that uses it.
 
     Args:
         service: the service's name as boto3 has it, such as `s3`.
         options: what `boto3.client` takes, such as `region_name` and `config`; without a `config` it is `PROMPT`.
     """
-    return session().create_client(service, **{"config": PROMPT, **options})
+    made = session().create_client(service, **{"config": PROMPT, **options})
+    heed_deadlines(made)
+    return made
+
+
+class OutOfTimeError(BotoCoreError):
+    """No time is left for a request; it was not sent. botocore does not try it again."""
+
+    fmt = "no time is left for a request to {url}"
+
+
+def heed_deadlines(made):
+    """Has each request of a client end by the deadline of its thread, which `Deadline.limiting` sets.
+
+    The read time-out of a try is the time that is left, if that is shorter. Without time a try is not begun, and raises
+    `OutOfTimeError`. botocore gives no such bound to a connection: it may take `connect_timeout` longer.
+
+    Args:
+        made: a botocore client.
+    """
+    service = made.meta.service_model.service_id.hyphenize()
+    made.meta.events.register(f"before-send.{service}", partial(_end_in_time, made.meta.config.read_timeout))
+
+
+def _end_in_time(read_timeout, request, **_):
+    if expired():
+        raise OutOfTimeError(url=request.url.partition("?")[0])
+    # A request of `direct` has no context: `connections` bounds its waits.
+    if request.context is not None:
+        request.context["read_timeout"] = limited(read_timeout)
 
 
 def parameter(name):

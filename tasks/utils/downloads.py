@@ -11,11 +11,12 @@ import logging
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.utils import checksums
+from tasks.utils.deadline import LEAST_TIMEOUT
 from tasks.utils.errors import (
     DeadlineException,
     ObjectChangedException,
@@ -26,7 +27,7 @@ from tasks.utils.errors import (
 )
 from tasks.utils.parts import Part, plan
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import BODY_ERRORS, request, translated
+from tasks.utils.s3_requests import BODY_ERRORS, READ_TIMEOUT, request, translated
 from tasks.utils.transfers import Transfer
 
 LOGGER = logging.getLogger("bucket_brigade")
@@ -232,6 +233,7 @@ class _Reading:
             raise DeadlineException("time ran out while it was being read", **self._places())
         if self._body is None:
             self._body = self._ask()
+        self._limit_wait()
         try:
             block = self._body.read(min(self._block, self._part.last + 1 - self._position))
         except BODY_ERRORS as error:
@@ -244,6 +246,14 @@ class _Reading:
             )
         self._position += len(block)
         return block
+
+    def _limit_wait(self):
+        """Has the wait for the next bytes end by the deadline: the request's own time-out was that of its beginning."""
+        left = self._requests.deadline.remaining()
+        if left < READ_TIMEOUT:
+            # A body that has no socket does not wait.
+            with suppress(AttributeError):
+                self._body.set_socket_timeout(max(LEAST_TIMEOUT, left))
 
     def _write_rest(self, target):
         position = self._position

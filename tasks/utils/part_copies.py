@@ -6,9 +6,11 @@ CopyObject takes metadata, content headers and tags along by itself; here each o
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import quote, urlencode
 
 from tasks.utils import checksums
+from tasks.utils.deadline import Durations
 from tasks.utils.errors import (
     DeadlineException,
     ObjectChangedException,
@@ -185,18 +187,19 @@ class _PartCopy:
         return size if fits else self.limits.part_size
 
     def _copy_parts(self, upload):
-        parts = plan(self.found["ContentLength"], part_size=self._part_size())
+        parts, durations = plan(self.found["ContentLength"], part_size=self._part_size()), Durations()
         with ThreadPoolExecutor(self.limits.workers) as pool:
-            copies = [pool.submit(self._copy_part, upload, part) for part in parts]
+            copies = [pool.submit(self._copy_part, upload, part, durations) for part in parts]
             try:
                 return [copy.result() for copy in copies]
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _copy_part(self, upload, part):
-        if self.requests.deadline.passed():
+    def _copy_part(self, upload, part, durations):
+        if not durations.fits(self.requests.deadline):
             raise DeadlineException(f"time ran out before part {part.number}; nothing was written", **self._places())
+        began = monotonic()
         answer = self._request(
             "upload_part_copy",
             UploadId=upload,
@@ -205,6 +208,7 @@ class _PartCopy:
             CopySourceRange=part.range_header,
             CopySourceIfMatch=self.found["ETag"],
         )
+        durations.note(monotonic() - began)
         result = answer["CopyPartResult"]
         stored = {name: value for name, value in result.items() if name == "ETag" or name.startswith("Checksum")}
         return {"PartNumber": part.number, **stored}
@@ -220,7 +224,7 @@ class _PartCopy:
 
     def _abort(self, upload):
         try:
-            self._request("abort_multipart_upload", UploadId=upload)
+            self._request("abort_multipart_upload", by=self.requests.closing(), UploadId=upload)
         except ObjectChangedException:
             # It is gone: completed by a try whose answer was lost, or ended by somebody else.
             pass
@@ -228,10 +232,11 @@ class _PartCopy:
             # The error that led here is the one to report; the bucket's life cycle clears what stays behind.
             LOGGER.warning("a multipart upload could not be aborted", extra={"upload": upload, "reason": str(error)})
 
-    def _request(self, operation, **parameters):
+    def _request(self, operation, *, by=None, **parameters):
         where = {"Bucket": self.destination.bucket, "Key": self.destination.key}
+        send = by or self.requests
         try:
-            return self.requests(operation, source=self.source, destination=self.destination, **where, **parameters)
+            return send(operation, source=self.source, destination=self.destination, **where, **parameters)
         except ObjectNotFoundException as error:
             # A try that timed out may have completed the upload all the same: a look at the object tells. With
             # If-Match, S3 also answers 404 where the object that was to be replaced has been deleted meanwhile.

@@ -4,7 +4,7 @@ Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.config import Config
@@ -20,9 +20,11 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
+from tasks.utils.clients import OutOfTimeError
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     CredentialsExpiredException,
+    DeadlineException,
     NoSuchBucketException,
     ObjectArchivedException,
     ObjectChangedException,
@@ -140,14 +142,17 @@ CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError, IncompleteReadError, 
 BODY_ERRORS = (BotoCoreError, HTTPError, OSError)
 
 
+# Seconds. S3 sends white space while a large copy runs, so a minute of silence is a lost connection.
+READ_TIMEOUT = 60
+
+
 def client_config(**overrides):
     """Returns the botocore configuration that every S3 client of this project is made with.
 
     Retries are counted in one place, by `RetryPolicy`, so botocore makes each request once.
     """
-    # 5 s: a host that does not take a connection by then is down. 60 s: S3 sends white space while a large copy
-    # runs, so a minute of silence is a lost connection.
-    settings = {"connect_timeout": 5, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
+    # 3 s: a host that does not take a connection by then is down; it is less than what a deadline keeps back.
+    settings = {"connect_timeout": 3, "read_timeout": READ_TIMEOUT, "retries": {"total_max_attempts": 1}}
     return Config(**{**settings, **overrides})
 
 
@@ -163,7 +168,7 @@ class S3Requests:
     Attributes:
         client: a boto3 S3 client, made with `client_config()` so that botocore does not retry as well.
         policy: how often and how patiently.
-        deadline: no retry is begun that would end after it.
+        deadline: no request is begun after it, and no retry whose wait would end after it; see `deadline`.
         retries: how many requests had to be repeated so far; one `S3Requests` serves one piece of work.
         pacer: slows down where the server asks for it; shared by all that speak to one server.
     """
@@ -179,6 +184,10 @@ class S3Requests:
         return self.run(
             lambda: request(self.client, operation, source=source, destination=destination, **parameters)
         )
+
+    def closing(self):
+        """Returns what makes requests that end the work, such as an abort: `Deadline.closing` is their deadline."""
+        return replace(self, deadline=self.deadline.closing())
 
     def run(self, call):
         """Calls `call()`, which makes a request and may read its answer, until it passes or the policy gives up."""
@@ -269,12 +278,17 @@ def translated(error, *, operation, source=None, destination=None):
     if isinstance(error, ClientError):
         return _from_answer(error, places)
     by_type = (
+        (OutOfTimeError, DeadlineException),
         (CONNECTION_ERRORS, ObjectClerkServerInternalException),
         (FlexibleChecksumError, ObjectVerificationException),
         ((NoCredentialsError, PartialCredentialsError), ObjectClerkServerAuthException),
     )
     kind = next((kind for types, kind in by_type if isinstance(error, types)), ObjectClerkException)
-    return kind(str(error), code=type(error).__name__, **places)
+    failure = kind(str(error), code=type(error).__name__, **places)
+    if isinstance(failure, DeadlineException):
+        # The work before it has taken the time.
+        failure.stalled = False
+    return failure
 
 
 def _from_answer(error, places):

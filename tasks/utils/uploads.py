@@ -201,15 +201,16 @@ class _Upload:
 
     def _abort(self, upload_id):
         try:
-            self._request("abort_multipart_upload", UploadId=upload_id)
+            self._request("abort_multipart_upload", by=self.requests.closing(), UploadId=upload_id)
         except ObjectNotFoundException:
             pass
         except ObjectClerkException as error:
             # The error that led here is the one to report; the bucket's life cycle clears what stays behind.
             LOGGER.warning("a multipart upload could not be aborted", extra={"upload": upload_id, "reason": str(error)})
 
-    def _request(self, operation, **parameters):
-        return self.requests(
+    def _request(self, operation, *, by=None, **parameters):
+        send = by or self.requests
+        return send(
             operation, source=self.body.name, destination=self.destination, **self._place(), **parameters
         )
 

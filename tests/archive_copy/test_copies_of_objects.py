@@ -456,7 +456,7 @@ def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3
     put(s3, "a.hdf", Body=CONTENT)
     clock = [0.0]
     monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: clock[0])
-    wire.before.append(lambda operation: operation == "UploadPartCopy" and clock.append(clock.pop() + 30))
+    wire.answer_with("UploadPartCopy", lambda _: clock.append(clock.pop() + 30))
     with pytest.raises(CopyRequestError, match="time ran out before part"):
         large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))), context(35))
     assert keys(s3, PROTECTED) == []
