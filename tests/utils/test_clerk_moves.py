@@ -1,8 +1,11 @@
 """A move deletes what it has copied, with all that belonged to it, and nothing that came later (I1)."""
 
+import itertools
+
 import pytest
 
-from tasks.utils import errors
+from tasks.utils import ObjectClerk, errors
+from tests.support.mortal import Killed, Mortal
 from tests.support.proxy import Trouble
 
 LIST = "annotation"
@@ -166,3 +169,27 @@ def test_a_move_of_another_object_than_the_one_named_is_refused(store, way):
     with pytest.raises(errors.SourceReplacedException, match="ETag .* instead of"):
         move(store, way, etag='"0123"')
     assert store.keys_of() == ["key"]
+
+
+@pytest.mark.parametrize("versions", [False, True])
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_a_move_killed_at_any_step_and_repeated_is_done_once(store, done, versions):
+    if versions:
+        store.keep_versions()
+
+    def move_until(at, etag):
+        client = Mortal(store, store.port, at, done).client
+        clerk = ObjectClerk.from_client(client, retry_tries=1)
+        clerk.move_object(store.bucket, "key", store.bucket, "moved", etag=etag)
+
+    for at in itertools.count():
+        etag = store.put("key", b"%d" % at, Tagging="a=1", Metadata={"n": str(at)})["ETag"]
+        try:
+            move_until(at, etag)
+            break
+        except Killed:
+            assert b"%d" % at in [store.bytes_of(key) for key in store.keys_of()]
+        move_until(999, etag)
+        assert store.keys_of() == ["moved"]
+        assert (store.bytes_of("moved"), store.head("moved")["Metadata"]) == (b"%d" % at, {"n": str(at)})
+        assert tags_of(store, "moved") == {"a": "1"}
