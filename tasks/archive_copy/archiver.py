@@ -7,7 +7,7 @@ from typing import Any
 from tasks.archive_copy.bucket_map import BucketMap
 from tasks.utils.annotations import CARRY
 from tasks.utils.copies import Copied, CopyLimits, copy_object
-from tasks.utils.errors import BucketBrigadeError, DeadlineException, EventError
+from tasks.utils.errors import BucketBrigadeError, EventError, NotBegunException
 from tasks.utils.events import Kind, ObjectEvent, Unreadable
 from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
@@ -103,10 +103,7 @@ class Archiver:
     def _copy(self, event, destination, deadline, durations):
         if not durations.fits(deadline, size=_size(event)):
             places = {"operation": "copy_object", "source": event.object, "destination": destination}
-            error = DeadlineException("no time was left to begin", **places)
-            # The copies before it have taken the time.
-            error.stalled = False
-            raise error
+            raise NotBegunException("no time was left to begin", **places)
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         return copy_object(
             requests,

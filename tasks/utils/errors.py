@@ -15,6 +15,7 @@
         ├── ObjectArchivedException              the object sleeps in an archive class and is not restored
         ├── ObjectChangedException               somebody else changed it meanwhile: look again      (transient)
         ├── DeadlineException                    Lambda's time is nearly up: to be gone on with       (transient)
+        │   └── NotBegunException                no time was left to begin a request                  (transient)
         ├── ObjectVerificationException          what was written or read is not what it should be   (retryable)
         ├── ObjectSaveException                  this can't be written as it was asked for
         └── ConditionNotSupportedException       the server does not know this conditional request
@@ -130,6 +131,12 @@ class DeadlineException(ObjectClerkException):
 
     transient = True
     stalled = True
+
+
+class NotBegunException(DeadlineException):
+    """A request, or a copy, was not begun: the work before it had taken the time."""
+
+    stalled = False
 
 
 class ObjectVerificationException(ObjectClerkException):

@@ -24,8 +24,8 @@ from tasks.utils.clients import OutOfTimeError
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     CredentialsExpiredException,
-    DeadlineException,
     NoSuchBucketException,
+    NotBegunException,
     ObjectArchivedException,
     ObjectChangedException,
     ObjectClerkException,
@@ -278,17 +278,13 @@ def translated(error, *, operation, source=None, destination=None):
     if isinstance(error, ClientError):
         return _from_answer(error, places)
     by_type = (
-        (OutOfTimeError, DeadlineException),
+        (OutOfTimeError, NotBegunException),
         (CONNECTION_ERRORS, ObjectClerkServerInternalException),
         (FlexibleChecksumError, ObjectVerificationException),
         ((NoCredentialsError, PartialCredentialsError), ObjectClerkServerAuthException),
     )
     kind = next((kind for types, kind in by_type if isinstance(error, types)), ObjectClerkException)
-    failure = kind(str(error), code=type(error).__name__, **places)
-    if isinstance(failure, DeadlineException):
-        # The work before it has taken the time.
-        failure.stalled = False
-    return failure
+    return kind(str(error), code=type(error).__name__, **places)
 
 
 def _from_answer(error, places):

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from tasks.utils import clients, direct
 from tasks.utils.deadline import CLOSING_SECONDS, RESERVE_SECONDS, Deadline, Durations
 from tasks.utils.downloads import blocks
-from tasks.utils.errors import DeadlineException, ObjectClerkException
+from tasks.utils.errors import NotBegunException, ObjectClerkException
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, client_config
@@ -87,7 +87,7 @@ def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
 @pytest.mark.parametrize("operation", REQUESTS)
 def test_a_request_is_not_begun_after_the_deadline(silent, make, operation):
     requests = S3Requests(s3(make, silent), RetryPolicy(tries=-1), Deadline(0.0))
-    error = over_at_once(time.monotonic(), lambda: requests(operation, **REQUESTS[operation]), DeadlineException)
+    error = over_at_once(time.monotonic(), lambda: requests(operation, **REQUESTS[operation]), NotBegunException)
     assert "no time is left for a request" in str(error)
     assert not error.stalled
     assert not silent.requests
