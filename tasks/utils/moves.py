@@ -97,8 +97,8 @@ def delete_copied(requests, source, found, *, tags=None, destination=None):
     each try of the delete: if its LastModified, metadata or content headers are not those of `found`, it stays. Its
     absence is no error.
 
-    What can still be lost, because S3 has no condition for it (general purpose buckets refuse
-    `x-amz-if-match-last-modified-time`; S3 API Reference, DeleteObject):
+    What can still be lost, because S3 has no condition for it (`x-amz-if-match-last-modified-time` is for directory
+    buckets alone, whose ETags are unique to each write anyway; S3 API Reference, DeleteObject):
     - without versions, the metadata, tags and times of a write of the same bytes between the look and the delete, or
       before the delete's first try arrives if its connection broke and it arrives late;
     - tags that were put between the look and the delete; with versions, tags put since the copy on an object that had

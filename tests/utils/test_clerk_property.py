@@ -61,7 +61,7 @@ FAULTS = st.just(()) | st.lists(
     min_size=1,
     max_size=2,
 )
-# Before which request somebody else writes, and whether it is other bytes or the same with other metadata.
+# Before which request another writer writes, and whether it is the same bytes with other metadata.
 INTERFERENCE = st.none() | st.tuples(st.integers(0, 5), st.booleans())
 
 
@@ -206,7 +206,7 @@ class Clerking(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attr
         def write(is_same):
             self.newer_metadata = {"n": str(next(self.written))}
             there = self.objects().get(key) if is_same else None
-            self.newer = there or f"somebody else's {self.newer_metadata}".encode()
+            self.newer = there or f"another writer: {self.newer_metadata}".encode()
             self.look.put_object(Bucket=self.bucket, Key=key, Body=self.newer, Metadata=self.newer_metadata)
 
         self.newer = self.newer_metadata = None
