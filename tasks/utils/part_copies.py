@@ -17,7 +17,7 @@ from tasks.utils.errors import (
     ObjectClerkException,
     ObjectNotFoundException,
 )
-from tasks.utils.open_uploads import DAY_SECONDS, abort_abandoned
+from tasks.utils.open_uploads import HOUR_SECONDS, abort_abandoned
 from tasks.utils.parts import MAX_PART, MAX_SINGLE, MIB, MIN_PART, plan
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -59,7 +59,7 @@ class CopyLimits:
     single: int = MAX_SINGLE
     part_size: int = 128 * MIB
     workers: int = 8
-    quiet_seconds: float = DAY_SECONDS
+    quiet_seconds: float = HOUR_SECONDS
 
 
 def copy_in_parts(  # pylint: disable=too-many-arguments
