@@ -183,8 +183,10 @@ def _secret_and_queue(destination: SeaweedFS, url: str) -> dict[str, str]:
     keys = destination.credentials
     secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
     _client("secretsmanager", url).create_secret(Name=SECRET, SecretString=json.dumps(secret))
-    queue = _client("sqs", url).create_queue(QueueName="objects.fifo", Attributes={"FifoQueue": "true"})
-    return {"DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"]}
+    sqs = _client("sqs", url)
+    queue = sqs.create_queue(QueueName="objects.fifo", Attributes={"FifoQueue": "true"})
+    recheck = sqs.create_queue(QueueName="recheck")
+    return {"DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"], "RECHECK_QUEUE": recheck["QueueUrl"]}
 
 
 def _empty(destination: SeaweedFS, items: Items) -> None:

@@ -20,6 +20,10 @@ from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.part_copies import tags_of
 from tasks.utils.s3_object import S3Object
 
+# Events after which tags and annotations are asked for even where neither side says that it has any.
+ABOUT_TAGS = (Kind.TAGGED, Kind.RECHECK)
+ABOUT_ANNOTATIONS = (Kind.ANNOTATED, Kind.REQUESTED, Kind.RECHECK)
+
 # How often a lost race is looked at again. Each loss means that another writer got through in the milliseconds
 # between a look and a write, so several in a row mean a key that is being hammered: its next event comes anyway.
 ROUNDS = 8
@@ -101,7 +105,7 @@ class Current:
         return look(self.writer.reading, self._source_address())
 
     def _look_at_destination(self):
-        return look(self.writer.writing, self.writer.address, tags=self.event.kind is Kind.TAGGED)
+        return look(self.writer.writing, self.writer.address, tags=self.event.kind in ABOUT_TAGS)
 
     # Each of these returns True when the destination is now what the source was when it was looked at; returns False
     # when both have to be looked at once more; and raises _Settled when nothing is to be done.
@@ -143,7 +147,7 @@ class Current:
         self.action = action if self.action is not Action.REPLICATED else self.action
 
     def _carry_annotations(self, source, *, fresh=False):
-        is_told = self.event.kind in (Kind.ANNOTATED, Kind.REQUESTED)
+        is_told = self.event.kind in ABOUT_ANNOTATIONS
         copy = self.writer.carry_annotations(
             source.pinned.address, self.made["ETag"], self.made.get("VersionId"), fresh=fresh, look_at_ours=is_told
         )
@@ -153,7 +157,7 @@ class Current:
     def _tags_of(self, destination, source):
         # Some servers do not count an object's tags, so none are believed only where none are expected, or where they
         # were asked for.
-        is_unsure = source.tags and not destination.tags and self.event.kind is not Kind.TAGGED
+        is_unsure = source.tags and not destination.tags and self.event.kind not in ABOUT_TAGS
         return tags_of(self.writer.writing, self.writer.address) if is_unsure else destination.tags
 
     def _write(self, source, condition):

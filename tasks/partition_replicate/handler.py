@@ -1,16 +1,17 @@
 """Two Lambda functions that mirror a bucket to one in another AWS partition.
 
 `enqueue` takes S3 events from EventBridge and sends each to the FIFO queue, in the group of its key. `replicate` takes
-batches of that queue, and invocations by S3 Batch Operations for what was there before.
+batches of that queue, and invocations by S3 Batch Operations for what was there before. Where the answer to a write was
+lost, `replicate` sends the event to the recheck queue; `enqueue` moves it into the FIFO queue when it is due.
 
-Environment: see `settings.Settings`; `enqueue` reads three of them.
+Environment: see `settings.Settings`; `enqueue` reads six of them.
 """
 
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
@@ -18,7 +19,7 @@ from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
-from tasks.partition_replicate.intake import Queue, check_source
+from tasks.partition_replicate.intake import Queue, RecheckQueue, check_source
 from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
 from tasks.partition_replicate.replicator import IGNORED, Replicator
@@ -33,7 +34,7 @@ from tasks.utils.errors import (
     ObjectClerkServerAuthException,
     SettingsError,
 )
-from tasks.utils.events import is_batch_operations, object_events
+from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.parts import MIB
 from tasks.utils.retry import RetryPolicy
@@ -55,6 +56,8 @@ class Intake:
 
     settings: IntakeSettings
     queue: Queue
+    recheck_queue: WorkQueue
+    dead_letters: DeadLetters
     telemetry: Telemetry
 
 
@@ -64,6 +67,7 @@ class Worker:
 
     settings: Settings
     queue: WorkQueue
+    recheck_queue: RecheckQueue
     replicator: Replicator
     destination: Destination
     dead_letters: DeadLetters
@@ -74,7 +78,13 @@ class Worker:
 def intake():
     """Returns what `enqueue` needs, made at its first invocation."""
     settings = _settings(IntakeSettings)
-    return Intake(settings, Queue(sqs, settings.objects_queue), _telemetry(settings))
+    return Intake(
+        settings=settings,
+        queue=Queue(sqs, settings.objects_queue),
+        recheck_queue=WorkQueue(sqs, settings.recheck_queue),
+        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
+        telemetry=_telemetry(settings),
+    )
 
 
 @cache
@@ -87,6 +97,7 @@ def worker():
     return Worker(
         settings=settings,
         queue=WorkQueue(sqs, settings.objects_queue),
+        recheck_queue=RecheckQueue(sqs, settings.recheck_queue),
         replicator=Replicator(
             source=in_order(direct.s3(config=client_config(max_pool_connections=connections))),
             table=Table(direct.dynamodb(), settings.objects_table, TABLE_POLICY),
@@ -166,22 +177,46 @@ def enqueue(event, context):
     """Sends the event of an object to the FIFO queue.
 
     Args:
-        event: an EventBridge event of S3; other envelopes of S3 events are taken as well.
+        event: an EventBridge event of S3, or a batch of the recheck queue; other envelopes of S3 events are taken as
+            well.
         context: Lambda's context; None when called by hand.
 
     Returns:
-        `{"enqueued": N}`; 0 for events that change no object.
+        `{"enqueued": N}`; 0 for events that change no object. For a batch of a queue, the answer that Lambda takes:
+        `{"batchItemFailures": [{"itemIdentifier": messageId}]}`.
 
     Raises:
-        EventError: it is no event of S3, or of another bucket than the configured one.
-        NotSent: SQS did not take it; Lambda tries again, and then hands the event to its on-failure destination.
+        EventError: it is no event of S3, or of another bucket than the configured one; not for a batch.
+        NotSent: SQS did not take it; Lambda tries again, and then hands the event to its on-failure destination; not
+            for a batch.
     """
     here = intake()
-    with here.telemetry.invocation(context):
-        found = [check_source(each, here.settings.source_bucket) for each in object_events(event)]
-        wanted = [each for each in found if each.kind not in IGNORED]
-        here.queue.send(wanted, origin=event)
-    return {"enqueued": len(wanted)}
+    with here.telemetry.invocation(context) as count:
+        if is_queue_event(event):
+            return _enqueue_messages(here, event, Deadline.of_lambda(context), Journal(here.telemetry.logger, count))
+        return {"enqueued": _enqueue(here, event, origin=event)}
+
+
+def _enqueue_messages(here, event, deadline, journal):
+    result = work_through(
+        event,
+        lambda message: _enqueue(here, message.decoded(), origin=message.id),
+        dead_letters=here.dead_letters,
+        queue=here.recheck_queue,
+        workers=1,
+        deadline=deadline,
+    )
+    for end in result.ends:
+        if end.error:
+            journal.failure(end.error, fate_of(end), message_id=end.message.id)
+    return result.answer
+
+
+def _enqueue(here, event, *, origin):
+    found = [check_source(each, here.settings.source_bucket) for each in object_events(event)]
+    wanted = [each for each in found if each.kind not in IGNORED]
+    here.queue.send(wanted, origin=origin)
+    return len(wanted)
 
 
 def replicate(event, context):
@@ -214,14 +249,7 @@ def _replicate_messages(here, event, deadline, journal):
         for found in object_events(message.decoded()):
             each = check_source(found, here.settings.source_bucket)
             told[message.id].append(each)
-            try:
-                told[message.id][-1] = _replicate(here, each, deadline)
-            except Unfinished as error:
-                if not error.carried:
-                    raise
-                # This message has done what it could, and another one goes on.
-                here.queue.send_again(message)
-                told[message.id][-1] = Continued(each, error)
+            told[message.id][-1] = _replicate_one(here, each, message, deadline)
 
     result = work_through(
         event,
@@ -240,12 +268,44 @@ def _replicate_messages(here, event, deadline, journal):
     return result.answer
 
 
+def _replicate_one(here, event, message, deadline):
+    """Replicates the key of one event of a message; returns its `Outcome` or `Continued`.
+
+    Another look is asked for when the message ends and a server may still hold a request of its work: the answer to a
+    write was lost, or the message was received before, perhaps by a worker that was killed. A message that comes back
+    asks when it ends.
+    """
+    unanswered = []
+    try:
+        outcome = _replicate(here, event, deadline, unanswered)
+    except Unfinished as error:
+        if not error.carried:
+            raise
+        # This message has done what it could, and another one goes on.
+        here.queue.send_again(message)
+        outcome = Continued(event, error)
+    except BucketBrigadeError as error:
+        if unanswered and not error.transient:
+            here.recheck_queue.send(event)
+        raise
+    if unanswered or message.receives_in_all > 1:
+        here.recheck_queue.send(event)
+        return replace(outcome, is_rechecked=True)
+    return outcome
+
+
 def _replicate_tasks(here, event, deadline, journal):
     def handle(found):
+        unanswered, asked = [], None
         try:
-            return _replicate(here, check_source(found, here.settings.source_bucket), deadline)
+            asked = check_source(found, here.settings.source_bucket)
+            result = _replicate(here, asked, deadline, unanswered)
         except BucketBrigadeError as error:
-            return error
+            result = error
+        # A task that is repeated does not say so.
+        if unanswered:
+            here.recheck_queue.send(asked)
+        return result
 
     found = object_events(event)
     with ThreadPoolExecutor(here.settings.concurrency) as pool:
@@ -255,13 +315,14 @@ def _replicate_tasks(here, event, deadline, journal):
     return answers.to_batch_operations(event, results)
 
 
-def _replicate(here, event, deadline):
+def _replicate(here, event, deadline, unanswered):
     """Replicates one key, and once more where the destination refused the credentials and there are new ones."""
     client = here.destination.client()
     try:
-        return here.replicator.replicate(event, destination=client, deadline=deadline)
+        return here.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)
     except ObjectClerkServerAuthException as error:
         place = error.destination or error.source
         if error.code not in REFUSALS or place.bucket != here.replicator.bucket:
             raise
-    return here.replicator.replicate(event, destination=here.destination.renewed(client), deadline=deadline)
+    client = here.destination.renewed(client)
+    return here.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)

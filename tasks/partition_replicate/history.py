@@ -67,9 +67,10 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         self.notes.read()
         if self.notes.row.untagged:
             self._finish_tagging()
-        # A removal that is known already and an expiry are about what is there, not about what is new.
+        # A removal that is known already, an expiry and a recheck are about what is there, not about what is new.
         row = self.notes.row
-        self._make_equal(careful=row.removed or bool(row.taken_back) or self.event.kind is Kind.LIFECYCLE_EXPIRED)
+        is_about_what_is_there = self.event.kind in (Kind.LIFECYCLE_EXPIRED, Kind.RECHECK)
+        self._make_equal(careful=row.removed or bool(row.taken_back) or is_about_what_is_there)
         while self._follow_up():
             self._make_equal(careful=True)
         self.writer.abandon_upload()
@@ -414,11 +415,13 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         """Does what the event asks for beyond what is newest; returns whether both sides have to be looked at again."""
         kind, newest = self.event.kind, self.notes.row.source_version
         version = self.event.object.version_id or newest
-        if version and (kind is Kind.TAGGED or (kind is Kind.REQUESTED and not self.carried)):
+        if version and (kind in (Kind.TAGGED, Kind.RECHECK) or (kind is Kind.REQUESTED and not self.carried)):
             if self._single(version).mirror_tags():
                 self.action = Action.TAGGED
-            if kind is Kind.REQUESTED:
+            if kind is not Kind.TAGGED:
                 self._mirror_annotations(version)
+            if kind is Kind.RECHECK and version != newest and self.version_deletes == MIRROR:
+                return self._clear_away(version)
         elif version and (kind is Kind.ANNOTATED or (self.notes.row.annotated and self._made_nothing_new())):
             self._mirror_annotations(version)
         elif version != newest and kind in (Kind.REMOVED, Kind.LIFECYCLE_EXPIRED):

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.utils.errors import BucketBrigadeError, EventError
@@ -25,6 +25,7 @@ DETAIL_TYPES = {
     Kind.LIFECYCLE_EXPIRED: "Object Deleted",
     Kind.TAGGED: "Object Tags Added",
     Kind.ANNOTATED: "Object Annotation Created",
+    Kind.RECHECK: "Object Recheck",
 }
 
 
@@ -62,6 +63,35 @@ class Queue:
             failed = answer.get("Failed", [])
             if failed:
                 raise NotSent(f"SQS did not take {len(failed)} of {len(entries)} messages: {failed[0].get('Message')}")
+
+
+@dataclass(frozen=True)
+class RecheckQueue:
+    """A standard queue that holds each message back until no server can hold a request about its key any more.
+
+    A FIFO queue cannot delay a single message: SQS Developer Guide, "Amazon SQS message timers". So `enqueue` moves the
+    messages of this queue into the FIFO queue when they are due.
+
+    Attributes:
+        sqs: returns a boto3 SQS client.
+        url: the queue's URL. The queue itself has the delay.
+    """
+
+    sqs: Callable[[], Any]
+    url: str
+
+    def send(self, event):
+        """Asks for another look at the key of an event, after the queue's delay.
+
+        Args:
+            event: an `ObjectEvent`.
+
+        Raises:
+            ClientError, BotoCoreError: SQS did not take the message.
+        """
+        # When it happened would count as lag, and its sequencer as news.
+        body = to_body(replace(event, kind=Kind.RECHECK, name="", time=None, sequencer=None))
+        self.sqs().send_message(QueueUrl=self.url, MessageBody=body)
 
 
 def check_source(event, bucket):

@@ -17,6 +17,7 @@ class Continued:
 
     event: ObjectEvent
     error: Unfinished
+    is_rechecked: bool = False
 
 
 class Journal(journal.Journal):
@@ -59,6 +60,8 @@ class Journal(journal.Journal):
         }
         if outcome.reason:
             fields["reason"] = outcome.reason
+        if outcome.is_rechecked:
+            fields["recheck"] = True
         if outcome.not_carried:
             fields["not_carried"] = outcome.not_carried
         self._logger.info(outcome.action.value, extra=fields)

@@ -32,6 +32,7 @@ class Outcome:  # pylint: disable=too-many-instance-attributes  # one for each f
         reason: why there was nothing to do, or "".
         not_carried: what of the object the destination does not have.
         seconds: how long it took.
+        is_rechecked: whether the key is looked at again once no server can hold a request about it any more.
     """
 
     event: ObjectEvent
@@ -42,6 +43,7 @@ class Outcome:  # pylint: disable=too-many-instance-attributes  # one for each f
     reason: str = ""
     not_carried: list = field(default_factory=list)
     seconds: float = 0.0
+    is_rechecked: bool = False
 
 
 class Unfinished(DeadlineException):

@@ -20,6 +20,18 @@ from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
 from tasks.utils.streams import StreamLimits
 
+# The requests that a key's state depends on. A part that arrives late is of an upload that has it already.
+DECISIVE = frozenset(
+    {
+        "complete_multipart_upload",
+        "delete_object",
+        "delete_object_annotation",
+        "put_object",
+        "put_object_annotation",
+        "put_object_tagging",
+    }
+)
+
 IGNORED = {
     Kind.RESTORE_STARTED: "a restore changes no object",
     Kind.RESTORED: "a restore changes no object",
@@ -60,13 +72,15 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
     reading_pacer: Pacer = field(default_factory=Pacer)
     writing_pacer: Pacer = field(default_factory=Pacer)
 
-    def replicate(self, event, *, destination, deadline):
+    def replicate(self, event, *, destination, deadline, unanswered):
         """Makes the destination equal to the source for the key of one event.
 
         Args:
             event: an `ObjectEvent`.
             destination: a boto3 S3 client that may read and write the destination.
             deadline: the `Deadline` of the invocation.
+            unanswered: a list that gets the name of each write whose answer was lost, also where an error is raised. A
+                server may still hold such a request, so the key has to be looked at again later.
 
         Returns:
             An `Outcome`.
@@ -98,6 +112,9 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
             work = History(event, notes, writer, self.deletes, self.version_deletes)
         else:
             work = Current(event, notes, writer, self.deletes)
-        outcome = work.run()
+        try:
+            outcome = work.run()
+        finally:
+            unanswered += [operation for operation in writing.unanswered if operation in DECISIVE]
         attempts = 1 + reading.retries + writing.retries
         return replace(outcome, attempts=attempts, seconds=time.monotonic() - started)

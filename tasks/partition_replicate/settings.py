@@ -1,4 +1,4 @@
-"""What `partition_replicate` is told by its environment: `replicate` all of it, `enqueue` three of the names."""
+"""What `partition_replicate` is told by its environment: `replicate` all of it, `enqueue` six of the names."""
 
 from dataclasses import dataclass, replace
 
@@ -12,23 +12,29 @@ CURRENT, ALL = "current", "all"
 
 @dataclass(frozen=True)
 class IntakeSettings:
-    """What `enqueue` is told: three of the settings.
+    """What `enqueue` is told: six of the settings.
 
     Attributes:
         source_bucket: the only bucket whose events are taken.
         objects_queue: the URL of the FIFO queue.
+        recheck_queue: the URL of the queue whose messages wait until no server holds a request any more.
+        dead_letter_queue: the URL of that queue's dead-letter queue, or "".
+        max_receives: how often that queue hands out a message before it gives up, or None.
         logging_level: the least level that is logged.
     """
 
     source_bucket: str
     objects_queue: str
+    recheck_queue: str
+    dead_letter_queue: str
+    max_receives: int | None
     logging_level: str
 
     @classmethod
     def read(cls, values):
         """Returns the settings; see `Settings.read`."""
         environment = Environment(values)
-        settings = cls(**_shared(environment))
+        settings = cls(**_shared(environment), **environment.of_the_queue())
         environment.finish()
         return settings
 
@@ -47,6 +53,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         dest_kms_key: the key that encrypts what is written there, or "".
         dest_endpoint_url: an S3-compatible store in the place of AWS, or "".
         objects_queue: the URL of the FIFO queue.
+        recheck_queue: the URL of the queue whose messages wait until no server holds a request any more.
         objects_table: the table that remembers what was made from what.
         versions: `all`, `current`, or None for `all` where both buckets keep versions.
         deletes: `mirror` or `keep`.
@@ -68,6 +75,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     dest_kms_key: str
     dest_endpoint_url: str
     objects_queue: str
+    recheck_queue: str
     objects_table: str
     versions: str | None
     deletes: str
@@ -130,5 +138,6 @@ def _shared(environment):
     return {
         "source_bucket": environment.text("SOURCE_BUCKET", example="the bucket whose objects are mirrored"),
         "objects_queue": environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue"),
+        "recheck_queue": environment.text("RECHECK_QUEUE", example="the URL of the queue that holds messages back"),
         "logging_level": environment.logging_level(),
     }

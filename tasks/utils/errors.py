@@ -64,7 +64,11 @@ class ObjectClerkException(BucketBrigadeError):
         destination: the address written to, or None.
         code: S3's error code (`SlowDown`), or the name of the connection error, or "".
         attempts: how many times it was tried in all.
+        answer_lost: the request may have been carried out, or may be yet: its answer did not arrive, or says only that
+            something failed within the server.
     """
+
+    answer_lost = False
 
     def __init__(self, reason, *, operation="", source=None, destination=None, code=""):
         super().__init__(reason)

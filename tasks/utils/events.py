@@ -32,6 +32,8 @@ class Kind(Enum):
     ANNOTATED = "ObjectAnnotation"
     LIFECYCLE_EXPIRED = "LifecycleExpiration"
     REQUESTED = "S3BatchOperations"
+    # This project's own: the object may have been changed by a request whose answer was lost.
+    RECHECK = "Recheck"
     UNNAMED = ""
     OTHER = "other"
 
@@ -56,6 +58,7 @@ KIND_BY_DETAIL_TYPE = {
     "Object Tags Deleted": Kind.TAGGED,
     "Object Annotation Created": Kind.ANNOTATED,
     "Object Annotation Removed": Kind.ANNOTATED,
+    "Object Recheck": Kind.RECHECK,
 }
 
 

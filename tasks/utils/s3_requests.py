@@ -18,6 +18,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from tasks.utils.clients import OutOfTimeError
@@ -70,6 +71,10 @@ THROTTLING_CODES = frozenset(
         "TooManyRequests",
     }
 )
+# botocore raises these while it opens a connection: the request never left.
+NOT_SENT = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"})
+# By these a server does not say that it refused: something behind it may have done the work, or may do it yet.
+UNCLEAR_CODES = frozenset({"InternalError", "ServiceUnavailable"})
 # The server saw other bytes than we sent: they were damaged on the way.
 DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
 CHANGED_CODES = frozenset({"PreconditionFailed"})
@@ -171,6 +176,8 @@ class S3Requests:
         deadline: no request is begun after it, and no retry whose wait would end after it; see `deadline`.
         retries: how many requests had to be repeated so far; one `S3Requests` serves one piece of work.
         pacer: slows down where the server asks for it; shared by all that speak to one server.
+        unanswered: the operation of each attempt whose answer was lost, as `ObjectClerkException.answer_lost` says;
+            also of those whose repetition passed.
     """
 
     client: Any
@@ -178,6 +185,7 @@ class S3Requests:
     deadline: Deadline = Deadline()
     retries: int = 0
     pacer: Pacer = field(default_factory=Pacer)
+    unanswered: list = field(default_factory=list)
 
     def __call__(self, operation, *, source=None, destination=None, **parameters):
         """Makes one request, as `request` does, again and again until it passes or the policy gives up."""
@@ -216,6 +224,8 @@ class S3Requests:
         except ObjectClerkException as error:
             if error.code in THROTTLING_CODES:
                 self.pacer.throttled(moment)
+            if error.answer_lost:
+                self.unanswered.append(error.operation)
             raise
         self.pacer.passed()
         return answer
@@ -284,14 +294,20 @@ def translated(error, *, operation, source=None, destination=None):
         ((NoCredentialsError, PartialCredentialsError), ObjectClerkServerAuthException),
     )
     kind = next((kind for types, kind in by_type if isinstance(error, types)), ObjectClerkException)
-    return kind(str(error), code=type(error).__name__, **places)
+    made = kind(str(error), code=type(error).__name__, **places)
+    made.answer_lost = made.code not in NOT_SENT and isinstance(error, (*CONNECTION_ERRORS, ResponseParserError))
+    return made
 
 
 def _from_answer(error, places):
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message") or "no message"
-    return _kind(code, status)(f"{code} {message}", code=code, **places)
+    made = _kind(code, status)(f"{code} {message}", code=code, **places)
+    # CompleteMultipartUpload may answer 200 and have such a code inside.
+    is_unknown = status >= 500 and code not in PASSING_CODES and made.retryable
+    made.answer_lost = is_unknown or code in UNCLEAR_CODES
+    return made
 
 
 def _kind(code, status):

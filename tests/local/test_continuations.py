@@ -75,6 +75,7 @@ class Mirror:
         self.queue, queue_arn = stage.queue(
             f"{name}.fifo", **fifo, RedrivePolicy=redrive, VisibilityTimeout=visibility
         )
+        self.recheck, _ = stage.queue(f"{name}-recheck")
         keys = {"accesskey": there["aws_access_key_id"], "secretaccesskey": there["aws_secret_access_key"]}
         stage.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(keys))
         create_table(stage, name)
@@ -84,6 +85,7 @@ class Mirror:
             "DEST_BUCKET_REGION": DESTINATION_REGION,
             "DEST_SECRET": name,
             "OBJECTS_QUEUE": self.queue,
+            "RECHECK_QUEUE": self.recheck,
             "OBJECTS_TABLE": name,
             "DEAD_LETTER_QUEUE": self.dead,
             "MAX_RECEIVES": str(MAX_RECEIVES),

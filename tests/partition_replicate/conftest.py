@@ -8,12 +8,14 @@ import pytest
 from tasks.partition_replicate import handler as handler_module
 from tests.conftest import REGION, client_of_the_tests, session_of_the_tasks
 from tests.partition_replicate.events import event_of, sqs_batch
+from tests.support.time_machine import record_of
 
 SOURCE = "the-source"
 MIRROR = "the-mirror"
 MIRROR_REGION = "us-gov-west-1"
 QUEUE = "objects.fifo"
 DEAD = "dead.fifo"
+RECHECK = "recheck"
 TABLE = "objects"
 SECRET = "mirror-credentials"
 KEYS = {"accesskey": "AKIAMIRROR", "secretaccesskey": "a-very-secret-one"}
@@ -66,6 +68,8 @@ class World:  # pylint: disable=too-many-instance-attributes
     secrets: Any
     queue: str
     dead_queue: str
+    recheck_queue: str
+    keeps_versions: bool = False
     table_requests: list = field(default_factory=list)
 
     def put(self, key, body=b"bytes", **how):
@@ -88,6 +92,24 @@ class World:  # pylint: disable=too-many-instance-attributes
         """Hands a batch of events to the function; returns the numbers of those that come back."""
         answer = handler_module.replicate(sqs_batch(*events, receives=receives), context)
         return [int(one["itemIdentifier"].rpartition("-")[2]) for one in answer["batchItemFailures"]]
+
+    def recheck(self):
+        """Hands what is due in the recheck queue to `enqueue`, and that to `replicate`; returns how many keys."""
+        moved = self._taken(self.recheck_queue)
+        if not moved:
+            return 0
+        assert handler_module.enqueue({"Records": moved}, None) == {"batchItemFailures": []}
+        batch = self._taken(self.queue)
+        assert handler_module.replicate({"Records": batch}, None) == {"batchItemFailures": []}
+        return len(batch)
+
+    def _taken(self, url):
+        """The messages of a queue that can be received, as Lambda hands them over; they are deleted."""
+        asked = {"MaxNumberOfMessages": 10, "AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        messages = self.sqs.receive_message(QueueUrl=url, **asked).get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [record_of(message) for message in messages]
 
     def head(self, key, **how):
         return self.mirror.head_object(Bucket=MIRROR, Key=key, ChecksumMode="ENABLED", **how)
@@ -160,7 +182,9 @@ def new_world(source_state="unversioned", mirror_state="unversioned"):
     create_bucket(mirror, MIRROR, MIRROR_REGION, mirror_state)
     create_table(dynamodb)
     secrets.create_secret(Name=SECRET, SecretString=json.dumps(KEYS))
-    return World(s3, mirror, sqs, dynamodb, secrets, fifo(sqs, QUEUE), fifo(sqs, DEAD))
+    keeps = source_state == mirror_state == "Enabled"
+    recheck = sqs.create_queue(QueueName=RECHECK, Attributes={"DelaySeconds": "900"})["QueueUrl"]
+    return World(s3, mirror, sqs, dynamodb, secrets, fifo(sqs, QUEUE), fifo(sqs, DEAD), recheck, keeps)
 
 
 def settings_of(world):
@@ -170,6 +194,7 @@ def settings_of(world):
         "DEST_BUCKET_REGION": MIRROR_REGION,
         "DEST_SECRET": SECRET,
         "OBJECTS_QUEUE": world.queue,
+        "RECHECK_QUEUE": world.recheck_queue,
         "OBJECTS_TABLE": TABLE,
         "DEAD_LETTER_QUEUE": world.dead_queue,
         "MAX_RECEIVES": "5",

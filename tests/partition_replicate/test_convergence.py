@@ -393,7 +393,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
     def _replicate(self, event):
         (plain,) = object_events(event)
-        self.replicator.replicate(plain, destination=self.stage.writing, deadline=Deadline())
+        self.replicator.replicate(plain, destination=self.stage.writing, deadline=Deadline(), unanswered=[])
 
     def _tell(self, key, name, **about):
         self.pending.append(event_of(self.source, self.prefix + key, name, **about))

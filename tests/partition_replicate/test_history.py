@@ -190,7 +190,8 @@ def test_version_from_before_the_bucket_kept_versions_is_mirrored(world):
     worker = handler_module.worker()
     event = event_of("grown", "a.txt", "Object Created")
     (found,) = handler_module.object_events(event)
-    worker.replicator.replicate(found, destination=worker.destination.client(), deadline=handler_module.Deadline())
+    how = {"deadline": handler_module.Deadline(), "unanswered": []}
+    worker.replicator.replicate(found, destination=worker.destination.client(), **how)
     assert history(MIRROR) == [b"old", b"new"]
 
 

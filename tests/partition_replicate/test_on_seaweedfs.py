@@ -56,7 +56,7 @@ class Pair:
     def replicate(self, *events):
         for event in events:
             (plain,) = object_events(event)
-            outcome = self.replicator.replicate(plain, destination=self.s3, deadline=Deadline())
+            outcome = self.replicator.replicate(plain, destination=self.s3, deadline=Deadline(), unanswered=[])
         return outcome.action.value
 
     def state(self, bucket, key):

@@ -14,6 +14,7 @@ REQUIRED = {
     "DEST_BUCKET_REGION": "us-gov-west-1",
     "DEST_SECRET": "secret",
     "OBJECTS_QUEUE": "https://queue",
+    "RECHECK_QUEUE": "https://recheck",
     "OBJECTS_TABLE": "table",
 }
 
