@@ -287,7 +287,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         written again above it, or put there to hide it, goes too. Returns whether there was anything.
         """
         made = self.notes.read_all()
-        if version in made or not self._single(version).is_gone():
+        if version in made or not self._single(version).is_gone(is_marker=not self.event.etag):
             return False
         known = {one.version: one for one in made.values() if one}
         left_over, stays = [], Version("")
@@ -404,7 +404,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
 
         Returns whether it is removed; where it is locked, it has to be hidden.
         """
-        if self.version_deletes != MIRROR or not top_is_of or not self._single(top_is_of).is_gone():
+        if self.version_deletes != MIRROR or not top_is_of:
+            return False
+        if not self._single(top_is_of).is_gone(is_marker=not self.top.etag):
             return False
         removed = self.writer.remove(self.top.version)
         if removed:

@@ -5,17 +5,15 @@ removed.
 from dataclasses import dataclass, replace
 
 from tasks.partition_replicate.notes import Notes
+from tasks.partition_replicate.versions import versions_of
 from tasks.partition_replicate.writer import Writer
-from tasks.utils.errors import ObjectChangedException, ObjectClerkException, ObjectNotFoundException
+from tasks.utils.errors import ObjectChangedException, ObjectNotFoundException
 from tasks.utils.part_copies import tags_of
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
 
 # How often tags are looked at again that somebody changes all the time.
 ROUNDS = 8
-
-# By these HeadObject says that a version is a delete marker.
-IS_MARKER = ("405", "MethodNotAllowed")
 
 
 @dataclass
@@ -77,17 +75,22 @@ class SingleVersion:
             Whether something was removed at the destination.
         """
         made = self.notes.made_from(self.address.version_id)
-        if not made or not self.is_gone():
+        if not made or not self.is_gone(is_marker=not made.etag):
             return False
         removed = mirror and self.writer.remove(made.version)
         self.notes.forget(self.address.version_id)
         return removed
 
-    def is_gone(self):
-        """Returns whether the source has this version, or this delete marker, no more."""
-        try:
+    def is_gone(self, *, is_marker):
+        """Returns whether the source has this version, or this delete marker, no more.
+
+        HeadObject answers 405 for a delete marker on AWS, and 404 on some servers, as for one that is gone. So a
+        marker is looked for in the listing. S3 User Guide, "Working with delete markers".
+
+        Args:
+            is_marker: whether the version is, or may be, a delete marker.
+        """
+        if not is_marker:
             return head(self.writer.reading, self.address) is None
-        except ObjectClerkException as error:
-            if error.code not in IS_MARKER:
-                raise
-            return False
+        listed = versions_of(self.writer.reading, replace(self.address, version_id=None))
+        return all(version.id != self.address.version_id for version in listed)

@@ -266,6 +266,31 @@ def test_all_versions_removed_for_good_leave_no_object(world, environment, versi
     assert history(MIRROR) == [*left, b"3"]
 
 
+def test_marker_stays_where_the_source_answers_that_it_is_not_there_but_lists_it(world, environment, wire):
+    environment(VERSION_DELETES="mirror")
+    world.put("a.txt", b"1")
+    marker = version_of(world.delete("a.txt"))
+    for number in range(12):
+        world.replicate(world.put("a.txt", b"%d" % number))
+    wire.fail("HeadObject", (404, "404"), key=marker)
+    told = event_of(SOURCE, "a.txt", "Object Deleted", version_id=marker)
+    assert world.replicate(told) == []
+    assert history(MIRROR) == history(SOURCE)
+    assert DELETED in history(MIRROR)
+
+
+def test_removal_of_a_version_or_a_marker_costs_one_question_about_it(world, environment, wire):
+    environment(VERSION_DELETES="mirror")
+    older, marker = version_of(world.put("a.txt", b"1")), version_of(world.delete("a.txt"))
+    world.replicate(world.put("a.txt", b"2"))
+    # What is listed and looked at first and last is what is newest.
+    for version, question in ((older, "HeadObject"), (marker, "ListObjectVersions")):
+        wire.sent.clear()
+        assert world.replicate(world.delete("a.txt", version)) == []
+        newest = ["ListObjectVersions", "HeadObject"], ["ListObjectVersions", "ListObjectVersions"]
+        assert world.requests(wire) == [*newest[0], question, "DeleteObject", *newest[1]]
+
+
 def test_no_version_is_removed_on_the_word_of_an_event_alone(world, environment):
     environment(VERSION_DELETES="mirror")
     older = version_of(world.put("a.txt", b"1"))
