@@ -5,6 +5,7 @@
     │   └── TableThrottled              it throttles, or another request held the row just then          (retryable)
     ├── RowRefused                  the table takes no such row, however often it is asked
     ├── RowChanged                  somebody else wrote the row meanwhile: look again                    (transient)
+    ├── NoProgress                  a bucket's listing and its other answers contradict each other      (transient)
     ├── VersionsNotKept             every version is asked for, and a bucket keeps none              (transient)
     ├── SecretError                 the secret cannot be read, or is not what it should be               (transient)
     ├── FederationError             STS gives no token, or no credentials of the role for it             (transient)
@@ -45,6 +46,12 @@ class RowChanged(BucketBrigadeError):
     def __init__(self, reason, *, found=None):
         super().__init__(reason)
         self.found = found
+
+
+class NoProgress(BucketBrigadeError):
+    """What was done to a key changed nothing: a bucket's listing and its other answers contradict each other."""
+
+    transient = True
 
 
 class VersionsNotKept(BucketBrigadeError):

@@ -13,7 +13,7 @@ looks once more, and ends only when the destination's newest was made from the s
 import logging
 from dataclasses import dataclass, field, replace
 
-from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.errors import NoProgress, RowChanged
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.objects import TAKEN_ALONG, look, look_and_read
 from tasks.partition_replicate.outcome import Action, Outcome, Unfinished
@@ -33,6 +33,10 @@ LOGGER = logging.getLogger("bucket_brigade")
 # How often a lost race is looked at again, or something removed or adopted. More than that in a row is a key that
 # others work on as well; the message comes back, and nothing that was done is done again.
 ROUNDS = 32
+
+# How often in a row both sides may be seen as they were, though something was done about it. A worker that lost a race,
+# or remembered a removal first, sees the same once or twice more.
+SAME_VIEWS = 4
 
 NOTHING_THERE = Made("")
 
@@ -61,6 +65,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
     not_carried: list = field(default_factory=list)
     # Versions of the destination that are one too many and locked.
     staying: set = field(default_factory=set)
+    # What was listed last, and how often in a row.
+    view: tuple = ()
+    views: int = 0
 
     def run(self):
         """Appends what is new, repairs what is not as it should be, and returns an `Outcome`."""
@@ -239,6 +246,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         mirrored, strangers = _until_known(versions_of(self.writer.writing, self.writer.address), known)
         self.top = Made(mirrored.id, mirrored.etag) if mirrored else NOTHING_THERE
         newest, new = _until_known(versions_of(self.writer.reading, self._source()), made)
+        self._expect_change(mirrored, newest, (*strangers, *new))
         if not newest:
             return self._is_absent(known.get(self.top.version))
         if self._sort_out(strangers, new, made):
@@ -247,6 +255,28 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             self._append_all(new)
             return False
         return self._is_on_top(newest, made[newest.id], known.get(self.top.version))
+
+    def _expect_change(self, mirrored, newest, unknown):
+        """Counts how often in a row the same was listed.
+
+        Args:
+            mirrored: the newest `Version` of the destination, or None.
+            newest: that of the source, or None.
+            unknown: each `Version` that the table does not know.
+
+        Raises:
+            NoProgress: it was too often. Where a listing is behind, every round would do the same again.
+        """
+        view = (mirrored, newest, *unknown)
+        self.views = self.views + 1 if view == self.view else 1
+        self.view = view
+        if self.views > SAME_VIEWS:
+            sides = (
+                _seen("destination", mirrored, look(self.writer.writing, self.writer.address)),
+                _seen("source", newest, look(self.writer.reading, self._source())),
+            )
+            places = f"{self._source()} -> {self.writer.address}"
+            raise NoProgress(f"replicate {places}: {SAME_VIEWS} rounds changed nothing: {'; '.join(sides)}")
 
     def _sort_out(self, strangers, new, made):
         """Says of each version that nobody wrote down what it is; returns whether that changed anything.
@@ -460,6 +490,17 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
 
     def _mine(self, version):
         return replace(self.writer.address, version_id=version)
+
+
+def _seen(side, listed, served):
+    """Returns a sentence about the newest version of a side: as it is listed, and as it is served."""
+
+    def version(id_, etag):
+        return f"the {'version' if etag else 'delete marker'} {id_}" if id_ else "nothing"
+
+    newest = version(listed.id, listed.etag) if listed else "nothing"
+    found = served.found or {}
+    return f"the {side} lists {newest} as the newest and serves {version(found.get('VersionId'), found.get('ETag'))}"
 
 
 def _until_known(versions, known):

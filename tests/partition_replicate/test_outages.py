@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from tasks.partition_replicate import handler as handler_module
+from tasks.partition_replicate.history import SAME_VIEWS
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR, SECRET, TABLE, create_table
 from tests.support.time_machine import DAY, HOUR, Killed, PolledQueue
@@ -161,6 +162,39 @@ def test_what_fails_for_four_days_is_a_dead_letter_with_its_reason(world, outage
     assert all("AccessDenied" in letter["MessageAttributes"]["Reason"]["StringValue"] for letter in letters)
     # Redriven, they are as good as new.
     assert all(letter["MessageAttributes"].keys() == {"Reason", "ErrorType", "MessageId"} for letter in letters)
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["Enabled-Enabled"], indirect=True)
+def test_destination_that_lists_a_marker_and_serves_an_object_for_a_day_is_tried_later(world, queue, wire, capsys):
+    """As SeaweedFS was once seen: its listing was without the version that it served, and that a condition met."""
+    handler_module.enqueue(world.put("a.txt", b"first"), None)
+    handler_module.enqueue(world.delete("a.txt"), None)
+    queue.run(HOUR)
+    second = world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"second")["VersionId"]
+
+    def hide(listed):
+        if listed["Name"] == MIRROR and listed.get("Versions", [{}])[0].get("VersionId") == second:
+            del listed["Versions"][0], listed["Order"][0]
+
+    wire.answer_with("ListObjectVersions", hide)
+    change(world, "a.txt", body=b"second")
+    change(world, "b.txt", body=b"another key")
+    queue.run(60)
+    assert world.mirrored("b.txt") == b"another key"
+    wire.sent.clear()
+    invocations = queue.invocations
+    a_day_of_failures(queue)
+    assert queue.dead_letters() == []
+    assert queue.invocations - invocations < 60
+    assert len(wire.sent) <= 6 * SAME_VIEWS * (queue.invocations - invocations)
+    reason = capsys.readouterr().out
+    assert "the destination lists the delete marker" in reason
+    assert f"as the newest and serves the version {second}" in reason
+    wire.changes.clear()
+    assert queue.run(DAY) <= LONGEST_WAIT + 60
+    assert world.mirrored("a.txt") == b"second"
+    assert world.versions("a.txt") == (2, 1)
+    assert queue.dead_letters() == []
 
 
 def test_message_that_kills_its_function_is_a_dead_letter_within_a_day(world, queue):
