@@ -40,7 +40,7 @@ locals {
     },
     !var.partition_replicate_enabled ? {} : {
       "-partition-replicate-enqueue-${local.region}" = 64 # role
-      "-partition-replicate-dead-letters.fifo"       = 80 # queue
+      "-partition-replicate-recheck-dead-letters"    = 80 # queue
     },
     !var.partition_replicate_enabled || var.partition_replicate_destination_bucket != null ? {} : {
       "-${local.account_id}-${local.region}-mirror" = 63 # bucket

@@ -25,6 +25,8 @@ output "partition_replicate" {
     table                   = aws_dynamodb_table.partition_replicate[0].name
     queue_url               = module.partition_replicate_queue[0].url
     dead_letter_queue_url   = module.partition_replicate_queue[0].dead_letter_queue_url
+    recheck_queue_url       = module.partition_replicate_recheck_queue[0].url
+    recheck_dead_letter_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
     undelivered_queue_url   = aws_sqs_queue.partition_replicate_undelivered[0].url
     next_steps              = "Changes in the first minutes after EventBridge is enabled may be missed: ten minutes after the first apply, start a backfill with S3 Batch Operations, as docs/operations.md says under \"Objects that were there before the mirror\"."
   }

@@ -1,10 +1,13 @@
 # partition_replicate: whatever happens to an object of the source bucket happens to its mirror in another partition.
 #
 #   source bucket --EventBridge--> enqueue --> FIFO queue --> replicate --> destination bucket
-#                        |            |             |             |  |
-#                        +--> undelivered events    +-------------+  +-- table
-#                                                   |
-#                                                   +--> dead-letter queue
+#                        |          | ^             |          |   |  |
+#                        |          | |             +----------|---+  +-- table
+#                        +--> undelivered events    |          |
+#                                     |             +--> dead-letter queue
+#                                     |                        |
+#                                     +---- recheck queue <----+
+#                                          (15 minutes later)
 #
 # Who the function is at the destination is in partition_replicate_identity.tf.
 
@@ -55,6 +58,8 @@ locals {
     ] : []
     events = local.partition_replicate_annotations ? ["Object Annotation Created", "Object Annotation Removed"] : []
   }
+
+  partition_replicate_enqueue_timeout_seconds = 30
 
   # The on-failure destination of an asynchronous invocation, and a rule's dead letters, cannot be FIFO.
   partition_replicate_undelivered_name = "${local.partition_replicate_name}-undelivered"
@@ -180,6 +185,23 @@ module "partition_replicate_queue" {
   alarm_topic_arn          = var.alarm_topic_arn
 }
 
+# Keys that are looked at again, because a server may still hold a write whose answer was lost. The delay is the longest
+# that SQS has, and the bound on which convergence rests: no server carries out a request later than that. A FIFO queue
+# cannot delay a single message (SQS Developer Guide, "Amazon SQS message timers").
+module "partition_replicate_recheck_queue" {
+  source = "./modules/work_queue"
+  count  = var.partition_replicate_enabled ? 1 : 0
+
+  name                     = "${local.partition_replicate_name}-recheck"
+  partition                = local.partition
+  region                   = local.region
+  account_id               = local.account_id
+  function_timeout_seconds = local.partition_replicate_enqueue_timeout_seconds
+  delay_seconds            = 900
+  kms_key_arn              = var.kms_key_arn
+  alarm_topic_arn          = var.alarm_topic_arn
+}
+
 # What the destination was made from. It can be lost: the next event of a key then costs a look, or a copy, more.
 resource "aws_dynamodb_table" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
@@ -216,7 +238,7 @@ resource "aws_dynamodb_table" "partition_replicate" {
   }
 }
 
-# From EventBridge into the queue.
+# From EventBridge into the queue, and from the recheck queue.
 module "partition_replicate_enqueue" {
   source = "./modules/lambda_task"
   count  = var.partition_replicate_enabled ? 1 : 0
@@ -228,19 +250,32 @@ module "partition_replicate_enqueue" {
   defaults              = local.function_defaults
   region                = local.region
   memory_mb             = 256
-  timeout_seconds       = 30
+  timeout_seconds       = local.partition_replicate_enqueue_timeout_seconds
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
 
   environment = {
-    SOURCE_BUCKET = local.partition_replicate_source_bucket
-    OBJECTS_QUEUE = module.partition_replicate_queue[0].url
-    LOGGING_LEVEL = var.logging_level
+    SOURCE_BUCKET     = local.partition_replicate_source_bucket
+    OBJECTS_QUEUE     = module.partition_replicate_queue[0].url
+    RECHECK_QUEUE     = module.partition_replicate_recheck_queue[0].url
+    DEAD_LETTER_QUEUE = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
+    MAX_RECEIVES      = tostring(module.partition_replicate_recheck_queue[0].max_receive_count)
+    LOGGING_LEVEL     = var.logging_level
+  }
+
+  queue = {
+    arn                 = module.partition_replicate_recheck_queue[0].arn
+    batch_size          = 10
+    maximum_concurrency = 2 # the least that Lambda takes; each batch is one request to SQS for each message
   }
 
   permissions = {
     SendWork = {
       actions   = ["sqs:SendMessage"]
       resources = [module.partition_replicate_queue[0].arn]
+    }
+    RenewOrGiveUp = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.partition_replicate_recheck_queue[0].arn, module.partition_replicate_recheck_queue[0].dead_letter_queue_arn]
     }
   }
 
@@ -281,6 +316,7 @@ module "partition_replicate" {
     DEST_KMS_KEY          = var.partition_replicate_destination_kms_key_arn == null ? "" : var.partition_replicate_destination_kms_key_arn
     DEST_ENDPOINT_URL     = var.partition_replicate_destination_endpoint_url
     OBJECTS_QUEUE         = module.partition_replicate_queue[0].url
+    RECHECK_QUEUE         = module.partition_replicate_recheck_queue[0].url
     OBJECTS_TABLE         = aws_dynamodb_table.partition_replicate[0].name
     VERSIONS              = var.partition_replicate_versions == null ? "" : var.partition_replicate_versions
     DELETES               = var.partition_replicate_deletes
@@ -316,6 +352,10 @@ module "partition_replicate" {
     CarryOnOrGiveUp = {
       actions   = ["sqs:SendMessage"]
       resources = [module.partition_replicate_queue[0].arn, module.partition_replicate_queue[0].dead_letter_queue_arn]
+    }
+    LookAgainLater = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.partition_replicate_recheck_queue[0].arn]
     }
     },
     { for role in aws_iam_role.partition_replicate_destination : "AskForToken" => local.partition_replicate_token_permission },

@@ -32,9 +32,12 @@ variables {
 run "both_functions_have_their_settings" {
   assert {
     condition = module.partition_replicate_enqueue[0].environment == tomap({
-      SOURCE_BUCKET = "my-data"
-      OBJECTS_QUEUE = "https://sqs.example/a-queue"
-      LOGGING_LEVEL = "INFO"
+      SOURCE_BUCKET     = "my-data"
+      OBJECTS_QUEUE     = "https://sqs.example/a-queue"
+      RECHECK_QUEUE     = "https://sqs.example/a-queue"
+      DEAD_LETTER_QUEUE = "https://sqs.example/a-queue"
+      MAX_RECEIVES      = "10"
+      LOGGING_LEVEL     = "INFO"
     })
     error_message = "The environment of enqueue is not what its settings read."
   }
@@ -50,6 +53,7 @@ run "both_functions_have_their_settings" {
       DEST_KMS_KEY          = ""
       DEST_ENDPOINT_URL     = ""
       OBJECTS_QUEUE         = "https://sqs.example/a-queue"
+      RECHECK_QUEUE         = "https://sqs.example/a-queue"
       OBJECTS_TABLE         = "bucket-brigade-partition-replicate"
       VERSIONS              = ""
       DELETES               = "mirror"
@@ -134,13 +138,18 @@ run "functions_may_do_what_they_do_and_no_more" {
       Remember        = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
       AskForToken     = ["sts:GetWebIdentityToken"]
       CarryOnOrGiveUp = ["sqs:SendMessage"]
+      LookAgainLater  = ["sqs:SendMessage"]
     }
     error_message = "replicate may do more or less than it does."
   }
 
   assert {
-    condition     = alltrue([for statement in module.partition_replicate_enqueue[0].policy.Statement : contains(["WriteLog", "SendDeadLetters", "SendWork"], statement.Sid)])
-    error_message = "enqueue may do more than send."
+    condition = { for statement in module.partition_replicate_enqueue[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "SendDeadLetters"], statement.Sid) } == {
+      TakeWork      = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      SendWork      = ["sqs:SendMessage"]
+      RenewOrGiveUp = ["sqs:SendMessage"]
+    }
+    error_message = "enqueue may do more than send, and take what is due in the recheck queue."
   }
 }
 
@@ -261,14 +270,29 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
   }
 }
 
-run "continuations_are_allowed_to_replicate_alone_and_set_off_no_alarm" {
+run "continuations_and_rechecks_are_no_loops_and_set_off_no_alarm" {
   assert {
     condition = (
       contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-recursion")
+      && contains(keys(module.partition_replicate_enqueue[0].alarms), "bucket-brigade-partition-replicate-enqueue-recursion")
       && !contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-duration")
-      && !contains(keys(module.partition_replicate_enqueue[0].alarms), "bucket-brigade-partition-replicate-enqueue-recursion")
     )
-    error_message = "Large objects would stop after about 16 continuations, or enqueue may loop."
+    error_message = "Large objects would stop after about 16 continuations, and rechecks during a long outage too."
+  }
+}
+
+run "keys_are_looked_at_again_after_fifteen_minutes" {
+  assert {
+    condition     = module.partition_replicate_recheck_queue[0].delay_seconds == 900
+    error_message = "A server may still hold a request when its key is looked at again."
+  }
+
+  assert {
+    condition = [
+      for statement in concat(module.partition_replicate[0].policy.Statement, module.partition_replicate_enqueue[0].policy.Statement) :
+      distinct(statement.Resource) if contains(["LookAgainLater", "RenewOrGiveUp", "TakeWork"], statement.Sid)
+    ] == [for number in range(4) : ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]]
+    error_message = "A function may send to, or take from, what is no queue of its own."
   }
 }
 
@@ -339,6 +363,7 @@ run "switched_off_leaves_nothing" {
   assert {
     condition = length(flatten([
       module.partition_replicate, module.partition_replicate_enqueue, module.partition_replicate_queue,
+      module.partition_replicate_recheck_queue,
       aws_sqs_queue.partition_replicate_undelivered, aws_dynamodb_table.partition_replicate, aws_iam_user.partition_replicate,
       aws_secretsmanager_secret.partition_replicate, aws_cloudwatch_event_rule.partition_replicate,
       aws_iam_role.partition_replicate_destination, aws_iam_openid_connect_provider.partition_replicate,

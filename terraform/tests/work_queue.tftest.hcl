@@ -119,6 +119,11 @@ run "message_can_be_held_back_at_first" {
     condition     = aws_sqs_queue.this.delay_seconds == 30 && aws_sqs_queue.dead_letters.delay_seconds != 30
     error_message = "The queue, and it alone, must hold messages back."
   }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.age.threshold == 1650
+    error_message = "The delay of a message would count as waiting."
+  }
 }
 
 run "given_key_encrypts_both_queues" {

@@ -3,14 +3,20 @@
 Workers run one inside the other: between any two requests of one, another event is handled whole, or the source
 changes. That is every way in which two of them can meet as far as S3 and the table can see.
 
+A server may hold a write whose answer was lost, or whose worker was killed, and carry it out at any later moment. The
+recheck that such a write asks for is delivered last, when no server holds anything any more.
+
 Where every version is mirrored the destination's history is read too: each version and delete marker of the source
 once, in its order, with its tags and annotations.
 """
 
 import itertools
+import json
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from copy import copy
 from unittest.mock import patch
+from urllib.parse import quote
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -25,11 +31,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from moto.core.models import botocore_stubber
 from moto.s3.models import FakeKey, s3_backends
 
 from local.mends.s3_annotations import annotations_of
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
+from tasks.partition_replicate.intake import RecheckQueue
 from tasks.partition_replicate.objects import Look
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
@@ -88,6 +96,8 @@ MEANWHILE = (
     ("tag",),
     ("annotate",),
     ("unannotate",),
+    ("land",),
+    ("land", "put"),
     (),
 )
 
@@ -129,11 +139,15 @@ class Stage:  # pylint: disable=too-many-instance-attributes
         self.reading, self.writing = (DirectS3(client, session.get_credentials()) for client in clients)
         self.plan = {}
         self.requests = 0
+        # How the next write to the mirror ends for its worker: a function that raises; the server holds the write.
+        self.holding = None
+        self.held = []
         # Called before each request, so that what is made good a moment later is seen as well.
         self.observe = lambda: None
         for client in (self.reading, self.writing):
             client.meta.events.register("before-call", self._before)
             client.meta.events.register("after-call", self._after)
+        self.writing.meta.events.register_first("before-send", self._hold)
 
     def lock(self):
         """Locks every version that is written to the mirror that keeps versions."""
@@ -148,12 +162,33 @@ class Stage:  # pylint: disable=too-many-instance-attributes
     @contextmanager
     def trouble(self, plan):
         """Lets things happen at some requests of the clients under way: number of the request -> a function."""
-        before = self.plan, self.requests
-        self.plan, self.requests = dict(plan), 0
+        before = self.plan, self.requests, self.holding
+        self.plan, self.requests, self.holding = dict(plan), 0, None
         try:
             yield
         finally:
-            self.plan, self.requests = before
+            self.plan, self.requests, self.holding = before
+
+    def hold(self, end):
+        """Has a server hold the next write to the mirror; `end` raises what its worker sees of that."""
+        self.holding = end
+
+    def land(self, key=None):
+        """Has servers carry out what they hold; returns whether there was anything."""
+        landing = [(event, request) for event, request in self.held if key is None or key in request.url]
+        self.held = [one for one in self.held if one not in landing]
+        for event, request in landing:
+            botocore_stubber(event, request)
+        return bool(landing)
+
+    def _hold(self, event_name, request, **_):
+        if self.holding and request.method not in ("GET", "HEAD"):
+            end, self.holding = self.holding, None
+            held = copy(request)
+            # The memory that the bytes lie in is used again.
+            held.body = bytes(request.body) if isinstance(request.body, memoryview) else request.body
+            self.held.append((event_name, held))
+            end()
 
     def _before(self, **_):
         self.observe()
@@ -183,6 +218,8 @@ def refuse():
 
 
 TROUBLES = {"killed": kill, "timed out": time_out, "refused": refuse}
+# What the worker sees of a write that a server holds.
+HELD = {"held and timed out": time_out, "held and killed": kill}
 
 
 def described(version):
@@ -220,7 +257,10 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.went_back = set()
         self.removed_for_good = set()
         self.deliveries = self.under_way = 0
-        self.failed_amid_another = False
+        self.failed_amid_another = self.has_landed = False
+        # Events whose message was received, and failed or died; and the rechecks that were asked for.
+        self.received = set()
+        self.rechecks = []
 
     @initialize(data=st.data())
     def begin(self, data):
@@ -267,6 +307,17 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         key = event["detail"]["object"]["key"].removeprefix(self.prefix)
         with self.stage.trouble(self._plan(data, key, depth=2)):
             self._deliver(event, again)
+
+    @precondition(lambda self: self.stage.held)
+    @rule(key=st.sampled_from(KEYS))
+    def land(self, key):
+        self._land(key)
+
+    def _land(self, key):
+        if self.stage.land(quote(self.prefix + key)):
+            # It may be an older state than what was there.
+            self.went_back.add(key)
+            self.has_landed = True
 
     def _put(self, key, **more):
         content = next(self.contents)
@@ -354,6 +405,9 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         if data.draw(st.sampled_from([False, False, depth == 2])):
             where, number = data.draw(st.sampled_from(["before", "after"])), data.draw(st.integers(1, LAST_REQUEST))
             plan[where, number] = TROUBLES[data.draw(st.sampled_from(sorted(TROUBLES)))]
+        elif data.draw(st.booleans()):
+            end = HELD[data.draw(st.sampled_from(sorted(HELD)))]
+            plan["before", 1] = lambda: self.stage.hold(end)
         if depth and data.draw(st.sampled_from([True, True, depth == 2])):
             # Nothing comes before the first look, and the last one ends it.
             plan["before", data.draw(st.integers(2, 6))] = self._meanwhile(data, key, depth)
@@ -380,6 +434,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         try:
             self._replicate(event)
         except (Killed, BucketBrigadeError):
+            self.received.add(event["id"])
             if self.under_way > 1 or self.deliveries > mine:
                 self.failed_amid_another = True
             if event not in self.pending:
@@ -393,7 +448,15 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
     def _replicate(self, event):
         (plain,) = object_events(event)
-        self.replicator.replicate(plain, destination=self.stage.writing, deadline=Deadline(), unanswered=[])
+        unanswered = []
+        how = {"destination": self.stage.writing, "deadline": Deadline(), "unanswered": unanswered}
+        self.replicator.replicate(plain, **how)
+        if unanswered or event.get("id") in self.received:
+            RecheckQueue(lambda: self, "recheck").send(plain)
+
+    def send_message(self, MessageBody, **_):
+        """Takes a recheck, in the place of SQS."""
+        self.rechecks.append(json.loads(MessageBody))
 
     def _tell(self, key, name, **about):
         self.pending.append(event_of(self.source, self.prefix + key, name, **about))
@@ -416,6 +479,10 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         for event in list(self.pending):
             self._replicate(event)
         for key in KEYS:
+            self._land(key)
+        while self.rechecks:
+            self._replicate(self.rechecks.pop())
+        for key in KEYS:
             assert self._get(self.mirror, key) == self._get(self.source, key)
             if self.every_version:
                 self._check_history(key)
@@ -424,8 +491,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def _check_history(self, key):
         """Where the destination keeps what was removed for good at the source, it has that besides.
 
-        Where a worker failed amid the work of another one, an entry may stand there twice in a row: the conditions of
-        S3 tell neither a delete marker from the one before it nor a version from one with the same bytes.
+        Where a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in
+        a row: the conditions of S3 tell neither a delete marker from the one before it nor a version from one with the same bytes.
         """
         if self.locked:
             # Nothing goes from there, so it has more; what the source has is in it, in its order.
@@ -434,7 +501,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
                 assert all(entry in mine for entry in self._history(self.source, key))
         elif self.version_deletes == MIRROR or key not in self.removed_for_good:
             theirs, mine = self._history(self.source, key), self._history(self.mirror, key)
-            if self.failed_amid_another:
+            if self.failed_amid_another or self.has_landed:
                 theirs, mine = without_repetitions(theirs), without_repetitions(mine)
             assert mine == theirs
 
@@ -537,6 +604,10 @@ def whatever_the_row_is(_row):
     return {}
 
 
+def do_nothing(_self, _event):
+    return None
+
+
 def carry_nothing(*_, **__):
     return None
 
@@ -544,6 +615,7 @@ def carry_nothing(*_, **__):
 # What these histories hardly ever meet has tests of its own in test_history.py: a version that is taken back while
 # another worker writes it down, and a copy that nobody wrote down before its version was gone.
 PLANTED = {
+    "no recheck": (RecheckQueue, "send", do_nothing, ANY),
     "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
     "no annotations": (Writer, "carry_annotations", carry_nothing, ANY),

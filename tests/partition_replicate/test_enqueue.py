@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -6,12 +7,12 @@ from hypothesis import strategies as st
 
 from local.mends.sqs import FIFO_ID
 from tasks.partition_replicate import handler as handler_module
-from tasks.partition_replicate.intake import entry, group_of
+from tasks.partition_replicate.intake import RecheckQueue, entry, group_of
 from tasks.utils.errors import EventError, SettingsError
-from tasks.utils.events import object_events
+from tasks.utils.events import Kind, ObjectEvent, object_events
 from tasks.utils.s3_object import S3Object
 from tests.partition_replicate.conftest import SOURCE
-from tests.partition_replicate.events import event_of
+from tests.partition_replicate.events import event_of, sqs_batch
 from tests.support.events import s3_event, s3_record
 from tests.support.keys import LONGEST, keys
 
@@ -104,6 +105,68 @@ def test_event_of_another_bucket_is_refused(received):
     with pytest.raises(EventError, match="s3://not-ours/a.txt is not an object of the-source"):
         handler_module.enqueue(event_of("not-ours", "a.txt", "Object Created"), None)
     assert received() == []
+
+
+@pytest.fixture(name="due")
+def rechecks_that_are_due(world, environment):
+    """Hands bodies to `enqueue` as Lambda does with a batch of the recheck queue; returns those that come back."""
+    dead = world.sqs.create_queue(QueueName="recheck-dead-letters")["QueueUrl"]
+    environment(DEAD_LETTER_QUEUE=dead)
+
+    def hand_over(*bodies):
+        records = sqs_batch(*bodies)["Records"]
+        for record in records:
+            del record["attributes"]["MessageGroupId"]
+        answer = handler_module.enqueue({"Records": records}, None)
+        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+    hand_over.dead = dead
+    return hand_over
+
+
+def recheck_of(event):
+    """What `replicate` sends to the recheck queue."""
+    sent = []
+    queue = SimpleNamespace(send_message=lambda **message: sent.append(message))
+    (plain,) = object_events(event)
+    RecheckQueue(lambda: queue, "the-queue").send(plain)
+    return sent[0]["MessageBody"]
+
+
+@pytest.mark.parametrize("key", ["a.txt", "two words é +.txt"])
+@pytest.mark.parametrize("name", ["Object Created", "Object Deleted", "Object Tags Added"])
+def test_recheck_goes_to_the_group_of_its_key_without_a_time_and_a_sequencer(received, due, key, name):
+    assert due(recheck_of(event_of(SOURCE, key, name, size=5, etag="abc", version_id="v"))) == []
+    (message,) = received()
+    assert message["Attributes"]["MessageGroupId"] == group_of(S3Object(SOURCE, key))
+    (event,) = object_events(json.loads(message["Body"]))
+    assert event == ObjectEvent(Kind.RECHECK, "Object Recheck", S3Object(SOURCE, key, "v"), size=5, etag="abc")
+
+
+def test_recheck_delivered_twice_is_one_message(received, due):
+    body = recheck_of(created())
+    assert due(body) == due(body) == []
+    assert len(received()) == 1
+
+
+def test_recheck_that_cannot_be_read_is_a_dead_letter_with_its_reason_and_others_go_on(world, received, due):
+    assert due("{", recheck_of(created()), recheck_of(event_of("another", "a.txt", "Object Created"))) == []
+    assert len(received()) == 1
+    asked = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
+    letters = world.sqs.receive_message(QueueUrl=due.dead, **asked)["Messages"]
+    reasons = sorted(letter["MessageAttributes"]["Reason"]["StringValue"] for letter in letters)
+    assert "s3://another/a.txt is not an object of the-source" in reasons[0]
+    assert "the message is not JSON" in reasons[1]
+
+
+def test_recheck_that_the_fifo_queue_does_not_take_comes_back(world, environment, received, due, capsys):
+    environment(OBJECTS_QUEUE="https://sqs.eu-west-1.amazonaws.com/123456789012/no-such-queue.fifo")
+    body = recheck_of(created())
+    assert due(body) == ["message-0"]
+    assert '"will be retried"' in capsys.readouterr().out
+    environment(OBJECTS_QUEUE=world.queue)
+    assert due(body) == []
+    assert len(received()) == 1
 
 
 def test_missing_settings_of_enqueue_are_named_all_at_once(monkeypatch):

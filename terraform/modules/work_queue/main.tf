@@ -88,10 +88,10 @@ resource "aws_sqs_queue" "dead_letters" {
 }
 
 # Work piles up, or nothing takes it. A message whose invocation was killed is hidden for a visibility time-out, and one
-# that failed is hidden for 15 minutes at most: an older one waits for other reasons.
+# that failed is hidden for 15 minutes at most: an older one waits for other reasons. The age counts from when it was sent.
 resource "aws_cloudwatch_metric_alarm" "age" {
   alarm_name          = "${local.name}-age"
-  alarm_description   = "The oldest message has waited for more than a visibility time-out and 15 minutes: is the function throttled, switched off or too slow?"
+  alarm_description   = "The oldest message has waited for more than the queue's delay, a visibility time-out and 15 minutes: is the function throttled, switched off or too slow?"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.this.name }
@@ -99,7 +99,7 @@ resource "aws_cloudwatch_metric_alarm" "age" {
   period              = 300
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
-  threshold           = local.visibility_timeout_seconds + 15 * 60
+  threshold           = var.delay_seconds + local.visibility_timeout_seconds + 15 * 60
   treat_missing_data  = "notBreaching"
   alarm_actions       = compact([var.alarm_topic_arn])
   ok_actions          = compact([var.alarm_topic_arn])
