@@ -282,17 +282,45 @@ run "continuations_and_rechecks_are_no_loops_and_set_off_no_alarm" {
 }
 
 run "keys_are_looked_at_again_after_fifteen_minutes" {
+  override_module {
+    target = module.partition_replicate_queue[0]
+    outputs = {
+      arn                   = "arn:aws:sqs:eu-west-1:123456789012:work.fifo"
+      url                   = "https://sqs.example/work.fifo"
+      dead_letter_queue_arn = "arn:aws:sqs:eu-west-1:123456789012:dead.fifo"
+      dead_letter_queue_url = "https://sqs.example/dead.fifo"
+      max_receive_count     = 10
+      delay_seconds         = 0
+    }
+  }
+
   assert {
     condition     = module.partition_replicate_recheck_queue[0].delay_seconds == 900
     error_message = "A server may still hold a request when its key is looked at again."
   }
 
   assert {
-    condition = [
-      for statement in concat(module.partition_replicate[0].policy.Statement, module.partition_replicate_enqueue[0].policy.Statement) :
-      distinct(statement.Resource) if contains(["LookAgainLater", "RenewOrGiveUp", "TakeWork"], statement.Sid)
-    ] == [for number in range(4) : ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]]
-    error_message = "A function may send to, or take from, what is no queue of its own."
+    condition = {
+      for statement in module.partition_replicate_enqueue[0].policy.Statement : statement.Sid => join(" ", distinct(statement.Resource))
+      if contains(["SendWork", "RenewOrGiveUp", "TakeWork"], statement.Sid)
+      } == {
+      SendWork      = "arn:aws:sqs:eu-west-1:123456789012:work.fifo"
+      RenewOrGiveUp = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
+      TakeWork      = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
+    }
+    error_message = "enqueue may send to, or take from, another queue than it does."
+  }
+
+  assert {
+    condition = {
+      for statement in module.partition_replicate[0].policy.Statement : statement.Sid => join(" ", distinct(statement.Resource))
+      if contains(["CarryOnOrGiveUp", "LookAgainLater", "TakeWork"], statement.Sid)
+      } == {
+      CarryOnOrGiveUp = "arn:aws:sqs:eu-west-1:123456789012:work.fifo arn:aws:sqs:eu-west-1:123456789012:dead.fifo"
+      LookAgainLater  = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
+      TakeWork        = "arn:aws:sqs:eu-west-1:123456789012:work.fifo"
+    }
+    error_message = "replicate may send to, or take from, another queue than it does."
   }
 }
 

@@ -1,6 +1,7 @@
 import pytest
 from botocore.exceptions import (
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     FlexibleChecksumError,
@@ -8,7 +9,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
     ReadTimeoutError,
+    ResponseStreamingError,
 )
+from botocore.parsers import ResponseParserError
 
 from local.mends.hooks import HOOKS
 from tasks.utils import clients, direct, errors
@@ -144,6 +147,42 @@ def test_an_operation_that_answers_when_it_ends_has_no_error_inside():
 )
 def test_a_failure_on_the_way_becomes_the_error_of_its_kind(error, kind):
     assert type(translated(error, operation="x")) is kind  # pylint: disable=unidiomatic-typecheck
+
+
+@pytest.mark.parametrize(
+    "error, is_lost",
+    [
+        (answer(500, "InternalError"), True),
+        # What CompleteMultipartUpload may answer after a while, with status 200.
+        (answer(200, "InternalError"), True),
+        (answer(502, "502"), True),
+        (answer(503, "503"), True),
+        (answer(503, "ServiceUnavailable"), True),
+        (answer(504, "GatewayTimeout"), True),
+        (answer(503, "SlowDown"), False),
+        (answer(501, "NotImplemented"), False),
+        (answer(400, "RequestTimeout"), False),
+        (answer(403, "AccessDenied"), False),
+        (answer(409, "ConditionalRequestConflict"), False),
+        (answer(412, "PreconditionFailed"), False),
+        (ConnectionClosedError(endpoint_url="u"), True),
+        (ReadTimeoutError(endpoint_url="u"), True),
+        (ResponseStreamingError(error="cut"), True),
+        (ResponseParserError("cut"), True),
+        (ConnectTimeoutError(endpoint_url="u"), False),
+        (EndpointConnectionError(endpoint_url="u"), False),
+        (ParamValidationError(report="r"), False),
+    ],
+)
+def test_an_answer_is_lost_where_the_server_may_do_the_work_all_the_same(error, is_lost):
+    assert translated(error, operation="put_object").answer_lost is is_lost
+
+
+def test_requests_names_the_attempts_whose_answer_was_lost():
+    lost = ConnectionClosedError(endpoint_url="u")
+    requests = S3Requests(Client(lost, answer(503, "SlowDown"), {"done": 1}))
+    assert requests("copy_object") == {"done": 1}
+    assert requests.unanswered == ["copy_object"]
 
 
 def test_an_error_names_operation_source_and_destination():
