@@ -14,21 +14,21 @@ output "archive_copy" {
 output "partition_replicate" {
   description = "Names and addresses of partition_replicate; null when it is switched off."
   value = !var.partition_replicate_enabled ? null : {
-    enqueue_function_name   = module.partition_replicate_enqueue[0].function_name
-    replicate_function_name = module.partition_replicate[0].function_name
-    replicate_function_arn  = module.partition_replicate[0].function_arn
-    source_bucket           = local.partition_replicate_source_bucket
-    destination_bucket      = local.partition_replicate_dest_bucket
-    destination_role_arn    = one(aws_iam_role.partition_replicate_destination[*].arn)
-    destination_user        = one(aws_iam_user.partition_replicate[*].name)
-    secret                  = one(aws_secretsmanager_secret.partition_replicate[*].arn)
-    table                   = aws_dynamodb_table.partition_replicate[0].name
-    queue_url               = module.partition_replicate_queue[0].url
-    dead_letter_queue_url   = module.partition_replicate_queue[0].dead_letter_queue_url
-    recheck_queue_url       = module.partition_replicate_recheck_queue[0].url
-    recheck_dead_letter_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
-    undelivered_queue_url   = aws_sqs_queue.partition_replicate_undelivered[0].url
-    next_steps              = "Changes in the first minutes after EventBridge is enabled may be missed: ten minutes after the first apply, start a backfill with S3 Batch Operations, as docs/operations.md says under \"Objects that were there before the mirror\"."
+    enqueue_function_name         = module.partition_replicate_enqueue[0].function_name
+    replicate_function_name       = module.partition_replicate[0].function_name
+    replicate_function_arn        = module.partition_replicate[0].function_arn
+    source_bucket                 = local.partition_replicate_source_bucket
+    destination_bucket            = local.partition_replicate_dest_bucket
+    destination_role_arn          = one(aws_iam_role.partition_replicate_destination[*].arn)
+    destination_user              = one(aws_iam_user.partition_replicate[*].name)
+    secret                        = one(aws_secretsmanager_secret.partition_replicate[*].arn)
+    table                         = aws_dynamodb_table.partition_replicate[0].name
+    queue_url                     = module.partition_replicate_queue[0].url
+    dead_letter_queue_url         = module.partition_replicate_queue[0].dead_letter_queue_url
+    recheck_queue_url             = module.partition_replicate_recheck_queue[0].url
+    recheck_dead_letter_queue_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
+    undelivered_queue_url         = aws_sqs_queue.partition_replicate_undelivered[0].url
+    next_steps                    = "Changes in the first minutes after EventBridge is enabled may be missed: ten minutes after the first apply, start a backfill with S3 Batch Operations, as docs/operations.md says under \"Objects that were there before the mirror\"."
   }
 }
 

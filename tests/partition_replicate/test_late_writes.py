@@ -166,6 +166,24 @@ def test_tags_that_land_over_newer_ones_are_replaced(world, held, clock):
     assert is_mirrored_after_the_recheck(world, clock)
 
 
+def test_request_that_a_server_held_for_longer_is_found_by_a_backfill(world, held, clock):
+    held.hold_next("PutObject")
+    world.replicate(world.put("a.txt", b"bytes"))
+    world.replicate(world.delete("a.txt"))
+    clock.sleep(DELAY + 1)
+    assert world.recheck() == 1
+    held.land()
+    assert world.mirrored("a.txt") == b"bytes"
+    backfill()
+    assert is_mirrored(world)
+
+
+def backfill():
+    """A job of S3 Batch Operations whose manifest names the key."""
+    task = {"taskId": "1", "s3Key": "a.txt", "s3VersionId": None, "s3BucketArn": f"arn:aws:s3:::{SOURCE}"}
+    handler_module.replicate({"invocationId": "1", "job": {"id": "1"}, "tasks": [task]}, None)
+
+
 def test_history_reads_like_the_sources_after_the_recheck(world, held, clock):
     held.hold_next("PutObject")
     world.replicate(world.put("a.txt", b"first"))
@@ -278,8 +296,7 @@ def test_message_comes_back_while_no_other_look_can_be_asked_for(world, held, en
 def test_task_of_batch_operations_whose_answer_is_lost_asks_for_another_look(world, held, asked_again):
     world.put("a.txt")
     held.hold_next("PutObject")
-    task = {"taskId": "1", "s3Key": "a.txt", "s3VersionId": None, "s3BucketArn": f"arn:aws:s3:::{SOURCE}"}
-    handler_module.replicate({"invocationId": "1", "job": {"id": "1"}, "tasks": [task]}, None)
+    backfill()
     assert world.mirrored("a.txt") == b"bytes"
     assert asked_again() == 1
 
