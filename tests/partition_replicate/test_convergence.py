@@ -454,9 +454,9 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         if unanswered or event.get("id") in self.received:
             RecheckQueue(lambda: self, "recheck").send(plain)
 
-    def send_message(self, MessageBody, **_):
+    def send_message(self, **message):
         """Takes a recheck, in the place of SQS."""
-        self.rechecks.append(json.loads(MessageBody))
+        self.rechecks.append(json.loads(message["MessageBody"]))
 
     def _tell(self, key, name, **about):
         self.pending.append(event_of(self.source, self.prefix + key, name, **about))
@@ -492,7 +492,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         """Where the destination keeps what was removed for good at the source, it has that besides.
 
         Where a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in
-        a row: the conditions of S3 tell neither a delete marker from the one before it nor a version from one with the same bytes.
+        a row: the conditions of S3 tell neither a delete marker from the one before it nor a version from one with the
+        same bytes.
         """
         if self.locked:
             # Nothing goes from there, so it has more; what the source has is in it, in its order.

@@ -173,5 +173,6 @@ def test_missing_settings_of_enqueue_are_named_all_at_once(monkeypatch):
     handler_module.intake.cache_clear()
     for name in ("SOURCE_BUCKET", "OBJECTS_QUEUE", "RECHECK_QUEUE"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SettingsError, match="SOURCE_BUCKET is not set: .*; OBJECTS_QUEUE is not set: .*; RECHECK_QUEUE is not set"):
+    said = "SOURCE_BUCKET is not set: .*; OBJECTS_QUEUE is not set: .*; RECHECK_QUEUE is not set"
+    with pytest.raises(SettingsError, match=said):
         handler_module.enqueue(created(), None)

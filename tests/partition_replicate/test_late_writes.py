@@ -85,23 +85,17 @@ def whether_another_look_was_asked_for(world, clock):
     return count
 
 
-def both_sides(world, key="a.txt"):
-    """Bytes, metadata and tags of both, or None."""
-    found = []
-    for s3, bucket in ((world.s3, SOURCE), (world.mirror, MIRROR)):
-        where = {"Bucket": bucket, "Key": key}
-        body = world.body(s3, **{name.lower(): value for name, value in where.items()})
-        found.append(
-            None
-            if body is None
-            else (body, s3.head_object(**where)["Metadata"], s3.get_object_tagging(**where)["TagSet"])
-        )
-    return found
+def seen(world, s3, bucket):
+    """Bytes, metadata and tags of the object at one side, or None."""
+    body = world.body(s3, bucket, "a.txt")
+    if body is None:
+        return None
+    where = {"Bucket": bucket, "Key": "a.txt"}
+    return body, s3.head_object(**where)["Metadata"], s3.get_object_tagging(**where)["TagSet"]
 
 
 def is_mirrored(world):
-    source, mirror = both_sides(world)
-    return source == mirror
+    return seen(world, world.s3, SOURCE) == seen(world, world.mirror, MIRROR)
 
 
 def is_mirrored_after_the_recheck(world, clock):
