@@ -91,17 +91,17 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         )
 
     def _make_equal(self, *, careful):
-        sure = False
+        sure, new = False, None
         for _ in range(ROUNDS):
             try:
                 if careful:
                     if self._is_in_order():
                         return
                     continue
-                new = self._new_versions()
-                if new:
+                before, new = new, self._new_versions()
+                if new and new != before:
                     sure = self._append_all(new) or sure
-                elif new is not None and (sure or self._is_as_remembered()):
+                elif new == [] and (sure or self._is_as_remembered()):
                     return
                 else:
                     careful = True

@@ -197,6 +197,19 @@ def test_destination_that_lists_a_marker_and_serves_an_object_for_a_day_is_tried
     assert queue.dead_letters() == []
 
 
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["Enabled-Enabled"], indirect=True)
+def test_source_that_lists_a_version_and_does_not_serve_it_is_tried_later(world, queue, wire, capsys):
+    wire.fail("GetObject", (404, "NoSuchVersion"), times=10_000)
+    change(world, "a.txt", body=b"bytes")
+    queue.run(HOUR)
+    assert queue.invocations < 20
+    assert len(wire.sent) <= 6 * SAME_VIEWS * queue.invocations
+    assert f"{SAME_VIEWS} rounds changed nothing" in capsys.readouterr().out
+    wire.faults.clear()
+    assert queue.run(DAY) <= LONGEST_WAIT + 60
+    assert world.mirrored("a.txt") == b"bytes"
+
+
 def test_message_that_kills_its_function_is_a_dead_letter_within_a_day(world, queue):
     def kill(_batch):
         raise Killed()
