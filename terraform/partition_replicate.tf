@@ -1,13 +1,12 @@
 # partition_replicate: whatever happens to an object of the source bucket happens to its mirror in another partition.
 #
 #   source bucket --EventBridge--> enqueue --> FIFO queue --> replicate --> destination bucket
-#                        |          | ^             |          |   |  |
-#                        |          | |             +----------|---+  +-- table
-#                        +--> undelivered events    |          |
-#                                     |             +--> dead-letter queue
-#                                     |                        |
-#                                     +---- recheck queue <----+
-#                                          (15 minutes later)
+#                        |            |             |             |  |
+#                        +--> undelivered events    +-------------+  +-- table
+#                                                   |
+#                                                   +--> dead-letter queue
+#
+#   replicate --an answer was lost--> recheck queue --15 minutes later--> enqueue
 #
 # Who the function is at the destination is in partition_replicate_identity.tf.
 

@@ -207,7 +207,9 @@ def _enqueue_messages(here, event, deadline, journal):
         deadline=deadline,
     )
     for end in result.ends:
-        if end.error:
+        if isinstance(end.error, DeferredError):
+            journal.deferred(end.error, message_id=end.message.id)
+        elif end.error:
             journal.failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 

@@ -13,7 +13,13 @@ WRITING = (Action.REPLICATED, Action.TAGGED, Action.DELETED)
 
 @dataclass(frozen=True)
 class Continued:
-    """Some bytes of an object were carried, and another message carries on."""
+    """Some bytes of an object were carried, and another message carries on.
+
+    Attributes:
+        event: the `ObjectEvent`.
+        error: why it is not done.
+        is_rechecked: see `Outcome`.
+    """
 
     event: ObjectEvent
     error: Unfinished
@@ -53,6 +59,7 @@ class Journal(journal.Journal):
     def _outcome(self, outcome):
         fields = {
             **_about(outcome.event),
+            **_recheck(outcome),
             "destination": str(outcome.destination) if outcome.destination else None,
             "attempts": outcome.attempts,
             "bytes": outcome.size,
@@ -60,8 +67,6 @@ class Journal(journal.Journal):
         }
         if outcome.reason:
             fields["reason"] = outcome.reason
-        if outcome.is_rechecked:
-            fields["recheck"] = True
         if outcome.not_carried:
             fields["not_carried"] = outcome.not_carried
         self._logger.info(outcome.action.value, extra=fields)
@@ -78,8 +83,12 @@ class Journal(journal.Journal):
 
     def _continued(self, continued):
         fields = {"reason": str(continued.error), "parts": continued.error.carried}
-        self._logger.info(CONTINUED, extra={**_about(continued.event), **fields})
+        self._logger.info(CONTINUED, extra={**_about(continued.event), **fields, **_recheck(continued)})
         self.count_age(continued.event)
+
+
+def _recheck(end):
+    return {"recheck": True} if end.is_rechecked else {}
 
 
 def _about(event):

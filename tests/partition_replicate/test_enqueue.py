@@ -113,11 +113,11 @@ def rechecks_that_are_due(world, environment):
     dead = world.sqs.create_queue(QueueName="recheck-dead-letters")["QueueUrl"]
     environment(DEAD_LETTER_QUEUE=dead)
 
-    def hand_over(*bodies):
+    def hand_over(*bodies, context=None):
         records = sqs_batch(*bodies)["Records"]
         for record in records:
             del record["attributes"]["MessageGroupId"]
-        answer = handler_module.enqueue({"Records": records}, None)
+        answer = handler_module.enqueue({"Records": records}, context)
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
     hand_over.dead = dead
@@ -167,6 +167,21 @@ def test_recheck_that_the_fifo_queue_does_not_take_comes_back(world, environment
     environment(OBJECTS_QUEUE=world.queue)
     assert due(body) == []
     assert len(received()) == 1
+
+
+def test_recheck_that_no_time_was_left_for_comes_back_and_is_no_failure(received, due, capsys):
+    context = SimpleNamespace(
+        get_remaining_time_in_millis=lambda: 0,
+        function_name="enqueue",
+        memory_limit_in_mb=256,
+        invoked_function_arn="arn",
+        aws_request_id="1",
+    )
+    assert due(recheck_of(created()), context=context) == ["message-0"]
+    said = capsys.readouterr().out
+    assert "no time was left to begin with this message" in said
+    assert '"Failed"' not in said
+    assert received() == []
 
 
 def test_missing_settings_of_enqueue_are_named_all_at_once(monkeypatch):
