@@ -311,7 +311,7 @@ def _replicate_tasks(here, event, deadline, journal):
 
     found = object_events(event)
     with ThreadPoolExecutor(here.settings.concurrency) as pool:
-        results = list(pool.map(handle, found))
+        results = list(pool.map(lambda each: deadline.closing().limiting(lambda: handle(each)), found))
     for each, result in zip(found, results):
         journal.task(each, result)
     return answers.to_batch_operations(event, results)

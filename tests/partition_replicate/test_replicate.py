@@ -1,11 +1,13 @@
 """What `replicate` does with one key after the other, and what it costs."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from tasks.partition_replicate import handler as handler_module
+from tasks.utils.deadline import limited
 from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE, STATES
 from tests.partition_replicate.events import event_of
@@ -354,6 +356,19 @@ def test_objects_that_were_there_before_are_mirrored_by_batch_operations(world, 
         "4": "PermanentFailure",
     }
     assert world.mirrored("a b.txt") == b"old"
+
+
+def test_requests_of_a_task_of_batch_operations_wait_no_longer_than_its_invocation_lasts(world):
+    event = load("batch_operations_1_0")
+    event["tasks"] = [{**event["tasks"][0], "s3BucketArn": f"arn:aws:s3:::{SOURCE}", "s3Key": "a.txt"}]
+    world.put("a.txt", b"bytes")
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
+    waits = []
+    table = handler_module.worker().replicator.table.dynamodb
+    table.meta.events.register("before-send", lambda request, **_: waits.append(limited(900)))
+    handler_module.replicate(event, context)
+    assert world.mirrored("a.txt") == b"bytes"
+    assert waits and max(waits) < 20
 
 
 # Which versions count.
