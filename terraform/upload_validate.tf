@@ -152,6 +152,7 @@ module "upload_validate" {
     TEMP_BUCKET_NAME       = local.upload_validate_upload_bucket
     FINAL_BUCKET_NAME      = local.upload_validate_final_bucket
     QUARANTINE_BUCKET_NAME = local.upload_validate_quarantine_bucket == null ? "" : local.upload_validate_quarantine_bucket
+    SUPERSEDED_FILES       = var.upload_validate_superseded_files
     OUTCOMES_TABLE         = aws_dynamodb_table.upload_validate[0].name
     PROFILE                = var.upload_validate_profile
     TABLE_SCHEMA           = var.upload_validate_table_schema
@@ -208,6 +209,10 @@ module "upload_validate" {
         resources = [module.upload_validate_queue[0].arn]
       }
     },
+    var.upload_validate_superseded_files == "keep" ? {} : { RemoveSuperseded = {
+      actions   = ["s3:DeleteObject"]
+      resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
+    } },
     length(local.upload_validate_identities) == 0 ? {} : { SendMail = {
       actions   = ["ses:SendEmail"]
       resources = [for identity in local.upload_validate_identities : "arn:${local.partition}:ses:${local.region}:${local.account_id}:identity/${identity}"]

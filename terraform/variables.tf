@@ -759,6 +759,18 @@ variable "upload_validate_quarantine_bucket" {
   }
 }
 
+variable "upload_validate_superseded_files" {
+  description = "What becomes of published and quarantined files that the newest set under their prefix does not have: keep, and the report names them, or remove, which needs s3:DeleteObject and takes every file directly under the prefix."
+  type        = string
+  default     = "keep"
+  nullable    = false
+
+  validation {
+    condition     = contains(["keep", "remove"], var.upload_validate_superseded_files)
+    error_message = "upload_validate_superseded_files must be \"keep\" or \"remove\"."
+  }
+}
+
 variable "upload_validate_upload_kms_key_arns" {
   description = "KMS keys of the upload bucket, apart from kms_key_arn; the first encrypts one made here."
   type        = list(string)

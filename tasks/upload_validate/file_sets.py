@@ -14,7 +14,19 @@ def list_set(requests, bucket, prefix, names):
         prefix: ends with a slash, so that `.../1/` does not take `.../10/`.
         names: what the layout names in the prefix.
     """
-    files = []
+    own = (prefix + REPORT, prefix + PAGE)
+    files = [file for file in list_objects(requests, bucket, prefix) if file.key not in own]
+    return FileSet(bucket, prefix, names, tuple(sorted(files, key=lambda file: file.key)))
+
+
+def list_objects(requests, bucket, prefix):
+    """Yields an `UploadedFile` for each object directly under a prefix.
+
+    Args:
+        requests: an `S3Requests`.
+        bucket: the bucket.
+        prefix: ends with a slash.
+    """
     token = None
     while True:
         # What lies in folders below is not of this set; S3 answers with 1,000 keys at most.
@@ -22,15 +34,11 @@ def list_set(requests, bucket, prefix, names):
             "list_objects_v2", source=f"s3://{bucket}", Bucket=bucket, Prefix=prefix, Delimiter="/",
             ContinuationToken=token,
         )
-        files += [_file(item) for item in page.get("Contents", ()) if _belongs(item["Key"], prefix)]
+        # Consoles make folders as empty objects that are named like the prefix.
+        yield from (_file(item) for item in page.get("Contents", ()) if item["Key"] != prefix)
         token = page.get("NextContinuationToken")
         if not token:
-            return FileSet(bucket, prefix, names, tuple(sorted(files, key=lambda file: file.key)))
-
-
-def _belongs(key, prefix):
-    # Consoles make folders as empty objects that are named like the prefix.
-    return key.removeprefix(prefix) not in ("", REPORT, PAGE)
+            return
 
 
 def _file(item):

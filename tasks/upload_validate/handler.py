@@ -27,7 +27,7 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.settings import Settings, fault_of_dsn
+from tasks.upload_validate.settings import REMOVE, Settings, fault_of_dsn
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
@@ -185,13 +185,13 @@ def _validator(here, context, deadline):
     settings = here.settings
     requests = S3Requests(client("s3"), S3_POLICY, deadline, pacer=here.pacer)
     http = Http(deadline=deadline)
-    quarantine = settings.quarantine_bucket
+    quarantine, removes = settings.quarantine_bucket, settings.superseded_files == REMOVE
     return Validator(
         requests=requests,
         profile=here.profile,
         upload_bucket=settings.temp_bucket,
-        final=Publisher(requests, settings.final_bucket),
-        quarantine=Publisher(requests, quarantine) if quarantine else None,
+        final=Publisher(requests, settings.final_bucket, removes),
+        quarantine=Publisher(requests, quarantine, removes) if quarantine else None,
         outcomes=Outcomes(partial(client, "dynamodb"), settings.outcomes_table),
         reporters=Reporters(
             council_name=partial(council_name, http, settings.council_api_url),

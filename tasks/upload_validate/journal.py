@@ -1,6 +1,7 @@
 """The log line and the metrics of each set."""
 
 from tasks.upload_validate.report import PUBLISHED, REJECTED
+from tasks.upload_validate.validator import AGAIN, ALREADY, NEWS
 from tasks.utils import journal
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.s3_object import printable
@@ -27,9 +28,11 @@ class Journal(journal.Journal):
             "errors": result.errors,
             "digest": result.digest,
         }
-        self._logger.info(result.outcome if result.anew else f"already {result.outcome}", extra=about)
-        metric = {PUBLISHED: "Published", REJECTED: "Rejected"}.get(result.outcome)
-        if metric and result.anew:
+        outcome = result.outcome
+        words = {NEWS: outcome, ALREADY: f"already {outcome}", AGAIN: f"{outcome} again"}
+        self._logger.info(words[result.course], extra=about)
+        metric = {PUBLISHED: "Published", REJECTED: "Rejected"}.get(outcome)
+        if metric and result.course == NEWS:
             self._count(metric, 1)
 
     def ignored(self, event, reason):

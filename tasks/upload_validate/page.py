@@ -44,6 +44,13 @@ ul { padding-left: 1.2rem; margin: .25rem 0; }
 """
 
 
+def replacing_page(verdict):
+    """Returns the page that stands beside the files of a set while they are being replaced, as a text."""
+    name = printable(verdict.file_set.prefix)
+    sentence = f"The set {name} is being replaced. The report on it comes when it is whole."
+    return f'<!doctype html>\n<meta charset="utf-8">\n<title>Being replaced</title>\n<p>{escape(sentence)}</p>\n'
+
+
 def page_of(verdict):
     """Returns the page as a text: what was uploaded, what is wrong where, and what to do next."""
     parts = _title(verdict)

@@ -1,19 +1,35 @@
-"""Objects written to a bucket: the files of a set, copied as they were checked, and the report after them."""
+"""A bucket that is made to hold a set: the files, copied as they were checked, and the page and report on them.
 
+Nothing is remembered of what lies in the bucket: it is looked at each time. The report names the set's digest, and the
+ETags of the copies and of the page.
+
+Two workers may publish different sets of one prefix at the same time, and one of them may be late. Three rules make the
+newest set win:
+
+- Files are copied only as long as they are what was listed, and over what was compared (`copies.copy_object`).
+- Page and report are written over what was seen, and the upload is looked at between that look and the write.
+- When all is written, the upload is looked at once more. A worker on what the set once was finds that out here and
+  begins again with what the set is now; where it was killed before, its message comes back.
+"""
+
+import json
 from dataclasses import dataclass
 
 from tasks.upload_validate.errors import SetChangedError
-from tasks.upload_validate.page import page_of
+from tasks.upload_validate.file_sets import list_objects
+from tasks.upload_validate.page import page_of, replacing_page
 from tasks.upload_validate.profile import PAGE, REPORT
-from tasks.upload_validate.report import to_json
+from tasks.upload_validate.report import Placed, to_json
 from tasks.utils.copies import copy_object
+from tasks.utils.downloads import blocks
 from tasks.utils.errors import (
     ConditionNotSupportedException,
     ObjectChangedException,
     ObjectNotFoundException,
 )
+from tasks.utils import checksums
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests, head
+from tasks.utils.s3_requests import S3Requests
 
 # Each lost race means that another verdict on this prefix was written within milliseconds.
 ROUNDS = 5
@@ -21,25 +37,105 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Publisher:
-    """Writes to one bucket.
+    """Makes one bucket hold sets.
 
     Attributes:
         requests: an `S3Requests`.
         bucket: the bucket's name.
+        removes: files under the set's prefix that are not of the set are removed; otherwise the report names them.
     """
 
     requests: S3Requests
     bucket: str
+    removes: bool = False
 
-    def copy_files(self, file_set):
-        """Copies the files of a set, each only as long as it is what was listed.
+    def holds(self, file_set):
+        """Returns whether the bucket holds this set, with page and report, and no file that they do not speak of."""
+        found = self._look(file_set.prefix)
+        report = self._read_report(file_set.prefix + REPORT, found)
+        try:
+            named = {entry["key"]: entry["published_etag"] for entry in report["file_set"]}
+            named[file_set.prefix + PAGE] = report["page_etag"]
+            left_over = [] if self.removes else report["left_over"]
+            return (
+                report["digest"] == file_set.digest
+                and named.items() <= found.items()
+                and found.keys() - named.keys() - {file_set.prefix + REPORT} == set(left_over)
+            )
+        except (AttributeError, KeyError, TypeError):
+            # No report, one of an earlier version of this task, one of a set that is being replaced, or something else.
+            return False
+
+    def publish(self, verdict, *, assure_unchanged, issue=lambda: ""):
+        """Makes the bucket hold a set; the report comes last, so that whoever sees it sees all that it speaks of.
+
+        Args:
+            verdict: the `Verdict` on the set.
+            assure_unchanged: raises `SetChangedError` where the uploaded set is no longer what was judged.
+            issue: returns the address of the GitHub issue, or ""; called when all files are copied.
+
+        Returns:
+            The report, a dict.
 
         Raises:
-            SetChangedError: another object has taken a file's place, or it is gone.
+            SetChangedError: another object has taken a file's place, or the set has changed.
+            ObjectClerkException: S3 refuses something.
         """
+        prefix = verdict.file_set.prefix
+        self._write_over_what_is_found(prefix, assure_unchanged, lambda found: self._retract(verdict, found))
+        etags = self._copy_files(verdict.file_set)
+        address = issue()
+        report, left_over = self._write_over_what_is_found(
+            prefix, assure_unchanged, lambda found: self._report(verdict, etags, address, found)
+        )
+        if self.removes:
+            for key, etag in left_over.items():
+                self._remove(S3Object(self.bucket, key), etag)
+        assure_unchanged()
+        return report
+
+    def _look(self, prefix):
+        """Returns the ETag of each object by its key."""
+        return {file.key: file.etag for file in list_objects(self.requests, self.bucket, prefix)}
+
+    def _read_report(self, key, found):
+        if key not in found:
+            return None
+        try:
+            return json.loads(b"".join(blocks(self.requests, S3Object(self.bucket, key), etag=found[key])))
+        except ObjectNotFoundException as error:
+            if error.code == "NoSuchBucket":
+                raise
+        except (ObjectChangedException, ValueError):
+            pass
+        return None
+
+    def _write_over_what_is_found(self, prefix, assure_unchanged, write):
+        """Looks at the bucket, then at the upload, and calls `write(found)`, which writes over what was found only."""
+        for _ in range(ROUNDS):
+            found = self._look(prefix)
+            assure_unchanged()
+            try:
+                return write(found)
+            except ObjectChangedException:
+                self.requests.retries += 1
+        reason = f"other verdicts got in between {ROUNDS} times in a row"
+        raise ObjectChangedException(reason, destination=f"s3://{self.bucket}/{prefix}")
+
+    def _retract(self, verdict, found):
+        """Takes page and report back before bytes that they may speak of are replaced.
+
+        A set that only grows keeps its report until the new one is whole.
+        """
+        if any(found.get(file.key, file.etag) != file.etag for file in verdict.file_set.files):
+            self._write(verdict, found, replacing_page(verdict), lambda _: verdict.report_while_replaced())
+
+    def _copy_files(self, file_set):
+        """Copies each file as long as it is what was listed; returns the ETags of the copies by key."""
+        etags = {}
         for file in file_set.files:
             try:
-                copy_object(
+                copied = copy_object(
                     self.requests,
                     S3Object(file_set.bucket, file.key),
                     S3Object(self.bucket, file.key),
@@ -50,46 +146,57 @@ class Publisher:
                 if error.code == "NoSuchBucket":
                     raise
                 raise SetChangedError(str(error)) from error
+            etags[file.key] = checksums.bare(copied.etag)
+        return etags
 
-    def write_report(self, verdict, report, *, assure_unchanged):
-        """Writes `report.html` and then `report.json`, beside the files.
+    def _report(self, verdict, etags, issue, found):
+        if not etags.items() <= found.items():
+            raise SetChangedError(f"another set was published under {verdict.file_set.prefix}")
+        own = (verdict.file_set.prefix + PAGE, verdict.file_set.prefix + REPORT)
+        left_over = {key: etag for key, etag in found.items() if key not in etags and key not in own}
+        named = () if self.removes else tuple(sorted(left_over))
+        report = self._write(
+            verdict,
+            found,
+            page_of(verdict),
+            lambda page_etag: verdict.report(issue=issue, placed=Placed(etags, page_etag, named)),
+        )
+        return report, left_over
 
-        A verdict on what a set once was never takes the place of one on what it is now: before each write it is looked
-        at what lies there, then whether the set is still the one judged, and then it is written only over what was
-        seen.
-
-        Args:
-            verdict: the `Verdict`.
-            report: the report as a dict.
-            assure_unchanged: raises `SetChangedError` where the set is no longer what was judged.
-        """
+    def _write(self, verdict, found, page, report_of):
         prefix = verdict.file_set.prefix
-        for name, kind, body in (
-            (PAGE, "text/html; charset=utf-8", page_of(verdict).encode("utf-8", "replace")),
-            (REPORT, "application/json", to_json(report)),
-        ):
-            self._write(S3Object(self.bucket, prefix + name), body, kind, assure_unchanged)
+        body = page.encode("utf-8", "replace")
+        report = report_of(self._put(prefix + PAGE, found, body, "text/html; charset=utf-8"))
+        self._put(prefix + REPORT, found, to_json(report), "application/json")
+        return report
 
-    def _write(self, address, body, kind, assure_unchanged):
-        for _ in range(ROUNDS):
-            there = head(self.requests, address)
-            assure_unchanged()
-            condition = {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
-            try:
-                self._put(address, body, kind, condition)
-                return
-            except ConditionNotSupportedException:
-                self._put(address, body, kind, {})
-                return
-            except ObjectChangedException:
-                continue
-            except ObjectNotFoundException as error:
-                # S3 answers 404 to If-Match where the object was deleted after the look.
-                if error.code == "NoSuchBucket":
-                    raise
-        raise ObjectChangedException(f"other verdicts got in between {ROUNDS} times in a row", destination=address)
+    def _put(self, key, found, body, kind):
+        address = S3Object(self.bucket, key)
+        condition = {"IfMatch": found[key]} if key in found else {"IfNoneMatch": "*"}
+        try:
+            answer = self._request_put(address, body, kind, condition)
+        except ConditionNotSupportedException:
+            answer = self._request_put(address, body, kind, {})
+        except ObjectNotFoundException as error:
+            # S3 answers 404 to If-Match where the object was deleted after the look.
+            if error.code == "NoSuchBucket":
+                raise
+            raise ObjectChangedException(error.reason, destination=address) from error
+        return checksums.bare(answer["ETag"])
 
-    def _put(self, address, body, kind, condition):
-        self.requests(
+    def _request_put(self, address, body, kind, condition):
+        return self.requests(
             "put_object", destination=address, Body=body, ContentType=kind, **address.parameters, **condition
         )
+
+    def _remove(self, address, etag):
+        try:
+            self.requests("delete_object", destination=address, IfMatch=etag, **address.parameters)
+        except ConditionNotSupportedException:
+            self.requests("delete_object", destination=address, **address.parameters)
+        except ObjectChangedException:
+            # Another worker put it there: the look at the upload that follows says whose it is.
+            pass
+        except ObjectNotFoundException as error:
+            if error.code == "NoSuchBucket":
+                raise

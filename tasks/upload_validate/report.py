@@ -8,6 +8,8 @@ from datetime import datetime
 from tasks.upload_validate.profile import Profile, filled
 
 PUBLISHED, REJECTED = "published", "rejected"
+# What a report says while the files that it lies beside are those of no single set.
+REPLACING = "replacing"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,21 @@ class FileSet:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """What a set came to be in the bucket where its report lies.
+
+    Attributes:
+        etags: the ETags of the copies by key.
+        page_etag: the ETag of `report.html`.
+        left_over: keys of files of earlier sets that lie beside the set's own.
+    """
+
+    etags: dict
+    page_etag: str
+    left_over: tuple
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a set was judged to be.
 
@@ -96,12 +113,25 @@ class Verdict:
         """Returns a text of the profile with its `{names}` filled in."""
         return filled(words, {**self.file_set.names, "council_name": self.council_name})
 
-    def report(self, *, issue=""):
+    def report(self, *, issue="", placed=None):
         """Returns the report as a dict that is fit for JSON.
 
         Args:
             issue: the address of the GitHub issue, or "".
+            placed: where the set lies in a bucket, what it came to be there: a `Placed`.
         """
+        report = self._report(issue)
+        if placed:
+            for entry in report["file_set"]:
+                entry["published_etag"] = placed.etags[entry["key"]]
+            report |= {"page_etag": placed.page_etag, "left_over": list(placed.left_over)}
+        return report
+
+    def report_while_replaced(self):
+        """Returns the report that lies beside the files while this set takes the place of another: it names none."""
+        return {**self._report(""), "file_set": [], "outcome": REPLACING}
+
+    def _report(self, issue):
         names = self.file_set.names
         return {
             "gss": names.get("gss", ""),

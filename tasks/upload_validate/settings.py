@@ -9,6 +9,10 @@ from tasks.utils.settings import Environment
 COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
 GITHUB_API_URL = "https://api.github.com"
 
+# What becomes of files of an earlier set that the new one does not have. To keep them is the default, because nothing
+# that was published is lost by it: uploads that expire one after the other look like a set that shrinks.
+KEEP, REMOVE = "keep", "remove"
+
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
@@ -22,6 +26,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         temp_bucket: where files are uploaded to.
         final_bucket: where right ones are published.
         quarantine_bucket: where wrong ones are put aside, or "".
+        superseded_files: `keep` or `remove` files of an earlier set that the new one does not have.
         outcomes_table: the DynamoDB table that remembers what was done.
         profile: the name of the profile.
         table_schema: where its Table Schema is, or "".
@@ -44,6 +49,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     temp_bucket: str
     final_bucket: str
     quarantine_bucket: str
+    superseded_files: str
     outcomes_table: str
     profile: str
     table_schema: str
@@ -79,6 +85,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             temp_bucket=text("TEMP_BUCKET_NAME", example="the bucket that files are uploaded to"),
             final_bucket=text("FINAL_BUCKET_NAME", example="the bucket that right files are published in"),
             quarantine_bucket=text("QUARANTINE_BUCKET_NAME", default=""),
+            superseded_files=environment.choice("SUPERSEDED_FILES", (KEEP, REMOVE), default=KEEP),
             outcomes_table=text("OUTCOMES_TABLE", example="the DynamoDB table that remembers what was done"),
             profile=text("PROFILE", default="polling-stations"),
             table_schema=text("TABLE_SCHEMA", default=""),

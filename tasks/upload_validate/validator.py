@@ -25,6 +25,7 @@ ROUNDS = 3
 TRANSFER = Transfer(block=1 << 17)
 
 EMPTY = "empty"
+NEWS, ALREADY, AGAIN = "news", "already", "again"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Result:
         digest: stands for its content.
         files: how many files it has.
         errors: how many errors were found in them.
-        anew: False where this content had been judged before, and nothing was done.
+        course: `NEWS`; `ALREADY` where this content had been judged before and lay in its bucket; `AGAIN` where it had
+            been judged before and had to be put there once more.
     """
 
     prefix: str
@@ -62,7 +64,7 @@ class Result:
     digest: str
     files: int
     errors: int = 0
-    anew: bool = True
+    course: str = NEWS
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,23 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
 
         deadline = self.requests.deadline
         kept = self.outcomes.judge(file_set.digest, judge, context=self.context, deadline=deadline)
+        course = NEWS
+        if not begun:
+            course = ALREADY if self._is_in_place(file_set, kept["outcome"]) else AGAIN
+        if course is AGAIN:
+            # The set has come back to earlier content, or its bucket was changed. All were told of this verdict, and
+            # publishing needs no lock: several that do it at a time come to the same.
+            kept = self._settle(file_set)
         return Result(
-            file_set.prefix, kept["outcome"], file_set.digest, len(file_set.files), kept["errors"], bool(begun)
+            file_set.prefix, kept["outcome"], file_set.digest, len(file_set.files), kept["errors"], course
         )
+
+    def _is_in_place(self, file_set, outcome):
+        publisher = self.final if outcome == PUBLISHED else self.quarantine
+        return publisher is None or publisher.holds(file_set)
 
     def _settle(self, file_set):
         verdict = self._verdict(file_set)
-        self._assure_unchanged(file_set)
         if verdict.valid:
             self._publish(verdict)
         else:
@@ -162,17 +174,15 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
             raise SetChangedError(f"files came or went while {file_set.prefix} was being judged")
 
     def _publish(self, verdict):
-        """Publishes, and lets `report.json` be the last: whoever sees it sees all that it speaks of."""
-        self.final.copy_files(verdict.file_set)
-        issue = self._tell_issue(verdict)
-        report = verdict.report(issue=issue)
-        self._write_report(self.final, verdict, report)
+        report = self._place(self.final, verdict, issue=lambda: self._tell_issue(verdict))
         self._tell_webhook(report)
 
     def _reject(self, verdict):
         if self.quarantine:
-            self.quarantine.copy_files(verdict.file_set)
-            self._write_report(self.quarantine, verdict, verdict.report())
+            report = self._place(self.quarantine, verdict)
+        else:
+            self._assure_unchanged(verdict.file_set)
+            report = verdict.report()
         doubt = None
         try:
             if not verdict.is_quiet:
@@ -180,12 +190,12 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         except UncertainError as error:
             # The others are told all the same.
             doubt = error
-        self._tell_webhook(verdict.report())
+        self._tell_webhook(report)
         if doubt:
             raise doubt
 
-    def _write_report(self, publisher, verdict, report):
-        publisher.write_report(verdict, report, assure_unchanged=lambda: self._assure_unchanged(verdict.file_set))
+    def _place(self, publisher, verdict, **how):
+        return publisher.publish(verdict, assure_unchanged=lambda: self._assure_unchanged(verdict.file_set), **how)
 
     def _tell_issue(self, verdict):
         file_set = verdict.file_set

@@ -37,6 +37,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       TEMP_BUCKET_NAME       = "bucket-brigade-123456789012-eu-west-1-uploads"
       FINAL_BUCKET_NAME      = "bucket-brigade-123456789012-eu-west-1-published"
       QUARANTINE_BUCKET_NAME = ""
+      SUPERSEDED_FILES       = "keep"
       OUTCOMES_TABLE         = "bucket-brigade-upload-validate-outcomes"
       PROFILE                = "polling-stations"
       TABLE_SCHEMA           = ""
@@ -91,6 +92,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
 
 run "everything_that_can_be_set_is_used" {
   variables {
+    upload_validate_superseded_files     = "remove"
     name_prefix                          = "b2"
     upload_validate_upload_bucket        = "my-uploads"
     upload_validate_final_bucket         = "my-data"
@@ -116,10 +118,16 @@ run "everything_that_can_be_set_is_used" {
   }
 
   assert {
+    condition     = module.upload_validate[0].environment["SUPERSEDED_FILES"] == "remove" && { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if contains(["RemoveSuperseded", "SendMail"], statement.Sid) } == { RemoveSuperseded = ["s3:DeleteObject"], SendMail = ["ses:SendEmail"] }
+    error_message = "Files are removed without the setting or the permission for it, or e-mails are sent in another way than raw."
+  }
+
+  assert {
     condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Resource if !contains(["WriteLog", "TakeWork", "SendDeadLetters", "RememberOutcomes"], statement.Sid) } == {
       FindObjects       = ["arn:aws:s3:::my-uploads", "arn:aws:s3:::my-data", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine"]
       ReadUploads       = ["arn:aws:s3:::my-uploads/*"]
       CompareAndPublish = ["arn:aws:s3:::my-data/*", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine/*"]
+      RemoveSuperseded  = ["arn:aws:s3:::my-data/*", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine/*"]
       SendMail          = ["arn:aws:ses:eu-west-1:123456789012:identity/robot@mail.example.org", "arn:aws:ses:eu-west-1:123456789012:identity/mail.example.org"]
       ReadParameters    = ["arn:aws:ssm:eu-west-1:123456789012:parameter/uploads/github", "arn:aws:ssm:eu-west-1:123456789012:parameter/sentry"]
       ReadSecrets       = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:uploads-??????"]
@@ -207,6 +215,7 @@ run "values_of_a_wrong_form_are_refused" {
     upload_validate_webhook_url               = "http://127.0.0.1.example.org/hook"
     upload_validate_error_report_email        = "nobody"
     upload_validate_sender_email              = "nobody"
+    upload_validate_superseded_files          = "delete"
     upload_validate_settle_seconds            = 901
     upload_validate_memory_mb                 = 64
     upload_validate_timeout_seconds           = 901
@@ -228,6 +237,7 @@ run "values_of_a_wrong_form_are_refused" {
     var.upload_validate_webhook_url,
     var.upload_validate_error_report_email,
     var.upload_validate_sender_email,
+    var.upload_validate_superseded_files,
     var.upload_validate_settle_seconds,
     var.upload_validate_memory_mb,
     var.upload_validate_timeout_seconds,

@@ -20,6 +20,7 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     assert settings.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
     assert settings.logging_level == "INFO"
     assert settings.max_receives is None
+    assert settings.superseded_files == "keep"
     unset = ("quarantine_bucket", "table_schema", "github_key", "webhook_key", "error_report_email", "sender_email",
              "sentry_dsn", "dead_letter_queue")
     assert {getattr(settings, name) for name in unset} == {""}
@@ -55,6 +56,7 @@ def test_all_that_are_missing_are_named_at_once():
         ("COUNCIL_API_URL", "ftp://x", "COUNCIL_API_URL is no address"),
         ("GITHUB_API_URL", "x", "GITHUB_API_URL is no address"),
         ("ERROR_REPORT_EMAIL", "nobody", "ERROR_REPORT_EMAIL is 'nobody': it should be an e-mail address"),
+        ("SUPERSEDED_FILES", "delete", "SUPERSEDED_FILES is 'delete': it should be one of keep, remove"),
         ("ERROR_LIMIT", "0", "ERROR_LIMIT is '0': it should be a whole number from 1 to 1000"),
         ("FINAL_BUCKET_NAME", "uploads", "FINAL_BUCKET_NAME is TEMP_BUCKET_NAME too"),
         ("QUARANTINE_BUCKET_NAME", "uploads", "QUARANTINE_BUCKET_NAME is TEMP_BUCKET_NAME too"),
