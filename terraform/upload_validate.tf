@@ -214,7 +214,7 @@ module "upload_validate" {
       resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
     } },
     length(local.upload_validate_identities) == 0 ? {} : { SendMail = {
-      actions   = ["ses:SendEmail"]
+      actions   = ["ses:SendRawEmail"]
       resources = [for identity in local.upload_validate_identities : "arn:${local.partition}:ses:${local.region}:${local.account_id}:identity/${identity}"]
     } },
     length(local.upload_validate_parameters) == 0 ? {} : { ReadParameters = {

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_string, policy
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -178,7 +179,7 @@ def _result(stack: Stack, outside: Outside, problems: list[str], screen: Screen)
     for issue in outside.issues:
         screen.say(f"issue        {issue['title']}  {issue['html_url']}")
     for mail in mails:
-        screen.say(f"e-mail       {mail.subject}")
+        screen.say(f"e-mail       {message_from_string(mail.raw_data, policy=policy.default)['Subject']}")
     summary = {
         "published": sum(report["outcome"] == "published" for report in outside.reports),
         "rejected": sum(report["outcome"] == "rejected" for report in outside.reports),

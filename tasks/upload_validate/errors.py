@@ -6,9 +6,10 @@
     ├── KeyUnavailableError   the entry that holds a key cannot be read now                      (transient)
     ├── UncertainError        an earlier try was cut off while it told somebody: nobody knows whether it did
     └── ReporterError         somebody was not told
-        ├── ServiceFailedError    5xx, 429, no connection                                        (retryable)
+        ├── ServiceFailedError    500, 503, 429, no connection: it was not done                  (retryable)
         ├── RefusedError          any other 4xx: the same call will be refused again
-        └── AnswerLostError       it was sent, and no answer came: it may have been done         (transient)
+        └── AnswerLostError       it was sent, and no answer came, or that of a gateway (502,
+                                  504): it may have been done                                    (transient)
 """
 
 from tasks.utils.errors import BucketBrigadeError
@@ -67,6 +68,6 @@ class RefusedError(ReporterError):
 
 
 class AnswerLostError(ReporterError):
-    """The call went out and its answer did not come back."""
+    """The call went out, and its answer did not come back or does not say whether it was done."""
 
     transient = True

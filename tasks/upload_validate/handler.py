@@ -109,7 +109,12 @@ def container():
 def client(service):
     """Returns the container's client of one service, made when it is first needed."""
     # Retries are counted in one place: by this project's policy for S3 and SES, by botocore for the others.
-    return clients.client(service, **({"config": client_config()} if service in ("s3", "ses") else {}))
+    return clients.client(service, **({"config": client_config()} if service == "s3" else {}))
+
+
+def ses_client(connect_timeout, read_timeout):
+    """Returns a client of SES for one call, which has its own time-outs, in seconds."""
+    return clients.client("ses", config=client_config(connect_timeout=connect_timeout, read_timeout=read_timeout))
 
 
 def handler(event, context):
@@ -199,7 +204,7 @@ def _validator(here, context, deadline):
                 http, settings.github_api_url, settings.github_repo, here.keys.key(settings.github_key)
             ),
             mail=SesEmail(
-                partial(client, "ses"), settings.sender_email, settings.error_report_email, deadline=deadline
+                ses_client, settings.sender_email, settings.error_report_email, deadline=deadline
             ),
             webhook=Webhook(http, settings.webhook_url, here.keys.key(settings.webhook_key)),
         ),

@@ -40,11 +40,12 @@ class Issue:
 
 @dataclass(frozen=True)
 class Mail:
-    """An e-mail."""
+    """An e-mail, and the digest of the set that it is about."""
 
     subject: str
     text: str
     html: str
+    outcome: str
 
 
 def issue_of(verdict):
@@ -74,6 +75,7 @@ def mail_of(verdict, html):
         subject=printable(verdict.fill(words.subject))[:SUBJECT_LIMIT],
         text=f"{printable(verdict.fill(words.opening))}\n\n{told}\nPlease follow up.",
         html=html,
+        outcome=verdict.file_set.digest,
     )
 
 

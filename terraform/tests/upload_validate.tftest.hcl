@@ -118,7 +118,7 @@ run "everything_that_can_be_set_is_used" {
   }
 
   assert {
-    condition     = module.upload_validate[0].environment["SUPERSEDED_FILES"] == "remove" && { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if contains(["RemoveSuperseded", "SendMail"], statement.Sid) } == { RemoveSuperseded = ["s3:DeleteObject"], SendMail = ["ses:SendEmail"] }
+    condition     = module.upload_validate[0].environment["SUPERSEDED_FILES"] == "remove" && { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if contains(["RemoveSuperseded", "SendMail"], statement.Sid) } == { RemoveSuperseded = ["s3:DeleteObject"], SendMail = ["ses:SendRawEmail"] }
     error_message = "Files are removed without the setting or the permission for it, or e-mails are sent in another way than raw."
   }
 

@@ -1,3 +1,4 @@
+import email.policy
 import json
 import logging
 import re
@@ -90,9 +91,9 @@ class Outside:  # pylint: disable=too-many-instance-attributes
         for fault in self.faults:
             if fault[0] in f"{request.method} {request.url}":
                 self.faults.remove(fault)
+                if len(fault) > 2:
+                    self._act(request)
                 if isinstance(fault[1], Exception):
-                    if len(fault) > 2:
-                        self._act(request)
                     raise fault[1]
                 return fault[1]
         return self._act(request)
@@ -170,8 +171,12 @@ def forget_container():
     logger.init, logger.powertools_handler = False, None
 
 
+def raw_mails():
+    return [mail.raw_data for mail in ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages]
+
+
 def mails():
-    return ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+    return [email.message_from_string(raw, policy=email.policy.default) for raw in raw_mails()]
 
 
 class Killed(BaseException):

@@ -25,7 +25,7 @@ from tests.upload_validate.conftest import (
 )
 
 SHORT = csv_of() + b"short\n"
-WRITES = ("s3.CopyObject", "s3.PutObject", "ses.SendEmail")
+WRITES = ("s3.CopyObject", "s3.PutObject", "ses.SendRawEmail")
 
 
 @pytest.fixture(name="effects")
@@ -122,11 +122,11 @@ def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(ta
     def kill(**_):
         raise Killed("before it was sent")
 
-    aws.events.register("before-call.ses.SendEmail", kill)
+    aws.events.register("before-call.ses.SendRawEmail", kill)
     event = sqs_event(task.event_of(task.put("a.csv", SHORT)))
     with pytest.raises(Killed):
         handler(event, Context())
-    aws.events.unregister("before-call.ses.SendEmail", kill)
+    aws.events.unregister("before-call.ses.SendRawEmail", kill)
     forget_container()
     time_passes()
     # Nobody can know whether it was sent. The others are told, and a person is asked to look.
@@ -143,8 +143,17 @@ def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(ta
     assert told(task) == (0, 0, 0, 1)
 
 
-def test_call_whose_answer_was_lost_is_not_made_twice(task):
-    task.outside.faults.append((f"POST {WEBHOOK}", requests.ReadTimeout(), "it was heard"))
+ANSWERS_LOST = {
+    "silence": requests.ReadTimeout(),
+    "reset": requests.ConnectionError(),
+    "502": (502, {}, "bad gateway"),
+    "504": (504, {}, "gateway time-out"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS_LOST.values(), ids=ANSWERS_LOST)
+def test_call_whose_answer_was_lost_is_not_made_twice(task, answer):
+    task.outside.faults.append((f"POST {WEBHOOK}", answer, "it was heard"))
     key = task.put("a.csv")
     event = sqs_event(task.event_of(key))
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
@@ -152,12 +161,28 @@ def test_call_whose_answer_was_lost_is_not_made_twice(task):
     assert told(task) == (1, 0, 0, 1)
 
 
-@pytest.mark.parametrize("fault", ["answer lost", "gateway", "refused"])
+@pytest.mark.parametrize("code", [502, 504])
+def test_mail_whose_answer_was_lost_is_not_sent_twice(task, aws, code):
+    def lose(http_response, parsed, **_):
+        http_response.status_code = code
+        parsed["Error"] = {"Code": str(code), "Message": "bad gateway"}
+        parsed["ResponseMetadata"]["HTTPStatusCode"] = code
+
+    aws.events.register("after-call.ses.SendRawEmail", lose)
+    event = sqs_event(task.event_of(task.put("a.csv", SHORT)))
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    aws.events.unregister("after-call.ses.SendRawEmail", lose)
+    assert handler(event, Context()) == {"batchItemFailures": []}
+    assert told(task) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("fault", ["answer lost", "gateway", "gateway after the deed", "refused"])
 def test_issue_is_raised_once_though_github_answers_badly(task, fault, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     faults = {
         "answer lost": (f"POST {GITHUB}", requests.ReadTimeout(), "it was heard"),
         "gateway": (f"POST {GITHUB}", (502, {}, "bad gateway")),
+        "gateway after the deed": (f"POST {GITHUB}", (502, {}, "bad gateway"), "it was heard"),
         "refused": (f"POST {GITHUB}", requests.ConnectTimeout()),
     }
     task.outside.faults.append(faults[fault])

@@ -83,9 +83,9 @@ def test_set_with_errors_is_not_published_and_its_errors_are_mailed(task):
     assert task.published() == []
     assert task.outside.issues == []
     (mail,) = mails()
-    assert mail.subject == "Error with data for council E07000223-Adur District Council"
-    assert mail.destinations["ToAddresses"] == ["data@example.org"]
-    assert (mail.source, "row 62 found 1" in mail.body) == ("robot@example.org", True)
+    assert mail["Subject"] == "Error with data for council E07000223-Adur District Council"
+    assert (mail["From"], mail["To"]) == ("robot@example.org", "data@example.org")
+    assert all("row 62 found 1" in mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     ((_, report),) = task.outside.hooks
     assert [entry["errors"] for entry in report["file_set"]] == [
         "", "Incomplete file: Expected 3 columns on row 62 found 1",
@@ -495,7 +495,7 @@ def test_table_schema_comes_from_s3(task, s3, monkeypatch):
     sound, wrong = task.put("x.csv", b"a,b\n1,2\n", prefix="march/"), task.put("x.csv", b"a,b\nx,2\n", prefix="april/")
     assert outcomes(task.run(sound, wrong)) == ["published", "rejected"]
     assert [issue["title"] for issue in task.outside.issues] == ["Import march"]
-    assert mails()[0].subject == "Error with data in april"
+    assert mails()[0]["Subject"] == "Error with data in april"
     assert not any("councils" in path for _, path in task.outside.calls)
     assert task.report("march/")["gss"] == ""
 

@@ -1,18 +1,22 @@
 """The world outside behaving badly: time-outs, refusals, limits, and answers that do not come."""
 
 import json
+import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 import sentry_sdk
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.keys import KeyRing
-from tasks.upload_validate.reporters import http as http_module
+from tasks.upload_validate.reporters import http as http_module, in_time
 from tasks.upload_validate.reporters.council import council_name
 from tasks.upload_validate.reporters.github_issue import GithubIssue
 from tasks.upload_validate.reporters.http import Http
@@ -21,9 +25,10 @@ from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.texts import Issue, Mail
 from tasks.utils.deadline import Deadline
+from tasks.utils.errors import DeadlineException
 from tasks.utils.retry import RetryPolicy
 from tests.conftest import client_of_the_tests
-from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails
+from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails, raw_mails
 
 QUICK = Http(RetryPolicy(tries=3))
 KEY = KeyRing(None, None).key("github-key")
@@ -105,11 +110,21 @@ def test_webhook_gets_the_report_with_its_key(server):
     assert (headers["Content-Type"], headers["Idempotency-Key"]) == ("application/json", "d")
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 429, 408])
+@pytest.mark.parametrize("status", [500, 501, 503, 505, 429, 408])
 def test_call_that_was_not_done_is_repeated(server, status):
     server.line = [(status, {}, b"later"), (status, {}, b"later")]
     assert QUICK.send("POST", server.url, json={}).status_code == 200
     assert len(server.heard) == 3
+
+
+@pytest.mark.parametrize("status", [502, 504, 520, 524])
+def test_answer_of_a_gateway_does_not_say_whether_the_call_was_done(server, status):
+    server.line = [(status, {}, b"bad gateway")]
+    with pytest.raises(AnswerLostError, match=f"{status} bad gateway"):
+        QUICK.send("POST", server.url, json={})
+    assert len(server.heard) == 1
+    server.line = [(status, {}, b"bad gateway")]
+    assert QUICK.send("GET", server.url).status_code == 200
 
 
 def test_service_that_stays_down_fails_for_now(server):
@@ -191,6 +206,75 @@ def test_connection_that_breaks_after_a_call_went_out_is_an_answer_lost(server):
     with pytest.raises(AnswerLostError, match="ConnectionError"):
         QUICK.send("POST", server.url, json={})
     assert len(server.heard) == 1
+
+
+def reset_connection(handler):
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The connection is held open by the files that were made of it, too.
+    for held in (handler.wfile, handler.rfile, handler.connection):
+        held.close()
+
+
+def test_connection_that_is_reset_after_a_call_went_out_is_an_answer_lost(server):
+    server.line = [reset_connection]
+    with pytest.raises(AnswerLostError, match="ConnectionError"):
+        QUICK.send("POST", server.url, json={})
+    assert len(server.heard) == 1
+
+
+def silent(over):
+    return lambda _: over.wait(10)
+
+
+def dripping(over):
+    """Answers byte by byte, each in less time than any time-out for one."""
+
+    def answer(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not over.wait(0.05):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", [silent, dripping])
+@pytest.mark.parametrize("method, error", [("POST", AnswerLostError), ("GET", ServiceFailedError)])
+def test_silent_server_does_not_carry_a_call_over_the_deadline(server, monkeypatch, kind, method, error):
+    monkeypatch.setattr(in_time, "LEAST", 0.1)
+    over = threading.Event()
+    server.line = [kind(over)]
+    began = time.monotonic()
+    with pytest.raises(error):
+        Http(RetryPolicy(tries=3), Deadline(began + 0.4)).send(method, server.url)
+    took = time.monotonic() - began
+    over.set()
+    assert 0.35 < took < 3
+    assert len(server.heard) == 1
+
+
+def test_waits_of_a_call_are_capped_by_the_time_that_is_left(monkeypatch):
+    asked = []
+
+    def request(*_, timeout, **__):
+        asked.append(timeout)
+        raise requests.ConnectTimeout()
+
+    monkeypatch.setattr(http_module.requests, "request", request)
+    for left in (8, 1000):
+        with pytest.raises(ServiceFailedError):
+            Http(RetryPolicy(tries=1), Deadline(time.monotonic() + left)).send("POST", "http://127.0.0.1:1/")
+    assert asked[0] == (pytest.approx(2, abs=0.5), pytest.approx(8, abs=2))
+    assert asked[1:] == [http_module.TIMEOUT]
+
+
+def test_call_that_cannot_end_in_time_is_not_begun(server):
+    deadline = Deadline(time.monotonic() + 1)
+    with pytest.raises(DeadlineException) as raised:
+        Http(RetryPolicy(tries=3), deadline).send("POST", server.url, json={})
+    assert (raised.value.transient, server.heard) == (True, [])
+    with pytest.raises(DeadlineException):
+        SesEmail(Ses("id"), "from@example.org", "to@example.org", deadline=deadline).tell(MAIL)
 
 
 def test_question_whose_answer_was_lost_is_asked_again(server):
@@ -289,7 +373,7 @@ def test_every_call_to_github_bears_the_key(outside):
     assert outside.issues[0]["body"] == ISSUE.marked_body
 
 
-MAIL = Mail("subject", "text", "<p>html</p>")
+MAIL = Mail("subject", "text", "<p>html</p>", "0123456789abcdef" * 4)
 
 
 class Ses:
@@ -298,29 +382,41 @@ class Ses:
     def __init__(self, *line):
         self.line = list(line)
 
-    def __call__(self):
+    def __call__(self, *_):
         return self
 
-    def send_email(self, **_):
+    def send_raw_email(self, **_):
         answer = self.line.pop(0)
+        if callable(answer):
+            answer = answer()
         if isinstance(answer, Exception):
             raise answer
         return {"MessageId": answer}
 
 
 def refusal(code, status=400):
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "SendEmail")
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "SendRawEmail")
 
 
 def mail_with(*line):
     return SesEmail(Ses(*line), "from@example.org", "to@example.org", RetryPolicy(tries=3)).tell(MAIL)
 
 
-def test_mail_goes_out_in_both_forms(aws):
+@pytest.mark.parametrize("text", ["text", "é\ud800\u2028" * 500])
+def test_mail_goes_out_in_both_forms_with_the_id_of_its_outcome(aws, text):
     ses = client_of_the_tests("ses", aws.region_name)
     ses.verify_email_identity(EmailAddress="from@example.org")
-    SesEmail(lambda: ses, "from@example.org", "to@example.org").tell(MAIL)
-    assert [(mail.subject, mail.body) for mail in mails()] == [("subject", "<p>html</p>")]
+    mail = replace(MAIL, subject="Café, " * 30 + "é", text=text, html=f"<p>{text}</p>")
+    SesEmail(lambda *_: ses, "from@example.org", "to@example.org").tell(mail)
+    (sent,) = mails()
+    assert (sent["From"], sent["To"], sent["Subject"]) == ("from@example.org", "to@example.org", mail.subject)
+    for kind, content in (("plain", mail.text), ("html", mail.html)):
+        assert sent.get_body((kind,)).get_content().rstrip("\n") == content.replace("\ud800", "?")
+    assert sent["Message-ID"] == sent["References"] == "<0123456789abcdef0123456789abcdef@bucket-brigade.invalid>"
+    raw = raw_mails()[0]
+    assert raw.isascii() and max(map(len, raw.splitlines())) <= 78
+    # As it is, so that a filter which knows nothing of folded lines and encoded words finds it.
+    assert "\nX-Bucket-Brigade-Outcome: 0123456789abcdef0123456789abcdef\n" in raw
 
 
 def test_mail_that_was_not_taken_is_sent_again():
@@ -333,8 +429,27 @@ def test_mail_that_was_not_taken_is_sent_again():
 def test_mail_that_is_refused_or_may_be_out_is_not_sent_again():
     with pytest.raises(RefusedError):
         mail_with(refusal("MessageRejected"))
-    with pytest.raises(AnswerLostError):
-        mail_with(ReadTimeoutError(endpoint_url="https://ses"))
+    lost = (
+        ReadTimeoutError(endpoint_url="https://ses"),
+        ConnectionClosedError(endpoint_url="https://ses"),
+        refusal("502", 502),
+        refusal("504", 504),
+    )
+    for error in lost:
+        with pytest.raises(AnswerLostError):
+            mail_with(error)
+
+
+def test_silent_ses_does_not_carry_a_call_over_the_deadline(monkeypatch):
+    monkeypatch.setattr(in_time, "LEAST", 0.1)
+    over = threading.Event()
+    ses = Ses(lambda: over.wait(10))
+    began = time.monotonic()
+    with pytest.raises(AnswerLostError, match="SES: TimeoutError"):
+        SesEmail(ses, "from@example.org", "to@example.org", deadline=Deadline(began + 0.4)).tell(MAIL)
+    took = time.monotonic() - began
+    over.set()
+    assert 0.35 < took < 3
 
 
 def test_error_is_told_to_sentry_without_the_values_of_variables():

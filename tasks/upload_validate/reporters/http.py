@@ -11,11 +11,17 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnection
 
 from tasks.upload_validate.addresses import origin
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
+from tasks.upload_validate.reporters.in_time import in_time
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 
-# Seconds to connect, and between two bytes of an answer: GitHub gives up on a request after ten.
+# Seconds at most to connect, and between two bytes of an answer: GitHub gives up on a request after ten.
 TIMEOUT = (5, 20)
+# Statuses that say that the call was not done. RFC 9110: 408 the request did not arrive whole; 500 a condition
+# "prevented it from fulfilling the request"; 501 and 505 the server cannot; 503 it is "currently unable to handle the
+# request". RFC 6585: 429 too many requests. All others from 500 on leave it open: 502 and 504 come from a gateway,
+# whose server may have done it, and 520 to 527 from a content delivery network.
+UNDONE = frozenset({408, 429, 500, 501, 503, 505})
 # What asks for more patience than this gets it by another delivery of the message.
 LONGEST_WAIT = 60
 USER_AGENT = "bucket-brigade"
@@ -47,7 +53,7 @@ class Http:
 
     Attributes:
         policy: how often and how patiently.
-        deadline: no wait is begun that would end after it.
+        deadline: no call lasts longer, and no wait is begun that would end after it.
     """
 
     policy: RetryPolicy = RetryPolicy(tries=4, delay=1.0, jitter=(0.0, 1.0), max_delay=20.0)
@@ -87,27 +93,37 @@ class Http:
             ServiceFailedError: it was not done.
             RefusedError: it was refused.
             AnswerLostError: it may have been done.
+            DeadlineException: it was not done, because it could not have ended in time.
         """
         value = key.value() if key else None
         try:
-            return _call(method, url, value and f"{scheme} {value}", **arguments)
+            return self._call(method, url, value and f"{scheme} {value}", **arguments)
         except RefusedError as error:
             renewed = key.value(refresh=True) if key and error.status == UNAUTHORIZED else value
             if renewed == value:
                 raise
-        return _call(method, url, f"{scheme} {renewed}", **arguments)
+        return self._call(method, url, f"{scheme} {renewed}", **arguments)
 
+    def _call(self, method, url, authorization, **arguments):
+        answer = self._exchange(method, url, authorization, **arguments)
+        for _ in range(MOST_REDIRECTS):
+            if not answer.is_redirect:
+                break
+            target = _redirect_to_follow(method, url, answer)
+            # What was asked for is in the new address already.
+            answer = self._exchange(method, target, authorization, **{**arguments, "params": None})
+        _check(method, url, answer)
+        return answer
 
-def _call(method, url, authorization, **arguments):
-    answer = _exchange(method, url, authorization, **arguments)
-    for _ in range(MOST_REDIRECTS):
-        if not answer.is_redirect:
-            break
-        target = _redirect_to_follow(method, url, answer)
-        # What was asked for is in the new address already.
-        answer = _exchange(method, target, authorization, **{**arguments, "params": None})
-    _check(method, url, answer)
-    return answer
+    def _exchange(self, method, url, authorization, **arguments):
+        try:
+            return in_time(
+                self.deadline,
+                lambda *left: _request(method, url, authorization, tuple(map(min, TIMEOUT, left)), **arguments),
+            )
+        except (requests.RequestException, TimeoutError, ValueError) as error:
+            # The last also for an answer that redirects to what is no address.
+            raise _failed(method, url, error) from error
 
 
 def _redirect_to_follow(method, url, answer):
@@ -126,21 +142,17 @@ def _redirect_to_follow(method, url, answer):
     )
 
 
-def _exchange(method, url, authorization, *, headers=None, **arguments):
-    try:
-        return requests.request(
-            method,
-            url,
-            headers={"User-Agent": USER_AGENT, **(headers or {})},
-            auth=Authorization(authorization),
-            timeout=TIMEOUT,
-            # requests would take the key along to another scheme or port of the same host.
-            allow_redirects=False,
-            **arguments,
-        )
-    except (requests.RequestException, ValueError) as error:
-        # The latter also for an answer that redirects to what is no address.
-        raise _failed(method, url, error) from error
+def _request(method, url, authorization, timeout, *, headers=None, **arguments):
+    return requests.request(
+        method,
+        url,
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
+        auth=Authorization(authorization),
+        timeout=timeout,
+        # requests would take the key along to another scheme or port of the same host.
+        allow_redirects=False,
+        **arguments,
+    )
 
 
 def _failed(method, url, error):
@@ -159,8 +171,10 @@ def _check(method, url, answer):
         return
     what = f"{method} {_without_query(url)}: {answer.status_code} {answer.text[:ANSWER_LIMIT]}"
     limited = answer.status_code == 403 and ("retry-after" in answer.headers or _is_used_up(answer))
-    if answer.status_code >= 500 or answer.status_code in (408, 429) or limited:
+    if answer.status_code in UNDONE or limited or (answer.status_code >= 500 and method == "GET"):
         raise ServiceFailedError(what, wait=_asked_wait(answer))
+    if answer.status_code >= 500:
+        raise AnswerLostError(what)
     raise RefusedError(what, status=answer.status_code)
 
 
