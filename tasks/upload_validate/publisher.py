@@ -67,7 +67,7 @@ class Publisher:
             return False
 
     def publish(self, verdict, *, assure_unchanged, issue=lambda: ""):
-        """Makes the bucket hold a set; the report comes last, so that whoever sees it sees all that it speaks of.
+        """Makes the bucket hold a set; the report comes last, when all that it names is there.
 
         Args:
             verdict: the `Verdict` on the set.

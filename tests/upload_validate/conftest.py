@@ -77,6 +77,10 @@ class Outside:  # pylint: disable=too-many-instance-attributes
     def comments_of(self, number):
         return [one["body"] for one in self.comments.get(number, [])]
 
+    def forget(self):
+        for what in (self.issues, self.comments, self.hooks, self.calls):
+            what.clear()
+
     def open_issue(self, title, body="", **about):
         number = len(self.issues) + 1
         url = f"https://github.com/{REPOSITORY}/issues/{number}"

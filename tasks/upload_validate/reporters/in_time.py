@@ -5,8 +5,8 @@ from threading import Thread
 
 from tasks.utils.errors import DeadlineException
 
-# Seconds. A service that works answers in that time: a lookup of its address, five round trips for TCP, TLS and the
-# call, and its work. With less left the most likely end is a call that nobody can say of whether it was heard.
+# Seconds. A healthy service answers in that time: a lookup of its address, five round trips for TCP, TLS and the call,
+# and its work. A call with less time would mostly end without an answer, and then a person has to look.
 LEAST = 2.0
 
 
@@ -34,7 +34,7 @@ def in_time(deadline, call):
             # A quarter: a host has several addresses, and TLS waits as well. Then a host that does not take a
             # connection is known as such before the deadline, and as one that has heard nothing.
             future.set_result(call(remaining / 4, remaining))
-        except BaseException as error:  # pylint: disable=broad-exception-caught  # it is raised by who waits
+        except BaseException as error:  # pylint: disable=broad-exception-caught  # the waiting thread raises it
             future.set_exception(error)
 
     Thread(target=work, daemon=True).start()

@@ -1,0 +1,270 @@
+"""Random histories of one set, and what holds after each. I3 to I6.
+
+Files are put, replaced, put back and removed, some of them wrong; events come late, twice and out of order; and
+something befalls the workers. Whatever happens: when the last event is handled, the final bucket holds the newest set
+under a report that names its bytes, if it is sound; no report ever names other bytes than those beside it; and of each
+outcome people hear once.
+"""
+
+import hashlib
+import json
+import random
+import re
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from tasks.upload_validate.report import FileSet, UploadedFile
+from tests.conftest import REGION
+from tests.support.events import s3_event, s3_record, sqs_event
+from tests.upload_validate.conftest import FINAL, QUARANTINE, UPLOADS, csv_of
+
+NAMES = ("a.csv", "b.csv")
+OWN = {"report.json", "report.html"}
+SOUND = [csv_of(rows) for rows in (60, 70, 80)]
+WRONG = [csv_of(rows) + b"short\n" for rows in (60, 70)]
+# About as many requests as a worker sends.
+LAST_STEP = 30
+UNCERTAIN = "may or may not have been done"
+
+
+def md5(body):
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def mails():
+    return ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+
+
+@dataclass
+class Plan:  # pylint: disable=too-many-instance-attributes  # each is a moment that is waited for
+    """What befalls the n-th request of a worker.
+
+    Attributes:
+        deed: what, or "" for nothing.
+        step: which request it befalls; the first is 1.
+        worker: the worker, as soon as there is one.
+        done: whether it has happened.
+        over: the worker was stopped, or has ended.
+        going_on: a request that was held back may go on its way.
+        landed: it has.
+        known: the worker is.
+    """
+
+    deed: str = ""
+    step: int = 0
+    worker: Any = None
+    done: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+    going_on: threading.Event = field(default_factory=threading.Event)
+    landed: threading.Event = field(default_factory=threading.Event)
+    known: threading.Event = field(default_factory=threading.Event)
+
+    def begins(self, worker):
+        self.worker = worker
+        self.known.set()
+
+    def is_due(self):
+        """Returns whether the next request is the one."""
+        if self.done or not self.deed:
+            return False
+        self.step -= 1
+        self.done = self.step <= 0
+        return self.done
+
+    def let_land(self):
+        self.going_on.set()
+        self.landed.wait(10)
+
+
+class History:  # pylint: disable=too-many-instance-attributes  # all that was done, and all that came of it
+    """One set, what is done to it, and what is delivered of it."""
+
+    def __init__(self, world, seed, number):
+        self.world, self.chance = world, random.Random(f"{seed}-{number}")
+        self.prefix = f"E{number:08}/2025-05-01/1/"
+        self.table = f"outcomes-{number}"
+        self.removes = self.chance.random() < 0.5
+        self.quarantines = self.chance.random() < 0.5
+        self.uploaded, self.earlier, self.waiting, self.stopped = {}, [], [], []
+        self.digests, self.said, self.was_stopped, self.was_troubled = {}, [], False, False
+        self.steps = []
+        world.outside.forget()
+        mails().clear()
+        world.dynamodb.create_table(
+            TableName=self.table, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        )
+
+    def run(self):
+        deeds = [self.put] * 4 + [self.put_back] * 2 + [self.remove] + [self.deliver] * 5 + [self.go_on]
+        self.put()
+        self.deliver_in_peace()
+        for _ in range(self.chance.randint(4, 14)):
+            self.chance.choice(deeds)()
+            self.check_reports()
+        # A removal is no event: it shows when the next one comes, here that of a file that came earlier.
+        self.waiting.append((self.chance.choice(NAMES), None))
+        while self.stopped or self.waiting:
+            (self.go_on if self.stopped and self.chance.random() < 0.5 else self.deliver_in_peace)()
+        self.check_end()
+        self.world.dynamodb.delete_table(TableName=self.table)
+
+    def put(self, name=None, body=None):
+        name = name or self.chance.choice(NAMES)
+        body = body or self.chance.choice(SOUND * 3 + WRONG)
+        self.steps.append(f"put {name} {md5(body)[:4]}")
+        self.world.s3.put_object(Bucket=UPLOADS, Key=self.prefix + name, Body=body)
+        self.uploaded = {**self.uploaded, name: body}
+        self._changed()
+        self.waiting += [(name, None)] * self.chance.choice((1, 1, 2))
+
+    def put_back(self):
+        """Makes the set what it once was."""
+        earlier = self.chance.choice(self.earlier)
+        for name in sorted(self.uploaded.keys() - earlier.keys()):
+            self.remove(name)
+        for name, body in earlier.items():
+            if self.uploaded.get(name) != body:
+                self.put(name, body)
+
+    def remove(self, name=None):
+        if not self.uploaded:
+            return
+        name = name or self.chance.choice(sorted(self.uploaded))
+        self.steps.append(f"remove {name}")
+        self.world.s3.delete_object(Bucket=UPLOADS, Key=self.prefix + name)
+        self.uploaded = {key: body for key, body in self.uploaded.items() if key != name}
+        self._changed()
+
+    def deliver(self):
+        """Hands a message to a worker, which something may befall."""
+        if self.waiting:
+            message = self.waiting.pop(self.chance.randrange(len(self.waiting)))
+            self._work(message, self.world.any_plan(self.chance))
+
+    def deliver_in_peace(self):
+        if self.waiting:
+            self._work(self.waiting.pop(0), Plan())
+
+    def go_on(self):
+        """A worker that was stopped goes on to its end; all that it knows is what it saw before."""
+        if self.stopped:
+            name, plan, waiter = self.stopped.pop(self.chance.randrange(len(self.stopped)))
+            self.steps.append(f"go on {name}")
+            self.world.plan = Plan()
+            plan.worker.signal(signal.SIGCONT)
+            plan.going_on.set()
+            self._end(name, plan, waiter)
+
+    def _changed(self):
+        self.earlier.append(self.uploaded)
+        self.digests[self._digest(self.uploaded)] = self.uploaded
+
+    def _digest(self, files):
+        listed = [UploadedFile(self.prefix + name, md5(body), len(body)) for name, body in sorted(files.items())]
+        return FileSet(UPLOADS, self.prefix, {}, tuple(listed)).digest
+
+    def _work(self, message, plan):
+        name, held = message
+        self.steps.append(f"deliver {name} {plan.deed} {plan.step}")
+        if held:
+            held.let_land()
+        event = sqs_event(s3_event(s3_record(UPLOADS, self.prefix + name, name="ObjectCreated:Put")))
+        environment = {
+            "OUTCOMES_TABLE": self.table,
+            "SUPERSEDED_FILES": "remove" if self.removes else "keep",
+            "QUARANTINE_BUCKET_NAME": QUARANTINE if self.quarantines else "",
+        }
+        self.world.plan = plan
+        worker = self.world.nursery.start(event, **environment)
+        plan.begins(worker)
+        waiter = threading.Thread(target=lambda: (worker.wait(), plan.over.set()), daemon=True)
+        waiter.start()
+        plan.over.wait()
+        self.was_troubled |= plan.done
+        if plan.done and plan.deed.endswith("stop"):
+            self.was_stopped = True
+            self.stopped.append((name, plan, waiter))
+        else:
+            self._end(name, plan, waiter)
+
+    def _end(self, name, plan, waiter):
+        waiter.join()
+        said = plan.worker.said
+        self.steps.append(f"= {said and said['answer']}")
+        if said:
+            self.said.append(said["log"])
+        if not said or said["answer"] != {"batchItemFailures": []}:
+            self.waiting.append((name, plan if plan.done and plan.deed == "late kill_and_hold" else None))
+        # SQS hands a message out again when the invocation that had it is over. A worker that was stopped goes on
+        # within its own time.
+        if not self.stopped:
+            self._time_passes()
+
+    def _time_passes(self):
+        """The invocations that were killed are over, and so are their locks; what was begun for good is not."""
+        for item in self.world.dynamodb.scan(TableName=self.table)["Items"]:
+            if item["id"]["S"].startswith(("verdict", "issue")) and item["status"]["S"] == "INPROGRESS":
+                self.world.dynamodb.delete_item(TableName=self.table, Key={"id": item["id"]})
+
+    def objects(self, bucket):
+        listed = self.world.s3.list_objects_v2(Bucket=bucket, Prefix=self.prefix).get("Contents", ())
+        read = {each["Key"]: self.world.s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in listed}
+        return {key.removeprefix(self.prefix): body for key, body in read.items()}
+
+    def check_reports(self):
+        """No report names other bytes than those that lie beside it.
+
+        Where the set came back to earlier content while a worker on that content was stopped, its copies may lie there
+        for a moment before its report.
+        """
+        if not self.was_stopped:
+            self.true_report(FINAL)
+            self.true_report(QUARANTINE)
+
+    def true_report(self, bucket):
+        """Returns the report and the objects beside it, when it is true."""
+        objects = self.objects(bucket)
+        report = json.loads(objects.get("report.json", b"{}"))
+        named = {entry["key"].removeprefix(self.prefix): entry["etag"] for entry in report.get("file_set", ())}
+        assert named == {name: md5(objects[name]) for name in named}, self.steps
+        if report and report["outcome"] != "replacing":
+            assert named == {name: md5(body) for name, body in self.digests[report["digest"]].items()}, self.steps
+        return report, objects
+
+    def check_end(self):
+        is_sound = all(body in SOUND for body in self.uploaded.values())
+        if self.uploaded and (is_sound or self.quarantines):
+            report, objects = self.true_report(FINAL if is_sound else QUARANTINE)
+            outcome = "published" if is_sound else "rejected"
+            assert (report["outcome"], report["digest"]) == (outcome, self._digest(self.uploaded)), self.steps
+            assert {name: objects[name] for name in self.uploaded} == self.uploaded, self.steps
+            assert md5(objects["report.html"]) == report["page_etag"], self.steps
+            left = sorted(self.prefix + name for name in objects.keys() - self.uploaded.keys() - OWN)
+            assert left == report["left_over"], self.steps
+            assert not (self.removes and left), self.steps
+        if not is_sound:
+            self.check_reports()
+        if not self.was_troubled and not self.was_stopped:
+            assert self.true_report(FINAL)[0].get("outcome") in (None, "published"), self.steps
+        self.check_what_was_told()
+
+    def check_what_was_told(self):
+        """Of each outcome once; where a call was cut off, not at all, and then a person is asked to look."""
+        told = [report["digest"] for _, report in self.world.outside.hooks]
+        mailed = re.findall(r"X-Bucket-Brigade-Outcome: (\w+)", "".join(mail.raw_data for mail in mails()))
+        bodies = [issue["body"] for issue in self.world.outside.issues]
+        bodies += [each["body"] for comments in self.world.outside.comments.values() for each in comments]
+        marked = re.findall(r"upload_validate (\w+)", "".join(bodies))
+        for once in (told, mailed, marked):
+            assert len(once) == len(set(once)), self.steps
+        assert set(told) <= self.digests.keys() >= set(marked), self.steps
+        digest = self._digest(self.uploaded)
+        if self.uploaded and digest not in told:
+            assert any(UNCERTAIN in log for log in self.said), self.steps
