@@ -132,8 +132,8 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         if not begun:
             course = ALREADY if self._is_in_place(file_set, kept["outcome"]) else AGAIN
         if course is AGAIN:
-            # The set has come back to earlier content, or its bucket was changed. The notifications of this verdict were
-            # sent, and publishing needs no lock: several workers that do it at a time come to the same.
+            # The set has come back to earlier content, or its bucket was changed. The notifications of this verdict
+            # were sent, and publishing needs no lock: several workers that do it at a time come to the same.
             kept = self._settle(file_set)
         return Result(
             file_set.prefix, kept["outcome"], file_set.digest, len(file_set.files), kept["errors"], course

@@ -29,6 +29,8 @@ SOUND = [csv_of(rows) for rows in (60, 70, 80)]
 WRONG = [csv_of(rows) + b"short\n" for rows in (60, 70)]
 # About as many requests as a worker sends.
 LAST_STEP = 30
+# Far more than it takes until all is done.
+DELIVERIES = 200
 UNCERTAIN = "may or may not have been done"
 
 
@@ -110,7 +112,10 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
             self.check_reports()
         # A removal is no event: it shows when the next one comes, here that of a file that came earlier.
         self.waiting.append((self.chance.choice(NAMES), None))
+        left = DELIVERIES
         while self.stopped or self.waiting:
+            left -= 1
+            assert left, f"it is never done: {self.steps}"
             (self.go_on if self.stopped and self.chance.random() < 0.5 else self.deliver_in_peace)()
         self.check_end()
         self.world.dynamodb.delete_table(TableName=self.table)

@@ -48,9 +48,7 @@ class Trap(Plan):
     """What befalls the process, or the request on its way."""
 
     def trouble(self):
-        """Returns what befalls the next request."""
-        if not self.is_due():
-            return Trouble()
+        """Returns what befalls the request that is due."""
         self.known.wait()
         when, _, what = self.deed.partition(" ")
         if when == "answer":
@@ -116,7 +114,8 @@ class Way(Proxy):
     world = None
 
     def _trouble_for(self, request_line):
-        return self.world.plan.trouble()
+        plan = self.world.plan
+        return plan.trouble() if plan.is_due() else Trouble()
 
 
 class Neighbours(BaseHTTPRequestHandler):
@@ -155,7 +154,7 @@ class World:
     dynamodb: Any
     nursery: Nursery = None
     outside: Outside = field(default_factory=Outside)
-    plan: Plan = field(default_factory=Trap)
+    plan: Plan = field(default_factory=Plan)
 
     @staticmethod
     def any_plan(chance):
