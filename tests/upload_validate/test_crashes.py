@@ -256,3 +256,13 @@ def test_time_that_is_over_hands_the_message_back_untouched(task):
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context(milliseconds=4_000)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert told(task) == (0, 0, 0, 0)
+
+
+def test_calls_that_could_not_end_in_time_are_left_to_the_next_delivery(task):
+    event = sqs_event(task.event_of(task.put("a.csv")))
+    # A second and a half before the five that are kept back.
+    assert handler(event, Context(milliseconds=6_500)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert task.outside.calls == []
+    time_passes()
+    assert handler(event, Context()) == {"batchItemFailures": []}
+    assert told(task) == (1, 0, 0, 1)
