@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import boto3
 import pytest
 import requests
 import sentry_sdk
@@ -27,7 +28,9 @@ from tasks.upload_validate.texts import Issue, Mail
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeadlineException
 from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_requests import client_config
 from tests.conftest import client_of_the_tests
+from tests.support.server import AUTHORITY, reset as end_abruptly, served
 from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails, raw_mails
 
 QUICK = Http(RetryPolicy(tries=3))
@@ -478,3 +481,30 @@ def test_without_a_dsn_nothing_is_told():
     sentry = Sentry("")
     sentry.tell(ValueError())
     sentry.flush()
+
+
+def broken_off(connection, _head):
+    """TCP ends without the farewell of TLS."""
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def reset_at_once(connection, _head):
+    end_abruptly(connection)
+
+
+@pytest.mark.parametrize("end", [broken_off, reset_at_once])
+@pytest.mark.parametrize("trusted, error", [(True, AnswerLostError), (False, ServiceFailedError)])
+def test_tls_that_breaks_off_after_a_call_went_out_is_an_answer_lost(tmp_path, monkeypatch, end, trusted, error):
+    if trusted:
+        AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+        for name in ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+            monkeypatch.setenv(name, str(tmp_path / "authority.pem"))
+    with served(end, certificate=AUTHORITY.issue_cert("127.0.0.1")) as server:
+        session = boto3.session.Session()
+        ses = session.client("ses", endpoint_url=server.url, config=client_config())
+        once = RetryPolicy(tries=1)
+        with pytest.raises(error):
+            Http(once).send("POST", server.url, json={})
+        with pytest.raises(error):
+            SesEmail(lambda *_: ses, "from@example.org", "to@example.org", once).tell(MAIL)
+        assert len(server.requests) == 2 * trusted

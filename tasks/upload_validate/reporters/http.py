@@ -12,6 +12,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnection
 from tasks.upload_validate.addresses import origin
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.reporters.in_time import in_time
+from tasks.upload_validate.reporters.tls import failed_in_handshake
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 
@@ -159,7 +160,7 @@ def _failed(method, url, error):
     what = f"{method} {_without_query(url)}: {type(error).__name__}"
     if isinstance(error, ValueError):
         return RefusedError(what)
-    unsent = isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    unsent = isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)) or failed_in_handshake(error)
     reason = error.args[0].reason if error.args and isinstance(error.args[0], MaxRetryError) else None
     if unsent or method == "GET" or isinstance(reason, (NewConnectionError, NameResolutionError)):
         return ServiceFailedError(what)

@@ -21,18 +21,18 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     ProxyConnectionError,
-    SSLError,
 )
 
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.reporters.in_time import in_time
+from tasks.upload_validate.reporters.tls import failed_in_handshake
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 
 LOGGER = logging.getLogger("bucket_brigade")
 
 # No connection came about, so nothing was sent.
-UNSENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ProxyConnectionError, SSLError)
+UNSENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ProxyConnectionError)
 # "Common errors", Amazon SES API Reference: 500 (InternalFailure) is "the request processing has failed", 503
 # (ServiceUnavailable) "the request has failed due to a temporary failure". Others, such as 502 and 504, come from what
 # stands between: SES may have sent the e-mail.
@@ -91,7 +91,8 @@ class SesEmail:
         except UNSENT as error:
             raise ServiceFailedError(f"SES: {error}") from error
         except (BotoCoreError, TimeoutError) as error:
-            raise AnswerLostError(f"SES: {str(error) or type(error).__name__}") from error
+            kind = ServiceFailedError if failed_in_handshake(error) else AnswerLostError
+            raise kind(f"SES: {str(error) or type(error).__name__}") from error
         return answer["MessageId"]
 
     def _message(self, mail):
