@@ -32,6 +32,7 @@ MANY_INPUTS = {
     "test_crashes.py",
     "test_earlier_table.py",
     "test_far_side.py",
+    "test_histories.py",
     "test_long_tags.py",
     "test_odd_keys.py",
     "test_on_seaweedfs.py",
