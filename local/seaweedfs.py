@@ -138,7 +138,7 @@ class SeaweedFS:
             "-s3.port.lance=0",
             f"-s3.config={self._folder / 'keys.json'}",
             "-master.telemetry=false",
-            "-volume.max=50",
+            "-volume.max=500",
             "-master.volumeSizeLimitMB=1024",
             *self._tls_options(),
         ]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.utils import clients
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR_REGION, SECRET
 
@@ -53,18 +54,13 @@ def test_secret_is_read_once_for_many_batches(world, destination):
     assert destination.readings == 1
 
 
-def test_clients_are_made_once_for_many_records(world):
-    made, events = [], session_of_the_tasks().events
-
-    def note(**_):
-        made.append(True)
-
-    events.register("creating-client-class", note)
+def test_clients_are_made_once_for_many_records(world, monkeypatch):
+    make, made = clients.client, []
+    monkeypatch.setattr(clients, "client", lambda service, **options: made.append(service) or make(service, **options))
     for number in range(2):
         world.replicate(*(world.put(f"{number}-{record}.txt") for record in range(3)))
-    events.unregister("creating-client-class", note)
-    # Source, table, secrets and destination.
-    assert len(made) == 4
+    # Source and destination; the table; the secret.
+    assert sorted(made) == ["dynamodb", "s3", "s3", "secretsmanager"]
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"])
