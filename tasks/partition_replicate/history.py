@@ -215,10 +215,15 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             source_etag=version.etag,
             dest_version=made.version,
             dest_etag=made.etag,
-            upload=None,
+            **self._completed_upload(source),
         )
         self.top = made
         self.not_carried = self.writer.not_carried(source, copy) if source else []
+
+    def _completed_upload(self, source):
+        """Returns the change of the row that forgets the upload of a state; another one is still to be aborted."""
+        upload = self.notes.row.upload
+        return {"upload": None} if source and upload and upload.source == source.stamp else {}
 
     def _is_to_be_skipped(self, version):
         return self.deletes == KEEP or self._has_expired(version)

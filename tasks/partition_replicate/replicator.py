@@ -20,10 +20,13 @@ from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
 from tasks.utils.streams import StreamLimits
 
-# The requests that a key's state depends on. A part that arrives late is of an upload that has it already.
+# The requests that a key's state depends on, or that leave an upload open. A part that arrives late is of an upload
+# that has it already.
 DECISIVE = frozenset(
     {
+        "abort_multipart_upload",
         "complete_multipart_upload",
+        "create_multipart_upload",
         "delete_object",
         "delete_object_annotation",
         "put_object",
@@ -114,6 +117,8 @@ class Replicator:  # pylint: disable=too-many-instance-attributes  # one for eac
             work = Current(event, notes, writer, self.deletes)
         try:
             outcome = work.run()
+            if event.kind is Kind.RECHECK:
+                writer.abort_unnamed_uploads()
         finally:
             unanswered += [operation for operation in writing.unanswered if operation in DECISIVE]
         attempts = 1 + reading.retries + writing.retries

@@ -185,6 +185,11 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
                 self._abort_unknown_uploads()
             self._forget(upload)
 
+    def abort_unnamed_uploads(self):
+        """Aborts the key's uploads but the one that its row names: the answer to their beginning was lost."""
+        upload = self.notes.row.upload
+        self._abort_unknown_uploads(but=upload.id if upload else "")
+
     def _write_whole(self, source, condition, once):
         requests = self._once() if once else self.writing
         pinned = source.pinned
@@ -261,13 +266,13 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
             self._forget(upload)
             raise
 
-    def _abort_unknown_uploads(self):
+    def _abort_unknown_uploads(self, but=""):
         # A worker was killed between beginning one and recording it; the table knows every other.
         answer = self.writing(
             "list_multipart_uploads", destination=self.address, Bucket=self.address.bucket, Prefix=self.address.key
         )
         for upload in answer.get("Uploads", []):
-            if upload["Key"] == self.address.key:
+            if upload["Key"] == self.address.key and upload["UploadId"] != but:
                 self._abort(upload["UploadId"])
 
     def _abort(self, upload_id):

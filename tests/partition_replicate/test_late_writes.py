@@ -8,6 +8,7 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 from moto.core.models import botocore_stubber
 
 from tasks.partition_replicate import handler as handler_module
+from tasks.utils.parts import MIB
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 
@@ -308,3 +309,14 @@ def test_recheck_that_is_disturbed_asks_for_one_more(world, held, clock):
     clock.sleep(DELAY + 1)
     assert world.recheck() == 0
     assert is_mirrored(world)
+
+
+def test_upload_whose_beginning_was_not_answered_is_aborted(world, held, clock):
+    held.hold_next("CreateMultipartUpload")
+    assert world.replicate(world.put("a.txt", bytes(17 * MIB))) == []
+    held.land()
+    assert is_mirrored(world)
+    assert world.uploads() == ["a.txt"]
+    clock.sleep(DELAY + 1)
+    assert world.recheck() == 1
+    assert world.uploads() == []
