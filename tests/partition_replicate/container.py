@@ -1,0 +1,95 @@
+"""A container of `replicate` and `enqueue`, as `tests.support.containers` starts it: the real handlers, nothing mocked.
+
+Objects are small here, so that a history costs little: one of `PARTED` bytes goes as an upload in parts, though of one
+part only, for SeaweedFS too wants parts of 5 MiB but for the last one.
+"""
+
+import os
+import random
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+from tasks.partition_replicate import current, handler, history, intake, notes, objects, table, writer
+from tasks.partition_replicate.single_version import SingleVersion
+from tasks.utils import clients, direct, pacer, parts
+from tasks.utils.s3_requests import head
+from tests.support.containers import serve
+
+PARTED, LEAST_PART = 12_000, parts.MIN_PART
+# More than this is not taken along with the first look.
+TAKEN_ALONG = 1_000
+# Histories wait for nothing but what they are about.
+WAIT = 0.002
+
+
+def shrink():
+    """Makes limits, sizes and waits small."""
+    # What goes in one part takes the part's size from the object.
+    parts.MIN_PART = 1
+    handler.StreamLimits = partial(handler.StreamLimits, threshold=PARTED, part_size=LEAST_PART)
+    handler.POLICY = replace(handler.POLICY, delay=WAIT, jitter=(0.0, WAIT))
+    handler.TABLE_POLICY = replace(handler.TABLE_POLICY, delay=WAIT, jitter=(0.0, WAIT))
+    pacer.FIRST_PAUSE = pacer.LONGEST_PAUSE = WAIT
+    for module in (current, history, objects):
+        module.TAKEN_ALONG = TAKEN_ALONG
+
+
+def warm():
+    """Has botocore read its descriptions of the services; a container makes clients of its own."""
+    how = {"region_name": "eu-west-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    secrets, queues = (clients.client(name, **how) for name in ("secretsmanager", "sqs"))
+    for made in (direct.s3(**how), direct.dynamodb(**how), secrets, queues):
+        made.close()
+
+
+def _head_finds_nothing(version, **_):
+    return head(version.writer.reading, version.address) is None
+
+
+def _do_nothing(*_, **__):
+    return None
+
+
+# What a test plants to see that histories find it. A write without its condition, or without a look at the source after
+# it, is made good by a recheck or by the next event: test_convergence.py, which looks at every moment, plants those.
+PLANTED = {
+    "no compare-and-swap of the row": lambda: setattr(table, "_unchanged", lambda _row: {}),
+    "no record of what was made": lambda: setattr(notes.Notes, "record", _do_nothing),
+    "no recheck": lambda: setattr(intake.RecheckQueue, "send", _do_nothing),
+    "a marker is gone where a HEAD finds none": lambda: setattr(SingleVersion, "is_gone", _head_finds_nothing),
+    "an upload of a dead worker stays": lambda: setattr(writer.Writer, "abandon_upload", _do_nothing),
+    "an upload whose beginning was not answered stays": lambda: setattr(
+        writer.Writer, "abort_unnamed_uploads", _do_nothing
+    ),
+}
+
+
+def context_of(seconds):
+    """Returns a context as Lambda's, of an invocation that has so much time."""
+    end = time.monotonic() + seconds
+    return SimpleNamespace(
+        function_name="replicate",
+        memory_limit_in_mb="512",
+        invoked_function_arn="replicate",
+        aws_request_id="request",
+        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
+    )
+
+
+def handle(job):
+    """Invokes a function; answers with what it returned and with what the process holds after that."""
+    if job.get("planted"):
+        PLANTED[job["planted"]]()
+    random.seed(job["seed"])
+    function = getattr(handler, job["function"])
+    answer = function(job["event"], context_of(job["seconds"]))
+    return {"answer": answer, "files": len(os.listdir("/proc/self/fd")), "threads": threading.active_count()}
+
+
+if __name__ == "__main__":
+    shrink()
+    warm()
+    serve(handle)
