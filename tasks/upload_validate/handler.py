@@ -132,20 +132,25 @@ def handler(event, context):
         BucketBrigadeError: a set of a direct event could not be judged, or somebody could not be told; the others were.
         SettingsError: the environment or the profile is incomplete or wrong.
     """
-    here = container()
     deadline = Deadline.of_lambda(context)
+    here = deadline.limiting(container)
     with here.telemetry.invocation(context) as count:
-        sentry = _sentry(here)
+        sentry = deadline.limiting(lambda: _sentry(here))
         journal = Journal(here.telemetry.logger, count, sentry.tell)
         try:
-            if is_queue_event(event):
-                return _validate_batch(here, event, journal, context, deadline)
-            return {"sets": _uploads(here, journal, context, deadline).handle_all(object_events(event))}
+            # Records of what was sent may be written after the deadline of the work.
+            return deadline.closing().limiting(lambda: _validate(here, event, journal, context, deadline))
         except Exception as error:
             sentry.tell(error)
             raise
         finally:
             sentry.flush()
+
+
+def _validate(here, event, journal, context, deadline):
+    if is_queue_event(event):
+        return _validate_batch(here, event, journal, context, deadline)
+    return {"sets": _uploads(here, journal, context, deadline).handle_all(object_events(event))}
 
 
 def _sentry(here):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tasks.upload_validate.handler import handler
-from tasks.utils.deadline import Deadline
+from tasks.utils.deadline import Deadline, limited
 from tasks.utils.errors import BucketBrigadeError, EventError, ObjectChangedException, SettingsError
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import load, s3_event, s3_record, sqs_event
@@ -54,6 +54,16 @@ def test_sound_set_is_published_and_told(task, s3):
     assert headers["Authorization"] == "Token wdiv-key"
     assert report == task.report()
     assert mails() == []
+
+
+def test_requests_of_a_direct_event_wait_no_longer_than_the_invocation_lasts(task, aws):
+    # The keys among them, which are read before the first set is looked at.
+    key, waits = task.put("stations.csv"), {}
+    aws.events.register("before-send", lambda request, **_: waits.update({request.url: limited(9_999)}), "note")
+    task.run(key)
+    aws.events.unregister("before-send", unique_id="note")
+    assert len({url.split("/")[2] for url in waits}) > 2
+    assert max(waits.values()) < 9_999
 
 
 def test_report_has_the_fields_in_their_order_and_of_their_types(task, s3):
