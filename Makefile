@@ -49,7 +49,7 @@ test: .test-setup ## Run the tests; without TASK they must also cover tasks/
 	@$(PYTEST) $(PYTEST_ARGS)
 
 # Of one task alone there are none.
-test-long: .test-setup ## Run the tests that take long: builds, deployments, simulated days
+test-long: .test-setup ## Run the tests that take long: deployments, simulated days, kills at every step
 ifdef TASK
 	@echo 'The long tests are of all tasks together: run make test-long without TASK'
 else

@@ -1,3 +1,4 @@
+import gc
 import os
 from collections import Counter
 from functools import cache
@@ -53,6 +54,13 @@ def pytest_collection_modifyitems(items):
         if cases[test] > CASES or not _is_measured(item):
             item.add_marker("no_cover")
     _let_slow_ones_begin(items)
+
+
+def pytest_collection_finish():
+    """Spares the garbage collector what stays to the end: a fifth of the time was its search through libraries."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _is_measured(item):

@@ -96,6 +96,7 @@ def test_limits_are_heeded(stage):
         assert stage.refusal(s3.put_object_annotation, **{**NOTE, **wrong})[1] == code
 
 
+@pytest.mark.long
 @mended(s3_annotations.read_annotations)
 def test_version_has_a_thousand_annotations_at_most_and_they_come_by_pages(stage):
     s3 = stage.s3("bucket")

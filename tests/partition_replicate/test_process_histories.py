@@ -29,6 +29,7 @@ def run_histories(seed, first, count, *planted):
     return done.returncode == 0, done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_any_history_of_real_processes_converges():
     went_well, printed = run_histories("a-few", 0, 6)

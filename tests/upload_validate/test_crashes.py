@@ -98,6 +98,7 @@ def test_wrong_set_is_told_once_whichever_effect_the_container_dies_after(task, 
     assert told(task) == (0, 0, 1, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(10))
 def test_containers_killed_at_random_tell_each_outcome_once(task, effects, seed):
     chance = random.Random(seed)

@@ -41,6 +41,7 @@ def test_set_of_more_files_than_a_page_of_a_listing_is_published_whole(task):
     assert (len(task.outside.issues), len(task.outside.hooks), mails()) == (1, 1, [])
 
 
+@pytest.mark.long
 def test_fifty_files_in_random_order_give_one_verdict_for_each_content(task):
     chance = random.Random(50)
     names = [f"{number}.csv" for number in range(50)]

@@ -171,6 +171,7 @@ def test_a_move_of_another_object_than_the_one_named_is_refused(store, way):
     assert store.keys_of() == ["key"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("versions", [False, True])
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 def test_a_move_killed_at_any_step_and_repeated_is_done_once(store, done, versions):

@@ -282,8 +282,15 @@ def run_on_moto(machine, **options):
 
 @pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
 @pytest.mark.usefixtures("five_mib_parts")
-@pytest.mark.slow
 def test_no_bytes_are_ever_missing(machine):
+    run_on_moto(machine, max_examples=5, stateful_step_count=10)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
+@pytest.mark.usefixtures("five_mib_parts")
+@pytest.mark.slow
+def test_no_bytes_are_missing_after_any_of_more_histories(machine):
     run_on_moto(machine, max_examples=20, stateful_step_count=10)
 
 

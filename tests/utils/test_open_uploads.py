@@ -46,6 +46,7 @@ def next_day(way):
 
 # A copy in parts has its source's ETag on moto, as on AWS, and not on SeaweedFS; so a move that is repeated after its
 # delete is proven on moto alone. For the others the quicker server is enough.
+@pytest.mark.long
 @pytest.mark.parametrize(
     "store, operation, first", [("seaweedfs", upload, 0), ("seaweedfs", copy, 0), ("moto", move, 9)], indirect=["store"]
 )
