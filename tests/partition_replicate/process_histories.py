@@ -660,12 +660,16 @@ class History:  # pylint: disable=too-many-instance-attributes,too-few-public-me
         conditions of S3 a delete marker is like the one before it, and a version like one with the same bytes.
         """
         theirs, mine = (self._history(bucket, key) for bucket in (self._source, self._mirror))
+        keeps_removed = self._version_deletes == KEEP and key in self._removed_for_good
+        if self._deletes == KEEP and keeps_removed and theirs[-1:] == [DELETED]:
+            # What was deleted stays on top at the destination, even if its version was then removed for good.
+            return
         if self._deletes == KEEP:
             theirs = [entry for entry in theirs if entry != DELETED]
         newest = theirs[-1:] if theirs or self._deletes == MIRROR else mine[-1:]
         if [one for one in mine[-1:] if one != DELETED] != [one for one in newest if one != DELETED]:
             raise Failure(f"{key!r} shows {mine[-1:]} and should show {newest}")
-        if self._version_deletes == KEEP and key in self._removed_for_good:
+        if keeps_removed:
             return
         if theirs == mine:
             return
