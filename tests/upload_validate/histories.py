@@ -55,6 +55,7 @@ class Plan:  # pylint: disable=too-many-instance-attributes  # each is a moment 
         going_on: a request that was held back may go on its way.
         landed: it has.
         known: the worker is.
+        is_outside: the request goes to GitHub, the councils or the webhook.
     """
 
     deed: str = ""
@@ -65,6 +66,7 @@ class Plan:  # pylint: disable=too-many-instance-attributes  # each is a moment 
     going_on: threading.Event = field(default_factory=threading.Event)
     landed: threading.Event = field(default_factory=threading.Event)
     known: threading.Event = field(default_factory=threading.Event)
+    is_outside: bool = False
 
     def begins(self, worker):
         self.worker = worker
@@ -213,7 +215,13 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
             self._time_passes()
 
     def _time_passes(self):
-        """The invocations that were killed are over, and so are their locks; what was begun for good is not."""
+        """The invocations that were killed are over, and so are their locks; what was begun for good is not.
+
+        A call to the outside whose worker is dead is carried out before that, or never. A request to S3 may come later.
+        """
+        for _, held in self.waiting:
+            if held and held.is_outside:
+                held.let_land()
         for item in self.world.dynamodb.scan(TableName=self.table)["Items"]:
             if item["id"]["S"].startswith(("verdict", "issue")) and item["status"]["S"] == "INPROGRESS":
                 self.world.dynamodb.delete_item(TableName=self.table, Key={"id": item["id"]})

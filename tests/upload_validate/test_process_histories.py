@@ -112,10 +112,14 @@ class Way(Proxy):
     """The way of all workers to one server."""
 
     world = None
+    is_outside = False
 
     def _trouble_for(self, request_line):
         plan = self.world.plan
-        return plan.trouble() if plan.is_due() else Trouble()
+        if not plan.is_due():
+            return Trouble()
+        plan.is_outside = self.is_outside
+        return plan.trouble()
 
 
 class Neighbours(BaseHTTPRequestHandler):
@@ -181,6 +185,7 @@ def world_of_processes():
         world = World(server.client(config=Config(retries={"total_max_attempts": 1})), aws("dynamodb"))
         for way in (s3_way, aws_way, outside_way):
             way.world = world
+        outside_way.is_outside = True
         Neighbours.world = world
         for bucket in (UPLOADS, FINAL, QUARANTINE):
             world.s3.create_bucket(Bucket=bucket)
