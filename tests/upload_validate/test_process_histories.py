@@ -47,8 +47,9 @@ HISTORIES, RUNS = 500, 10
 class Trap(Plan):
     """What befalls the process, or the request on its way."""
 
-    def trouble(self):
+    def trouble(self, is_outside):
         """Returns what befalls the request that is due."""
+        self.is_outside = is_outside
         self.known.wait()
         when, _, what = self.deed.partition(" ")
         if when == "answer":
@@ -116,10 +117,7 @@ class Way(Proxy):
 
     def _trouble_for(self, request_line):
         plan = self.world.plan
-        if not plan.is_due():
-            return Trouble()
-        plan.is_outside = self.is_outside
-        return plan.trouble()
+        return plan.trouble(self.is_outside) if plan.is_due() else Trouble()
 
 
 class Neighbours(BaseHTTPRequestHandler):
