@@ -60,7 +60,7 @@ class World:
 
 
 @pytest.fixture(name="world")
-def world_of_one_process(stage, aws, s3, outside, monkeypatch):  # pylint: disable=unused-argument
+def world_of_one_process(stage, aws, s3, outside, monkeypatch):  # pylint: disable=unused-argument  # they set the stage
     monkeypatch.setattr(once, "PATIENCE", RetryPolicy(tries=1))
     world = World(s3, client_of_the_tests("dynamodb", REGION), outside, monkeypatch.setenv, Plan())
     outside.after = world.after

@@ -66,13 +66,13 @@ class Trap(Plan):
             raise ConnectionError("the worker is gone")
         return body
 
-    def kill_and_hold(self, body, is_before):  # pylint: disable=unused-argument
+    def kill_and_hold(self, body, is_before):  # pylint: disable=unused-argument  # as others are called
         """Kills the worker; its request comes to the server when the worker's message is just coming back."""
         self.worker.signal(signal.SIGKILL)
         self.going_on.wait()
         return body
 
-    def stop(self, body, is_before=False):  # pylint: disable=unused-argument
+    def stop(self, body, is_before=False):  # pylint: disable=unused-argument  # as others are called
         """Stops the worker, and its request or the answer with it, until it goes on."""
         self.worker.signal(signal.SIGSTOP)
         self.over.set()
