@@ -161,12 +161,12 @@ def test_body_is_sent_without_asking_whether_the_server_wants_it(connections):
 
 
 def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on():
-    connections, size = Connections(Config(read_timeout=1), get_cert_path(True)), 16 * MIB
+    connections, size = Connections(Config(read_timeout=2), get_cert_path(True)), 32 * MIB
 
     def take_slowly(connection, _):
         for _ in range(size // MIB):
             connection.recv(MIB, socket.MSG_WAITALL)
-            # More than a second in all, which would be too long a silence.
+            # More than two seconds in all, which would be too long a silence.
             threading.Event().wait(0.1)
         connection.sendall(OK)
 
