@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Spares the garbage collector what stays to the end: a fifth of the time was its search through libraries."""
+    """Spares the garbage collector what stays to the end: it would search the libraries again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

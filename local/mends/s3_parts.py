@@ -34,8 +34,8 @@ def remember_when_an_upload_began(original: Any, upload: Any, *args: Any, **kwar
 
 
 @mend(S3Response, "list_multipart_uploads")
-def tell_when_uploads_began(original: Any, response: Any) -> Any:
-    """ListMultipartUploads tells when each upload was begun; moto tells the same day of 2010 for all."""
+def list_uploads_with_their_beginning(original: Any, response: Any) -> Any:
+    """ListMultipartUploads has the time at which each upload was begun; moto has the same day of 2010 for all."""
     status, headers, body = original(response)
     uploads = response.backend.list_multipart_uploads(response.bucket_name)
 

@@ -245,13 +245,13 @@ def replicate(event, context):
 
 def _replicate_messages(here, event, deadline, journal):
     # What is written down is written down in the end, by this thread alone.
-    told = defaultdict(list)
+    results = defaultdict(list)
 
     def handle(message):
         for found in object_events(message.decoded()):
             each = check_source(found, here.settings.source_bucket)
-            told[message.id].append(each)
-            told[message.id][-1] = _replicate_one(here, each, message, deadline)
+            results[message.id].append(each)
+            results[message.id][-1] = _replicate_one(here, each, message, deadline)
 
     result = work_through(
         event,
@@ -266,7 +266,7 @@ def _replicate_messages(here, event, deadline, journal):
             journal.deferred(end.error, message_id=end.message.id)
         else:
             fate = fate_of(end)
-            journal.message(end, told[end.message.id], fate)
+            journal.message(end, results[end.message.id], fate)
     return result.answer
 
 

@@ -1,4 +1,4 @@
-"""What `partition_replicate` is told by its environment: `replicate` all of it, `enqueue` six of the names."""
+"""The settings that `partition_replicate` reads from its environment: `replicate` all of them, `enqueue` six."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ CURRENT, ALL = "current", "all"
 
 @dataclass(frozen=True)
 class IntakeSettings:
-    """What `enqueue` is told: six of the settings.
+    """The settings of `enqueue`.
 
     Attributes:
         source_bucket: the only bucket whose events are taken.

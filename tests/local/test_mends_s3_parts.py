@@ -16,7 +16,7 @@ def test_listed_parts_have_their_checksums(stage):
     assert [part["ChecksumCRC32"] for part in parts] == [checksum("CRC32", body) for body in (b"one", b"two")]
 
 
-@mended(s3_parts.remember_when_an_upload_began, s3_parts.tell_when_uploads_began)
+@mended(s3_parts.remember_when_an_upload_began, s3_parts.list_uploads_with_their_beginning)
 def test_listed_uploads_tell_when_they_were_begun(stage):
     s3 = stage.s3("bucket")
     before = datetime.now(timezone.utc) - timedelta(seconds=1)

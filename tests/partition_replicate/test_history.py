@@ -273,8 +273,8 @@ def test_marker_stays_where_the_source_answers_that_it_is_not_there_but_lists_it
     for number in range(12):
         world.replicate(world.put("a.txt", b"%d" % number))
     wire.fail("HeadObject", (404, "404"), key=marker)
-    told = event_of(SOURCE, "a.txt", "Object Deleted", version_id=marker)
-    assert world.replicate(told) == []
+    removal = event_of(SOURCE, "a.txt", "Object Deleted", version_id=marker)
+    assert world.replicate(removal) == []
     assert history(MIRROR) == history(SOURCE)
     assert DELETED in history(MIRROR)
 

@@ -198,6 +198,12 @@ class Context:
         return self.milliseconds
 
 
+def notifications(sender):
+    """How many issues, comments, mails, and calls of the webhook a task has sent."""
+    comments = sum(map(len, sender.outside.comments.values()))
+    return len(sender.outside.issues), comments, len(mails()), len(sender.outside.hooks)
+
+
 def time_passes():
     """Every invocation that was under way is over, as it is when SQS hands its messages out again."""
     dynamodb = client_of_the_tests("dynamodb", REGION)

@@ -266,18 +266,18 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
             self.check_reports()
         if not self.was_troubled and not self.was_stopped:
             assert self.true_report(FINAL)[0].get("outcome") in (None, "published"), self.steps
-        self.check_what_was_told()
+        self.check_notifications()
 
-    def check_what_was_told(self):
+    def check_notifications(self):
         """Of each outcome once; where a call was cut off, not at all, and then a person is asked to look."""
-        told = [report["digest"] for _, report in self.world.outside.hooks]
+        called = [report["digest"] for _, report in self.world.outside.hooks]
         mailed = re.findall(r"X-Bucket-Brigade-Outcome: (\w+)", "".join(mail.raw_data for mail in mails()))
         bodies = [issue["body"] for issue in self.world.outside.issues]
         bodies += [each["body"] for comments in self.world.outside.comments.values() for each in comments]
         marked = re.findall(r"upload_validate (\w+)", "".join(bodies))
-        for once in (told, mailed, marked):
+        for once in (called, mailed, marked):
             assert len(once) == len(set(once)), self.steps
-        assert set(told) <= self.digests.keys() >= set(marked), self.steps
+        assert set(called) <= self.digests.keys() >= set(marked), self.steps
         digest = self._digest(self.uploaded)
-        if self.uploaded and digest not in told:
+        if self.uploaded and digest not in called:
             assert any(UNCERTAIN in log for log in self.said), self.steps

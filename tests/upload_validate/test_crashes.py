@@ -20,7 +20,7 @@ from tests.upload_validate.conftest import (
     Killed,
     csv_of,
     forget_container,
-    mails,
+    notifications,
     time_passes,
 )
 
@@ -67,11 +67,6 @@ def deliver(task, keys, *, effects, kill_after=None):
     return answer == {"batchItemFailures": []}
 
 
-def told(task):
-    comments = sum(map(len, task.outside.comments.values()))
-    return len(task.outside.issues), comments, len(mails()), len(task.outside.hooks)
-
-
 def until_done(task, keys, effects):
     for _ in range(5):
         if deliver(task, keys, effects=effects):
@@ -85,7 +80,7 @@ def test_sound_set_is_told_once_whichever_effect_the_container_dies_after(task, 
     assert not deliver(task, keys, effects=effects, kill_after=effect)
     until_done(task, keys, effects)
     until_done(task, keys, effects)
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
     assert sorted(task.published()) == [*keys, f"{PREFIX}report.html", f"{PREFIX}report.json"]
 
 
@@ -95,7 +90,7 @@ def test_wrong_set_is_told_once_whichever_effect_the_container_dies_after(task, 
     key = task.put("a.csv", SHORT)
     assert not deliver(task, [key], effects=effects, kill_after=effect)
     until_done(task, [key], effects)
-    assert told(task) == (0, 0, 1, 1)
+    assert notifications(task) == (0, 0, 1, 1)
 
 
 @pytest.mark.long
@@ -111,7 +106,7 @@ def test_containers_killed_at_random_tell_each_outcome_once(task, effects, seed)
         deliver(task, keys, effects=effects, kill_after=chance.randint(1, 12))
     until_done(task, keys, effects)
     # An issue for each sound set and a comment where it grew; a mail for the wrong one; a call for each of four.
-    assert told(task) == (2, 1, 1, 4)
+    assert notifications(task) == (2, 1, 1, 4)
     assert len({report["digest"] for _, report in task.outside.hooks}) == 4
     assert [len(task.report(prefix)["file_set"]) for prefix in (sound, grown)] == [1, 2]
 
@@ -132,7 +127,7 @@ def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(ta
     time_passes()
     # Nobody can know whether it was sent. The others are told, and a person is asked to look.
     assert handler(event, Context()) == {"batchItemFailures": []}
-    assert told(task) == (0, 0, 0, 1)
+    assert notifications(task) == (0, 0, 0, 1)
     (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
     assert message["MessageAttributes"]["Reason"]["StringValue"] == (
         "email: it may or may not have been done, and is not tried again "
@@ -141,7 +136,7 @@ def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(ta
     # Redriven, it is done.
     assert handler(sqs_event(message["Body"]), Context()) == {"batchItemFailures": []}
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
-    assert told(task) == (0, 0, 0, 1)
+    assert notifications(task) == (0, 0, 0, 1)
 
 
 ANSWERS_LOST = {
@@ -159,7 +154,7 @@ def test_call_whose_answer_was_lost_is_not_made_twice(task, answer):
     event = sqs_event(task.event_of(key))
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert handler(event, Context()) == {"batchItemFailures": []}
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
 
 
 @pytest.mark.parametrize("code", [502, 504])
@@ -174,7 +169,7 @@ def test_mail_whose_answer_was_lost_is_not_sent_twice(task, aws, code):
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     aws.events.unregister("after-call.ses.SendRawEmail", lose)
     assert handler(event, Context()) == {"batchItemFailures": []}
-    assert told(task) == (0, 0, 1, 1)
+    assert notifications(task) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("fault", ["answer lost", "gateway", "gateway after the deed", "refused"])
@@ -188,7 +183,7 @@ def test_issue_is_raised_once_though_github_answers_badly(task, fault, monkeypat
     }
     task.outside.faults.append(faults[fault])
     task.run(task.put("a.csv"))
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
 
 
 def test_issue_that_was_closed_before_the_second_delivery_is_not_raised_again(task, effects):
@@ -197,7 +192,7 @@ def test_issue_that_was_closed_before_the_second_delivery_is_not_raised_again(ta
     assert effects.seen[-1] == "issue"
     task.outside.issues[0]["state"] = "closed"
     until_done(task, keys, effects)
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
     assert task.report()["github_issue"] == task.outside.issues[0]["html_url"]
 
 
@@ -227,7 +222,7 @@ def test_invocation_waits_for_another_one_on_the_same_set(task, wire, monkeypatc
     over.set()
     threads[0].join()
     assert [answer["sets"][0]["outcome"] for answer in answers] == ["published"] * 2
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
 
 
 def test_set_that_another_invocation_goes_on_judging_comes_back(task, wire):
@@ -243,20 +238,20 @@ def test_set_that_another_invocation_goes_on_judging_comes_back(task, wire):
     assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": []}
     threads[0].join()
     assert answers == [{"batchItemFailures": [{"itemIdentifier": "message-0"}]}]
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
 
 
 def test_memory_that_fails_hands_the_message_back(task):
     client_of_the_tests("dynamodb", REGION).delete_table(TableName="outcomes")
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    assert told(task) == (0, 0, 0, 0)
+    assert notifications(task) == (0, 0, 0, 0)
 
 
 def test_time_that_is_over_hands_the_message_back_untouched(task):
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context(milliseconds=4_000)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    assert told(task) == (0, 0, 0, 0)
+    assert notifications(task) == (0, 0, 0, 0)
 
 
 def test_calls_that_could_not_end_in_time_are_left_to_the_next_delivery(task):
@@ -266,4 +261,4 @@ def test_calls_that_could_not_end_in_time_are_left_to_the_next_delivery(task):
     assert task.outside.calls == []
     time_passes()
     assert handler(event, Context()) == {"batchItemFailures": []}
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)

@@ -125,7 +125,7 @@ class Neighbours(BaseHTTPRequestHandler):
 
     world = None
 
-    def do_GET(self):  # pylint: disable=invalid-name
+    def do_GET(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         place, _, rest = self.path[1:].partition("/")
         url = {"github": GITHUB, "councils": COUNCILS, "hook": WEBHOOK}[place] + ("/" + rest if rest else "")

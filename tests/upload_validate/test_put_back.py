@@ -18,7 +18,7 @@ from tests.upload_validate.conftest import (
     Killed,
     csv_of,
     forget_container,
-    mails,
+    notifications,
     time_passes,
 )
 
@@ -58,7 +58,7 @@ def assert_report_is_true(objects, files, outcome="published"):
     assert all(name.encode() in objects["report.html"] for name in files)
 
 
-class Kill:  # pylint: disable=too-few-public-methods
+class Kill:  # pylint: disable=too-few-public-methods  # a botocore handler with a count
     """Kills the container before, or right after, its n-th request of one operation; n counts from 1."""
 
     def __init__(self, aws, operation, number=1, *, when="after"):
@@ -86,11 +86,6 @@ def killed(task, aws, key, operation, number=1, **when):
         task.run(key)
 
 
-def told(task):
-    comments = sum(map(len, task.outside.comments.values()))
-    return len(task.outside.issues), comments, len(mails()), len(task.outside.hooks)
-
-
 def test_set_that_is_put_back_to_earlier_content_is_published_again_and_told_once(task, look):
     for body in (A, B, A):
         key = task.put("a.csv", body)
@@ -98,7 +93,7 @@ def test_set_that_is_put_back_to_earlier_content_is_published_again_and_told_onc
     assert answer["sets"][0]["outcome"] == "published"
     assert_report_is_true(look(), {"a.csv": A})
     # An issue for the first content, a comment for the second, and nothing for the first once more.
-    assert told(task) == (1, 1, 0, 2)
+    assert notifications(task) == (1, 1, 0, 2)
     # Which is in place now: another event writes nothing.
     before = look()
     task.run(key)
@@ -167,7 +162,7 @@ def test_file_that_the_new_set_does_not_have_is_named_or_removed(task, s3, look,
     named = [f"{PREFIX}b.csv"] if superseded == "keep" else []
     assert json.loads(look()["report.json"])["left_over"] == named
     assert ("b.csv" in look()) == (superseded == "keep")
-    assert told(task) == (1, 1, 0, 2)
+    assert notifications(task) == (1, 1, 0, 2)
 
 
 def test_file_of_a_set_that_was_never_whole_is_removed_or_named_too(task, aws, s3, look):
@@ -201,7 +196,7 @@ def test_removal_that_a_kill_cut_off_is_made_up_for(task, aws, s3, look, monkeyp
     assert "b.csv" in look()
     task.run(key)
     assert "b.csv" not in look()
-    assert told(task) == (1, 1, 0, 2)
+    assert notifications(task) == (1, 1, 0, 2)
 
 
 def test_quarantine_that_holds_another_set_is_made_to_hold_the_newest(task, look, monkeypatch):
@@ -209,7 +204,7 @@ def test_quarantine_that_holds_another_set_is_made_to_hold_the_newest(task, look
     for body in (SHORT, SHORT + b"short\n", SHORT):
         task.run(task.put("a.csv", body))
     assert_report_is_true(look(QUARANTINE), {"a.csv": SHORT}, "rejected")
-    assert told(task) == (0, 0, 2, 2)
+    assert notifications(task) == (0, 0, 2, 2)
 
 
 @pytest.mark.parametrize("what", ["a.csv", "report.json", "report.html"])
@@ -223,7 +218,7 @@ def test_published_object_that_was_lost_or_overwritten_is_made_good_by_the_next_
         s3.put_object(Bucket=FINAL, Key=PREFIX + what, Body=b'{"file_set": 3}')
     task.run(key)
     assert_report_is_true(look(), {"a.csv": A})
-    assert told(task) == (1, 0, 0, 1)
+    assert notifications(task) == (1, 0, 0, 1)
 
 
 def at(wire, operation, number, call):
@@ -288,7 +283,7 @@ def test_fresh_set_takes_no_more_requests_than_two_for_each_file_and_eight(task,
 
 
 def test_dynamodb_holds_no_state_of_the_final_bucket(task, s3, look):
-    """The memory may be lost: what was published is looked at, and what was told is told again at worst."""
+    """The memory may be lost: what was published is looked at, and at worst people are notified again."""
     key = task.put("a.csv", A)
     task.run(key)
     dynamodb = client_of_the_tests("dynamodb", "eu-west-1")

@@ -76,7 +76,7 @@ class Nursery:
         return Worker(int(answers.readline()), answers)
 
 
-class Context:  # pylint: disable=too-few-public-methods
+class Context:  # pylint: disable=too-few-public-methods  # as much of Lambda's as is used
     aws_request_id = "request"
 
     def get_remaining_time_in_millis(self):
@@ -88,15 +88,15 @@ def main():
     # Patience is not what is tested.
     time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
     # Imported after that, because some of it takes the name along.
-    from tasks.upload_validate import handler, once  # pylint: disable=import-outside-toplevel
-    from tasks.utils.retry import RetryPolicy  # pylint: disable=import-outside-toplevel
+    from tasks.upload_validate import handler, once  # pylint: disable=import-outside-toplevel  # see above
+    from tasks.utils.retry import RetryPolicy  # pylint: disable=import-outside-toplevel  # see above
 
     once.PATIENCE = RetryPolicy(tries=2)
     # No connection is opened by that, and each fork has them made.
     for service in ("s3", "dynamodb"):
         handler.client(service)
     handler.ses_client(1, 1)
-    # Nobody waits for a fork that is done.
+    # No process waits for a fork that is done.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if not os.fork():
