@@ -11,6 +11,13 @@ TASK ?=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
+# Only files whose hashes are in the lock file are installed.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+INSTALL := $(PYTHON) $(PIP_INSTALL)
+# Locks hold the hashes for every platform; versions stay as they are unless UPGRADE=1.
+UV_COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
 # Each is made on first use, and again when the pins change.
 DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
@@ -34,7 +41,7 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo test test-long lint validate build dist otf-wheel upload package-hash package-key lint-report \
+.PHONY: help demo test test-long lint validate build dist otf-wheel lock upload package-hash package-key lint-report \
 	test-report bench chaos screenshots clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
@@ -74,6 +81,12 @@ dist: .build-setup ## Make each task's zip in dist/
 
 otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in dist/
 	@$(PYTHON) -m scripts.otf_wheel
+
+lock: $(DEV) ## Pin what requirements*.in name, with hashes, in requirements*.txt (UPGRADE=1 takes newer versions)
+	@$(UV_COMPILE) requirements.in --output-file requirements.txt
+	@$(UV_COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	@$(UV_COMPILE) requirements-checkov.in --output-file requirements-checkov.txt
+	@$(UV_COMPILE) --no-deps requirements-bench.in --output-file requirements-bench.txt
 
 upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET, labelled with ENVIRONMENT; does nothing without both
 	@$(PYTHON) -m scripts.upload
@@ -133,13 +146,15 @@ $(PYTHON):
 	echo 'error: Python 3.11 or newer is needed, and none is on the PATH' >&2; \
 	exit 1
 
-$(DEV): requirements.txt requirements-dev.txt | $(PYTHON)
+# Without build isolation: pip would fetch what a source archive is built with, and check no hash of it.
+$(DEV): requirements-dev.txt | $(PYTHON)
 	@echo 'Installing requirements-dev.txt into $(VENV), about a minute' >&2
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(PYTHON) -m scripts.pins requirements-dev.txt setuptools | $(INSTALL) --requirement /dev/stdin
+	@$(INSTALL) --no-build-isolation --requirement requirements-dev.txt
 	@touch $@
 
 $(CHECKOV): requirements-checkov.txt | $(PYTHON)
 	@echo 'Installing requirements-checkov.txt into $(VENV)/checkov, about a minute' >&2
 	@$(PYTHON) -m venv $(VENV)/checkov
-	@$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-checkov.txt
+	@$(VENV)/checkov/bin/python $(PIP_INSTALL) --only-binary=:all: --requirement requirements-checkov.txt
 	@touch $@

@@ -20,6 +20,7 @@ def installed(folder: Path) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         # Without what they depend on: boto3 and tenacity are there, and both sides should run on the same ones.
-        subprocess.run([*command, "--no-deps", "--target", str(target), "--requirement", str(PINS)], check=True)
+        what = ["--no-deps", "--require-hashes", "--requirement", str(PINS)]
+        subprocess.run([*command, *what, "--target", str(target)], check=True)
         made_from.write_text(pins, encoding="utf-8")
     return target

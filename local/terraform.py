@@ -117,12 +117,12 @@ def initialised(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) ->
 def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*"):
-        # The lock file and what was downloaded stay; the state is of an AWS that is gone.
+        # What was downloaded stays; the state is of an AWS that is gone.
         if old.is_dir() and old.name != ".terraform":
             shutil.rmtree(old)
-        elif old.is_file() and old.name != ".terraform.lock.hcl":
+        elif old.is_file():
             old.unlink()
-    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars", "tests", "backend.tf")
+    ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfvars", "tests", "backend.tf")
     shutil.copytree(SOURCE, folder, ignore=ignored, dirs_exist_ok=True)
     (folder / "embedded_override.tf").write_text(OVERRIDE, encoding="utf-8")
     (folder / "embedded.auto.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")

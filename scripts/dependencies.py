@@ -1,4 +1,4 @@
-"""A task's dependencies as its zip holds them: pinned, of pure Python, and without what no function uses."""
+"""A task's dependencies as its zip holds them: locked by hash, of pure Python, and without what no function uses."""
 
 import hashlib
 import re
@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import distributions
 from pathlib import Path
 
 from scripts.bytecode import RUNTIME_VERSION, compile_tree
 from scripts.errors import ScriptError
+from scripts.pins import pinned
 
 # Only wheels that run anywhere, so that one zip is good for arm64 and x86_64.
 _PURE_PYTHON = ["--only-binary=:all:", "--implementation=py", "--abi=none", "--platform=any"]
@@ -62,7 +62,7 @@ def _requirements(task: str) -> Path:
 
 def _cache_key(root: Path, task: str, *, python: Path | None) -> str:
     # What is installed, and how it is cut and compiled.
-    recipe = [Path(__file__).with_name(name) for name in ("bytecode.py", "compile_tree.py", "dependencies.py")]
+    recipe = [Path(__file__).with_name(f"{name}.py") for name in ("bytecode", "compile_tree", "dependencies", "pins")]
     files = [root / "requirements.txt", root / _requirements(task), *recipe]
     texts = [file.read_bytes() for file in files] + [str(python).encode()]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
@@ -70,14 +70,16 @@ def _cache_key(root: Path, task: str, *, python: Path | None) -> str:
 
 def _install(root: Path, task: str, folder: Path) -> None:
     print(f"{task}: installing its dependencies", file=sys.stderr)
-    requirements = root / _requirements(task)
     services = _services(root, task)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
-    target = [*_PURE_PYTHON, f"--python-version={RUNTIME_VERSION}", "--target", folder, "--requirement", requirements]
-    finished = subprocess.run([*pip, *target], stderr=subprocess.PIPE, text=True, check=False)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(_locked(root, task))
+        requirements.flush()
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+        which = ["--require-hashes", "--requirement", requirements.name, *_PURE_PYTHON]
+        target = [f"--python-version={RUNTIME_VERSION}", "--target", folder]
+        finished = subprocess.run([*pip, *which, *target], stderr=subprocess.PIPE, text=True, check=False)
     if finished.returncode:
         raise ScriptError(f"pip cannot install {task}'s dependencies:\n{finished.stderr.strip()}")
-    _check_pins(root, task, folder)
     _cut_services(folder, services)
     _leave_out(root, task, folder)
     _drop_unused(folder)
@@ -91,12 +93,9 @@ def _services(root: Path, task: str) -> list[str]:
     return declared[1].split()
 
 
-def _check_pins(root: Path, task: str, folder: Path) -> None:
-    pins = set((root / "requirements.txt").read_text(encoding="utf-8").lower().replace("_", "-").split())
-    for distribution in distributions(path=[str(folder)]):
-        pin = f"{distribution.name}=={distribution.version}"
-        if pin.lower().replace("_", "-") not in pins:
-            raise ScriptError(f"{task}'s zip would hold {pin}, which requirements.txt does not pin")
+def _locked(root: Path, task: str) -> str:
+    lines = (root / _requirements(task)).read_text(encoding="utf-8").splitlines()
+    return pinned(root / "requirements.txt", [line for line in lines if line and not line.startswith("#")])
 
 
 def _cut_services(folder: Path, services: list[str]) -> None:

@@ -27,7 +27,7 @@ def check_format() -> None:
 
 def validate() -> None:
     """Check the configuration and run its tests, against mocked providers and with no backend."""
-    init = ["init", "-backend=false", "-input=false", *plugin_flags(os.environ)]
+    init = ["init", "-backend=false", "-input=false", "-lockfile=readonly", *plugin_flags(os.environ)]
     finished = subprocess.run([*_terraform(), *init], env=_environment(), capture_output=True, text=True, check=False)
     if _NO_PROVIDER in finished.stderr:
         raise Unavailable("Terraform finds no AWS provider, neither in a mirror nor in its registry")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.row import Contestant, Row, Stage
 from scripts.bytecode import runtime_python
+from scripts.pins import pinned
 
 BARE = "bare boto3"
 BARE_CODE = "import boto3\n\nS3 = boto3.client('s3')\n\n\ndef handler(event, context):\n    return {}\n"
@@ -40,9 +41,9 @@ def _python(folder: Path) -> str:
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([at_hand, "-m", "venv", str(folder)], check=True)
-    pins = Path("requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    wanted = [pin for pin in pins if pin.startswith(("awslambdaric==", "snapshot-restore-py=="))]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
+    wanted = pinned(Path("requirements-dev.txt"), ["awslambdaric", "simplejson", "snapshot-restore-py"])
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    subprocess.run([*pip, "--requirement", "/dev/stdin"], input=wanted, text=True, check=True)
     # Not resolved: the link is what makes it that environment's.
     return str(python.absolute())
 

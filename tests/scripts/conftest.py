@@ -28,7 +28,7 @@ def checkout(tmp_path):
     return root
 
 
-def add_task(root, name, *, requirements="# botocore services:\n-c ../../requirements.txt\ntenacity\n"):
+def add_task(root, name, *, requirements="# botocore services:\ntenacity\n"):
     write(root / "tasks" / name / "__init__.py", '"""A task."""\n')
     write(root / "tasks" / name / "handler.py", "def handler(event, context):\n    return [event, context]\n")
     write(root / "tasks" / name / "requirements.txt", requirements)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -213,10 +214,23 @@ def test_dist_over_the_size_limit_is_refused(checkout, monkeypatch):
         package.pack(checkout, "greet", python=None)
 
 
-def test_dependencies_that_are_not_pinned_are_refused(checkout):
+def test_package_that_the_lock_file_does_not_have_is_refused(checkout):
     pins = (checkout / "requirements.txt").read_text()
     write(checkout / "requirements.txt", pins.replace("tenacity==", "# tenacity "))
-    with pytest.raises(ScriptError, match="greet's zip would hold tenacity==.*, which requirements.txt does not pin"):
+    with pytest.raises(ScriptError, match="requirements.txt does not pin tenacity: add it to requirements.in"):
+        dependencies.installed(checkout, "greet", python=None)
+
+
+def test_package_whose_bytes_are_not_those_of_the_lock_file_is_refused(checkout):
+    pins = (checkout / "requirements.txt").read_text()
+    write(checkout / "requirements.txt", re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", pins))
+    with pytest.raises(ScriptError, match="(?s)pip cannot install greet's dependencies.*hash"):
+        dependencies.installed(checkout, "greet", python=None)
+
+
+def test_package_that_another_one_brings_along_unnamed_is_refused(checkout):
+    add_task(checkout, "greet", requirements="# botocore services:\npython-dateutil\n")
+    with pytest.raises(ScriptError, match="(?s)pip cannot install greet's dependencies.*six"):
         dependencies.installed(checkout, "greet", python=None)
 
 
@@ -227,13 +241,13 @@ def test_dependencies_that_name_no_services_are_refused(checkout):
 
 
 def test_dependencies_that_name_an_unknown_service_are_refused(checkout):
-    add_task(checkout, "greet", requirements="# botocore services: s4\n-c ../../requirements.txt\ntenacity\n")
+    add_task(checkout, "greet", requirements="# botocore services: s4\ntenacity\n")
     with pytest.raises(ScriptError, match='name an AWS service "s4", which botocore does not know'):
         dependencies.installed(checkout, "greet", python=None)
 
 
 def test_parts_of_a_dependency_that_are_left_out_are_not_installed(checkout):
-    lines = "# botocore services:\n# left out: tenacity/s*.py tenacity/asyncio\n-c ../../requirements.txt\ntenacity\n"
+    lines = "# botocore services:\n# left out: tenacity/s*.py tenacity/asyncio\ntenacity\n"
     add_task(checkout, "greet", requirements=lines)
     folder = dependencies.installed(checkout, "greet", python=None) / "tenacity"
     assert (folder / "__init__.py").is_file()
@@ -242,14 +256,14 @@ def test_parts_of_a_dependency_that_are_left_out_are_not_installed(checkout):
 
 
 def test_part_to_leave_out_that_is_not_there_is_refused(checkout):
-    lines = "# botocore services:\n# left out: tenacity/nothing\n-c ../../requirements.txt\ntenacity\n"
+    lines = "# botocore services:\n# left out: tenacity/nothing\ntenacity\n"
     add_task(checkout, "greet", requirements=lines)
     with pytest.raises(ScriptError, match="greet/requirements.txt leaves out tenacity/nothing, which is not there"):
         dependencies.installed(checkout, "greet", python=None)
 
 
 def test_dependencies_that_pip_cannot_install_are_an_error_and_leave_nothing_behind(checkout):
-    add_task(checkout, "greet", requirements="# botocore services:\n./no-such-folder\n")
+    write(checkout / "requirements.txt", "tenacity==0.0.0 --hash=sha256:00\n")
     before = list((checkout / "build" / ".cache").iterdir())
     with pytest.raises(ScriptError, match="pip cannot install greet's dependencies"):
         dependencies.installed(checkout, "greet", python=None)

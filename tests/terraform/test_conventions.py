@@ -103,3 +103,15 @@ def test_example_of_tfvars_names_every_variable():
     named = re.findall(r"(?m)^(?:# )?(\w+) *=", example)
 
     assert sorted(named) == sorted(blocks(TERRAFORM / "variables.tf", "variable"))
+
+
+def test_lock_file_pins_a_provider_that_the_configuration_allows_by_the_checksums_of_its_archives():
+    lock = (TERRAFORM / ".terraform.lock.hcl").read_text()
+    (block,) = re.findall(r'^provider "registry.terraform.io/hashicorp/aws" \{$.*?^\}$', lock, re.MULTILINE | re.DOTALL)
+    assert lock.count("\nprovider ") == 1
+    wanted = re.search(r'version = "(>= (\d+)\.(\d+), < (\d+))"', (TERRAFORM / "versions.tf").read_text())
+    major, minor, _ = map(int, re.search(r'^ +version += "([\d.]+)"$', block, re.MULTILINE)[1].split("."))
+    assert (int(wanted[2]), int(wanted[3])) <= (major, minor) < (int(wanted[4]), 0)
+    # The registry's checksums: one for each platform's archive.
+    assert len(set(re.findall('"zh:([0-9a-f]{64})"', block))) > 10
+    assert "h1:" in block
