@@ -5,8 +5,8 @@
     clerk.upload_object("measurements.hdf", "bucket", "2024/measurements.hdf")
     clerk.move_object("bucket", "2024/measurements.hdf", "archive", "2024/measurements.hdf")
 
-The environment's `MULTIPART_THRESHOLD`, `S3_CLIENT_CONFIG`, `S3_UPLOAD_CONFIG` and `S3_DOWNLOAD_CONFIG` are read when
-a clerk is made; `clerk_settings` says what they may hold. The errors are drawn in `errors`.
+The environment's `MULTIPART_THRESHOLD`, `ABANDONED_UPLOAD_SECONDS`, `S3_CLIENT_CONFIG`, `S3_UPLOAD_CONFIG` and
+`S3_DOWNLOAD_CONFIG` are read when a clerk is made; `clerk_settings` says what they may hold. The errors are drawn in `errors`.
 """
 
 from itertools import islice
@@ -17,6 +17,7 @@ from botocore.config import Config
 from tasks.utils import bodies, downloads, moves, uploads
 from tasks.utils.clerk_settings import ClerkSettings
 from tasks.utils.errors import ObjectClerkException
+from tasks.utils.part_copies import CopyLimits
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests
@@ -237,6 +238,7 @@ class ObjectClerk:
             S3Object(source_bucket, source_object_key),
             S3Object(destination_bucket, destination_object_key),
             prove=verify_checksum,
+            limits=CopyLimits(quiet_seconds=self._upload.quiet_seconds),
         )
 
     def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # as for `copy_object`
@@ -277,6 +279,7 @@ class ObjectClerk:
             S3Object(destination_bucket, destination_object_key),
             etag=etag,
             prove=verify_checksum,
+            limits=CopyLimits(quiet_seconds=self._upload.quiet_seconds),
         )
 
     def delete_object(self, bucket, object_key):

@@ -2,11 +2,12 @@
 
 import os
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from tasks.utils.open_uploads import HOUR_SECONDS
 from tasks.utils.settings import Environment
 from tasks.utils.transfers import Transfer
 
@@ -112,11 +113,12 @@ class ClerkSettings:
         downloads = environment.json_object("S3_DOWNLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
         upload = _transfer(environment, "S3_UPLOAD_CONFIG", uploads, **sizes)
         download = _transfer(environment, "S3_DOWNLOAD_CONFIG", downloads)
+        quiet_seconds = environment.number("ABANDONED_UPLOAD_SECONDS", default=HOUR_SECONDS, least=0)
         if transfer_config is not None:
             upload = download = _transfer(environment, "transfer_config", _as_dict(transfer_config, TRANSFER_TYPES))
         config = _client_config(environment, client_config)
         environment.finish()
-        return cls(config, upload, download)
+        return cls(config, replace(upload, quiet_seconds=quiet_seconds), download)
 
 
 def _client_config(environment, given):

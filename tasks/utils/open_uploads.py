@@ -5,7 +5,8 @@ bucket's life cycle clears them. So the next multipart upload of the same key lo
 
 The rule: an upload is abandoned if it was begun, and its newest part arrived, longer ago than a quiet time, by the
 server's clock. A living writer sends its next part, or completes the upload, before that. If one does not, it loses its
-upload and fails with an error; no object is changed by an abort.
+upload and fails with an error; no object is changed by an abort. A quiet time of 0 says that a key has one writer, so
+that every upload which is open when the next one begins is abandoned.
 """
 
 import logging
@@ -61,7 +62,7 @@ def abort_abandoned(requests, address, *, quiet_seconds=HOUR_SECONDS):
         answer = once("list_multipart_uploads", destination=address, Bucket=address.bucket, Prefix=address.key)
         quiet_since = _server_time(answer) - timedelta(seconds=quiet_seconds)
         for upload in answer.get("Uploads", []):
-            if upload["Key"] == address.key and _is_quiet(once, address, upload, quiet_since):
+            if upload["Key"] == address.key and (not quiet_seconds or _is_quiet(once, address, upload, quiet_since)):
                 where = {"Bucket": address.bucket, "Key": address.key, "UploadId": upload["UploadId"]}
                 once("abort_multipart_upload", destination=address, **where)
                 LOGGER.info("an abandoned multipart upload was aborted", extra={"object": str(address)})

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tasks.utils.open_uploads import HOUR_SECONDS
 from tasks.utils.parts import MAX_PART, MIB, MIN_PART
 
 
@@ -14,6 +15,7 @@ class Transfer:
         part_size: bytes of a part; it grows where 10,000 parts would not reach.
         workers: parts carried at once.
         block: bytes that are read and written in one go.
+        quiet_seconds: how long nothing happens on an upload before it counts as abandoned: see `open_uploads`.
     """
 
     threshold: int = 16 * MIB
@@ -22,6 +24,7 @@ class Transfer:
     workers: int = 4
     # Twice as large, each block would be new memory from the system, and a download a third slower.
     block: int = MIB // 4
+    quiet_seconds: float = HOUR_SECONDS
 
     def __post_init__(self):
         # S3 takes no smaller part than 5 MiB and no larger one than 5 GiB.

@@ -106,7 +106,7 @@ class _Upload:
             self._check_stored(answer, checksums.crc32_text(crc))
 
     def _send_parts(self, sections):
-        abort_abandoned(self.requests, self.destination)
+        abort_abandoned(self.requests, self.destination, quiet_seconds=self.transfer.quiet_seconds)
         upload_id = self._request(
             "create_multipart_upload", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT", **self.headers
         )["UploadId"]

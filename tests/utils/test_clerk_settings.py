@@ -24,6 +24,15 @@ def test_an_empty_environment_gives_the_documented_defaults():
     assert client == (60, 60, {"max_attempts": 0})
 
 
+
+@pytest.mark.parametrize("given, seconds", [({}, 3600), ({"ABANDONED_UPLOAD_SECONDS": "0"}, 0)])
+def test_abandoned_uploads_are_aborted_after_an_hour_or_when_it_says_so(given, seconds):
+    settings = ClerkSettings.read(given, transfer_config={"max_concurrency": 2})
+    assert settings.upload.quiet_seconds == seconds
+    with pytest.raises(SettingsError, match="^ABANDONED_UPLOAD_SECONDS is '-1'"):
+        ClerkSettings.read({"ABANDONED_UPLOAD_SECONDS": "-1"})
+
+
 def test_multipart_threshold_rules_uploads_whatever_their_config_says():
     sizes = '{"multipart_threshold": 7340032, "multipart_chunksize": 7340032, "max_concurrency": 2}'
     settings = ClerkSettings.read({"MULTIPART_THRESHOLD": "6291456", "S3_UPLOAD_CONFIG": sizes})

@@ -87,6 +87,16 @@ def test_an_upload_that_was_begun_within_a_day_is_left_alone(store, way):
 
 
 @pytest.mark.usefixtures("five_mib_parts")
+def test_the_only_writer_of_a_key_aborts_at_once_what_it_left(store, way, monkeypatch):
+    begin(store, "written", b"1")
+    begin(store, "written too", b"1")
+    monkeypatch.setenv("ABANDONED_UPLOAD_SECONDS", "0")
+    upload(Mortal(store, way.listens_on, 999, True).client, store.bucket)
+    assert store.bytes_of("written") == BODY
+    assert [one["Key"] for one in store.open_uploads()] == ["written too"]
+
+
+@pytest.mark.usefixtures("five_mib_parts")
 @pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
 def test_an_upload_that_was_begun_long_ago_and_still_gets_parts_is_left_alone(store, way):
     begin(store, "written", b"1")
