@@ -116,7 +116,7 @@ screenshots: $(DEV) ## Take the pictures in docs/images with headless Chromium (
 	@$(PYTHON) -m local.screenshots
 
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
-chaos: .test-setup ## Run the long randomised tests (CHAOS_SEED=... repeats a run)
+chaos: .test-setup ## Run the long randomised tests, and those that moto alone must fail (CHAOS_SEED=... repeats a run)
 	@$(PYTHON) -m scripts.package dist
 	@echo 'CHAOS_SEED=$(CHAOS_SEED)'
 	@$(PYTEST) -m chaos --hypothesis-seed=$(CHAOS_SEED)
