@@ -365,7 +365,8 @@ def test_link_that_carries_no_part_in_an_invocation_is_given_up_when_time_is_up(
     error = carry_over(link, monkeypatch, parts=4, invocation=280)
     assert "time ran out after" in str(error)
     assert not link.uploaded
-    assert 280 <= link.now < 340
+    # Each of the four threads may have a piece in its hands when time is up.
+    assert 280 <= link.now <= 280 + 4 * (256 << 10) / link.rate
 
 
 def test_part_that_would_not_arrive_is_not_begun(monkeypatch):
