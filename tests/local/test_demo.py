@@ -142,6 +142,7 @@ def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
         assert running.end() == (130, [])
 
 
+@pytest.mark.long
 def test_deployment_without_a_package_says_what_to_do(tmp_path):
     with nothing_left_running():
         with pytest.raises(DeploymentError, match="terraform apply failed:\n.*run `make dist`"):
