@@ -30,6 +30,7 @@ def main() -> None:
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
+        "SOURCE_BUCKET": "source",
         "bucket_map": '{"other": "archive"}',
         "DEAD_LETTER_QUEUE": "https://sqs.invalid/dead-letters",
     }

@@ -152,11 +152,13 @@ module "archive_copy" {
   }
 
   environment = {
+    SOURCE_BUCKET         = local.archive_copy_source_bucket
     bucket_map            = local.archive_copy_map_in_parameter ? "ssm:${aws_ssm_parameter.archive_copy_bucket_map[0].name}" : local.archive_copy_bucket_map_json
     copy_retries          = tostring(var.archive_copy_retries)
     copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
     ANNOTATIONS           = var.archive_copy_annotations
+    OLDER_VERSIONS        = var.archive_copy_older_versions
     WORK_QUEUE            = module.archive_copy_queue[0].url
     DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)
@@ -200,6 +202,11 @@ module "archive_copy" {
         resources = [module.archive_copy_queue[0].arn]
       }
     },
+    # An object that lies in an archive already is looked for among the versions of its source.
+    var.archive_copy_older_versions == "allow" ? {} : { FindVersions = {
+      actions   = ["s3:ListBucketVersions"]
+      resources = [local.archive_copy_source_arn]
+    } },
     !local.archive_copy_map_in_parameter ? {} : { ReadBucketMap = {
       actions   = ["ssm:GetParameter"]
       resources = ["arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${aws_ssm_parameter.archive_copy_bucket_map[0].name}"]

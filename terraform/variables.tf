@@ -320,6 +320,18 @@ variable "archive_copy_annotations" {
   }
 }
 
+variable "archive_copy_older_versions" {
+  description = "What becomes of a restored version if the archive holds a newer one: \"refuse\" makes its message a dead letter, with the reason, and changes nothing; \"allow\" lets it replace the newer one."
+  type        = string
+  default     = "refuse"
+  nullable    = false
+
+  validation {
+    condition     = contains(["refuse", "allow"], var.archive_copy_older_versions)
+    error_message = "archive_copy_older_versions must be \"refuse\" or \"allow\"."
+  }
+}
+
 variable "archive_copy_concurrency" {
   description = "How many objects one invocation copies at a time."
   type        = number

@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tasks.archive_copy.bucket_map import BucketMap
+from tasks.archive_copy.older_versions import REFUSE, refuse_older
 from tasks.utils.annotations import CARRY
 from tasks.utils.copies import Copied, CopyLimits, copy_object
 from tasks.utils.errors import BucketBrigadeError, EventError, NotBegunException
-from tasks.utils.events import Kind, ObjectEvent, Unreadable
+from tasks.utils.events import Kind, ObjectEvent, Unreadable, check_source
 from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
@@ -59,26 +61,31 @@ class Archiver:
     """Archives one object after the other.
 
     Attributes:
-        s3: a boto3 S3 client that may read the sources and write the archives.
+        s3: one of `versions.in_order`'s S3 clients; it may read the source and write the archives.
+        source_bucket: the only bucket whose objects are copied.
         bucket_map: extension -> archive bucket and storage class.
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
         pacer: the `Pacer` of all requests.
         annotations: `carry` or `ignore`.
+        older_versions: `refuse` or `allow`: whether an older version may replace a newer one in the archive.
     """
 
     s3: Any
+    source_bucket: str
     bucket_map: BucketMap
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()
     pacer: Pacer = field(default_factory=Pacer)
     annotations: str = CARRY
+    older_versions: str = REFUSE
 
     def archive(self, event, *, deadline, durations):
         """Copies the object of one event to where its extension belongs, under its own key.
 
         Args:
-            event: an `ObjectEvent`, or an `Unreadable`, which comes back as a failure.
+            event: an `ObjectEvent`; one of another bucket than the source comes back as a failure, and so does an
+                `Unreadable`.
             deadline: the `Deadline` of the invocation.
             durations: the `Durations` of its copies: no copy is begun that would not end in time, as far as they tell.
 
@@ -86,8 +93,10 @@ class Archiver:
             An `Outcome`; what this project raises on purpose is in its `error` and is not raised.
         """
         started = time.monotonic()
-        if isinstance(event, Unreadable):
-            return Outcome(event, error=EventError(event.reason))
+        try:
+            check_source(event, self.source_bucket)
+        except EventError as error:
+            return Outcome(event, error=error)
         if event.kind in NOTHING_TO_DO:
             return Outcome(event, skipped=NOTHING_TO_DO[event.kind])
         destination = None
@@ -105,6 +114,7 @@ class Archiver:
             places = {"operation": "copy_object", "source": event.object, "destination": destination}
             raise NotBegunException("no time was left to begin", **places)
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
+        check = partial(refuse_older, requests, event.object, destination) if self.older_versions == REFUSE else None
         return copy_object(
             requests,
             event.object,
@@ -114,6 +124,7 @@ class Archiver:
             storage_class=self.bucket_map.storage_class_for(event.object.key),
             limits=self.limits,
             annotations=self.annotations,
+            before_change=check,
         )
 
 

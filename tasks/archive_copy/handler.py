@@ -3,7 +3,7 @@
 Takes S3 events (`ObjectRestore:Completed`, and `ObjectCreated:*` where somebody wires them), directly or through SQS,
 SNS and EventBridge, and invocations by S3 Batch Operations.
 
-Environment: see `settings.Settings`; `bucket_map` is required.
+Environment: see `settings.Settings`; `SOURCE_BUCKET` and `bucket_map` are required.
 """
 
 import os
@@ -28,6 +28,7 @@ from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.telemetry import Telemetry
+from tasks.utils.versions import in_order
 from tasks.utils.work_queue import WorkQueue
 
 __all__ = ["CopyRequestError", "handler"]
@@ -62,10 +63,18 @@ def container():
         jitter=(0.0, settings.copy_retry_sleep_secs / 2),
         max_delay=120.0,
     )
-    s3 = clients.client("s3", config=client_config(max_pool_connections=connections))
+    s3 = in_order(clients.client("s3", config=client_config(max_pool_connections=connections)))
     return Container(
         settings=settings,
-        archiver=Archiver(s3, settings.bucket_map, policy, limits, annotations=settings.annotations),
+        archiver=Archiver(
+            s3,
+            settings.source_bucket,
+            settings.bucket_map,
+            policy,
+            limits,
+            annotations=settings.annotations,
+            older_versions=settings.older_versions,
+        ),
         queue=WorkQueue(sqs, settings.work_queue),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),

@@ -19,13 +19,13 @@ from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
-from tasks.partition_replicate.intake import Queue, RecheckQueue, check_source
+from tasks.partition_replicate.intake import Queue, RecheckQueue
 from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
 from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
-from tasks.partition_replicate.versions import Versioning, in_order
+from tasks.partition_replicate.versions import Versioning
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
@@ -34,13 +34,14 @@ from tasks.utils.errors import (
     ObjectClerkServerAuthException,
     SettingsError,
 )
-from tasks.utils.events import is_batch_operations, is_queue_event, object_events
+from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.parts import MIB
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import client_config
 from tasks.utils.streams import Memory, StreamLimits
 from tasks.utils.telemetry import Telemetry
+from tasks.utils.versions import in_order
 from tasks.utils.work_queue import WorkQueue
 
 # Three attempts within some seconds; what lasts longer comes back with the message.

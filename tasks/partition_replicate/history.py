@@ -20,13 +20,13 @@ from tasks.partition_replicate.outcome import Action, Outcome, Unfinished
 from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.partition_replicate.single_version import SingleVersion
 from tasks.partition_replicate.table import Made
-from tasks.partition_replicate.versions import Version, versions_of
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
 from tasks.utils import checksums
 from tasks.utils.annotations import NAME
 from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
+from tasks.utils.versions import Version, versions_of
 
 LOGGER = logging.getLogger("bucket_brigade")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.utils.errors import BucketBrigadeError, EventError
-from tasks.utils.events import KIND_BY_DETAIL_TYPE, Kind, ObjectEvent
+from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.events import KIND_BY_DETAIL_TYPE, Kind
 
 # What SendMessageBatch takes.
 BATCH = 10
@@ -92,19 +92,6 @@ class RecheckQueue:
         # When it happened would count as lag, and its sequencer as news.
         body = to_body(replace(event, kind=Kind.RECHECK, name="", time=None, sequencer=None))
         self.sqs().send_message(QueueUrl=self.url, MessageBody=body)
-
-
-def check_source(event, bucket):
-    """Returns an event if it can be read and is of the configured bucket.
-
-    Raises:
-        EventError: it cannot, or is not.
-    """
-    if not isinstance(event, ObjectEvent):
-        raise EventError(event.reason)
-    if event.object.bucket != bucket:
-        raise EventError(f"{event.object} is not an object of {bucket}, which is the only bucket to be mirrored")
-    return event
 
 
 def entry(event, origin):

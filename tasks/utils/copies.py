@@ -7,8 +7,9 @@ is still what was compared (compare-and-swap).
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from tasks.utils import checksums
 from tasks.utils.annotations import CARRY, IGNORE, NAME, AnnotationCopy
@@ -70,6 +71,7 @@ def copy_object(  # pylint: disable=too-many-arguments
     prove=False,
     limits=CopyLimits(),
     annotations=CARRY,
+    before_change=None,
 ):
     """Copies an object inside S3, whatever its size, with its metadata, content headers, tags and annotations.
 
@@ -88,6 +90,8 @@ def copy_object(  # pylint: disable=too-many-arguments
         limits: see `CopyLimits`.
         annotations: `carry`, or `ignore` for a copy without them, which takes no permission for them; that is for
             AWS alone, whose header another server need not know.
+        before_change: called with the HEAD answers of the source and of what lies at the destination, before that is
+            replaced or gets other tags or annotations; what it raises ends the copy. None: it is changed.
 
     Returns:
         A `Copied`.
@@ -101,8 +105,12 @@ def copy_object(  # pylint: disable=too-many-arguments
         DeadlineException: time ran out between two parts, or while both sides were being read.
         ObjectClerkException: anything else that S3 refuses.
     """
-    pinned = checksums.bare(etag)
-    return _Copy(requests, source, destination, pinned, size, storage_class, prove, limits, annotations).run()
+    pinned, check = checksums.bare(etag), before_change or _allow
+    return _Copy(requests, source, destination, pinned, size, storage_class, prove, limits, annotations, check).run()
+
+
+def _allow(*_):
+    """Lets a copy change what lies at its destination."""
 
 
 # One for each argument of `copy_object`.
@@ -117,6 +125,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     prove: bool
     limits: CopyLimits
     annotations: str
+    before_change: Callable[[dict, dict], None]
 
     def run(self):
         """Tries the one request that is enough where nothing lies yet; looks at both sides where it is not."""
@@ -150,6 +159,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
                 if tags is None:
                     self._carry_annotations(theirs, ours)
                     return self._copied(ours, written=False)
+                self.before_change(theirs, ours)
                 # There is no condition on tags, so that both sides have to be looked at once more.
                 self._put_tags(tags, ours)
             except ObjectChangedException:
@@ -206,6 +216,8 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         return digest.digest()
 
     def _write(self, theirs, ours):
+        if ours:
+            self.before_change(theirs, ours)
         condition = {"IfMatch": ours["ETag"]} if ours else {"IfNoneMatch": "*"}
         try:
             return self._copy_as_found(theirs, condition)
@@ -239,7 +251,9 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             return
         source = pinned_by(self.source, theirs)
         copy = pinned_by(self.destination, ours)
-        AnnotationCopy(self.requests, source, self.requests, copy, ours["ETag"], fresh=fresh).run()
+        check = None if fresh else partial(self.before_change, theirs, ours)
+        work = AnnotationCopy(self.requests, source, self.requests, copy, ours["ETag"], fresh, before_writes=check)
+        work.run()
 
     def _copy_whole(self, etag, condition):
         try:

@@ -112,6 +112,25 @@ def object_events(event):
     return list(_walk(event))
 
 
+def check_source(event, bucket):
+    """Returns an event if it can be read and is of the configured bucket.
+
+    A function's role may read more than that bucket, and a message may name any: so this comes before everything else.
+
+    Args:
+        event: an `ObjectEvent` or `Unreadable`.
+        bucket: the name of the only bucket whose events are taken.
+
+    Raises:
+        EventError: it cannot be read, or is of another bucket.
+    """
+    if not isinstance(event, ObjectEvent):
+        raise EventError(event.reason)
+    if event.object.bucket != bucket:
+        raise EventError(f"{event.object} is not an object of {bucket}, which is the only source bucket")
+    return event
+
+
 def decode_json(text):
     """Returns the decoded JSON of a message.
 

@@ -31,11 +31,13 @@ run "defaults_make_source_and_one_archive" {
 
   assert {
     condition = module.archive_copy[0].environment == tomap({
+      SOURCE_BUCKET         = "bucket-brigade-123456789012-eu-west-1-source"
       bucket_map            = "{\"other\":\"bucket-brigade-123456789012-eu-west-1-archive-all\"}"
       copy_retries          = "3"
       copy_retry_sleep_secs = "1"
       COPY_CONCURRENCY      = "8"
       ANNOTATIONS           = "carry"
+      OLDER_VERSIONS        = "refuse"
       WORK_QUEUE            = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"
@@ -96,6 +98,12 @@ run "archives_share_the_extensions_out" {
         Effect   = "Allow"
         Action   = ["s3:ListBucketMultipartUploads"]
         Resource = ["arn:aws:s3:::existing-one", "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public"]
+      }
+      FindVersions = {
+        Sid      = "FindVersions"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucketVersions"]
+        Resource = ["arn:aws:s3:::b2-123456789012-eu-west-1-source"]
       }
       ReadSource = {
         Sid    = "ReadSource"
@@ -344,6 +352,22 @@ run "another_partition_has_its_own_arns" {
       startswith(resource, "arn:aws-us-gov:s3:::bucket-brigade-123456789012-us-gov-west-1-")
     ])
     error_message = "An ARN holds in one partition only."
+  }
+}
+
+run "older_versions_that_are_allowed_are_not_looked_for" {
+  variables {
+    archive_copy_older_versions = "allow"
+  }
+
+  assert {
+    condition     = module.archive_copy[0].environment["OLDER_VERSIONS"] == "allow"
+    error_message = "The function does not know that an older version may replace a newer one."
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(module.archive_copy[0].policy), "s3:ListBucketVersions")
+    error_message = "The function may list versions, which it has no need to."
   }
 }
 

@@ -550,3 +550,13 @@ run "unknown_choice_about_annotations_of_partition_replicate_is_refused" {
 
   expect_failures = [var.partition_replicate_annotations]
 }
+
+run "unknown_choice_about_older_versions_is_refused" {
+  command = plan
+
+  variables {
+    archive_copy_older_versions = "overwrite"
+  }
+
+  expect_failures = [var.archive_copy_older_versions]
+}

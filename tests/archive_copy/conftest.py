@@ -23,7 +23,7 @@ def environment_of_the_task(monkeypatch):
     """Sets the task's environment; called again, it changes it for the next invocation."""
 
     def set_environment(**values):
-        for name, value in {"bucket_map": json.dumps(BUCKET_MAP), **values}.items():
+        for name, value in {"SOURCE_BUCKET": RESTORED, "bucket_map": json.dumps(BUCKET_MAP), **values}.items():
             monkeypatch.setenv(name, value)
         forget_container()
 

@@ -4,45 +4,49 @@ from tasks.archive_copy.settings import Settings
 from tasks.utils.errors import SettingsError
 
 MAP = '{".hdf": "protected", "other": "public"}'
+REQUIRED = {"SOURCE_BUCKET": "source", "bucket_map": MAP}
 
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
-    settings = Settings.read({"bucket_map": MAP})
-    assert settings == Settings(settings.bucket_map, 3, 0.0, 8, "", "carry", "", None, "INFO")
+    settings = Settings.read(REQUIRED)
+    assert settings == Settings("source", settings.bucket_map, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
 def test_settings_that_are_set_count():
     settings = Settings.read(
         {
-            "bucket_map": MAP,
+            **REQUIRED,
             "copy_retries": "5",
             "copy_retry_sleep_secs": "0.5",
             "COPY_CONCURRENCY": "2",
             "ANNOTATIONS": "ignore",
+            "OLDER_VERSIONS": "allow",
             "WORK_QUEUE": "https://work",
             "DEAD_LETTER_QUEUE": "https://queue",
             "MAX_RECEIVES": "4",
             "LOGGING_LEVEL": "debug",
         }
     )
-    assert settings == Settings(settings.bucket_map, 5, 0.5, 2, "https://work", "ignore", "https://queue", 4, "DEBUG")
+    assert settings == Settings(
+        "source", settings.bucket_map, 5, 0.5, 2, "https://work", "ignore", "allow", "https://queue", 4, "DEBUG"
+    )
 
 
 def test_upper_case_names_are_read_as_well():
-    settings = Settings.read({"BUCKET_MAP": MAP, "COPY_RETRIES": "7", "COPY_RETRY_SLEEP_SECS": "2"})
+    settings = Settings.read({"SOURCE_BUCKET": "source", "BUCKET_MAP": MAP, "COPY_RETRIES": "7", "COPY_RETRY_SLEEP_SECS": "2"})
     assert (settings.copy_retries, settings.copy_retry_sleep_secs) == (7, 2.0)
 
 
 def test_both_spellings_with_one_value_are_fine_and_with_two_are_not():
-    assert Settings.read({"bucket_map": MAP, "copy_retries": "7", "COPY_RETRIES": "7"}).copy_retries == 7
+    assert Settings.read({**REQUIRED, "copy_retries": "7", "COPY_RETRIES": "7"}).copy_retries == 7
     with pytest.raises(SettingsError, match="copy_retries and COPY_RETRIES are both set and differ: set one of them"):
-        Settings.read({"bucket_map": MAP, "copy_retries": "7", "COPY_RETRIES": "8"})
+        Settings.read({**REQUIRED, "copy_retries": "7", "COPY_RETRIES": "8"})
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_blank_number_is_not_set(blank):
-    settings = Settings.read({"bucket_map": MAP, "copy_retries": blank, "copy_retry_sleep_secs": blank})
+    settings = Settings.read({**REQUIRED, "copy_retries": blank, "copy_retry_sleep_secs": blank})
     assert (settings.copy_retries, settings.copy_retry_sleep_secs) == (3, 0.0)
 
 
@@ -58,6 +62,8 @@ def test_blank_number_is_not_set(blank):
         ("copy_retry_sleep_secs", "inf", "copy_retry_sleep_secs is 'inf'"),
         ("COPY_CONCURRENCY", "0", "COPY_CONCURRENCY is '0'"),
         ("LOGGING_LEVEL", "loud", "LOGGING_LEVEL is 'loud': it should be one of DEBUG, INFO, WARNING, ERROR"),
+        ("OLDER_VERSIONS", "overwrite", "OLDER_VERSIONS is 'overwrite': it should be one of refuse, allow"),
+        ("SOURCE_BUCKET", "", "SOURCE_BUCKET is not set: the bucket where objects are restored"),
         ("bucket_map", "", "bucket_map is not set: a JSON object such as {"),
         ("bucket_map", "{", "bucket_map is not JSON ("),
         ("bucket_map", "[]", "bucket_map is a JSON list and should be an object"),
@@ -67,18 +73,18 @@ def test_blank_number_is_not_set(blank):
 )
 def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):
     with pytest.raises(SettingsError) as raised:
-        Settings.read({"bucket_map": MAP, name: value})
+        Settings.read({**REQUIRED, name: value})
     assert said in str(raised.value)
 
 
 def test_all_problems_are_told_at_once():
     with pytest.raises(SettingsError) as raised:
         Settings.read({"copy_retries": "0", "COPY_CONCURRENCY": "x"})
-    assert all(name in str(raised.value) for name in ("bucket_map", "copy_retries", "COPY_CONCURRENCY"))
+    assert all(name in str(raised.value) for name in ("SOURCE_BUCKET", "bucket_map", "copy_retries", "COPY_CONCURRENCY"))
 
 
 def test_map_that_is_in_a_parameter_is_read_by_its_name():
-    settings = Settings.read({"bucket_map": "ssm:/a/map"}, {"/a/map": MAP}.get)
+    settings = Settings.read({**REQUIRED, "bucket_map": "ssm:/a/map"}, {"/a/map": MAP}.get)
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 

@@ -42,7 +42,7 @@ from tasks.partition_replicate.objects import Look
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
-from tasks.partition_replicate.versions import Versioning, in_order
+from tasks.partition_replicate.versions import Versioning
 from tasks.partition_replicate.writer import Writer
 from tasks.utils import annotations, part_copies
 from tasks.utils.deadline import Deadline
@@ -52,6 +52,7 @@ from tasks.utils.events import object_events
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import S3Requests, client_config
 from tasks.utils.streams import Memory, StreamLimits
+from tasks.utils.versions import in_order
 from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.events import event_of
