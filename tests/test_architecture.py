@@ -1,9 +1,13 @@
 """The import rules of CONTRIBUTING.md, and I10, held by reading every module's syntax tree."""
 
 import ast
+import logging
 from pathlib import Path
 
 import pytest
+
+from tasks.otf_addons.task_log import task_logger
+from tasks.utils.one_line import ONE_LINE
 
 ROOT = Path(__file__).parent.parent
 TASKS = ROOT / "tasks"
@@ -15,6 +19,7 @@ PURE = {
     "utils/checksums.py",
     "utils/deadline.py",
     "utils/errors.py",
+    "utils/one_line.py",
     "utils/events.py",
     "utils/parts.py",
     "utils/retry.py",
@@ -171,6 +176,33 @@ def test_only_reporters_and_the_connections_of_the_data_plane_speak_http(module)
 def test_only_the_add_on_imports_the_framework_that_is_gpl(module):
     if task_of(module) != "otf_addons":
         assert "opentaskpy" not in {name.split(".")[0] for name in imports_of(module)}
+
+
+# Each of them escapes what its lines quote: JSON in ASCII, or messages of one line.
+LOGGERS = {"logging.getLogger('bucket_brigade')"}
+MAKE_LOGGERS = {"utils/telemetry.py", "otf_addons/task_log.py"}
+# These print to a console, or print an exception with all that its text quotes.
+RAW_OUTPUT = {"print", "sys.stdout.write", "sys.stderr.write", "os.write", "warnings.warn", "traceback.print_exc"}
+
+
+@every_module
+def test_no_log_call_takes_a_raw_key(module):
+    """A key forges log lines if it is printed as it is: so every logger is one that escapes its messages."""
+    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
+    made = [call for call in calls if ast.unparse(call.func).endswith(("getLogger", "init_logging", "Logger"))]
+    if name_of(module) not in MAKE_LOGGERS:
+        assert {ast.unparse(call) for call in made} <= LOGGERS
+    assert RAW_OUTPUT.isdisjoint(ast.unparse(call.func) for call in calls)
+    for call in calls:
+        assert "exc_info" not in {keyword.arg for keyword in call.keywords}
+        assert not ast.unparse(call.func).lower().endswith(("logger.exception", "logger.print_exc"))
+        assert ast.unparse(call.func) not in {f"logging.{level}" for level in ("debug", "info", "warning", "error")}
+
+
+def test_every_logger_that_is_made_escapes_its_messages(monkeypatch):
+    monkeypatch.setenv("OTF_NO_LOG", "1")
+    for logger in (logging.getLogger("bucket_brigade"), task_logger("a_module"), task_logger("a_module", "task", "T")):
+        assert ONE_LINE in logger.filters
 
 
 @every_module

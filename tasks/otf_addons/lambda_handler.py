@@ -1,18 +1,19 @@
 """`LambdaExecution`, as Open Task Framework calls it."""
 
-# The framework's redaction and its JSON format look at a record's message alone, not at its arguments.
-# pylint: disable=logging-fstring-interpolation
+# pylint: disable=logging-fstring-interpolation  # task_log says why
 
 import base64
 import json
+import logging
 
 from botocore.exceptions import BotoCoreError, ClientError
-from opentaskpy.otflogging import init_logging
+from opentaskpy.otflogging import redact
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler
 
 from tasks.otf_addons.connections import lambda_config, make_client
 from tasks.otf_addons.options import LAMBDA_SCHEMAS, Protocol, refuse_unknown
 from tasks.otf_addons.settings import Settings
+from tasks.otf_addons.task_log import task_logger
 
 # What Invoke answers when all is well: the event was taken, or the function has run.
 ACCEPTED = {"Event": 202, "RequestResponse": 200}
@@ -38,7 +39,7 @@ class LambdaExecution(RemoteExecutionHandler):
         """
         super().__init__(spec)
         refuse_unknown(spec, LAMBDA_SCHEMAS)
-        self.logger = init_logging(__name__, spec.get("task_id"), self.TASK_TYPE)
+        self.logger = task_logger(__name__, spec.get("task_id"), self.TASK_TYPE)
         protocol = Protocol.of(spec["protocol"], Settings.read())
         self._client = make_client("lambda", protocol, lambda_config(protocol))
 
@@ -56,12 +57,19 @@ class LambdaExecution(RemoteExecutionHandler):
             return False
         log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
         if "FunctionError" in answer:
-            self.logger.error(f"{function} failed ({answer['FunctionError']}): {said[:TOLD]}\n{log}")
+            self.logger.error(f"{function} failed ({answer['FunctionError']}): {said[:TOLD]}")
+            self._log_tail(log, logging.ERROR)
             return False
         # What a function answers may be a secret, so it is not for the log.
         self.logger.info(f"{function} answered {answer['StatusCode']}, {len(said)} characters")
-        self.logger.log(VERBOSE, f"The end of its log:\n{log}")
+        self._log_tail(log, VERBOSE)
         return answer["StatusCode"] == ACCEPTED[invocation]
+
+    def _log_tail(self, log, level):
+        # A record for each line: what the function wrote is not taken for a record of ours. The framework redacts a
+        # private key, which has several lines, only in a message that holds all of it.
+        for line in ("The end of its log:", *redact(log).splitlines()):
+            self.logger.log(level, line)
 
     def kill(self):
         """Closes the connection; a function that runs cannot be stopped from outside."""

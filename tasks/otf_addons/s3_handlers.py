@@ -4,13 +4,11 @@ The framework wants 0 or 1, True or False; everything beneath raises. So each me
 for each file, what went wrong.
 """
 
-# The framework's redaction and its JSON format look at a record's message alone, not at its arguments.
-# pylint: disable=logging-fstring-interpolation
+# pylint: disable=logging-fstring-interpolation  # task_log says why
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from opentaskpy.otflogging import init_logging
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler, RemoteTransferHandler
 
 from tasks.otf_addons import plan, removals, worker_files
@@ -19,6 +17,7 @@ from tasks.otf_addons.connections import connect_to_s3
 from tasks.otf_addons.listing import Found, found_in
 from tasks.otf_addons.options import Protocol, S3Options
 from tasks.otf_addons.settings import Settings
+from tasks.otf_addons.task_log import task_logger
 from tasks.utils.errors import BucketBrigadeError, ObjectNotFoundException, SourceReplacedException
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import head
@@ -50,7 +49,7 @@ class S3Transfer(RemoteTransferHandler):
         if "flag" in spec:
             spec["flags"] = spec.pop("flag")
         spec.setdefault("directory", "")
-        self.logger = init_logging(__name__, spec.get("task_id"), self.TASK_TYPE)
+        self.logger = task_logger(__name__, spec.get("task_id"), self.TASK_TYPE)
         self.options = S3Options.of(spec)
         self.connection = connect_to_s3(Protocol.of(spec["protocol"], Settings.read()))
         self._found = {}

@@ -5,8 +5,7 @@ own text, and then that of the task that their values are put into as they are. 
 twice, with nothing in it that a template would be taken for.
 """
 
-# The framework's redaction and its JSON format look at a record's message alone, not at its arguments.
-# pylint: disable=logging-fstring-interpolation
+# pylint: disable=logging-fstring-interpolation  # task_log says why
 
 import json
 import re
@@ -14,13 +13,14 @@ from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 from opentaskpy.exceptions import LookupPluginError
-from opentaskpy.otflogging import init_logging
 
 from tasks.otf_addons.connections import make_client
 from tasks.otf_addons.options import Protocol
 from tasks.otf_addons.settings import Settings
+from tasks.otf_addons.task_log import task_logger
+from tasks.utils.s3_object import printable
 
-LOGGER = init_logging(__name__)
+LOGGER = task_logger(__name__)
 # A look-up that has yet to be made. What this one returns has no brace, so it is not taken for one.
 UNREAD = re.compile(r"\{\{[^{}]*\blookup\(")
 # What users of the framework look for where a look-up failed.
@@ -45,9 +45,10 @@ def run(**given):
     try:
         value = _parameter(name, _protocol(variables, settings))
     except (ClientError, BotoCoreError) as error:
-        LOGGER.error(f"The parameter {name} cannot be read: {error}")
+        sentence = printable(f"The parameter {name} cannot be read: {error}")
+        LOGGER.error(sentence)
         if settings.failed_lookup_is_error:
-            raise LookupPluginError(f"The parameter {name} cannot be read: {error}") from error
+            raise LookupPluginError(sentence) from error
         LOGGER.warning("SSM parameter lookup failed but continuing anyway")
         return LOOKUP_FAILED
     LOGGER.log(VERBOSE, f"Read the parameter {name}")

@@ -5,13 +5,20 @@
 `s3_requests` one S3 request · `copies`, `part_copies` an object copied inside S3 · `moves` and then deleted ·
 `bodies`, `uploads` bytes written · `downloads` bytes read · `streams` bytes from one S3 to another · `clerk` all of
 these as `ObjectClerk` · `clerk_settings`, `settings` the environment · `events` AWS envelopes in, plain events out ·
-`batches` SQS messages in, partial answers out · `telemetry` logs and metrics · `journal` what failed, in both.
+`batches` SQS messages in, partial answers out · `telemetry` logs and metrics · `journal` what failed, in both ·
+`one_line` log messages of one line.
 """
 
+import logging
 from typing import TYPE_CHECKING
+
+from tasks.utils.one_line import ONE_LINE
 
 if TYPE_CHECKING:
     from tasks.utils.clerk import ObjectClerk
+
+# The work modules' logger, which all of them ask for by this name.
+logging.getLogger("bucket_brigade").addFilter(ONE_LINE)
 
 
 def __getattr__(name):

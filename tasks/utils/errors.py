@@ -25,9 +25,14 @@ the same event, handled again later, may pass: it decides between "give the mess
 What is retryable is transient too, and so is what a person can put right: a permission, a key, a bucket.
 """
 
+from tasks.utils.s3_object import printable
+
 
 class BucketBrigadeError(Exception):
-    """Anything that this project raises on purpose."""
+    """Anything that this project raises on purpose.
+
+    Its text is one line, whatever key or answer it quotes: it is shown on consoles and in plain logs.
+    """
 
     retryable = False
     transient = False
@@ -35,6 +40,9 @@ class BucketBrigadeError(Exception):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls.transient = cls.transient or cls.retryable
+
+    def __str__(self):
+        return printable(super().__str__())
 
 
 class SettingsError(BucketBrigadeError):
@@ -83,7 +91,7 @@ class ObjectClerkException(BucketBrigadeError):
         places = [str(place) for place in (self.source, self.destination) if place]
         what = " ".join([self.operation] + [" -> ".join(places)] * bool(places)).strip()
         tries = f" (tried {self.attempts} times)" if self.attempts > 1 else ""
-        return f"{what}: {self.reason}{tries}" if what else f"{self.reason}{tries}"
+        return printable(f"{what}: {self.reason}{tries}" if what else f"{self.reason}{tries}")
 
 
 class ObjectClerkServerInternalException(ObjectClerkException):

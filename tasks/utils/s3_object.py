@@ -17,7 +17,8 @@ class S3Object:
 
     def __str__(self):
         version = f"?versionId={self.version_id}" if self.version_id else ""
-        return f"s3://{self.bucket}/{printable(self.key)}{version}"
+        # A message may name any bucket and any version.
+        return printable(f"s3://{self.bucket}/{self.key}{version}")
 
     @property
     def parameters(self):
@@ -28,4 +29,6 @@ class S3Object:
 
 def printable(text):
     """Returns `text` with every character that does not print replaced by its Python escape (`\\n`, `\\u202e`)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -4,6 +4,7 @@ I4: every record and every message has an answer, an unreadable one too.
 """
 
 import json
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -385,6 +386,9 @@ def test_hostile_key_stays_inside_its_log_line(archive, s3, capsys):
     assert out.isascii()
     assert json.loads(out.splitlines()[0])["key"] == key
     assert len(out.splitlines()) == 2
+    logging.getLogger("bucket_brigade").warning("a message: %s", key)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isascii() and json.loads(line)["message"].isprintable()
 
 
 def test_record_that_no_text_can_hold_is_logged_and_fails(archive, capsys):

@@ -7,8 +7,6 @@ import threading
 import zipfile
 from dataclasses import dataclass, field
 
-LOG = base64.b64encode(b"REPORT RequestId: 1").decode()
-
 
 @dataclass
 class Function:
@@ -16,6 +14,7 @@ class Function:
 
     answer: bytes = b'{"secret": "of the function"}'
     error: str | None = None
+    log: bytes = b"REPORT RequestId: 1"
     status: dict = field(default_factory=lambda: {"Event": 202, "RequestResponse": 200})
     waits_for: threading.Event | None = None
     calls: list = field(default_factory=list)
@@ -24,7 +23,7 @@ class Function:
         self.calls.append((function.function_name, invocation_type, payload))
         if self.waits_for:
             self.waits_for.wait(10)
-        headers = {"X-Amz-Log-Result": LOG}
+        headers = {"X-Amz-Log-Result": base64.b64encode(self.log).decode()}
         if self.error:
             headers["X-Amz-Function-Error"] = self.error
         return self.status[invocation_type], headers, self.answer if invocation_type == "RequestResponse" else b""

@@ -376,6 +376,26 @@ def test_no_secret_gets_into_the_log(framework, inbox, outbox):
     assert ours and not any(inbox.keys["aws_secret_access_key"] in line for line in ours)
 
 
+HOSTILE = "src/a\r\n2026-11-21 \u2014 INFO - forged\x1b[2J\0\u2028\u202e.txt"
+
+
+def test_hostile_key_stays_inside_its_log_line(inbox, outbox, caplog):
+    giving = handler(source(inbox.bucket, postCopyAction={"action": "move", "destination": "src\n/"}))
+    taking = handler(destination(outbox.bucket))
+    calls = {
+        "copied": lambda: giving.transfer_files([HOSTILE], taking.spec, dest_remote_handler=taking),
+        # No path holds NUL.
+        "pushed": lambda: taking.push_files_from_worker("", [HOSTILE.replace("\0", "")]),
+        "moved": lambda: giving.handle_post_copy_action([HOSTILE]),
+        "named twice": lambda: giving.transfer_files([HOSTILE, f"{HOSTILE}/{HOSTILE}"], taking.spec, taking),
+    }
+    for name, call in calls.items():
+        caplog.clear()
+        assert call() == 1, name
+        assert "forged" in caplog.text, name
+        assert all(message.isprintable() for message in caplog.messages), name
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

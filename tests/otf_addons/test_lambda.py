@@ -50,6 +50,27 @@ def test_function_that_fails_is_a_failed_execution(framework, function, arn):
     assert "failed (Unhandled)" in ran.said and "no such order" in ran.said and "REPORT RequestId" in ran.said
 
 
+HOSTILE_LOG = b"""done\r\x1b[2J\0
+2026-11-21 12:00:00,000 \xe2\x80\x94 INFO - forged
+-----BEGIN PRIVATE KEY-----
+bytes of the key
+-----END PRIVATE KEY-----
+"""
+
+
+@pytest.mark.parametrize("error", [None, "Unhandled"])
+def test_log_of_a_function_forges_no_record_and_its_private_keys_are_redacted(framework, function, arn, error):
+    function.error, function.log, function.answer = error, HOSTILE_LOG, b"no\n2026-11-21 forged\x1b[2J"
+
+    ran = framework.run(invoke(arn, invocationType="RequestResponse"), verbosity=2)
+
+    assert ran.ok is (error is None)
+    assert "done" in ran.said and "forged" in ran.said
+    assert not any(line.startswith("2026-11-21 12:00") or line.startswith("2026-11-21 forged") for line in ran.said.split("\n"))
+    assert not {"\r", "\x1b", "\0"} & set(ran.said)
+    assert "bytes of the key" not in ran.said
+
+
 def test_function_slower_than_the_read_timeout_is_a_failed_execution_and_not_tried_again(framework, function, arn):
     function.waits_for = threading.Event()
 

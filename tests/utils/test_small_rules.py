@@ -1,5 +1,7 @@
 """Addresses, deadlines, part plans and settings."""
 
+import itertools
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -34,6 +36,35 @@ def test_hand_picked_key_prints_in_one_line(key):
 @given(key=keys())
 def test_any_key_prints_in_one_line_of_characters_that_print(key):
     assert str(S3Object("bucket", key)).isprintable()
+
+
+HOSTILE = "a\r\n2026-11-21 INFO forged\x1b[2J\0\u2028\u202e\udc80.txt"
+
+
+def test_address_of_a_message_prints_in_one_line_whatever_bucket_and_version_it_names():
+    assert str(S3Object(HOSTILE, HOSTILE, HOSTILE)).isprintable()
+
+
+def all_errors(kind=errors.BucketBrigadeError):
+    return [kind, *itertools.chain.from_iterable(map(all_errors, kind.__subclasses__()))]
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_text_of_an_error_is_one_line_whatever_it_quotes(kind):
+    assert "forged" in str(kind(HOSTILE)) and str(kind(HOSTILE)).isprintable()
+
+
+def test_text_of_an_error_about_an_object_is_one_line_whatever_it_quotes():
+    # A path of this machine may be in the place of an address.
+    error = ObjectClerkException(HOSTILE, operation=HOSTILE, source=HOSTILE, destination=S3Object(HOSTILE, HOSTILE))
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("said", [("%s: %s", "key", HOSTILE), (HOSTILE,)], ids=["argument", "message"])
+def test_line_of_a_work_module_is_one_line_whatever_it_quotes(caplog, said):
+    logging.getLogger("bucket_brigade").warning(*said)
+    (message,) = caplog.messages
+    assert "forged" in message and message.isprintable()
 
 
 def test_deadline_of_lambda_keeps_time_back_to_answer(monkeypatch):
