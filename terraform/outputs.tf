@@ -30,6 +30,11 @@ output "partition_replicate" {
     undelivered_queue_url         = aws_sqs_queue.partition_replicate_undelivered[0].url
     next_steps                    = "Changes in the first minutes after EventBridge is enabled may be missed: ten minutes after the first apply, start a backfill with S3 Batch Operations, as docs/operations.md says under \"Objects that were there before the mirror\"."
   }
+
+  precondition {
+    condition     = local.refused_keys.partition_replicate == ""
+    error_message = "${local.refused_keys.partition_replicate} must be an https address with no user in it, for example \"https://s3.example.org\", or be empty."
+  }
 }
 
 output "upload_validate" {
@@ -43,5 +48,10 @@ output "upload_validate" {
     outcomes_table        = local.upload_validate_table
     queue_url             = module.upload_validate_queue[0].url
     dead_letter_queue_url = module.upload_validate_queue[0].dead_letter_queue_url
+  }
+
+  precondition {
+    condition     = local.refused_keys.upload_validate == ""
+    error_message = "${local.refused_keys.upload_validate} must have another form. The name of a key is \"/path\", \"ssm:name\", \"secretsmanager:name\" or \"secretsmanager:name#field\", and never the key itself; a URL is an https address with no user in it, for example \"https://example.org/hook\"."
   }
 }

@@ -313,7 +313,7 @@ module "partition_replicate" {
     DEST_TOKEN_AUDIENCE   = local.partition_replicate_federated ? var.partition_replicate_token_audience : ""
     DEST_SECRET           = try(aws_secretsmanager_secret.partition_replicate[0].arn, "")
     DEST_KMS_KEY          = var.partition_replicate_destination_kms_key_arn == null ? "" : var.partition_replicate_destination_kms_key_arn
-    DEST_ENDPOINT_URL     = var.partition_replicate_destination_endpoint_url
+    DEST_ENDPOINT_URL     = local.no_keys.partition_replicate_destination_endpoint_url
     OBJECTS_QUEUE         = module.partition_replicate_queue[0].url
     RECHECK_QUEUE         = module.partition_replicate_recheck_queue[0].url
     OBJECTS_TABLE         = aws_dynamodb_table.partition_replicate[0].name

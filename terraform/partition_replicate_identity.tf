@@ -7,11 +7,11 @@
 
 locals {
   # An S3-compatible store has its own users: their keys are put into the secret by hand.
-  partition_replicate_on_aws = var.partition_replicate_enabled && var.partition_replicate_destination_endpoint_url == ""
+  partition_replicate_on_aws = var.partition_replicate_enabled && local.no_keys.partition_replicate_destination_endpoint_url == ""
 
   partition_replicate_credentials = coalesce(
     var.partition_replicate_credentials,
-    var.partition_replicate_destination_endpoint_url == "" ? "federation" : "access_key",
+    local.no_keys.partition_replicate_destination_endpoint_url == "" ? "federation" : "access_key",
   )
   partition_replicate_federated      = var.partition_replicate_enabled && local.partition_replicate_credentials == "federation"
   partition_replicate_has_secret     = var.partition_replicate_enabled && local.partition_replicate_credentials == "access_key"

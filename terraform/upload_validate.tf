@@ -32,7 +32,7 @@ locals {
   }
 
   # Where the keys are, never what they are. Secrets Manager ends its ARNs with six characters of its own.
-  upload_validate_key_names  = compact([var.upload_validate_github_key_name, var.upload_validate_webhook_key_name, var.upload_validate_sentry_dsn_name])
+  upload_validate_key_names  = compact([for name, value in local.no_keys : value if endswith(name, "_name")])
   upload_validate_parameters = [for name in local.upload_validate_key_names : trimprefix(trimprefix(name, "ssm:"), "/") if !startswith(name, "secretsmanager:")]
   upload_validate_secrets    = [for name in local.upload_validate_key_names : split("#", trimprefix(name, "secretsmanager:"))[0] if startswith(name, "secretsmanager:")]
 
@@ -158,14 +158,14 @@ module "upload_validate" {
     TABLE_SCHEMA           = var.upload_validate_table_schema
     ERROR_LIMIT            = tostring(var.upload_validate_error_limit)
     GITHUB_REPO            = var.upload_validate_github_repo
-    GITHUB_API_URL         = var.upload_validate_github_api_url
-    GITHUB_API_KEY         = var.upload_validate_github_key_name == null ? "" : var.upload_validate_github_key_name
-    COUNCIL_API_URL        = var.upload_validate_council_api_url
-    WDIV_WEBHOOK_URL       = var.upload_validate_webhook_url
-    WDIV_API_KEY           = var.upload_validate_webhook_key_name == null ? "" : var.upload_validate_webhook_key_name
+    GITHUB_API_URL         = local.no_keys.upload_validate_github_api_url
+    GITHUB_API_KEY         = local.no_keys.upload_validate_github_key_name
+    COUNCIL_API_URL        = local.no_keys.upload_validate_council_api_url
+    WDIV_WEBHOOK_URL       = local.no_keys.upload_validate_webhook_url
+    WDIV_API_KEY           = local.no_keys.upload_validate_webhook_key_name
     ERROR_REPORT_EMAIL     = var.upload_validate_error_report_email == null ? "" : var.upload_validate_error_report_email
     SENDER_EMAIL           = local.upload_validate_sender
-    SENTRY_DSN             = var.upload_validate_sentry_dsn_name == null ? "" : var.upload_validate_sentry_dsn_name
+    SENTRY_DSN             = local.no_keys.upload_validate_sentry_dsn_name
     WORK_QUEUE             = module.upload_validate_queue[0].url
     DEAD_LETTER_QUEUE      = module.upload_validate_queue[0].dead_letter_queue_url
     MAX_RECEIVES           = tostring(module.upload_validate_queue[0].max_receive_count)

@@ -439,7 +439,7 @@ run "plain_http_is_refused" {
     partition_replicate_destination_endpoint_url = "http://s3.example.org"
   }
 
-  expect_failures = [var.partition_replicate_destination_endpoint_url]
+  expect_failures = [output.partition_replicate]
 }
 
 run "unknown_kind_of_delete_is_refused" {

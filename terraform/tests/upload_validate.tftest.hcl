@@ -196,7 +196,34 @@ run "key_in_place_of_its_name_is_refused" {
     upload_validate_sentry_dsn_name  = "https://key@sentry.example/1"
   }
 
-  expect_failures = [var.upload_validate_github_key_name, var.upload_validate_webhook_key_name, var.upload_validate_sentry_dsn_name]
+  assert {
+    condition     = local.refused_keys.upload_validate == "upload_validate_github_key_name and upload_validate_sentry_dsn_name and upload_validate_webhook_key_name"
+    error_message = "Not all of them are refused."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["GITHUB_API_KEY", "WDIV_API_KEY", "SENTRY_DSN"] : module.upload_validate[0].environment[name] == ""])
+    error_message = "A plan would show a key."
+  }
+
+  expect_failures = [output.upload_validate]
+}
+
+run "addresses_of_a_wrong_form_are_refused" {
+  command = plan
+
+  variables {
+    upload_validate_github_api_url  = "http://api.github.com"
+    upload_validate_council_api_url = "https://user:password@example.org"
+    upload_validate_webhook_url     = "http://127.0.0.1.example.org/hook"
+  }
+
+  assert {
+    condition     = local.refused_keys.upload_validate == "upload_validate_council_api_url and upload_validate_github_api_url and upload_validate_webhook_url"
+    error_message = "Not all of them are refused."
+  }
+
+  expect_failures = [output.upload_validate]
 }
 
 run "values_of_a_wrong_form_are_refused" {
@@ -210,9 +237,6 @@ run "values_of_a_wrong_form_are_refused" {
     upload_validate_profile                   = "../mine"
     upload_validate_table_schema              = "schemas/mine.json"
     upload_validate_error_limit               = 0
-    upload_validate_github_api_url            = "http://api.github.com"
-    upload_validate_council_api_url           = "https://user:password@example.org"
-    upload_validate_webhook_url               = "http://127.0.0.1.example.org/hook"
     upload_validate_error_report_email        = "nobody"
     upload_validate_sender_email              = "nobody"
     upload_validate_superseded_files          = "delete"
@@ -232,9 +256,6 @@ run "values_of_a_wrong_form_are_refused" {
     var.upload_validate_profile,
     var.upload_validate_table_schema,
     var.upload_validate_error_limit,
-    var.upload_validate_github_api_url,
-    var.upload_validate_council_api_url,
-    var.upload_validate_webhook_url,
     var.upload_validate_error_report_email,
     var.upload_validate_sender_email,
     var.upload_validate_superseded_files,

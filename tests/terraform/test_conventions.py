@@ -49,7 +49,18 @@ def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
     variables = blocks(TERRAFORM / "variables.tf", "variable")
     unchecked = {name for name, variable in variables.items() if "validation" not in variable}
 
-    assert unchecked <= {name for name, variable in variables.items() if "bool" in variable["type"]}
+    # pasted_keys.tf checks those that are sensitive.
+    assert unchecked <= {name for name, variable in variables.items() if "bool" in variable["type"] or "sensitive" in variable}
+
+
+def test_variable_where_a_key_might_be_pasted_is_sensitive_and_checked_where_nothing_shows_it():
+    variables = blocks(TERRAFORM / "variables.tf", "variable")
+    with (TERRAFORM / "pasted_keys.tf").open(encoding="utf-8") as lines:
+        checked = hcl2.load(lines)["locals"][0]["maybe_keys"]
+    asking = {name for name in variables if re.search("_(key|dsn|secret)_name$|_(api|webhook|endpoint)_url$", name)}
+
+    assert asking and asking == {name for name, variable in variables.items() if variable.get("sensitive")}
+    assert asking == {name for name in checked if not name.startswith("__")}
 
 
 @each_module

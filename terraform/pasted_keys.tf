@@ -1,0 +1,31 @@
+# Variables that ask for the name of a key or for a URL: a key that is pasted there, or a user in a URL, is shown by nothing.
+#
+# A validation of the variable would show it, sensitive or not: Terraform prints the value, and the line of the file that sets
+# it. So these values are checked here, one of another form is dropped, and a precondition of the task's output names the
+# variable alone. What has the right form is no key, and a plan shows it.
+
+locals {
+  form_of_key_name = "^(/[A-Za-z0-9_./-]+|ssm:[A-Za-z0-9_./-]+|secretsmanager:[A-Za-z0-9/_+=.@-]+(#[^#]+)?)$"
+  form_of_url      = "^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]{1,3}){3}|[[]::1[]])(:[0-9]+)?)([/?#][^[:space:]]*)?$"
+
+  maybe_keys = {
+    upload_validate_github_key_name              = { value = var.upload_validate_github_key_name, form = local.form_of_key_name }
+    upload_validate_webhook_key_name             = { value = var.upload_validate_webhook_key_name, form = local.form_of_key_name }
+    upload_validate_sentry_dsn_name              = { value = var.upload_validate_sentry_dsn_name, form = local.form_of_key_name }
+    upload_validate_github_api_url               = { value = var.upload_validate_github_api_url, form = local.form_of_url }
+    upload_validate_council_api_url              = { value = var.upload_validate_council_api_url, form = local.form_of_url }
+    upload_validate_webhook_url                  = { value = var.upload_validate_webhook_url, form = "^$|${local.form_of_url}" }
+    partition_replicate_destination_endpoint_url = { value = var.partition_replicate_destination_endpoint_url, form = "^$|^https://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$" }
+  }
+
+  # Variable -> its value; "" if that is null or has another form.
+  no_keys = { for name, given in local.maybe_keys : name => nonsensitive(can(regex(given.form, given.value)) ? given.value : "") }
+
+  # Task -> its variables whose value has another form, by name.
+  refused_keys = {
+    for task in ["partition_replicate", "upload_validate"] : task => join(" and ", [
+      for name, given in local.maybe_keys : name
+      if startswith(name, task) && nonsensitive(given.value != null && !can(regex(given.form, given.value)))
+    ])
+  }
+}
