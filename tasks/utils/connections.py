@@ -5,9 +5,13 @@ pool and http.client, which reads headers as those of an e-mail, take several ti
 
 A body is sent without asking first whether the server wants it, which would cost a round trip. A server that refuses a
 request may answer before it has read the body, and close. The answer is read all the same, over TLS too.
+
+A server may send anything, as slowly as it likes. So each read ends by the deadline, and what is no object is cut off at
+a limit: interim answers, headers, and bodies of XML or JSON.
 """
 
 import http.client
+import io
 import ssl
 from collections import defaultdict, deque
 from functools import cached_property, lru_cache
@@ -34,6 +38,19 @@ SLICE = 256 * 1024
 
 # S3 answers with 8 KB of an object's own headers at most, and some of its own.
 HEADERS_LIMIT = 64 * 1024
+
+# Bytes of a body that is no object. An error, or the answer to a write, has less than 1 KiB; an item of DynamoDB 400 KB.
+CONTENT_LIMIT = 1024 * 1024
+PIECE = 16 * 1024
+
+# "100 Continue" is sent once, if at all.
+INTERIM_ANSWERS = 8
+
+# Reads of one answer after the deadline, 0.05 s each at most: what has arrived already is still read, for a second.
+LATE_READS = 20
+
+# Seconds that a wait for the server may last beyond the deadline, so that not every read sets a time-out of its own.
+SLACK = 0.1
 
 
 class Connections:
@@ -74,7 +91,7 @@ class Connections:
                 # A header that is none.
                 raise HTTPClientError(error=error) from error
             raise
-        return Answer(response, connection, idle, self._config.read_timeout)
+        return Answer(response, connection, idle)
 
     def close(self):
         """Closes the connections that are not in use."""
@@ -112,25 +129,39 @@ class Answer:
         raw: the body, to be read and closed: this object itself.
     """
 
-    def __init__(self, response, connection, idle, timeout):
+    def __init__(self, response, connection, idle):
         self.status_code = response.status
         self.headers = response.headers
         self.raw = self
         self._response = response
         self._connection = connection
         self._idle = idle
-        self._timeout = timeout
+        self._content = None
 
     @property
     def content(self):
-        """The whole body; it can be asked for once."""
-        try:
-            return self.read()
-        finally:
-            self.close()
+        """The body of an answer that is no object, at most `CONTENT_LIMIT` bytes of it.
+
+        The connection is free again, or closed where the body is longer.
+        """
+        if self._content is None:
+            try:
+                self._content = self._read_content()
+            finally:
+                self.close()
+        return self._content
+
+    def _read_content(self):
+        content, piece = bytearray(), memoryview(bytearray(PIECE))
+        while size := self.readinto(piece[: CONTENT_LIMIT - len(content)]):
+            content += piece[:size]
+        missing = self._response.length
+        if missing and len(content) < CONTENT_LIMIT:
+            raise ResponseStreamingError(error=http.client.IncompleteRead(bytes(content), missing))
+        return bytes(content)
 
     def read(self, amount=None):
-        """Returns at most `amount` bytes of the body, by default all that is left."""
+        """Returns the next bytes of the body: `amount` of them, fewer at its end; by default all that is left."""
         return self._reading(self._response.read, amount)
 
     def readinto(self, buffer):
@@ -152,14 +183,41 @@ class Answer:
             connection.close()
 
     def _reading(self, read, how_much):
-        _limit(self._connection, self._timeout)
         try:
             return read(how_much)
         except (http.client.HTTPException, OSError) as error:
+            # What follows on the connection is the rest of this answer.
+            self._response.will_close = True
             raise ResponseStreamingError(error=error) from error
         finally:
             if self._response.isclosed():
                 self.close()
+
+
+class _Bytes(io.RawIOBase):
+    """What a server sends: each wait for some of it ends by the deadline."""
+
+    def __init__(self, sock, timeout):
+        super().__init__()
+        self._sock = sock
+        self._timeout = timeout
+        self._late_reads = 0
+
+    def makefile(self, _mode):
+        """Returns itself with a buffer, as http.client asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self):
+        """Returns that there is something to read."""
+        return True
+
+    def readinto(self, buffer):
+        """Fills a buffer with what has arrived; returns the number of bytes, 0 at the end."""
+        self._late_reads += expired()
+        if self._late_reads > LATE_READS:
+            raise TimeoutError("time ran out while an answer was read")
+        _limit(self._sock, self._timeout)
+        return self._sock.recv_into(buffer)
 
 
 class _Response(http.client.HTTPResponse):  # pylint: disable=too-many-instance-attributes  # http.client's
@@ -167,10 +225,13 @@ class _Response(http.client.HTTPResponse):  # pylint: disable=too-many-instance-
 
     def begin(self):
         """Reads the status and the headers; http.client's own method reads the body by what is set here."""
-        status = HTTPStatus.CONTINUE
-        while status == HTTPStatus.CONTINUE:
+        for _ in range(INTERIM_ANSWERS):
             version, status, self.reason = self._read_status()
             headers = _read_headers(self.fp)
+            if status != HTTPStatus.CONTINUE:
+                break
+        else:
+            raise http.client.HTTPException(f"{INTERIM_ANSWERS} interim answers came, and no other")
         self.status = status
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = headers
@@ -181,6 +242,13 @@ class _Response(http.client.HTTPResponse):  # pylint: disable=too-many-instance-
             self.length = 0
         # The end of the connection is the end of a body whose length is not known.
         self.will_close = self._check_close() or (self.length is None and not self.chunked)
+
+    def _read_next_chunk_size(self):
+        size = super()._read_next_chunk_size()
+        if size < 0:
+            # http.client takes -1 for "all that comes".
+            raise ValueError("the size of a chunk is negative")
+        return size
 
 
 def _read_headers(stream):
@@ -205,15 +273,14 @@ def _exchange(connection, head, request, timeout):
         for start in range(0, max(1, len(body)), SLICE):
             if body and expired():
                 raise DeadlineException("time ran out while a body was sent")
-            _limit(connection, timeout)
+            _limit(connection.sock, timeout)
             connection.sock.sendall(head + body[start : start + SLICE])
             head = b""
         is_sent = True
     except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
         # A server that refuses a request need not read its body. Then its answer is there already.
         pass
-    _limit(connection, timeout)
-    response = _Response(connection.sock, method=request.method)
+    response = _Response(_Bytes(connection.sock, timeout), method=request.method)
     try:
         response.begin()
     except BaseException:
@@ -252,13 +319,12 @@ def host(origin):
     return _host_from_url(origin)
 
 
-def _limit(connection, timeout):
+def _limit(sock, timeout):
     """Has the next wait for the server end by the deadline: a silent one does not carry the function over its end."""
-    if connection is not None and connection.sock is not None:
-        seconds = limited(timeout)
-        # Setting it is a system call, during which another thread takes the interpreter's lock.
-        if connection.sock.gettimeout() != seconds:
-            connection.sock.settimeout(seconds)
+    seconds = limited(timeout)
+    # Setting it is a system call, during which another thread takes the interpreter's lock.
+    if not seconds <= sock.gettimeout() <= seconds + SLACK:
+        sock.settimeout(seconds)
 
 
 def _still_open(idle):

@@ -199,8 +199,12 @@ class DirectS3(_Direct):
 
     def _ask(self, operation, params, region):
         answer = self._exchange(operation.name, params, _S3Signer, region)
-        went_well = answer.status_code < 300
-        return answer, operation.parsed(answer) if went_well else self._error(operation.name, answer)
+        try:
+            went_well = answer.status_code < 300
+            return answer, operation.parsed(answer) if went_well else self._error(operation.name, answer)
+        except BaseException:
+            answer.close()
+            raise
 
     def _shown_the_way(self, method, given):
         """Makes a request by botocore's way, and keeps where it led: host or path, partition, FIPS, another region."""
@@ -329,8 +333,8 @@ class DirectDynamoDB(_Direct):
             return None
         try:
             parsed = self._ask(operation, given)
-        except (BotoCoreError, TypeError):
-            # The latter where JSON cannot hold a value: a binary one.
+        except (BotoCoreError, TypeError, ValueError):
+            # A value that JSON cannot hold: a binary one. Or an answer that is no JSON.
             return None
         code = parsed.get("Error", {}).get("Code")
         if code == CONDITION_FAILED:

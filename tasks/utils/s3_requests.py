@@ -147,6 +147,23 @@ CONNECTION_ERRORS = (BotoConnectionError, HTTPClientError, IncompleteReadError, 
 BODY_ERRORS = (BotoCoreError, HTTPError, OSError)
 
 
+# What every answer of S3 has and the work here rests on.
+OBJECT_MEMBERS = ("ETag", "ContentLength", "LastModified")
+NEEDED = {
+    "head_object": OBJECT_MEMBERS,
+    "get_object": OBJECT_MEMBERS,
+    "put_object": ("ETag",),
+    "upload_part": ("ETag",),
+    "create_multipart_upload": ("UploadId",),
+    "complete_multipart_upload": ("ETag",),
+}
+# What botocore raises, besides its own errors, where an answer has another form than S3's: a length that is no number, a
+# code that is an element, elements within elements without end.
+UNREADABLE = (ValueError, TypeError, RecursionError)
+# Characters of what a server says went wrong; S3's own sentences have a few hundred.
+CODE_LIMIT, MESSAGE_LIMIT = 100, 2_000
+
+
 # Seconds. S3 sends white space while a large copy runs, so a minute of silence is a lost connection.
 READ_TIMEOUT = 60
 
@@ -276,10 +293,19 @@ def request(client, operation, *, source=None, destination=None, **parameters):
         ObjectClerkException: of the type that fits, with operation, source and destination in its text.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
+    call, places = getattr(client, operation), {"operation": operation, "source": source, "destination": destination}
     try:
-        return getattr(client, operation)(**given)
+        answer = call(**given)
     except (ClientError, BotoCoreError) as error:
-        raise translated(error, operation=operation, source=source, destination=destination) from error
+        raise translated(error, **places) from error
+    except UNREADABLE as error:
+        raise _unreadable(f"the answer cannot be read: {error}", places) from error
+    lacking = [name for name in NEEDED.get(operation, ()) if answer.get(name) is None]
+    if lacking or answer.get("ContentLength", 0) < 0:
+        if operation == "get_object":
+            answer["Body"].close()
+        raise _unreadable(f"the answer has no {' and no '.join(lacking or ['length'])}", places)
+    return answer
 
 
 def translated(error, *, operation, source=None, destination=None):
@@ -299,15 +325,27 @@ def translated(error, *, operation, source=None, destination=None):
     return made
 
 
+def _unreadable(reason, places):
+    made = ObjectClerkServerInternalException(reason, code="UnreadableAnswer", **places)
+    made.answer_lost = True
+    return made
+
+
 def _from_answer(error, places):
-    code = error.response.get("Error", {}).get("Code", "")
+    code = _said(error, "Code")[:CODE_LIMIT]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = error.response.get("Error", {}).get("Message") or "no message"
+    message = _said(error, "Message")[:MESSAGE_LIMIT] or "no message"
     made = _kind(code, status)(f"{code} {message}", code=code, **places)
     # CompleteMultipartUpload may answer 200 and have such a code inside.
     is_unknown = status >= 500 and code not in PASSING_CODES and made.retryable
     made.answer_lost = is_unknown or code in UNCLEAR_CODES
     return made
+
+
+def _said(error, name):
+    """Returns a text of an error's answer, "" where it has none."""
+    value = error.response.get("Error", {}).get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _kind(code, status):

@@ -1,8 +1,9 @@
 import socket
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -175,6 +176,64 @@ def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on():
     connections.close()
 
 
+def flood(head, block=bytes(MIB), most=1024):
+    """An answer that goes on for a gigabyte, or until the connection is closed."""
+
+    def answer(connection, _):
+        connection.sendall(head)
+        for _ in range(most):
+            connection.sendall(block)
+
+    return answer
+
+
+@contextmanager
+def memory_at_most(size):
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < size
+
+
+HUGE = b"HTTP/1.1 500 No\r\nContent-Length: 99999999999\r\n\r\n"
+CHUNKED = b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+FLOODS = {
+    "a length": flood(HUGE),
+    "a length beyond all memory": flood(HUGE.replace(b"\r\n\r\n", b"9" * 9 + b"\r\n\r\n")),
+    "no length": flood(b"HTTP/1.1 500 No\r\n\r\n"),
+    "chunks": flood(CHUNKED, b"100000\r\n" + bytes(MIB) + b"\r\n"),
+    "small chunks": flood(CHUNKED, (b"10\r\n" + bytes(16) + b"\r\n") * 20_000),
+    "one chunk": flood(CHUNKED + b"ffffffffffffffff\r\n"),
+}
+
+
+@pytest.mark.parametrize("answer", FLOODS.values(), ids=FLOODS)
+def test_body_that_is_no_object_is_cut_off_and_its_connection_closed(connections, answer):
+    with served(answer, OK) as server:
+        with memory_at_most(8 * MIB):
+            assert connections.send(request(server.url)).content == bytes(MIB)
+        assert connections.send(request(server.url)).content == b"bytes"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"x"])
+def test_chunk_of_no_size_is_told_and_never_read_to_the_end(connections, size):
+    with served(flood(CHUNKED + size + b"\r\n"), OK) as server:
+        with memory_at_most(8 * MIB), closing(connections.send(request(server.url))) as answer:
+            with pytest.raises(ResponseStreamingError):
+                answer.read(10)
+        assert connections.send(request(server.url)).content == b"bytes"
+
+
+def test_content_may_be_asked_for_again(connections):
+    with served(OK) as server:
+        answer = connections.send(request(server.url))
+        assert (answer.content, answer.content) == (b"bytes", b"bytes")
+
+
 def silent(*_):
     threading.Event().wait(1)
 
@@ -193,6 +252,11 @@ FAILURES = {
     "one header without end": (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\n\r\n", ConnectionClosedError),
     "a header without a name": (b"HTTP/1.1 200 OK\r\nwhat?\r\n\r\n", ConnectionClosedError),
     "an end within the headers": (cut_headers, ConnectionClosedError),
+    "interim answers without end": (flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), ConnectionClosedError),
+    "a length of too many digits": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        HTTPClientError,
+    ),
 }
 
 
@@ -287,6 +351,42 @@ def test_body_that_stops_coming_is_left_when_time_is_up():
         with pytest.raises(ResponseStreamingError):
             answer.readinto(bytearray(5))
         answer.close()
+
+
+def dripping(head, drop):
+    """An answer of which some bytes come every few milliseconds, for ever: no single wait is long."""
+
+    def answer(connection, _):
+        connection.sendall(head)
+        while True:
+            connection.sendall(drop)
+            threading.Event().wait(0.01)
+
+    return answer
+
+
+DRIPS = {
+    "status": dripping(b"", b"H"),
+    "headers": dripping(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+    "one header": dripping(b"HTTP/1.1 200 OK\r\nx: ", b"y"),
+    "interim answer": dripping(b"HTTP/1.1 100 Continue\r\n", b"x: y\r\n"),
+    "body": dripping(HUGE, b"y"),
+    "chunks": dripping(CHUNKED, b"1\r\ny\r\n"),
+    "the size of a chunk": dripping(CHUNKED, b"0"),
+    "trailers": dripping(CHUNKED + b"0\r\n", b"x: y\r\n"),
+}
+
+
+@pytest.mark.parametrize("read", ["content", "into memory"])
+@pytest.mark.parametrize("answer", DRIPS.values(), ids=DRIPS)
+def test_answer_that_drips_is_left_when_time_is_up(answer, read):
+    began = time.monotonic()
+    with served(answer) as server, patient_connections(0.1) as connections:
+        with pytest.raises((ReadTimeoutError, ResponseStreamingError)):
+            with closing(connections.send(request(server.url))) as dripped:
+                assert dripped.content if read == "content" else dripped.readinto(bytearray(MIB))
+    # A second in which what has arrived is still read.
+    assert time.monotonic() - began < 5
 
 
 def test_body_that_a_server_does_not_take_is_left_when_time_is_up():
