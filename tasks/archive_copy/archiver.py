@@ -62,7 +62,7 @@ class Archiver:
 
     Attributes:
         s3: one of `versions.in_order`'s S3 clients; it may read the source and write the archives.
-        source_bucket: the only bucket whose objects are copied.
+        source_bucket: the only bucket whose objects are copied, or "" for any but the archives.
         bucket_map: extension -> archive bucket and storage class.
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
@@ -94,7 +94,7 @@ class Archiver:
         """
         started = time.monotonic()
         try:
-            check_source(event, self.source_bucket)
+            self._check_source(event)
         except EventError as error:
             return Outcome(event, error=error)
         if event.kind in NOTHING_TO_DO:
@@ -108,6 +108,12 @@ class Archiver:
         seconds = time.monotonic() - started
         durations.note(seconds, size=_size(event))
         return Outcome(event, destination, copied, error, seconds=seconds)
+
+    def _check_source(self, event):
+        # The function's role reads the archives too, and a message may name any bucket.
+        check_source(event, self.source_bucket)
+        if event.object.bucket in self.bucket_map.archives:
+            raise EventError(f"{event.object} is in an archive: objects are copied to archives, not from them")
 
     def _copy(self, event, destination, deadline, durations):
         if not durations.fits(deadline, size=_size(event)):

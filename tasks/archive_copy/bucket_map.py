@@ -35,6 +35,11 @@ class BucketMap:
         """
         return _bucket_of(self._entry(key))
 
+    @property
+    def archives(self):
+        """The names of the archive buckets, a set."""
+        return {_bucket_of(entry) for entry in self.buckets.values()}
+
     def storage_class_for(self, key):
         """Returns the storage class of a key's copy, None for S3's standard; see `bucket_for`."""
         entry = self._entry(key)

@@ -3,7 +3,7 @@
 Takes S3 events (`ObjectRestore:Completed`, and `ObjectCreated:*` where somebody wires them), directly or through SQS,
 SNS and EventBridge, and invocations by S3 Batch Operations.
 
-Environment: see `settings.Settings`; `SOURCE_BUCKET` and `bucket_map` are required.
+Environment: see `settings.Settings`; `bucket_map` is required, and Terraform sets `SOURCE_BUCKET`.
 """
 
 import os

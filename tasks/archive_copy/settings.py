@@ -13,7 +13,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     """The settings of one deployment.
 
     Attributes:
-        source_bucket: the only bucket whose objects are copied.
+        source_bucket: the only bucket whose objects are copied, or "" for any but the archives.
         bucket_map: extension -> archive bucket and storage class.
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
@@ -54,7 +54,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             "bucket_map", example=f"a JSON object such as {EXAMPLE}", parameter=parameter
         )
         settings = cls(
-            source_bucket=environment.text("SOURCE_BUCKET", example="the bucket where objects are restored"),
+            source_bucket=environment.text("SOURCE_BUCKET", default=""),
             bucket_map=BucketMap(buckets),
             # Waits double, so that more than these would not fit into one invocation.
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),

@@ -119,14 +119,14 @@ def check_source(event, bucket):
 
     Args:
         event: an `ObjectEvent` or `Unreadable`.
-        bucket: the name of the only bucket whose events are taken.
+        bucket: the name of the only bucket whose events are taken, or "" for any.
 
     Raises:
         EventError: it cannot be read, or is of another bucket.
     """
     if not isinstance(event, ObjectEvent):
         raise EventError(event.reason)
-    if event.object.bucket != bucket:
+    if bucket and event.object.bucket != bucket:
         raise EventError(f"{event.object} is not an object of {bucket}, which is the only source bucket")
     return event
 

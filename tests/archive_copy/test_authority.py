@@ -46,6 +46,17 @@ def test_one_forged_record_does_not_hold_back_the_others(archive, s3):
     assert keys(s3, PUBLIC) == [KEY]
 
 
+def test_without_a_source_bucket_any_bucket_is_taken_but_the_archives(archive, environment, s3):
+    environment(SOURCE_BUCKET="")
+    put(s3, KEY)
+    s3.put_object(Bucket=PROTECTED, Key="secret.txt", Body=b"secret")
+    failed = failed_files(archive, s3_event(s3_record(PROTECTED, "secret.txt"), s3_record(RESTORED, KEY)))
+    assert [file["err_msg"] for file in failed] == [
+        f"s3://{PROTECTED}/secret.txt is in an archive: objects are copied to archives, not from them"
+    ]
+    assert keys(s3, PUBLIC) == [KEY]
+
+
 @pytest.mark.parametrize("schema", ["1_0", "2_0"])
 def test_batch_operations_task_of_another_bucket_fails_for_good(archive, s3, wire, schema):
     event = load(f"batch_operations_{schema}")

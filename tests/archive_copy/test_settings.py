@@ -4,12 +4,12 @@ from tasks.archive_copy.settings import Settings
 from tasks.utils.errors import SettingsError
 
 MAP = '{".hdf": "protected", "other": "public"}'
-REQUIRED = {"SOURCE_BUCKET": "source", "bucket_map": MAP}
+REQUIRED = {"bucket_map": MAP}
 
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
-    assert settings == Settings("source", settings.bucket_map, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
+    assert settings == Settings("", settings.bucket_map, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
@@ -34,7 +34,7 @@ def test_settings_that_are_set_count():
 
 
 def test_upper_case_names_are_read_as_well():
-    settings = Settings.read({"SOURCE_BUCKET": "source", "BUCKET_MAP": MAP, "COPY_RETRIES": "7", "COPY_RETRY_SLEEP_SECS": "2"})
+    settings = Settings.read({"BUCKET_MAP": MAP, "COPY_RETRIES": "7", "COPY_RETRY_SLEEP_SECS": "2"})
     assert (settings.copy_retries, settings.copy_retry_sleep_secs) == (7, 2.0)
 
 
@@ -63,7 +63,6 @@ def test_blank_number_is_not_set(blank):
         ("COPY_CONCURRENCY", "0", "COPY_CONCURRENCY is '0'"),
         ("LOGGING_LEVEL", "loud", "LOGGING_LEVEL is 'loud': it should be one of DEBUG, INFO, WARNING, ERROR"),
         ("OLDER_VERSIONS", "overwrite", "OLDER_VERSIONS is 'overwrite': it should be one of refuse, allow"),
-        ("SOURCE_BUCKET", "", "SOURCE_BUCKET is not set: the bucket where objects are restored"),
         ("bucket_map", "", "bucket_map is not set: a JSON object such as {"),
         ("bucket_map", "{", "bucket_map is not JSON ("),
         ("bucket_map", "[]", "bucket_map is a JSON list and should be an object"),
@@ -80,7 +79,7 @@ def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):
 def test_all_problems_are_told_at_once():
     with pytest.raises(SettingsError) as raised:
         Settings.read({"copy_retries": "0", "COPY_CONCURRENCY": "x"})
-    assert all(name in str(raised.value) for name in ("SOURCE_BUCKET", "bucket_map", "copy_retries", "COPY_CONCURRENCY"))
+    assert all(name in str(raised.value) for name in ("bucket_map", "copy_retries", "COPY_CONCURRENCY"))
 
 
 def test_map_that_is_in_a_parameter_is_read_by_its_name():
