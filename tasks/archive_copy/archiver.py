@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tasks.archive_copy.bucket_map import BucketMap
 from tasks.archive_copy.older_versions import REFUSE, refuse_older
-from tasks.utils.annotations import CARRY
+from tasks.archive_copy.settings import Settings
 from tasks.utils.copies import Copied, CopyLimits, copy_object
 from tasks.utils.errors import BucketBrigadeError, EventError, NotBegunException
 from tasks.utils.events import Kind, ObjectEvent, Unreadable, check_source
@@ -62,23 +61,17 @@ class Archiver:
 
     Attributes:
         s3: one of `versions.in_order`'s S3 clients; it may read the source and write the archives.
-        source_bucket: the only bucket whose objects are copied, or "" for any but the archives.
-        bucket_map: extension -> archive bucket and storage class.
+        settings: the `Settings` of the deployment.
         policy: how often a copy is tried.
         limits: where a copy turns into a copy in parts.
         pacer: the `Pacer` of all requests.
-        annotations: `carry` or `ignore`.
-        older_versions: `refuse` or `allow`: whether an older version may replace a newer one in the archive.
     """
 
     s3: Any
-    source_bucket: str
-    bucket_map: BucketMap
+    settings: Settings
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()
     pacer: Pacer = field(default_factory=Pacer)
-    annotations: str = CARRY
-    older_versions: str = REFUSE
 
     def archive(self, event, *, deadline, durations):
         """Copies the object of one event to where its extension belongs, under its own key.
@@ -101,7 +94,7 @@ class Archiver:
             return Outcome(event, skipped=NOTHING_TO_DO[event.kind])
         destination = None
         try:
-            destination = S3Object(self.bucket_map.bucket_for(event.object.key), event.object.key)
+            destination = S3Object(self.settings.bucket_map.bucket_for(event.object.key), event.object.key)
             copied, error = self._copy(event, destination, deadline, durations), None
         except BucketBrigadeError as raised:
             copied, error = None, raised
@@ -111,8 +104,8 @@ class Archiver:
 
     def _check_source(self, event):
         # The function's role reads the archives too, and a message may name any bucket.
-        check_source(event, self.source_bucket)
-        if event.object.bucket in self.bucket_map.archives:
+        check_source(event, self.settings.source_bucket)
+        if event.object.bucket in self.settings.bucket_map.archives:
             raise EventError(f"{event.object} is in an archive: objects are copied to archives, not from them")
 
     def _copy(self, event, destination, deadline, durations):
@@ -120,16 +113,18 @@ class Archiver:
             places = {"operation": "copy_object", "source": event.object, "destination": destination}
             raise NotBegunException("no time was left to begin", **places)
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
-        check = partial(refuse_older, requests, event.object, destination) if self.older_versions == REFUSE else None
+        check = None
+        if self.settings.older_versions == REFUSE:
+            check = partial(refuse_older, requests, event.object, destination)
         return copy_object(
             requests,
             event.object,
             destination,
             etag=event.etag,
             size=event.size,
-            storage_class=self.bucket_map.storage_class_for(event.object.key),
+            storage_class=self.settings.bucket_map.storage_class_for(event.object.key),
             limits=self.limits,
-            annotations=self.annotations,
+            annotations=self.settings.annotations,
             before_change=check,
         )
 

@@ -66,15 +66,7 @@ def container():
     s3 = in_order(clients.client("s3", config=client_config(max_pool_connections=connections)))
     return Container(
         settings=settings,
-        archiver=Archiver(
-            s3,
-            settings.source_bucket,
-            settings.bucket_map,
-            policy,
-            limits,
-            annotations=settings.annotations,
-            older_versions=settings.older_versions,
-        ),
+        archiver=Archiver(s3, settings, policy, limits),
         queue=WorkQueue(sqs, settings.work_queue),
         dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),

@@ -38,7 +38,7 @@ def refuse_older(requests, source, destination, theirs, ours):
         ObjectClerkException: the versions cannot be listed.
     """
     version = theirs.get("VersionId")
-    # A bucket without versions has one object, and a version that was made after the copy is newer than what was copied.
+    # A bucket without versions has one object. A version that was made after the copy is newer than what was copied.
     if version is None or theirs["LastModified"] > ours["LastModified"]:
         return
     newer, others = _alike(versions_of(requests, source), version, ours)

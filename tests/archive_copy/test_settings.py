@@ -17,6 +17,7 @@ def test_settings_that_are_set_count():
     settings = Settings.read(
         {
             **REQUIRED,
+            "SOURCE_BUCKET": "source",
             "copy_retries": "5",
             "copy_retry_sleep_secs": "0.5",
             "COPY_CONCURRENCY": "2",
