@@ -10,6 +10,7 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from local.lambda_service.errors import Refused
+from local.mends.policy_conditions import hold
 
 # As long as Lambda's own credentials last.
 CREDENTIALS_SECONDS = 12 * 3600
@@ -29,7 +30,7 @@ def assume(role_arn: str, *, session: str, region: str) -> dict[str, str]:
         role = iam.get_role(role_name)
     except NotFoundException:
         role = None
-    if role is None or not _trusts_lambda(json.loads(role.assume_role_policy_document)):
+    if role is None or not _trusts_lambda(json.loads(role.assume_role_policy_document), account_id):
         message = f"The role defined for the function cannot be assumed by Lambda: {role_arn}."
         raise Refused(403, "AccessDeniedException", message)
     # In process: the administrator of the embedded AWS is not whom the role trusts.
@@ -65,12 +66,15 @@ def _backend(role_arn: str) -> tuple[str, str, Any]:
     return account_id, path.rpartition("/")[2], iam_backends[account_id][partition]
 
 
-def _trusts_lambda(policy: dict[str, Any]) -> bool:
+def _trusts_lambda(policy: dict[str, Any], account_id: str) -> bool:
+    # Lambda names the account of the function, which is that of its role: no role is passed to another account.
+    known = {"aws:sourceaccount": [account_id]}
     return any(
         statement["Effect"] == "Allow"
         and isinstance(statement.get("Principal"), dict)
         and "lambda.amazonaws.com" in _as_list(statement["Principal"].get("Service", []))
         and "sts:AssumeRole" in _as_list(statement["Action"])
+        and hold(statement.get("Condition"), known)
         for statement in _as_list(policy["Statement"])
     )
 

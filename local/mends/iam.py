@@ -10,14 +10,18 @@ from typing import Any
 
 from moto.core.responses import BaseResponse
 from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
+from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.utilities.utils import get_partition
 
 from local.mends.mending import mend
+from local.mends.policy_conditions import hold
 
 # What requests are as far as policies ask: this server has no certificate, but stands for one that has.
 CONTEXT = {"aws:securetransport": "true", "aws:viaawsservice": "false", "aws:principalisawsservice": "false"}
 BOOLEAN_OPERATORS = ("Bool", "BoolIfExists")
+
+RESOURCE_ACCOUNT = "aws:resourceaccount"
 
 # Only a form's parameters are its body too.
 FORM = "x-www-form-urlencoded"
@@ -47,6 +51,24 @@ def pass_over_unmet_conditions(original: Any, statement: Any, *args: Any, **kwar
     if all(_holds(key, value) for keys in wanted for key, value in keys.items()):
         return original(statement, *args, **kwargs)
     return PermissionResult.NEUTRAL
+
+
+@mend(IAMPolicyStatement, "is_action_permitted")
+def weigh_the_account_of_the_resource(
+    original: Any, statement: Any, action: str, resource: str, *args: Any
+) -> PermissionResult:
+    """A statement with `aws:ResourceAccount` is about resources of that account alone; moto takes every condition for
+    met. A bucket's ARN does not name its account.
+    """
+    account = _account_of(resource)
+    conditions = {
+        operator: {key: wanted for key, wanted in keys.items() if key.lower() == RESOURCE_ACCOUNT}
+        for operator, keys in (statement._statement.get("Condition") or {}).items()
+        if any(key.lower() == RESOURCE_ACCOUNT for key in keys)
+    }
+    if account and not hold(conditions, {RESOURCE_ACCOUNT: [account]}):
+        return PermissionResult.NEUTRAL
+    return original(statement, action, resource, *args)
 
 
 @mend(IAMRequestBase, "__init__")
@@ -112,6 +134,16 @@ def need_what_a_transaction_does(original: Any, request: Any, resource: str) -> 
         for kind, about in item.items():
             request._action = f"dynamodb:{kind if kind == 'ConditionCheck' else kind + 'Item'}"
             original(request, f"{scope}:table/{about['TableName']}")
+
+
+def _account_of(resource: str) -> str | None:
+    """Tell the account of a resource; None for what is of no account, such as `*` and a bucket that is not there."""
+    if not resource.startswith("arn:"):
+        return None
+    _, _, service, _, account, name = resource.split(":", 5)
+    if service == "s3":
+        return s3_backends.bucket_accounts.get(name.partition("/")[0], (None, None))[1]
+    return account
 
 
 def _holds(key: str, value: str | list[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import xmltodict
 from moto.s3.exceptions import BucketAccessDeniedError, MissingKey
+from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 
 from local.mends.mending import mend
@@ -29,6 +30,29 @@ ON_TAGS = {"GET": "GetObjectTagging", "PUT": "PutObjectTagging", "DELETE": "Dele
 
 # What a request for an annotation needs, by its method.
 ON_ANNOTATIONS = {"GET": "GetObjectAnnotation", "PUT": "PutObjectAnnotation", "DELETE": "DeleteObjectAnnotation"}
+
+
+# The headers by which a request names the owners of its bucket, and of the bucket that is copied from.
+EXPECTED_OWNER = "x-amz-expected-bucket-owner"
+EXPECTED_SOURCE_OWNER = "x-amz-source-expected-bucket-owner"
+
+
+@mend(S3Response, "_authenticate_and_authorize_s3_action")
+def refuse_buckets_of_other_owners(original: Any, response: Any, *args: Any, **kwargs: Any) -> None:
+    """A request that names the owner of its bucket, or of the bucket that it copies from, is denied where another
+    account owns that; moto does not look at the headers.
+
+    Amazon S3 User Guide, Verifying bucket ownership with bucket owner condition.
+    """
+    original(response, *args, **kwargs)
+    headers = response.headers
+    named = [(response.bucket_name, headers[EXPECTED_OWNER])] if EXPECTED_OWNER in headers else []
+    if EXPECTED_SOURCE_OWNER in headers:
+        named.append((parse_copy_source(response)[0], headers[EXPECTED_SOURCE_OWNER]))
+    for bucket, owner in named:
+        # A bucket that is not there has no owner, and is answered otherwise.
+        if s3_backends.bucket_accounts.get(bucket, (None, owner))[1] != owner:
+            raise BucketAccessDeniedError(bucket=bucket)
 
 
 @mend(S3Response, "_set_action")

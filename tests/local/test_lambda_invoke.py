@@ -226,6 +226,17 @@ def test_invoke_function_whose_role_does_not_trust_lambda_is_refused(stage):
     assert "cannot be assumed by Lambda" in message
 
 
+@pytest.mark.parametrize("account, trusts", [(ACCOUNT, True), ("210987654321", False)])
+def test_role_trusts_lambda_for_functions_of_the_account_that_it_names(stage, account, trusts):
+    condition = {"StringEquals": {"aws:SourceAccount": account}}
+    trust = {**TRUST_LAMBDA, "Statement": [{**TRUST_LAMBDA["Statement"][0], "Condition": condition}]}
+    stage.function("def handler(event, context): return 1", role=stage.role("conditional", trust=trust))
+    if trusts:
+        assert stage.invoke().value == 1
+    else:
+        assert refusal(stage.functions.invoke, FunctionName="f")[:2] == (403, "AccessDeniedException")
+
+
 def test_invoke_log_holds_start_output_end_and_report(stage):
     source = "import sys\ndef handler(event, context):\n    print('out')\n    print('err', file=sys.stderr)"
     stage.function(source)

@@ -5,6 +5,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.core.authorization import enable_iam_authentication
+from moto.s3.models import s3_backends
 
 from local.mends import iam
 from tests.local.mending import ACCOUNT, REGION, mended, new_client
@@ -85,6 +86,43 @@ def test_denial_of_tls_concerns_everybody(stage):
     tls = {"Bool": {"aws:SecureTransport": "true"}}
     s3 = client_of_role(stage, "s3", allow("s3:*", "*"), deny("s3:*", "*", Condition=tls))
     assert not is_permitted(s3.put_object, Bucket="bucket", Key="key", Body=b"")
+
+
+STRANGER = "210987654321"
+
+
+def bucket_of_a_stranger(name):
+    """A bucket of another account, which lets everyone in as moto does."""
+    s3_backends[STRANGER]["aws"].create_bucket(name, REGION)
+
+
+def only_of(account):
+    return {"Condition": {"StringEquals": {"aws:ResourceAccount": [account]}}}
+
+
+@mended(iam.weigh_the_account_of_the_resource)
+def test_permission_for_buckets_of_one_account_is_none_for_those_of_another(stage):
+    stage.s3("mine")
+    bucket_of_a_stranger("others")
+    s3 = client_of_role(stage, "s3", allow(["s3:PutObject", "s3:GetObject"], "*", **only_of(ACCOUNT)))
+    assert is_permitted(s3.put_object, Bucket="mine", Key="key", Body=b"1")
+    assert is_permitted(s3.get_object, Bucket="mine", Key="key")
+    assert not is_permitted(s3.put_object, Bucket="others", Key="key", Body=b"1")
+    assert not is_permitted(s3.copy_object, Bucket="others", Key="key", CopySource={"Bucket": "mine", "Key": "key"})
+
+
+@mended(iam.weigh_the_account_of_the_resource)
+def test_permission_for_queues_of_another_account_is_none_for_ones_own(stage):
+    queue = stage.queue("queue")
+    sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", "*", **only_of(STRANGER)))
+    assert not is_permitted(sqs.send_message, QueueUrl=queue, MessageBody="1")
+
+
+@mended()
+def test_bucket_that_is_not_there_is_told_whatever_its_account_should_be(stage):
+    s3 = client_of_role(stage, "s3", allow("s3:GetObject", "*", **only_of(ACCOUNT)))
+    with enable_iam_authentication():
+        assert stage.refusal(s3.get_object, Bucket="absent", Key="key") == (404, "NoSuchBucket")
 
 
 @mended(iam.refuse_unsigned_requests, raises=KeyError)

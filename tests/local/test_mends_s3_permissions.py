@@ -1,8 +1,8 @@
 from botocore.exceptions import ClientError
 
 from local.mends import s3_permissions
-from tests.local.mending import mended
-from tests.local.test_mends_iam import allow, client_of_role, is_permitted
+from tests.local.mending import ACCOUNT, mended
+from tests.local.test_mends_iam import STRANGER, allow, bucket_of_a_stranger, client_of_role, is_permitted
 
 SOURCE = {"Bucket": "source", "Key": "key"}
 TARGET = {"Bucket": "target", "Key": "key"}
@@ -135,3 +135,45 @@ def test_delete_of_many_keys_needs_leave_for_each(stage):
         deleted.setdefault("outcomes", []).append("Errors" if "Errors" in deleted else "Deleted")
         deleted.pop("Errors", None)
     assert deleted["outcomes"] == ["Deleted", "Errors", "Errors"]
+
+
+DENIED = {(403, "AccessDenied"), (403, "403")}
+
+
+@mended(s3_permissions.refuse_buckets_of_other_owners)
+def test_request_that_expects_another_owner_is_denied(stage):
+    s3 = stage.s3("source")
+    s3.put_object(**SOURCE, Body=b"1")
+    calls = (
+        (s3.head_object, SOURCE),
+        (s3.get_object, SOURCE),
+        (s3.put_object, {**SOURCE, "Body": b"2"}),
+        (s3.put_object_tagging, {**SOURCE, "Tagging": TAGS}),
+        (s3.create_multipart_upload, SOURCE),
+        (s3.delete_object, SOURCE),
+        (s3.list_objects_v2, {"Bucket": "source"}),
+        (s3.list_object_versions, {"Bucket": "source"}),
+    )
+    for call, arguments in calls:
+        assert stage.refusal(call, **arguments, ExpectedBucketOwner=STRANGER) in DENIED
+    assert s3.get_object(**SOURCE, ExpectedBucketOwner=ACCOUNT)["Body"].read() == b"1"
+
+
+@mended(s3_permissions.refuse_buckets_of_other_owners)
+def test_copy_that_expects_another_owner_of_its_source_is_denied(stage):
+    s3 = stage.s3("target")
+    bucket_of_a_stranger("source")
+    s3.put_object(**SOURCE, Body=b"1")
+    of_target = {**TARGET, "ExpectedBucketOwner": ACCOUNT}
+    copy = {**of_target, "CopySource": SOURCE}
+    assert stage.refusal(s3.copy_object, **copy, ExpectedSourceBucketOwner=ACCOUNT) in DENIED
+    part = {**copy, "UploadId": s3.create_multipart_upload(**of_target)["UploadId"], "PartNumber": 1}
+    assert stage.refusal(s3.upload_part_copy, **part, ExpectedSourceBucketOwner=ACCOUNT) in DENIED
+    s3.copy_object(**copy, ExpectedSourceBucketOwner=STRANGER)
+    assert s3.get_object(**TARGET)["Body"].read() == b"1"
+
+
+@mended()
+def test_bucket_that_is_not_there_is_told_whatever_owner_is_expected(stage):
+    call = stage.client("s3").get_object
+    assert stage.refusal(call, **SOURCE, ExpectedBucketOwner=ACCOUNT) == (404, "NoSuchBucket")
