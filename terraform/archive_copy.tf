@@ -30,7 +30,7 @@ locals {
   archive_copy_bucket_map_bytes = floor(length(base64encode(local.archive_copy_bucket_map_json)) * 3 / 4)
 
   # Lambda's environment has 4 KB in all; the other settings take less than a quarter of it.
-  archive_copy_map_in_parameter = var.archive_copy_enabled && local.archive_copy_bucket_map_bytes > 3072
+  archive_copy_map_in_parameter = var.archive_copy_enabled && local.archive_copy_bucket_map_bytes + length(local.archive_copy_owners_json) > 3072
 
   archive_copy_source_arn = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
   # What annotations take: a request that names a version has actions of its own. What an archive has besides stays.
@@ -134,6 +134,7 @@ module "archive_copy" {
   package               = local.packages["archive_copy"]
   defaults              = local.function_defaults
   region                = local.region
+  account_id            = local.account_id
   memory_mb             = var.archive_copy_memory_mb
   timeout_seconds       = var.archive_copy_timeout_seconds
   reserved_concurrency  = var.archive_copy_reserved_concurrency
@@ -156,6 +157,7 @@ module "archive_copy" {
     bucket_map            = local.archive_copy_map_in_parameter ? "ssm:${aws_ssm_parameter.archive_copy_bucket_map[0].name}" : local.archive_copy_bucket_map_json
     copy_retries          = tostring(var.archive_copy_retries)
     copy_retry_sleep_secs = tostring(var.archive_copy_retry_sleep_seconds)
+    BUCKET_OWNERS         = local.archive_copy_owners_json
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
     ANNOTATIONS           = var.archive_copy_annotations
     OLDER_VERSIONS        = var.archive_copy_older_versions
@@ -176,15 +178,18 @@ module "archive_copy" {
       FindObjects = {
         actions   = ["s3:ListBucket"]
         resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
+        condition = local.owned.source_and_archives
       }
       # A copy in parts first aborts what an invocation that was killed has left open.
       FindOpenUploads = {
         actions   = ["s3:ListBucketMultipartUploads"]
         resources = local.archive_copy_archive_arns
+        condition = local.owned.archives
       }
       ReadSource = {
         actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"], local.archive_copy_on_annotations.source)
         resources = ["${local.archive_copy_source_arn}/*"]
+        condition = local.owned.sources
       }
       CompareAndWriteArchives = {
         actions = concat(
@@ -195,6 +200,7 @@ module "archive_copy" {
           local.archive_copy_on_annotations.archives,
         )
         resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
+        condition = local.owned.archives
       }
       # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
       RenewWork = {
@@ -206,6 +212,7 @@ module "archive_copy" {
     var.archive_copy_older_versions == "allow" ? {} : { FindVersions = {
       actions   = ["s3:ListBucketVersions"]
       resources = [local.archive_copy_source_arn]
+      condition = local.owned.sources
     } },
     !local.archive_copy_map_in_parameter ? {} : { ReadBucketMap = {
       actions   = ["ssm:GetParameter"]

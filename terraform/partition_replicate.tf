@@ -248,6 +248,7 @@ module "partition_replicate_enqueue" {
   package               = local.packages["partition_replicate"]
   defaults              = local.function_defaults
   region                = local.region
+  account_id            = local.account_id
   memory_mb             = 256
   timeout_seconds       = local.partition_replicate_enqueue_timeout_seconds
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
@@ -293,6 +294,7 @@ module "partition_replicate" {
   package               = local.packages["partition_replicate"]
   defaults              = local.function_defaults
   region                = local.region
+  account_id            = local.account_id
   memory_mb             = var.partition_replicate_memory_mb
   timeout_seconds       = var.partition_replicate_timeout_seconds
   continues             = true # an object that does not fit into one invocation
@@ -308,6 +310,7 @@ module "partition_replicate" {
   environment = {
     SOURCE_BUCKET         = local.partition_replicate_source_bucket
     DEST_BUCKET           = local.partition_replicate_dest_bucket
+    BUCKET_OWNERS         = local.partition_replicate_owners_json
     DEST_BUCKET_REGION    = local.partition_replicate_dest_region
     DEST_ROLE_ARN         = try(aws_iam_role.partition_replicate_destination[0].arn, "")
     DEST_TOKEN_AUDIENCE   = local.partition_replicate_federated ? var.partition_replicate_token_audience : ""
@@ -338,10 +341,12 @@ module "partition_replicate" {
     FindObjects = {
       actions   = concat(["s3:ListBucket"], local.partition_replicate_on_versions.list)
       resources = [local.partition_replicate_source_arn]
+      condition = local.owned.sources
     }
     ReadSource = {
       actions   = concat(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], local.partition_replicate_on_versions.source, local.partition_replicate_on_annotations.source)
       resources = ["${local.partition_replicate_source_arn}/*"]
+      condition = local.owned.sources
     }
     # A transaction needs what its parts need, which is PutItem.
     Remember = {

@@ -29,10 +29,11 @@ locals {
     Statement = concat(
       [
         {
-          Sid      = "FindObjects"
-          Effect   = "Allow"
-          Action   = concat(["s3:ListBucket", "s3:ListBucketMultipartUploads"], local.partition_replicate_on_versions.list)
-          Resource = [local.partition_replicate_dest_arn]
+          Sid       = "FindObjects"
+          Effect    = "Allow"
+          Action    = concat(["s3:ListBucket", "s3:ListBucketMultipartUploads"], local.partition_replicate_on_versions.list)
+          Resource  = [local.partition_replicate_dest_arn]
+          Condition = local.owned.mirror
         },
         {
           Sid    = "CompareAndWrite"
@@ -45,7 +46,8 @@ locals {
             local.partition_replicate_on_versions.mirror,
             local.partition_replicate_on_annotations.mirror,
           )
-          Resource = ["${local.partition_replicate_dest_arn}/*"]
+          Resource  = ["${local.partition_replicate_dest_arn}/*"]
+          Condition = local.owned.mirror
         },
       ],
       [for arn in var.partition_replicate_destination_kms_key_arn[*] : {

@@ -11,8 +11,10 @@ locals {
   upload_validate_quarantine_bucket = var.upload_validate_quarantine_enabled ? coalesce(var.upload_validate_quarantine_bucket, "${local.bucket_prefix}-quarantine") : null
   upload_validate_table             = "${var.name_prefix}-upload-validate-outcomes"
 
+  upload_validate_written_buckets = compact([local.upload_validate_final_bucket, local.upload_validate_quarantine_bucket])
+
   upload_validate_upload_arn   = "arn:${local.partition}:s3:::${local.upload_validate_upload_bucket}"
-  upload_validate_written_arns = [for bucket in compact([local.upload_validate_final_bucket, local.upload_validate_quarantine_bucket]) : "arn:${local.partition}:s3:::${bucket}"]
+  upload_validate_written_arns = [for bucket in local.upload_validate_written_buckets : "arn:${local.partition}:s3:::${bucket}"]
   upload_validate_table_arn    = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.upload_validate_table}"
 
   # The buckets that are made here: by what they are for, whether a bucket is given.
@@ -37,9 +39,10 @@ locals {
   upload_validate_secrets    = [for name in local.upload_validate_key_names : split("#", trimprefix(name, "secretsmanager:"))[0] if startswith(name, "secretsmanager:")]
 
   # A sender is known to SES by its address or by its domain.
-  upload_validate_sender     = try(coalesce(var.upload_validate_sender_email, var.upload_validate_error_report_email), "")
-  upload_validate_identities = var.upload_validate_error_report_email == null ? [] : [local.upload_validate_sender, element(split("@", local.upload_validate_sender), 1)]
-  upload_validate_schema_arn = [for address in regexall("^s3://(.+)$", var.upload_validate_table_schema) : "arn:${local.partition}:s3:::${address[0]}"]
+  upload_validate_sender         = try(coalesce(var.upload_validate_sender_email, var.upload_validate_error_report_email), "")
+  upload_validate_identities     = var.upload_validate_error_report_email == null ? [] : [local.upload_validate_sender, element(split("@", local.upload_validate_sender), 1)]
+  upload_validate_schema_buckets = [for address in regexall("^s3://([^/]+)/", var.upload_validate_table_schema) : address[0]]
+  upload_validate_schema_arn     = [for address in regexall("^s3://(.+)$", var.upload_validate_table_schema) : "arn:${local.partition}:s3:::${address[0]}"]
 }
 
 # Where files are uploaded, published and put aside, unless such buckets are given.
@@ -131,6 +134,7 @@ module "upload_validate" {
   package               = local.packages["upload_validate"]
   defaults              = local.function_defaults
   region                = local.region
+  account_id            = local.account_id
   memory_mb             = var.upload_validate_memory_mb
   timeout_seconds       = var.upload_validate_timeout_seconds
   reserved_concurrency  = var.upload_validate_reserved_concurrency
@@ -151,6 +155,7 @@ module "upload_validate" {
   environment = {
     TEMP_BUCKET_NAME       = local.upload_validate_upload_bucket
     FINAL_BUCKET_NAME      = local.upload_validate_final_bucket
+    BUCKET_OWNERS          = local.upload_validate_owners_json
     QUARANTINE_BUCKET_NAME = local.upload_validate_quarantine_bucket == null ? "" : local.upload_validate_quarantine_bucket
     SUPERSEDED_FILES       = var.upload_validate_superseded_files
     OUTCOMES_TABLE         = aws_dynamodb_table.upload_validate[0].name
@@ -183,6 +188,7 @@ module "upload_validate" {
       FindObjects = {
         actions   = ["s3:ListBucket"]
         resources = concat([local.upload_validate_upload_arn], local.upload_validate_written_arns)
+        condition = local.owned.uploads_and_published
       }
       ReadUploads = {
         actions = [
@@ -190,6 +196,7 @@ module "upload_validate" {
           "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
         ]
         resources = ["${local.upload_validate_upload_arn}/*"]
+        condition = local.owned.sources
       }
       CompareAndPublish = {
         actions = [
@@ -198,6 +205,7 @@ module "upload_validate" {
           "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
         ]
         resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
+        condition = local.owned.published
       }
       RememberOutcomes = {
         actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
@@ -212,6 +220,7 @@ module "upload_validate" {
     var.upload_validate_superseded_files == "keep" ? {} : { RemoveSuperseded = {
       actions   = ["s3:DeleteObject"]
       resources = [for arn in local.upload_validate_written_arns : "${arn}/*"]
+      condition = local.owned.published
     } },
     length(local.upload_validate_identities) == 0 ? {} : { SendMail = {
       actions   = ["ses:SendRawEmail"]
@@ -228,6 +237,7 @@ module "upload_validate" {
     length(local.upload_validate_schema_arn) == 0 ? {} : { ReadTableSchema = {
       actions   = ["s3:GetObject"]
       resources = local.upload_validate_schema_arn
+      condition = local.owned.table_schema
     } },
   )
 }

@@ -37,6 +37,28 @@ variable "disposable_buckets" {
   nullable    = false
 }
 
+variable "bucket_owners" {
+  description = "Account IDs of given buckets that belong to another account than the deployment's (a mirror: than the destination's), by bucket. The functions use no bucket of an account that is not expected. A bucket that is named here is not looked up, so a bucket that is made later is named here too, with its account."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for owner in values(var.bucket_owners) : can(regex("^[0-9]{12}$", owner))])
+    error_message = "bucket_owners must name accounts by their 12 digits, for example { shared-archive = \"210987654321\" }."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.bucket_owners), concat(values(local.given_buckets), local.partition_replicate_given_mirrors))) == 0
+    error_message = "bucket_owners names buckets that no other variable gives: ${join(", ", setsubtract(keys(var.bucket_owners), concat(values(local.given_buckets), local.partition_replicate_given_mirrors)))}. Check their spelling. A bucket that is made here belongs to the deployment's account."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in values(local.event_buckets) : lookup(var.bucket_owners, coalesce(bucket, "."), local.account_id) == local.account_id])
+    error_message = "bucket_owners: a bucket whose events start the work must belong to the deployment's account, ${local.account_id}."
+  }
+}
+
 variable "alarm_topic_arn" {
   description = "SNS topic that every alarm tells when it goes off and when it is over. null: the alarms are only to be seen in CloudWatch."
   type        = string

@@ -25,6 +25,8 @@ VARIABLES = {
         "bundles": {"extensions": [".tar.gz"]},
         LATE_ARCHIVE: {"extensions": [".iso"], "bucket": MADE_LATE},
     },
+    # A bucket whose owner is named is not looked up.
+    "bucket_owners": {MADE_LATE: "123456789012"},
     "archive_copy_retry_sleep_seconds": 0.2,
 }
 

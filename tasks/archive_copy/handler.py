@@ -20,6 +20,7 @@ from tasks.archive_copy.archiver import Archiver, first_failure
 from tasks.archive_copy.journal import Journal
 from tasks.archive_copy.settings import Settings
 from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.bucket_owners import expect_owners
 from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
@@ -64,6 +65,7 @@ def container():
         max_delay=120.0,
     )
     s3 = in_order(clients.client("s3", config=client_config(max_pool_connections=connections)))
+    expect_owners(s3, settings.bucket_owners)
     return Container(
         settings=settings,
         archiver=Archiver(s3, settings, policy, limits),

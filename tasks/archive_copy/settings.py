@@ -15,6 +15,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     Attributes:
         source_bucket: the only bucket whose objects are copied, or "" for any but the archives.
         bucket_map: extension -> archive bucket and storage class.
+        bucket_owners: bucket -> the account that it must belong to, `*` for all others; {} expects nothing.
         copy_retries: attempts for each object in all, the first included.
         copy_retry_sleep_secs: seconds before the second attempt; they double from one attempt to the next.
         copy_concurrency: objects copied at once.
@@ -28,6 +29,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
 
     source_bucket: str
     bucket_map: BucketMap
+    bucket_owners: dict[str, str]
     copy_retries: int
     copy_retry_sleep_secs: float
     copy_concurrency: int
@@ -56,6 +58,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         settings = cls(
             source_bucket=environment.text("SOURCE_BUCKET", default=""),
             bucket_map=BucketMap(buckets),
+            bucket_owners=environment.bucket_owners(),
             # Waits double, so that more than these would not fit into one invocation.
             copy_retries=environment.integer("copy_retries", default=3, least=1, most=100),
             copy_retry_sleep_secs=environment.number("copy_retry_sleep_secs", default=0.0, least=0, most=60),

@@ -27,6 +27,7 @@ from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.bucket_owners import expect_owners, owner_of
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
@@ -95,12 +96,14 @@ def worker():
     limits = StreamLimits(_memory(settings.memory))
     # A connection for each part of each object on its way.
     connections = settings.concurrency * limits.workers
+    source = direct.s3(config=client_config(max_pool_connections=connections))
+    expect_owners(source, settings.bucket_owners)
     return Worker(
         settings=settings,
         queue=WorkQueue(sqs, settings.objects_queue),
         recheck_queue=RecheckQueue(sqs, settings.recheck_queue),
         replicator=Replicator(
-            source=in_order(direct.s3(config=client_config(max_pool_connections=connections))),
+            source=in_order(source),
             table=Table(direct.dynamodb(), settings.objects_table, TABLE_POLICY),
             bucket=settings.dest_bucket,
             limits=limits,
@@ -142,9 +145,15 @@ def _destination(settings, connections):
     def make_client(credentials):
         return _destination_client(settings, credentials, connections)
 
+    # A bucket of another account is refused as wrong credentials are: the answer to a HEAD says no more.
+    owner = owner_of(settings.dest_owners, settings.dest_bucket)
+    and_owner = f", and that the bucket {settings.dest_bucket} belongs to account {owner}" if owner else ""
     if settings.dest_secret:
         read = partial(of_user, clients.client("secretsmanager"), settings.dest_secret)
-        advice = f"the destination refuses the credentials in the secret {settings.dest_secret}: put valid ones there"
+        advice = (
+            f"the destination refuses the credentials in the secret {settings.dest_secret}: check that they are valid"
+            f"{and_owner}"
+        )
         return Destination(read, make_client, advice=advice)
 
     def assume_role():
@@ -155,7 +164,7 @@ def _destination(settings, connections):
 
     advice = (
         f"the destination refuses new credentials of the role {settings.dest_role_arn}: check what the role's policy "
-        "and the policies of the bucket and its key allow"
+        f"and the policies of the bucket and its key allow{and_owner}"
     )
     return Destination(assume_role, make_client, advice=advice)
 
@@ -171,6 +180,7 @@ def _destination_client(settings, credentials, connections):
         aws_session_token=credentials.session_token,
         config=client_config(max_pool_connections=connections, **style),
     )
+    expect_owners(client, settings.dest_owners)
     return in_order(client)
 
 

@@ -52,6 +52,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         dest_secret: name or ARN of the secret with a user's keys in the place of a role, or "".
         dest_kms_key: the key that encrypts what is written there, or "".
         dest_endpoint_url: an S3-compatible store in the place of AWS, or "".
+        bucket_owners: bucket -> the account that it must belong to, `*` for all others; {} expects nothing.
         objects_queue: the URL of the FIFO queue.
         recheck_queue: the URL of the queue whose messages wait until no server holds a request any more.
         objects_table: the table that remembers what was made from what.
@@ -74,6 +75,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     dest_secret: str
     dest_kms_key: str
     dest_endpoint_url: str
+    bucket_owners: dict[str, str]
     objects_queue: str
     recheck_queue: str
     objects_table: str
@@ -86,6 +88,11 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     dead_letter_queue: str
     max_receives: int | None
     logging_level: str
+
+    @property
+    def dest_owners(self):
+        """The part of `bucket_owners` for the destination: none for an S3-compatible store, which has no accounts."""
+        return {} if self.dest_endpoint_url else self.bucket_owners
 
     @classmethod
     def read(cls, values):
@@ -107,6 +114,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             dest_secret=environment.text("DEST_SECRET", default=""),
             dest_kms_key=environment.text("DEST_KMS_KEY", default=""),
             dest_endpoint_url=environment.text("DEST_ENDPOINT_URL", default=""),
+            bucket_owners=environment.bucket_owners(),
             objects_table=environment.text("OBJECTS_TABLE", example="the name of a DynamoDB table"),
             versions=environment.choice("VERSIONS", (ALL, CURRENT), default=""),
             deletes=environment.choice("DELETES", (MIRROR, KEEP), default=MIRROR),

@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
+from typing import Any
 
 # Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
@@ -32,6 +33,7 @@ from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
 from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.bucket_owners import expect_owners
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
@@ -59,6 +61,13 @@ class Container:
     dead_letters: DeadLetters
     telemetry: Telemetry
     pacer: Pacer = field(default_factory=Pacer)
+
+    @cached_property
+    def s3(self) -> Any:
+        """The client of S3."""
+        made = client("s3")
+        expect_owners(made, self.settings.bucket_owners)
+        return made
 
     # What has to be fetched is fetched when it is needed: where it cannot be had for a while, messages are handed back.
 
@@ -88,7 +97,7 @@ class Container:
         return Sentry(dsn)
 
     def _read_object(self, address):
-        requests = S3Requests(client("s3"), S3_POLICY, pacer=self.pacer)
+        requests = S3Requests(self.s3, S3_POLICY, pacer=self.pacer)
         return downloads.read(requests, address, transfer=Transfer())
 
 
@@ -193,7 +202,7 @@ def _validate_batch(here, event, journal, context, deadline):
 
 def _validator(here, context, deadline):
     settings = here.settings
-    requests = S3Requests(client("s3"), S3_POLICY, deadline, pacer=here.pacer)
+    requests = S3Requests(here.s3, S3_POLICY, deadline, pacer=here.pacer)
     http = Http(deadline=deadline)
     quarantine, removes = settings.quarantine_bucket, settings.superseded_files == REMOVE
     return Validator(

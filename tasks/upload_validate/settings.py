@@ -26,6 +26,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         temp_bucket: where files are uploaded to.
         final_bucket: where right ones are published.
         quarantine_bucket: where wrong ones are put aside, or "".
+        bucket_owners: bucket -> the account that it must belong to, `*` for all others; {} expects nothing.
         superseded_files: `keep` or `remove` files of an earlier set that the new one does not have.
         outcomes_table: the DynamoDB table that remembers what was done.
         profile: the name of the profile.
@@ -49,6 +50,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     temp_bucket: str
     final_bucket: str
     quarantine_bucket: str
+    bucket_owners: dict[str, str]
     superseded_files: str
     outcomes_table: str
     profile: str
@@ -85,6 +87,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             temp_bucket=text("TEMP_BUCKET_NAME", example="the bucket that files are uploaded to"),
             final_bucket=text("FINAL_BUCKET_NAME", example="the bucket that right files are published in"),
             quarantine_bucket=text("QUARANTINE_BUCKET_NAME", default=""),
+            bucket_owners=environment.bucket_owners(),
             superseded_files=environment.choice("SUPERSEDED_FILES", (KEEP, REMOVE), default=KEEP),
             outcomes_table=text("OUTCOMES_TABLE", example="the DynamoDB table that remembers what was done"),
             profile=text("PROFILE", default="polling-stations"),

@@ -6,7 +6,8 @@ together from botocore's own description of the operation, signed by botocore's 
 in little more than a third of the time. What is not plain goes botocore's way: all other operations, buckets that are
 ARNs, proxies, redirects to another region.
 
-Whoever listens to a client's events `before-call`, `before-send` and `after-call` hears these requests too.
+Whoever listens to a client's events `before-call`, `before-send` and `after-call` hears these requests too, and those
+to S3 by `provide-client-params`.
 """
 
 import hmac
@@ -177,13 +178,16 @@ class DirectS3(_Direct):
 
     def _request(self, method, given):
         operation = self._operations[method]
+        context = {}
+        asked = {"params": given, "model": operation.model, "context": context}
+        given = self._emit("provide-client-params", operation.name, **asked) or given
         if not operation.takes(given):
             return getattr(self._client, operation.method)(**given)
         place = self._places.get(given["Bucket"])
         if not place:
             return self._shown_the_way(method, given)
-        params = operation.request(place.url, given)
-        about = {"model": operation.model, "context": params["context"]}
+        params = operation.request(place.url, given, context)
+        about = {"model": operation.model, "context": context}
         answered = self._emit("before-call", operation.name, params=params, request_signer=None, **about)
         try:
             answer, parsed = answered or self._ask(operation, params, place.region)
@@ -389,8 +393,11 @@ class _Operation:
             and all(f"{name}{value}".isascii() for name, value in metadata.items())
         )
 
-    def request(self, place, given):
-        """Returns a request as botocore hands it to its handlers: method, URL, headers, body and context."""
+    def request(self, place, given, context):
+        """Returns a request as botocore hands it to its handlers: method, URL, headers, body and context.
+
+        What the signer goes by is added to the context.
+        """
         body = given["Body"].getbuffer() if "Body" in given else None
         headers = {f"{METADATA_PREFIX}{name}": value for name, value in given.get("Metadata", {}).items()}
         headers |= {self._headers[name]: _text(value) for name, value in given.items() if name in self._headers}
@@ -402,7 +409,7 @@ class _Operation:
         url = f"{place}{_quoted(given['Key'])}{'?' if query else ''}{query}"
         # By this the signer knows that a checksum stands for the body, which over TLS it then need not read.
         checksum = {"request_algorithm": {"in": "header", "name": "x-amz-checksum-crc32"}}
-        context = {"has_streaming_input": body is not None, "checksum": checksum}
+        context |= {"has_streaming_input": body is not None, "checksum": checksum}
         return {"method": self.model.http["method"], "url": url, "headers": headers, "body": body, "context": context}
 
     def parsed(self, answer):

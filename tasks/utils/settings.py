@@ -5,6 +5,7 @@ names every problem, so that a deployment is mended in one go and not in five.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from tasks.utils.errors import SettingsError
 REQUIRED = object()
 SSM = "ssm:"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+ACCOUNT = re.compile(r"[0-9]{12}")
+OWNERS_EXAMPLE = '{"*": "123456789012", "shared-archive": "210987654321"}'
 
 
 @dataclass
@@ -104,6 +107,17 @@ class Environment:
             "dead_letter_queue": self.text("DEAD_LETTER_QUEUE", default=""),
             "max_receives": self.integer("MAX_RECEIVES", default=None, least=1, most=1000),
         }
+
+    def bucket_owners(self):
+        """Returns the account that each bucket must belong to, `BUCKET_OWNERS`: bucket -> 12 digits, `*` for others.
+
+        {} if it is not set: then no owner is expected.
+        """
+        owners = self.json_object("BUCKET_OWNERS", default={}, example=f"a JSON object such as {OWNERS_EXAMPLE}")
+        if not all(isinstance(owner, str) and ACCOUNT.fullmatch(owner) for owner in owners.values()):
+            self.problem(f"BUCKET_OWNERS should name accounts by their 12 digits; an example: {OWNERS_EXAMPLE}")
+            return {}
+        return owners
 
     def problem(self, sentence):
         """Adds what a task itself finds wrong with a value."""

@@ -35,6 +35,7 @@ run "defaults_make_source_and_one_archive" {
       bucket_map            = "{\"other\":\"bucket-brigade-123456789012-eu-west-1-archive-all\"}"
       copy_retries          = "3"
       copy_retry_sleep_secs = "1"
+      BUCKET_OWNERS         = "{\"*\":\"123456789012\"}"
       COPY_CONCURRENCY      = "8"
       ANNOTATIONS           = "carry"
       OLDER_VERSIONS        = "refuse"
@@ -92,18 +93,21 @@ run "archives_share_the_extensions_out" {
           "arn:aws:s3:::existing-one",
           "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public",
         ]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
       }
       FindOpenUploads = {
-        Sid      = "FindOpenUploads"
-        Effect   = "Allow"
-        Action   = ["s3:ListBucketMultipartUploads"]
-        Resource = ["arn:aws:s3:::existing-one", "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public"]
+        Sid       = "FindOpenUploads"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucketMultipartUploads"]
+        Resource  = ["arn:aws:s3:::existing-one", "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
       }
       FindVersions = {
-        Sid      = "FindVersions"
-        Effect   = "Allow"
-        Action   = ["s3:ListBucketVersions"]
-        Resource = ["arn:aws:s3:::b2-123456789012-eu-west-1-source"]
+        Sid       = "FindVersions"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucketVersions"]
+        Resource  = ["arn:aws:s3:::b2-123456789012-eu-west-1-source"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
       }
       ReadSource = {
         Sid    = "ReadSource"
@@ -112,7 +116,8 @@ run "archives_share_the_extensions_out" {
           "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging",
           "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
         ]
-        Resource = ["arn:aws:s3:::b2-123456789012-eu-west-1-source/*"]
+        Resource  = ["arn:aws:s3:::b2-123456789012-eu-west-1-source/*"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
       }
       CompareAndWriteArchives = {
         Sid    = "CompareAndWriteArchives"
@@ -127,6 +132,7 @@ run "archives_share_the_extensions_out" {
           "arn:aws:s3:::existing-one/*",
           "arn:aws:s3:::b2-123456789012-eu-west-1-archive-public/*",
         ]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
       }
       RenewWork = {
         Sid      = "RenewWork"

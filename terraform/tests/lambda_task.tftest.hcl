@@ -10,6 +10,7 @@ variables {
   handler               = "tasks.work.handler.handler"
   package               = { bucket = "my-packages", key = "work/0123.zip" }
   region                = "eu-west-1"
+  account_id            = "123456789012"
   memory_mb             = 256
   timeout_seconds       = 100
   environment           = { LOGGING_LEVEL = "ERROR" }
@@ -23,7 +24,7 @@ variables {
   }
 
   permissions = {
-    ReadInbox = { actions = ["s3:GetObject"], resources = ["arn:aws:s3:::inbox/*"] }
+    ReadTable = { actions = ["dynamodb:GetItem"], resources = ["arn:aws:dynamodb:eu-west-1:123456789012:table/inbox"] }
   }
 }
 
@@ -34,7 +35,7 @@ run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
 
   assert {
     condition = { for statement in output.policy.Statement : statement.Sid => [statement.Effect, statement.Action, statement.Resource] } == {
-      ReadInbox       = ["Allow", ["s3:GetObject"], ["arn:aws:s3:::inbox/*"]]
+      ReadTable       = ["Allow", ["dynamodb:GetItem"], ["arn:aws:dynamodb:eu-west-1:123456789012:table/inbox"]]
       SendDeadLetters = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"]]
       WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-west-1:123456789012:log-group:a-group:*"]]
     }
@@ -264,6 +265,40 @@ run "keys_of_buckets_are_used_through_s3_alone_and_to_write_only_where_the_funct
   }
 }
 
+run "role_is_assumed_for_functions_of_its_own_account_alone" {
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+    }]
+    error_message = "Lambda would assume the role for a function of another account."
+  }
+}
+
+run "permission_on_s3_that_does_not_say_whose_the_buckets_are_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_task"
+  }
+
+  variables {
+    permissions = { Read = {
+      actions   = ["sqs:SendMessage", "s3:GetObject"]
+      resources = ["arn:aws:s3:::inbox/*"]
+      condition = { StringEquals = { "s3:ExistingObjectTag/a" = ["b"] } }
+    } }
+  }
+
+  expect_failures = [var.permissions]
+}
+
 run "role_name_over_64_characters_is_refused" {
   command = plan
 
@@ -286,7 +321,7 @@ run "permission_for_everything_is_refused" {
   }
 
   variables {
-    permissions = { All = { actions = ["*"], resources = ["arn:aws:s3:::inbox"] } }
+    permissions = { All = { actions = ["*"], resources = ["arn:aws:sqs:eu-west-1:123456789012:inbox"] } }
   }
 
   expect_failures = [var.permissions]

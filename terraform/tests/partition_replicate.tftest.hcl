@@ -19,6 +19,11 @@ override_data {
   values = { id = "us-gov-west-1" }
 }
 
+override_data {
+  target = data.aws_caller_identity.destination[0]
+  values = { account_id = "210987654321" }
+}
+
 # A test destroys what it made, which is refused for a bucket that is not disposable.
 variables {
   disposable_buckets                = true
@@ -46,6 +51,7 @@ run "both_functions_have_their_settings" {
     condition = module.partition_replicate[0].environment == tomap({
       SOURCE_BUCKET         = "my-data"
       DEST_BUCKET           = "bucket-brigade-123456789012-eu-west-1-mirror"
+      BUCKET_OWNERS         = "{\"*\":\"123456789012\",\"bucket-brigade-123456789012-eu-west-1-mirror\":\"210987654321\"}"
       DEST_BUCKET_REGION    = "us-gov-west-1"
       DEST_ROLE_ARN         = "arn:aws:iam::123456789012:role/a-role"
       DEST_TOKEN_AUDIENCE   = "bucket-brigade"

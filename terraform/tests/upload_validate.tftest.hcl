@@ -37,6 +37,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       TEMP_BUCKET_NAME       = "bucket-brigade-123456789012-eu-west-1-uploads"
       FINAL_BUCKET_NAME      = "bucket-brigade-123456789012-eu-west-1-published"
       QUARANTINE_BUCKET_NAME = ""
+      BUCKET_OWNERS          = "{\"*\":\"123456789012\"}"
       SUPERSEDED_FILES       = "keep"
       OUTCOMES_TABLE         = "bucket-brigade-upload-validate-outcomes"
       PROFILE                = "polling-stations"

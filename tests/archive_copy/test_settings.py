@@ -9,7 +9,7 @@ REQUIRED = {"bucket_map": MAP}
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
-    assert settings == Settings("", settings.bucket_map, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
+    assert settings == Settings("", settings.bucket_map, {}, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
@@ -30,7 +30,7 @@ def test_settings_that_are_set_count():
         }
     )
     assert settings == Settings(
-        "source", settings.bucket_map, 5, 0.5, 2, "https://work", "ignore", "allow", "https://queue", 4, "DEBUG"
+        "source", settings.bucket_map, {}, 5, 0.5, 2, "https://work", "ignore", "allow", "https://queue", 4, "DEBUG"
     )
 
 

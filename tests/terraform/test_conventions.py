@@ -102,6 +102,36 @@ def test_way_of_events_is_complete_before_the_bucket_reports_to_eventbridge():
     }
 
 
+def around(text, position):
+    """The innermost braces around a position that hold more than what is a block of one line."""
+    depth, start = 0, position
+    while depth < 2:
+        start -= 1
+        depth += {"{": 1, "}": -1}.get(text[start], 0)
+    depth, end = 2, position
+    while depth:
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+    return text[start:end]
+
+
+@each_file
+def test_service_is_trusted_on_behalf_of_one_account_or_resource_alone(file):
+    text = file.read_text(encoding="utf-8")
+    statements = [around(text, found.start()) for found in re.finditer(r"Service\s*=", text)]
+
+    assert [statement for statement in statements if not re.search('"aws:Source(Account|Arn)"', statement)] == []
+
+
+def test_service_may_invoke_a_function_on_behalf_of_one_resource_alone():
+    files = [hcl2.loads(file.read_text(encoding="utf-8")) for file in FILES]
+    blocks_of_resources = [block for parsed in files for block in parsed.get("resource", [])]
+    found = [content for block in blocks_of_resources for content in block.get('"aws_lambda_permission"', {}).values()]
+
+    assert found
+    assert [permission for permission in found if "source_arn" not in permission] == []
+
+
 @each_file
 def test_skip_of_checkov_has_a_reason(file):
     skips = re.findall(r"checkov:skip=(\w+)(?::(.*))?", file.read_text(encoding="utf-8"))
@@ -126,3 +156,11 @@ def test_lock_file_pins_a_provider_that_the_configuration_allows_by_the_checksum
     # The registry's checksums: one for each platform's archive.
     assert len(set(re.findall('"zh:([0-9a-f]{64})"', block))) > 10
     assert "h1:" in block
+
+
+def test_example_of_tfvars_deploys_nothing_that_is_not_ones_own():
+    example = (TERRAFORM / "terraform.tfvars.example").read_text(encoding="utf-8")
+    deployed = "\n".join(line for line in example.splitlines() if not line.startswith("#"))
+
+    assert "archive_copy_archives" in deployed
+    assert re.findall(r"bucket\w*\s*=|arn:|[0-9]{12}", deployed) == []

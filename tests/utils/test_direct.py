@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tasks.utils import direct
 from tasks.utils.bodies import BytesBody
+from tasks.utils.bucket_owners import expect_owners
 from tasks.utils.direct import DirectDynamoDB, DirectS3
 from tasks.utils.parts import MIB
 
@@ -230,6 +231,33 @@ def test_any_write_is_sent_as_botocore_does(ways, key, parameters, data):
 def test_write_without_a_body_is_sent_as_botocore_does(ways):
     ordinary, short = map(but_for_the_digest_of_the_body, ways.requests("put_object", Bucket="a-bucket", Key="key"))
     assert short == ordinary
+
+
+@pytest.fixture(scope="module", name="expecting_ways")
+def both_ways_of_a_client_that_expects_owners():
+    for ways in closed(Ways("s3", DirectS3, S3_CONFIG, region_name="eu-west-1")):
+        expect_owners(ways.ordinary, {"*": "123456789012", "shared": "210987654321"})
+        yield ways
+
+
+@pytest.mark.parametrize("bucket, owner", [("a-bucket", "123456789012"), ("shared", "210987654321")])
+@pytest.mark.parametrize("operation", ["head_object", "get_object", "put_object", "upload_part"])
+def test_request_expects_the_owner_that_botocores_does(expecting_ways, operation, bucket, owner):
+    more = {"put_object": body_of(b"bytes"), "upload_part": {**body_of(b"bytes"), "UploadId": "id", "PartNumber": 7}}
+    asked = {"Bucket": bucket, "Key": "key", **more.get(operation, {})}
+    ordinary, short = map(but_for_the_digest_of_the_body, expecting_ways.requests(operation, **asked))
+    assert short == ordinary
+    assert short[2]["x-amz-expected-bucket-owner"] == owner
+
+
+@pytest.mark.parametrize("operation", ["head_object", "get_object"])
+def test_refusal_names_the_owner_that_botocores_does(expecting_ways, operation):
+    expecting_ways.know("a-bucket")
+    body = b"" if operation == "head_object" else XML % b"AccessDenied"
+    asked = {"Bucket": "a-bucket", "Key": "key"}
+    ordinary, short = expecting_ways.outcomes(operation, 403, {"content-length": str(len(body))}, body, **asked)
+    assert short == ordinary
+    assert short[1]["Message"].endswith("(the bucket a-bucket must belong to account 123456789012)")
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE])

@@ -91,13 +91,14 @@ locals {
 resource "aws_iam_role" "this" {
   name = "${var.name}-${var.region}"
 
-  # Lambda's service principal is the same in every partition.
+  # Lambda's service principal is the same in every partition. It assumes the role for functions of this account alone.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
       Principal = { Service = "lambda.amazonaws.com" }
       Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
     }]
   })
 }

@@ -55,6 +55,11 @@ variable "region" {
   type        = string
 }
 
+variable "account_id" {
+  description = "AWS account of the function: Lambda may assume its role for functions of this account alone."
+  type        = string
+}
+
 variable "memory_mb" {
   description = "Memory in MB."
   type        = number
@@ -88,6 +93,15 @@ variable "permissions" {
   validation {
     condition     = alltrue([for permission in values(var.permissions) : !contains(concat(permission.actions, permission.condition == null ? permission.resources : []), "*")])
     error_message = "permissions must name actions, and resources or a condition, not \"*\" alone."
+  }
+
+  # A bucket's ARN does not say whose it is.
+  validation {
+    condition = alltrue([
+      for permission in values(var.permissions) :
+      !anytrue([for action in permission.actions : startswith(action, "s3:")]) || try(length(permission.condition.StringEquals["aws:ResourceAccount"]) > 0, false)
+    ])
+    error_message = "permissions on S3 must have the condition StringEquals aws:ResourceAccount, because a bucket's name does not say whose it is."
   }
 }
 

@@ -1,0 +1,24 @@
+"""Buckets that are given to Terraform: looked up before anything is made."""
+
+import pytest
+
+from local.terraform import DeploymentError
+from tests.local.test_protected_buckets import initialised, planned, pytestmark, started_aws
+
+__all__ = ["pytestmark", "started_aws"]
+
+ARCHIVE = "bucket-of-my-own"
+ARCHIVES = {"all": {"extensions": ["other"], "bucket": ARCHIVE}}
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_plan_needs_a_given_bucket_to_be_there_unless_its_owner_is_named(aws, tmp_path):
+    deployment, s3 = initialised(aws, tmp_path, archive_copy_archives=ARCHIVES), aws.client("s3")
+    with pytest.raises(DeploymentError, match=rf"S3 Bucket \({ARCHIVE}\)[\s\S]*archive_copy_archives.all"):
+        deployment.run("apply", "-auto-approve", "-input=false", "-no-color")
+    assert s3.list_buckets()["Buckets"] == []
+    assert planned(deployment, f'-var=bucket_owners={{ {ARCHIVE} = "{aws.account_id}" }}')["add"] > 0
+
+    s3.create_bucket(Bucket=ARCHIVE, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    assert planned(deployment)["add"] > 0
