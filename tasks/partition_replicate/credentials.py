@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
 from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.secret_values import fault_of_characters
 
 # How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all that it says is 400 of a
 # session that ended, and 403 of other keys.
@@ -38,6 +39,9 @@ SESSION_NAME = "bucket-brigade-partition-replicate"
 
 # An invocation lasts 15 minutes at most, so what it begins with outlasts it; the rest is for clocks that differ.
 RENEW_BEFORE_SECONDS = 20 * 60
+
+# The fields of a user's secret.
+KEY_NAMES = ("accesskey", "secretaccesskey")
 
 # While the old credentials last, nothing waits for new ones more often.
 RETRY_SECONDS = 60
@@ -80,14 +84,23 @@ def of_user(secrets: Any, secret: str) -> Credentials:
         answer = secrets.get_secret_value(SecretId=secret)
     except (ClientError, BotoCoreError) as error:
         raise SecretError(f"the secret {secret} cannot be read: {error}") from error
+    keys = _keys_in(answer.get("SecretString") or "")
+    if keys is None:
+        raise SecretError(f'the secret {secret} should be JSON like {{"accesskey": "...", "secretaccesskey": "..."}}')
+    for name, key in zip(KEY_NAMES, keys, strict=True):
+        fault = fault_of_characters(key)
+        if fault:
+            raise SecretError(f"the {name} in the secret {secret} {fault}")
+    return Credentials(*keys)
+
+
+def _keys_in(text: str) -> list[str] | None:
+    """Returns the keys in the text of a secret, or None where it has another shape; no error repeats the text."""
     try:
-        values = json.loads(answer.get("SecretString") or "")
-        return Credentials(values["accesskey"].strip(), values["secretaccesskey"].strip())
-    except (ValueError, TypeError, KeyError, AttributeError):
-        # Neither the value nor the error is named: both may hold the keys.
-        raise SecretError(
-            f'the secret {secret} should be JSON like {{"accesskey": "...", "secretaccesskey": "..."}}'
-        ) from None
+        values = json.loads(text)
+        return [values[name].strip() for name in KEY_NAMES]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def of_role(source: Any, destination: Any, *, role_arn: str, audience: str) -> Credentials:
@@ -115,11 +128,13 @@ def _token(sts: Any, audience: str) -> str:
     try:
         return sts.get_web_identity_token(**asked)["WebIdentityToken"]
     except (ClientError, BotoCoreError) as error:
-        raise FederationError(
-            f"STS gives no token for the audience {audience} ({_said(error)}): check that outbound identity federation "
-            "is enabled in the function's account (aws iam enable-outbound-web-identity-federation), and that the "
-            "function's role has sts:GetWebIdentityToken for this audience"
-        ) from None
+        said = _said(error)
+    # Not in the handler, as below: STS's error may hold the token, and would be this one's context.
+    raise FederationError(
+        f"STS gives no token for the audience {audience} ({said}): check that outbound identity federation "
+        "is enabled in the function's account (aws iam enable-outbound-web-identity-federation), and that the "
+        "function's role has sts:GetWebIdentityToken for this audience"
+    )
 
 
 def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
@@ -127,16 +142,16 @@ def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
     try:
         # botocore does not sign this request: the token says who asks.
         made = sts.assume_role_with_web_identity(**asked)["Credentials"]
+        expires_at = made["Expiration"].timestamp()
+        return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires_at)
     except (ClientError, BotoCoreError) as error:
-        claims = _claims(token)
         kind = TokenRefused if _code(error) in TOKEN_REFUSALS else FederationError
-        raise kind(
-            f"the role {role_arn} cannot be assumed ({_said(error)}): check in its account that an OpenID Connect "
-            f"provider has the issuer URL {claims.get('iss')} and the audience {claims.get('aud')}, and that the role "
-            f"trusts this provider for that audience and the subject {claims.get('sub')}"
-        ) from None
-    expires_at = made["Expiration"].timestamp()
-    return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires_at)
+        said, claims = _said(error), _claims(token)
+    raise kind(
+        f"the role {role_arn} cannot be assumed ({said}): check in its account that an OpenID Connect "
+        f"provider has the issuer URL {claims.get('iss')} and the audience {claims.get('aud')}, and that the role "
+        f"trusts this provider for that audience and the subject {claims.get('sub')}"
+    )
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -18,15 +18,23 @@ def fault_of(url, *, with_user=False):
         with_user: a user may be named in it, as in a DSN of Sentry's.
     """
     try:
-        parts = urlsplit(url)
         scheme, host, _ = origin(url)
     except ValueError:
         return "cannot be read as an address"
-    if scheme not in DEFAULT_PORTS or not host or ODD.search(url):
+    if not is_address(url):
         return "is no address"
-    if "@" in parts.netloc and not with_user:
+    if "@" in urlsplit(url).netloc and not with_user:
         return "holds a user or a password, which belongs into an entry of its own"
     return "" if scheme == "https" or _is_loopback(host) else "begins with http://, which anybody on the way can read"
+
+
+def is_address(url):
+    """Returns whether a text is an address of http or https."""
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError:
+        return False
+    return scheme in DEFAULT_PORTS and bool(host) and not ODD.search(url)
 
 
 def origin(url):

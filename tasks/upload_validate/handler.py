@@ -28,7 +28,7 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.settings import REMOVE, Settings, fault_of_dsn
+from tasks.upload_validate.settings import REMOVE, Settings
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
@@ -83,18 +83,17 @@ class Container:
 
     @cached_property
     def sentry(self) -> Sentry:
-        """The reporter of errors in the code; without a DSN it reports nothing.
+        """The reporter of errors in the code; without a DSN, or with a wrong one, it reports nothing.
 
         Raises:
             KeyUnavailableError: the entry that holds the DSN cannot be read.
-            SettingsError: the DSN is not one of https.
         """
         key = self.keys.key(self.settings.sentry_dsn)
         dsn = key.value() if key else ""
-        fault = fault_of_dsn(dsn)
-        if fault:
-            raise SettingsError(fault)
-        return Sentry(dsn)
+        try:
+            return Sentry(dsn, self.keys.known)
+        except SettingsError as error:
+            return _without_sentry(error)
 
     def _read_object(self, address):
         requests = S3Requests(self.s3, S3_POLICY, pacer=self.pacer)
@@ -166,9 +165,13 @@ def _sentry(here):
     try:
         return here.sentry
     except KeyUnavailableError as error:
-        # Sets are judged all the same.
-        LOGGER.warning("errors are not reported to Sentry", extra={"reason": str(error)})
-        return Sentry("")
+        return _without_sentry(error)
+
+
+def _without_sentry(error):
+    # Sets are judged all the same.
+    LOGGER.warning("errors are not reported to Sentry", extra={"reason": str(error)})
+    return Sentry("")
 
 
 def _uploads(here, journal, context, deadline):
@@ -203,7 +206,7 @@ def _validate_batch(here, event, journal, context, deadline):
 def _validator(here, context, deadline):
     settings = here.settings
     requests = S3Requests(here.s3, S3_POLICY, deadline, pacer=here.pacer)
-    http = Http(deadline=deadline)
+    http = Http(deadline=deadline, secrets=here.keys.known)
     quarantine, removes = settings.quarantine_bucket, settings.superseded_files == REMOVE
     return Validator(
         requests=requests,

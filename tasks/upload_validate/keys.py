@@ -1,7 +1,8 @@
 """The keys of outside services: given as they are, or as the name of an entry that holds them.
 
 A name is `/path` or `ssm:name` for SSM's Parameter Store, `secretsmanager:name` or `secretsmanager:name#field` for
-Secrets Manager, or the ARN of either. Powertools keeps what it read for five minutes.
+Secrets Manager, or the ARN of either. Powertools keeps what it read for five minutes. What was read is checked before it
+is used: the error says where the key is and what is wrong with it, and repeats nothing of it.
 """
 
 import json
@@ -13,20 +14,25 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider, SSMProvi
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from tasks.upload_validate.errors import KeyUnavailableError
+from tasks.utils.secret_values import Secrets, fault_of_key
 
 KEPT_SECONDS = 300
 SSM, SECRETS = "ssm:", "secretsmanager:"
 
 
-class KeyRing:  # pylint: disable=too-few-public-methods
+class KeyRing:
     """Reads keys.
 
     Args:
         ssm: returns a boto3 SSM client.
         secrets: returns a boto3 Secrets Manager client.
+
+    Attributes:
+        known: the `Secrets` that were read.
     """
 
     def __init__(self, ssm, secrets):
+        self.known = Secrets()
         self._clients = {SSM: ssm, SECRETS: secrets}
         self._providers = {}
 
@@ -36,17 +42,23 @@ class KeyRing:  # pylint: disable=too-few-public-methods
 
     def _read(self, given, refresh):
         service, name = _service_and_name(given)
-        if not service:
-            return given
-        name, _, part = name.partition("#")
+        key = self._entry(given, service, name, refresh) if service else given
+        key = key.strip() if isinstance(key, str) else key
+        fault = fault_of_key(key)
+        if fault:
+            raise KeyUnavailableError(f"the key in the entry {given} {fault}" if service else f"a key {fault}")
+        self.known.add(key)
+        return key
+
+    def _entry(self, given, service, name, refresh):
+        name, _, field_name = name.partition("#")
+        options = {"decrypt": True} if service == SSM else {}
         try:
-            value = self._provider(service).get(
-                name, max_age=KEPT_SECONDS, force_fetch=refresh, **({"decrypt": True} if service == SSM else {})
-            )
+            value = self._provider(service).get(name, max_age=KEPT_SECONDS, force_fetch=refresh, **options)
         except GetParameterError as error:
-            # Its text tells what AWS said, which names the entry and not its value.
+            # Its text is what AWS said, which names the entry and not its value.
             raise KeyUnavailableError(f"the entry {given} cannot be read: {error}") from error
-        return _part(given, value, part).strip()
+        return _field(given, value, field_name) if field_name else value
 
     def _provider(self, service):
         if service not in self._providers:
@@ -66,10 +78,10 @@ class Key:
         """Returns the key itself.
 
         Args:
-            refresh: read it anew, because the one that is remembered was refused.
+            refresh: read it again, because the one that is remembered was refused.
 
         Raises:
-            KeyUnavailableError: its entry cannot be read.
+            KeyUnavailableError: its entry cannot be read, or holds what cannot be a key.
         """
         return self.read(self.given, refresh)
 
@@ -85,10 +97,10 @@ def _service_and_name(given):
     return "", given
 
 
-def _part(given, value, part):
-    if not part:
-        return value
+def _field(given, value, field_name):
     try:
-        return json.loads(value)[part]
-    except (ValueError, KeyError, TypeError):
-        raise KeyUnavailableError(f"the entry {given} is no JSON object with that field") from None
+        return json.loads(value)[field_name]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    # Not in the handler: JSON's error holds the whole text, and would be this one's context.
+    raise KeyUnavailableError(f"the entry {given} is no JSON object with that field")

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from tasks.upload_validate.addresses import fault_of
+from tasks.utils.secret_values import fault_of_key
 from tasks.utils.settings import Environment
 
 COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
@@ -60,7 +61,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     github_api_url: str
     github_key: str = field(repr=False)
     council_api_url: str
-    webhook_url: str
+    webhook_url: str = field(repr=False)
     webhook_key: str = field(repr=False)
     error_report_email: str
     sender_email: str
@@ -120,6 +121,10 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             if value and not form.fullmatch(value):
                 environment.problem(f"{name} is {value!r}: it should be {shape}")
         self._judge_addresses(environment)
+        for name, key in (("GITHUB_API_KEY", self.github_key), ("WDIV_API_KEY", self.webhook_key)):
+            fault = fault_of_key(key) if key else ""
+            if fault:
+                environment.problem(f"{name} {fault}")
         buckets = {"FINAL_BUCKET_NAME": self.final_bucket, "QUARANTINE_BUCKET_NAME": self.quarantine_bucket}
         for name, bucket in buckets.items():
             if bucket and bucket == self.temp_bucket:
@@ -138,13 +143,9 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             if fault:
                 # An address may hold a key, so it is not shown.
                 environment.problem(f"{name} {fault}: it should be an https address such as {example}")
-        # Otherwise it names an entry, which is read later.
-        fault = fault_of_dsn(self.sentry_dsn) if "://" in self.sentry_dsn else ""
-        if fault:
-            environment.problem(fault)
 
 
 def fault_of_dsn(dsn):
     """Returns what is wrong with a DSN of Sentry's, in a sentence that repeats nothing of it, or ""."""
-    fault = fault_of(dsn, with_user=True) if dsn else ""
+    fault = fault_of(dsn, with_user=True)
     return fault and f"SENTRY_DSN {fault}: it should be an https address such as https://key@example.org/1"

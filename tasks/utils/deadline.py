@@ -55,6 +55,10 @@ class Deadline:
         """Returns whether no time is left."""
         return self.remaining() == 0.0
 
+    def within(self, seconds):
+        """Returns the deadline of a piece of work that may take so many seconds: the earlier of the two."""
+        return Deadline(min(self.at, monotonic() + seconds), self.whole)
+
     def closing(self):
         """Returns the deadline of what ends the work: records, hands back, aborts."""
         return Deadline(self.at + CLOSING_SECONDS, self.whole)

@@ -17,6 +17,7 @@ from tasks.upload_validate import handler as handler_module
 from tasks.upload_validate.profile_files import load_profile
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import s3_event, s3_record
+from tests.upload_validate.loopback import serving
 
 UPLOADS, FINAL, QUARANTINE = "uploads", "published", "quarantine"
 REPOSITORY, WEBHOOK = "octocat/imports", "https://wdiv.example/hook"
@@ -147,6 +148,18 @@ def services_outside():
             for url in (GITHUB, COUNCILS, WEBHOOK):
                 mock.add_callback(method, re.compile(re.escape(url) + ".*"), there.answer)
         yield there
+
+
+@pytest.fixture(name="server")
+def local_server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(name="other_server")
+def another_local_server():
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(name="stage")

@@ -1,0 +1,91 @@
+"""Secrets as texts: which of them can be sent as a key, and how they are taken out of a text that is kept."""
+
+import html
+import json
+from base64 import b64encode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+REPLACEMENT = "(secret)"
+
+# Servers take headers of about 8,000 bytes: Apache's `LimitRequestFieldSize` is 8,190, a buffer of nginx 8 KB.
+LONGEST_KEY = 8_000
+
+# Shorter parts of an address are words such as `hook` and `services`. Shorter forms in base64 occur by chance.
+SHORTEST_PART = 8
+
+
+def fault_of_key(key):
+    """Return what is wrong with a key, in words that repeat nothing of it, or "".
+
+    A key is sent in a header. RFC 9110, 5.5 allows visible ASCII, and spaces within it; a control character would end
+    the header or begin another one.
+
+    Args:
+        key: any value, without the spaces around it.
+    """
+    if not isinstance(key, str):
+        return "is no text"
+    if key.startswith("{"):
+        return "looks like a JSON object: add #field to its name, with the name of the field that holds the key"
+    return fault_of_characters(key)
+
+
+def fault_of_characters(key):
+    """Return what is wrong with the length or the characters of a key, in words that repeat nothing of it, or ""."""
+    if not key:
+        return "is empty"
+    if len(key) > LONGEST_KEY:
+        return f"is longer than {LONGEST_KEY:,} characters"
+    if not (key.isascii() and key.isprintable()):
+        return "holds a character that no header may have: only printable ASCII characters are allowed"
+    return ""
+
+
+class Secrets:
+    """The secrets that were read so far, which are replaced in every text that is kept."""
+
+    def __init__(self):
+        self._values = set()
+        # The longest first, so that a part does not break up the whole.
+        self._forms = []
+
+    def add(self, *values):
+        """Remember secrets."""
+        new = {value for value in values if value} - self._values
+        if new:
+            self._values |= new
+            forms = {form for value in self._values for form in _forms(value)}
+            self._forms = sorted(forms, key=len, reverse=True)
+
+    def add_address(self, url):
+        """Remember the parts of an address that may hold a secret: all that follows its host."""
+        parts = urlsplit(url)
+        whole = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        words = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)), parts.query, parts.fragment]
+        self.add(*(word for word in (whole, parts.path, *words) if len(word) >= SHORTEST_PART))
+
+    def hidden(self, text):
+        """Return a text in which each secret is replaced, as it is or in base64, URL-quoted, or as JSON or HTML."""
+        for form in self._forms:
+            text = text.replace(form, REPLACEMENT)
+        return text
+
+
+def _forms(value):
+    plain = {value, unquote(value)}
+    escaped = {json.dumps(one)[1:-1] for one in plain} | {html.escape(one) for one in plain}
+    # PHP escapes the slash, too.
+    escaped |= {form.replace("/", "\\/") for form in escaped}
+    quoted = {quote_as(one, safe=safe) for one in plain for quote_as in (quote, quote_plus) for safe in ("", "/")}
+    return plain | escaped | quoted | set(_in_base64(value.encode("utf-8", "surrogatepass")))
+
+
+def _in_base64(value):
+    """Yield what stands in every base64 text that holds a value: where it begins depends on what is before it."""
+    for before in range(3):
+        text = b64encode(bytes(before) + value).decode("ascii")
+        # A character is six bits: only those that hold nothing of a neighbour are the value's own.
+        own = text[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
+        if len(own) >= SHORTEST_PART:
+            yield own
+            yield own.replace("+", "-").replace("/", "_")
