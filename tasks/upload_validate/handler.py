@@ -61,6 +61,7 @@ class Container:
     dead_letters: DeadLetters
     telemetry: Telemetry
     pacer: Pacer = field(default_factory=Pacer)
+    warned: set = field(default_factory=set)
 
     @cached_property
     def s3(self) -> Any:
@@ -83,17 +84,14 @@ class Container:
 
     @cached_property
     def sentry(self) -> Sentry:
-        """The reporter of errors in the code; without a DSN, or with a wrong one, it reports nothing.
+        """The reporter of errors in the code; without a DSN it reports nothing.
 
         Raises:
             KeyUnavailableError: the entry that holds the DSN cannot be read.
+            SettingsError: the DSN is none.
         """
         key = self.keys.key(self.settings.sentry_dsn)
-        dsn = key.value() if key else ""
-        try:
-            return Sentry(dsn, self.keys.known)
-        except SettingsError as error:
-            return _without_sentry(error)
+        return Sentry(key.value() if key else "", self.keys.known)
 
     def _read_object(self, address):
         requests = S3Requests(self.s3, S3_POLICY, pacer=self.pacer)
@@ -164,13 +162,12 @@ def _validate(here, event, journal, context, deadline):
 def _sentry(here):
     try:
         return here.sentry
-    except KeyUnavailableError as error:
-        return _without_sentry(error)
-
-
-def _without_sentry(error):
-    # Sets are judged all the same.
-    LOGGER.warning("errors are not reported to Sentry", extra={"reason": str(error)})
+    except (KeyUnavailableError, SettingsError) as error:
+        # Sets are judged all the same. The next invocation tries again, so that an entry that is put right counts.
+        reason = str(error)
+    if reason not in here.warned:
+        here.warned.add(reason)
+        LOGGER.warning("errors are not reported to Sentry", extra={"reason": reason})
     return Sentry("")
 
 

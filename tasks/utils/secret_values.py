@@ -3,7 +3,7 @@
 import html
 import json
 from base64 import b64encode
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 REPLACEMENT = "(secret)"
 
@@ -61,7 +61,8 @@ class Secrets:
         """Remember the parts of an address that may hold a secret: all that follows its host."""
         parts = urlsplit(url)
         whole = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        words = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)), parts.query, parts.fragment]
+        values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+        words = [*parts.path.split("/"), parts.query, *values, parts.fragment]
         self.add(*(word for word in (whole, parts.path, *words) if len(word) >= SHORTEST_PART))
 
     def hidden(self, text):

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.partition_replicate.credentials import of_user
+from tasks.partition_replicate.errors import SecretError
 from tasks.utils import clients
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR_REGION, SECRET
@@ -95,6 +97,24 @@ def test_secret_of_another_shape_is_told_without_what_is_in_it(world, capsys, se
     said = capsys.readouterr().out
     assert "should be JSON like" in said
     assert "hunter2" not in said.lower()
+
+
+@pytest.mark.parametrize("name", ["accesskey", "secretaccesskey"])
+@pytest.mark.parametrize("value", ["", " ", "hunter2\nhunter2", "hunter2\0", "hunter2é", "hunter2\r\nX-Forged: y"])
+def test_key_that_no_header_can_have_is_told_without_what_is_in_it(world, capsys, name, value):
+    rotate(world, {**KEYS, name: value})
+    assert world.replicate(world.put("a.txt")) == [0]
+    said = capsys.readouterr()
+    assert f"the {name} in the secret {SECRET} " in said.out
+    assert "hunter2" not in said.out + said.err
+
+
+@pytest.mark.parametrize("secret", ["hunter2", '["hunter2"]', '{"accesskey": "hunter2"}', '{"hunter2":' * 100_000])
+def test_error_of_a_secret_holds_nothing_of_it(secret):
+    secrets = SimpleNamespace(get_secret_value=lambda **_: {"SecretString": secret})
+    with pytest.raises(SecretError) as raised:
+        of_user(secrets, "name")
+    assert raised.value.__context__ is None and raised.value.__cause__ is None
 
 
 def test_keys_are_in_no_line_that_is_logged(world, destination, environment, capsys):

@@ -487,16 +487,6 @@ def test_settings_that_are_missing_are_named_at_the_start(monkeypatch):
         assert f"{name} is not set" in str(raised.value)
 
 
-@pytest.mark.usefixtures("stage", "outside")
-def test_dsn_in_its_entry_is_held_to_the_same_rule(monkeypatch):
-    ssm = client_of_the_tests("ssm", REGION)
-    ssm.put_parameter(Name="/sentry/dsn", Value="http://secret@sentry.example.org/1", Type="SecureString")
-    monkeypatch.setenv("SENTRY_DSN", "/sentry/dsn")
-    with pytest.raises(SettingsError, match="^SENTRY_DSN begins with http://") as raised:
-        handler(s3_event(), None)
-    assert "secret" not in str(raised.value)
-
-
 def test_table_schema_comes_from_s3(task, s3, monkeypatch):
     schema = {"fields": [{"name": "a", "type": "integer"}, {"name": "b"}]}
     s3.put_object(Bucket=FINAL, Key="schemas/a.json", Body=json.dumps(schema))

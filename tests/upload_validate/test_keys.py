@@ -68,9 +68,26 @@ def test_entry_that_is_not_there_may_be_there_later(ring, name):
     assert raised.value.transient
 
 
-@pytest.mark.parametrize("content", ["no JSON", '["token"]', "{}"])
+@pytest.mark.parametrize("content", ["no JSON", '["token"]', "{}", '{"token": ' * 100_000])
 def test_entry_without_the_field_is_told_without_its_content(ring, secrets, content):
     secrets.create_secret(Name="wdiv", SecretString=content)
     with pytest.raises(KeyUnavailableError) as raised:
         ring.key("secretsmanager:wdiv#token").value()
     assert str(raised.value) == "the entry secretsmanager:wdiv#token is no JSON object with that field"
+
+
+@pytest.mark.parametrize("value", [7, None, {"secret": "secret"}, ["secret"], "", " \n", "sec\nret", "secrét", "s" * 9_000])
+def test_field_that_holds_no_key_is_said_without_its_content(ring, secrets, value):
+    secrets.create_secret(Name="wdiv", SecretString=json.dumps({"token": value}))
+    with pytest.raises(KeyUnavailableError, match="^the key in the entry secretsmanager:wdiv#token ") as raised:
+        ring.key("secretsmanager:wdiv#token").value()
+    assert "secr" not in str(raised.value).replace("secretsmanager", "")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_whose_field_was_forgotten_is_said_with_what_to_do(ring, ssm, indent):
+    ssm.put_parameter(Name="/key", Value=json.dumps({"token": "secret"}, indent=indent), Type="SecureString")
+    with pytest.raises(KeyUnavailableError, match="^the key in the entry /key looks like a JSON .* #field") as raised:
+        ring.key("/key").value()
+    assert "secret" not in str(raised.value) and raised.value.__context__ is None
+    assert raised.value.transient

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.upload_validate.settings import Settings
+from tasks.upload_validate.settings import Settings, fault_of_dsn
 from tests.support.refusals import refusal_of
 
 REQUIRED = {
@@ -32,6 +32,7 @@ def test_mails_come_from_whom_they_go_to_unless_a_sender_is_set():
 
 def test_keys_are_not_shown_with_the_settings():
     secrets = {"GITHUB_API_KEY": "secret-1", "WDIV_API_KEY": "secret-2", "SENTRY_DSN": "https://secret-3@x/1"}
+    secrets["WDIV_WEBHOOK_URL"] = "https://example.org/secret-4"
     settings = Settings.read({**REQUIRED, **secrets})
     assert (settings.github_key, settings.webhook_key) == ("secret-1", "secret-2")
     assert "secret" not in repr(settings)
@@ -117,10 +118,19 @@ def test_address_over_https_or_of_this_machine_is_taken(name, value):
 
 
 @pytest.mark.parametrize("dsn", ["http://secret@sentry.example.org/1", "ftp://secret@x/1", "https://"])
-def test_dsn_that_is_not_safe_is_refused_and_not_shown(dsn):
-    said = refusal_of(Settings, {**REQUIRED, "SENTRY_DSN": dsn})
+def test_dsn_that_is_not_safe_is_refused_where_it_is_read_and_not_shown(dsn):
+    said = fault_of_dsn(dsn)
     assert said.startswith("SENTRY_DSN ") and "https://key@example.org/1" in said
     assert "secret" not in said
+    # A wrong one does not keep the function from its work.
+    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).sentry_dsn == dsn
+
+
+@pytest.mark.parametrize("name", ["GITHUB_API_KEY", "WDIV_API_KEY"])
+@pytest.mark.parametrize("key", ["sec\nret", "sec\0ret", "secrét", '{"token": "secret"}'])
+def test_key_that_no_header_can_have_is_refused_and_not_shown(name, key):
+    said = refusal_of(Settings, {**REQUIRED, name: key})
+    assert said.startswith(f"{name} ") and "sec" not in said and said.count(";") == 0
 
 
 @pytest.mark.parametrize("dsn", ["https://key@sentry.example.org/1", "/sentry/dsn", "secretsmanager:sentry#dsn"])

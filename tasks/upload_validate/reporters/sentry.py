@@ -1,6 +1,7 @@
 """Errors in the code, sent to Sentry where a DSN is set. A Sentry that cannot be reached costs a warning and no set."""
 
 import logging
+from urllib.parse import urlsplit
 
 from tasks.upload_validate.errors import ReporterError
 from tasks.upload_validate.reporters.http import Http
@@ -37,7 +38,6 @@ class Sentry:
             # Half a second of a cold start, for those only who use it.
             import sentry_sdk  # pylint: disable=import-outside-toplevel
 
-            self._secrets.add(dsn)
             options.setdefault("transport", _transport(sentry_sdk, self._waiting.append))
             self._sdk = sentry_sdk
             self._init(dsn, options)
@@ -62,6 +62,8 @@ class Sentry:
     def _init(self, dsn, options):
         fault = fault_of_dsn(dsn)
         if not fault:
+            parts = urlsplit(dsn)
+            self._secrets.add(dsn, parts.username, parts.password)
             try:
                 self._sdk.init(
                     dsn=dsn,
