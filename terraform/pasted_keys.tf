@@ -5,7 +5,7 @@
 # variable alone. What has the right form is no key, and a plan shows it.
 
 locals {
-  form_of_key_name = "^(/[A-Za-z0-9_./-]+|ssm:[A-Za-z0-9_./-]+|secretsmanager:[A-Za-z0-9/_+=.@-]+(#[^#]+)?)$"
+  form_of_key_name = "^(/[A-Za-z0-9_.-][A-Za-z0-9_./-]*|ssm:[A-Za-z0-9_./-]+|secretsmanager:[A-Za-z0-9/_+=.@-]+(#[^#]+)?)$"
   form_of_url      = "^(https://[^/?#@[:space:]]+|http://(localhost|127([.][0-9]{1,3}){3}|[[]::1[]])(:[0-9]+)?)([/?#][^[:space:]]*)?$"
 
   maybe_keys = {
@@ -14,7 +14,7 @@ locals {
     upload_validate_sentry_dsn_name              = { value = var.upload_validate_sentry_dsn_name, form = local.form_of_key_name }
     upload_validate_github_api_url               = { value = var.upload_validate_github_api_url, form = local.form_of_url }
     upload_validate_council_api_url              = { value = var.upload_validate_council_api_url, form = local.form_of_url }
-    upload_validate_webhook_url                  = { value = var.upload_validate_webhook_url, form = "^$|${local.form_of_url}" }
+    upload_validate_webhook_url                  = { value = var.upload_validate_webhook_url, form = "^$|${local.form_of_url}|${local.form_of_key_name}" }
     partition_replicate_destination_endpoint_url = { value = var.partition_replicate_destination_endpoint_url, form = "^$|^https://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$" }
   }
 

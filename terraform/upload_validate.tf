@@ -33,8 +33,8 @@ locals {
     quarantine = var.upload_validate_quarantine_kms_key_arns
   }
 
-  # Where the keys are, never what they are. Secrets Manager ends its ARNs with six characters of its own.
-  upload_validate_key_names  = compact([for name, value in local.no_keys : value if endswith(name, "_name")])
+  # Where the keys are, never what they are. The webhook's address may be in an entry, too. Secrets Manager ends its ARNs with six characters of its own.
+  upload_validate_key_names  = compact([for name, value in local.no_keys : value if endswith(name, "_name") || (endswith(name, "_webhook_url") && !startswith(value, "http"))])
   upload_validate_parameters = [for name in local.upload_validate_key_names : trimprefix(trimprefix(name, "ssm:"), "/") if !startswith(name, "secretsmanager:")]
   upload_validate_secrets    = [for name in local.upload_validate_key_names : split("#", trimprefix(name, "secretsmanager:"))[0] if startswith(name, "secretsmanager:")]
 

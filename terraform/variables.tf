@@ -901,7 +901,7 @@ variable "upload_validate_github_key_name" {
 }
 
 variable "upload_validate_webhook_url" {
-  description = "Address that the report on every set is posted to."
+  description = "Address that the report on every set is posted to, or the entry that holds it where the address itself is a secret, as for upload_validate_webhook_key_name."
   type        = string
   default     = ""
   nullable    = false

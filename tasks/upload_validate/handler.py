@@ -28,7 +28,7 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.settings import REMOVE, Settings
+from tasks.upload_validate.settings import REMOVE, Settings, is_entry
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
 from tasks.utils import downloads
@@ -204,6 +204,8 @@ def _validator(here, context, deadline):
     settings = here.settings
     requests = S3Requests(here.s3, S3_POLICY, deadline, pacer=here.pacer)
     http = Http(deadline=deadline, secrets=here.keys.known)
+    url = settings.webhook_url
+    webhook_url = here.keys.key(url) if is_entry(url) else url
     quarantine, removes = settings.quarantine_bucket, settings.superseded_files == REMOVE
     return Validator(
         requests=requests,
@@ -220,7 +222,7 @@ def _validator(here, context, deadline):
             mail=SesEmail(
                 ses_client, settings.sender_email, settings.error_report_email, deadline=deadline
             ),
-            webhook=Webhook(http, settings.webhook_url, here.keys.key(settings.webhook_key)),
+            webhook=Webhook(http, webhook_url, here.keys.key(settings.webhook_key)),
         ),
         error_limit=settings.error_limit,
         context=context,

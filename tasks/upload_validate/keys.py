@@ -1,8 +1,8 @@
 """The keys of outside services: given as they are, or as the name of an entry that holds them.
 
 A name is `/path` or `ssm:name` for SSM's Parameter Store, `secretsmanager:name` or `secretsmanager:name#field` for
-Secrets Manager, or the ARN of either. Powertools keeps what it read for five minutes. What was read is checked before it
-is used: the error says where the key is and what is wrong with it, and repeats nothing of it.
+Secrets Manager, or the ARN of either. Powertools keeps what it read for five minutes. Each key is checked before it is
+used: the error says where the key is and what is wrong with it, and repeats nothing of it.
 """
 
 import json
@@ -20,7 +20,7 @@ KEPT_SECONDS = 300
 SSM, SECRETS = "ssm:", "secretsmanager:"
 
 
-class KeyRing:
+class KeyRing:  # pylint: disable=too-few-public-methods  # one is all that its users need
     """Reads keys.
 
     Args:

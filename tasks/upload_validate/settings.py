@@ -15,6 +15,8 @@ GITHUB_API_URL = "https://api.github.com"
 KEEP, REMOVE = "keep", "remove"
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# `//host/path` is an address without its scheme.
+_ENTRY = re.compile(r"/(?!/)|ssm:|secretsmanager:|arn:")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
@@ -37,7 +39,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         github_api_url: GitHub's API.
         github_key: its key, or the name of the entry that holds it, or "".
         council_api_url: where councils are looked up.
-        webhook_url: what is called with each report.
+        webhook_url: what is called with each report, or the name of the entry that holds the address.
         webhook_key: its key, or the name of the entry that holds it, or "".
         error_report_email: who is written to about errors, or "".
         sender_email: whom these e-mails come from.
@@ -139,10 +141,15 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             ("COUNCIL_API_URL", self.council_api_url, COUNCIL_API_URL),
         )
         for name, url, example in addresses:
-            fault = fault_of(url) if url else ""
+            fault = fault_of(url) if url and not (name == "WDIV_WEBHOOK_URL" and is_entry(url)) else ""
             if fault:
                 # An address may hold a key, so it is not shown.
                 environment.problem(f"{name} {fault}: it should be an https address such as {example}")
+
+
+def is_entry(value):
+    """Returns whether a setting that takes an address or the name of the entry that holds it is such a name."""
+    return _ENTRY.match(value) is not None
 
 
 def fault_of_dsn(dsn):

@@ -188,6 +188,36 @@ run "what_it_cannot_do_without_is_asked_for" {
   expect_failures = [var.upload_validate_github_repo, var.upload_validate_webhook_url]
 }
 
+run "address_of_the_webhook_may_be_in_an_entry" {
+  variables {
+    upload_validate_webhook_url      = "secretsmanager:uploads#url"
+    upload_validate_webhook_key_name = "/uploads/webhook"
+  }
+
+  assert {
+    condition     = module.upload_validate[0].environment["WDIV_WEBHOOK_URL"] == "secretsmanager:uploads#url"
+    error_message = "The function must get the name of the entry."
+  }
+
+  assert {
+    condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Resource if contains(["ReadParameters", "ReadSecrets"], statement.Sid) } == {
+      ReadParameters = ["arn:aws:ssm:eu-west-1:123456789012:parameter/uploads/webhook"]
+      ReadSecrets    = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:uploads-??????"]
+    }
+    error_message = "The function must be allowed to read the entry, and no other."
+  }
+}
+
+run "address_of_the_webhook_without_its_scheme_is_refused" {
+  command = plan
+
+  variables {
+    upload_validate_webhook_url = "//example.org/hook"
+  }
+
+  expect_failures = [output.upload_validate]
+}
+
 run "key_in_place_of_its_name_is_refused" {
   command = plan
 

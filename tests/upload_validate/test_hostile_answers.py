@@ -69,8 +69,8 @@ def test_key_does_not_follow_the_next_page_to_another_server(server, other_serve
 def test_look_reads_so_many_pages_and_no_more(server, monkeypatch, caplog, title):
     monkeypatch.setattr(github_issue, "MOST_PAGES", 5, raising=False)
 
-    def endless(handler):
-        handler.server.line.append(endless)
+    def answer(handler):
+        handler.server.line.append(answer)
         body = json.dumps([entry(title=title, comments=1), entry()]).encode()
         assert len(handler.server.heard) < 50
         if handler.command == "POST":
@@ -80,7 +80,7 @@ def test_look_reads_so_many_pages_and_no_more(server, monkeypatch, caplog, title
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )(handler)
 
-    server.line = [endless]
+    server.line = [answer]
     assert github(server).tell(ISSUE, since=None) == "https://github.com/7"
     assert methods(server) == ["GET"] * 5 + ["POST"]
     assert "too long to be read to their end" in caplog.text
@@ -170,7 +170,8 @@ def test_look_whose_answer_has_another_shape_has_failed(server, body):
 @pytest.mark.parametrize(
     "about",
     [
-        {"title": 7}, {"title": ["x"]}, {"body": {"x": 1}}, {"body": 7}, {"number": "7"}, {"number": None}, {"comments": "many"},
+        {"title": 7}, {"title": ["x"]}, {"body": {"x": 1}}, {"body": 7},
+        {"number": "7"}, {"number": None}, {"comments": "many"},
         {"html_url": None}, {"html_url": "javascript:alert(1)"}, {"html_url": "x"}, {"html_url": 7},
         {"html_url": "https://x/" + "y" * 600}, {"html_url": "https://x/\n"},
     ],
@@ -302,9 +303,10 @@ def drip(kind):
     return answer
 
 
-@pytest.mark.parametrize(
-    "kind", [b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"HTTP/1.1 500 no\r\n\r\n", b"HTTP/1.1 200 OK\r\na: ", b""]
-)
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("kind", [OK + b"Content-Length: 9999\r\n\r\n", b"HTTP/1.1 500 no\r\n\r\n", OK + b"a: ", b""])
 def test_answer_that_drips_ends_with_its_call_and_leaves_no_thread(server, monkeypatch, kind):
     monkeypatch.setattr(in_time, "LEAST", 0.1)
     server.over, server.line = threading.Event(), [drip(kind)]

@@ -76,7 +76,9 @@ def test_entry_without_the_field_is_told_without_its_content(ring, secrets, cont
     assert str(raised.value) == "the entry secretsmanager:wdiv#token is no JSON object with that field"
 
 
-@pytest.mark.parametrize("value", [7, None, {"secret": "secret"}, ["secret"], "", " \n", "sec\nret", "secrét", "s" * 9_000])
+@pytest.mark.parametrize(
+    "value", [7, None, {"secret": "secret"}, ["secret"], "", " \n", "sec\nret", "secrét", "s" * 9_000]
+)
 def test_field_that_holds_no_key_is_said_without_its_content(ring, secrets, value):
     secrets.create_secret(Name="wdiv", SecretString=json.dumps({"token": value}))
     with pytest.raises(KeyUnavailableError, match="^the key in the entry secretsmanager:wdiv#token ") as raised:

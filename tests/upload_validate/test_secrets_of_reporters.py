@@ -100,25 +100,23 @@ def everything_written(capsys, sqs, url):
     return written.out + written.err + json.dumps([table, letters.get("Messages", [])], default=str)
 
 
-@pytest.fixture(name="dead_letters")
-def queue_for_dead_letters(task, sqs, monkeypatch):  # pylint: disable=unused-argument
+@pytest.fixture(name="letters")
+def queue_for_dead_letters(sqs, monkeypatch, capsys):
     url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
     monkeypatch.setenv("DEAD_LETTER_QUEUE", url)
-    return url
+    return capsys, sqs, url
 
 
 @pytest.mark.parametrize("name", ["WDIV_API_KEY", "GITHUB_API_KEY"])
 @pytest.mark.parametrize("secret", [PRETTY, f"{CANARY}\nx", json.dumps({"token": CANARY}), f"{CANARY}é", " \n"])
-def test_entry_that_holds_no_key_is_named_and_its_content_is_written_nowhere(
-    task, sqs, dead_letters, monkeypatch, capsys, name, secret
-):
+def test_entry_that_holds_no_key_is_named_and_its_content_is_written_nowhere(task, letters, monkeypatch, name, secret):
     client_of_the_tests("secretsmanager", REGION).create_secret(Name="robot", SecretString=secret)
     monkeypatch.setenv(name, "secretsmanager:robot")
     event = task.event_of(task.put("a.csv"))
     assert handler(sqs_event(event), Context())["batchItemFailures"]
     with pytest.raises(Exception) as raised:
         handler(event, Context())
-    written = everything_written(capsys, sqs, dead_letters) + chain(raised.value)
+    written = everything_written(*letters) + chain(raised.value)
     assert "the key in the entry secretsmanager:robot " in written
     assert ("#field" in written) == secret.startswith("{")
     assert "canary" not in written
@@ -178,16 +176,32 @@ def test_address_of_the_webhook_is_not_logged_where_there_is_no_key(caplog):
     assert line.url == "https://example.org" and "canary" not in repr(vars(line))
 
 
-def test_address_of_the_webhook_is_written_nowhere(task, sqs, dead_letters, monkeypatch, capsys):
+def test_address_of_the_webhook_is_written_nowhere(task, letters, monkeypatch):
     monkeypatch.setenv("WDIV_WEBHOOK_URL", f"{WEBHOOK}/{CANARY}")
     fault = (404, {}, f"Cannot POST /hook/{CANARY}")
     task.outside.faults += [(f"POST {WEBHOOK}", fault), (f"POST {WEBHOOK}", (502, {}, CANARY))]
     keys = [task.put("a.csv"), task.put("a.csv", b"short", prefix="E01/2025/1/")]
     for key in keys:
         handler(sqs_event(task.event_of(key)), Context())
-    written = everything_written(capsys, sqs, dead_letters)
+    written = everything_written(*letters)
     assert "POST https://wdiv.example: 404 Cannot POST (secret)" in written
     assert "POST https://wdiv.example: 502 (secret)" in written
+    assert "canary" not in written
+
+
+def test_address_of_the_webhook_is_read_from_its_entry(task, letters, monkeypatch):
+    ssm = client_of_the_tests("ssm", REGION)
+    ssm.put_parameter(Name="/wdiv/url", Value=f"http://example.org/{CANARY}", Type="SecureString")
+    monkeypatch.setenv("WDIV_WEBHOOK_URL", "/wdiv/url")
+    event = sqs_event(task.event_of(task.put("a.csv")))
+    assert handler(event, Context())["batchItemFailures"]
+    ssm.put_parameter(Name="/wdiv/url", Value=f"{WEBHOOK}/{CANARY}\n", Type="SecureString", Overwrite=True)
+    forget_container()
+    task.outside.faults.append((f"POST {WEBHOOK}", (500, {}, f"no {CANARY}")))
+    assert handler(event, Context()) == {"batchItemFailures": []}
+    assert len(task.outside.hooks) == 1
+    written = everything_written(*letters)
+    assert "the address of the webhook begins with http://" in written
     assert "canary" not in written
 
 
@@ -260,7 +274,8 @@ def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, clean_se
 def test_sentry_that_cannot_be_reached_costs_one_warning(server, clean_sentry, monkeypatch, caplog, way):
     # pylint: disable=unused-argument
     monkeypatch.setattr(sentry_module, "FLUSH_SECONDS", 0.3)
-    host = {"refused": "127.0.0.1:1", "no such host": "no-such-host.invalid"}.get(way, f"localhost:{server.server_port}")
+    here = f"localhost:{server.server_port}"
+    host = {"refused": "127.0.0.1:1", "no such host": "no-such-host.invalid"}.get(way, here)
     if way == "no such host":
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(8, CANARY)))
     over = threading.Event()

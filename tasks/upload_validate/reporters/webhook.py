@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.upload_validate.addresses import fault_of
+from tasks.upload_validate.errors import KeyUnavailableError
 from tasks.upload_validate.reporters.answer import shown
 from tasks.upload_validate.reporters.http import Http
 
@@ -19,26 +21,34 @@ class Webhook:
 
     Attributes:
         http: an `Http`.
-        url: the address.
+        url: the address, or a `Key` that holds it.
         key: a `Key`, or None: then what would be sent is logged.
     """
 
     http: Http
-    url: str = field(repr=False)
+    url: Any = field(repr=False)
     key: Any
 
-    def __post_init__(self):
-        self.http.secrets.add_address(self.url)
-
     def tell(self, report):
-        """Posts a report, and returns the status of the answer; 0 where it is only logged."""
+        """Posts a report, and returns the status of the answer; 0 where it is only logged.
+
+        Raises:
+            KeyUnavailableError: the entry of the key or of the address cannot be read, or holds none.
+        """
+        url = self._address()
         if self.key is None:
-            LOGGER.info("would call the webhook", extra={"url": shown(self.url), "report": report})
+            LOGGER.info("would call the webhook", extra={"url": shown(url), "report": report})
             return 0
         # For a receiver that wants to know whether it has heard this before, a retry after a 503 for one.
         headers = {"Idempotency-Key": report["digest"]}
-        # The status says all: whatever body follows it can neither fail nor hold up a call that was taken.
-        answer = self.http.send(
-            "POST", self.url, json=report, headers=headers, key=self.key, with_body=False
-        )
+        # The status says all: a body that follows it can neither undo nor hold up a call that was taken.
+        answer = self.http.send("POST", url, json=report, headers=headers, key=self.key, with_body=False)
         return answer.status_code
+
+    def _address(self):
+        url = self.url if isinstance(self.url, str) else self.url.value()
+        fault = fault_of(url)
+        if fault:
+            raise KeyUnavailableError(f"the address of the webhook {fault}")
+        self.http.secrets.add_address(url)
+        return url
