@@ -120,7 +120,7 @@ class Encoding:
 
 def decoded(raw, encoding):
     """Returns the text of what was cut out of a `RAW` text; a character that was cut through becomes U+FFFD."""
-    return raw if raw.isascii() else raw.encode(RAW).decode(encoding, "replace")
+    return raw if encoding == RAW or raw.isascii() else raw.encode(RAW).decode(encoding, "replace")
 
 
 def _refuse_what_begins_with(block):

@@ -2,19 +2,25 @@
 
 from codecs import BOM_UTF8
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, starmap
 from typing import Any
 
 from tasks.upload_validate.delimiter import SAMPLE, sniff
 from tasks.upload_validate.encodings import BinaryError, Encoding, WrongEncodingError, decoded
-from tasks.upload_validate.problems import Problem, Problems, excerpt_of
-from tasks.upload_validate.records import Broken, Records
+from tasks.upload_validate.problems import GivenUpError, Problem, Problems, excerpt_of
+from tasks.upload_validate.records import Blank, Broken, Records
 
 UNKNOWN = "unknown"
 
 EMPTY = "File is empty"
 UNDECODABLE = "Failed to decode body using any expected encoding"
 UNPARSEABLE = "Failed to parse body"
+# As many as a spreadsheet has: what a table is shows in these.
+COLUMNS = 16_384
+
+TOO_NARROW = "File has only {} columns. We might have failed to detect the delimiter"
+INCOMPLETE = "Incomplete file: Expected {} columns on row {} found {}"
 NO_TABLE = "No table of this upload has a file of this name"
 
 
@@ -24,13 +30,13 @@ class FileFinding:  # pylint: disable=too-many-instance-attributes  # plain fact
 
     Attributes:
         key: the object's key.
-        rows: its records, the header counted and blank lines at the end not.
+        rows: its records, the header counted and blank lines at the end not; where it was given up, those until then.
         encoding: its encoding, or "" where it is no text in an expected one.
         byte_order_mark: whether it begins with the mark of UTF-8.
         kind: which of the profile's kinds it is by its header, else `unknown`.
         recognised_as: what it is instead of a table, or "".
         problems: the first `Problem`s.
-        problem_count: how many there are in all.
+        problem_count: how many there are in all; one more than `problems.COUNTED` where they are not all counted.
     """
 
     key: str
@@ -88,8 +94,9 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
     def __post_init__(self):
         self.encoding = Encoding(self.table.encodings)
         self.problems = self._no_problems_yet()
-        self.schema = self.table.schema.begin() if self.table.schema else None
+        self.schema = self.table.schema.begin(self._judged_encodings) if self.table.schema else None
         self.delimiter = self.table.dialect.delimiter
+        self.records = None
 
     def run(self, blocks):
         """Passes the file through and returns the finding."""
@@ -98,10 +105,15 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
             first, blocks = _peek(blocks)
             self._read(first, map(self.encoding.pass_on, blocks))
             name = self.encoding.finish()
+        except GivenUpError as error:
+            name = self.encoding.alive[0]
+            self.rows = self.records.number
+            if str(error):
+                self.problems.add(partial(Problem, str(error)))
         except WrongEncodingError as error:
-            self._give_up(UNDECODABLE, error)
+            self._refuse(UNDECODABLE, error)
         except BinaryError as error:
-            self._give_up(UNPARSEABLE, error)
+            self._refuse(UNPARSEABLE, error)
         kept, count = self.problems.of(name or self.table.encodings[0])
         return FileFinding(
             key=self.key,
@@ -117,128 +129,121 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
     def _no_problems_yet(self):
         problems = Problems(self.table.encodings, self.limit)
         for problem in self.wrong:
-            problems.add(problem)
+            problems.add(lambda problem=problem: problem)
         return problems
 
-    def _give_up(self, text, error):
+    def _refuse(self, text, error):
         """Forgets what was found so far: what is no table has no rows that could be wrong."""
         self.problems = self._no_problems_yet()
-        self.problems.add(Problem(text))
+        self.problems.add(partial(Problem, text))
         self.rows, self.kind, self.recognised_as = 0, UNKNOWN, str(error)
 
     def _read(self, sample, blocks):
         if self.delimiter is None:
             suggested = self.profile.delimiter_by_name(self.key)
             self.delimiter = sniff(sample.removeprefix(BOM_UTF8), self.profile.delimiters, suggested)
-        records = Records(blocks, replace(self.table.dialect, delimiter=self.delimiter))
+        records = self.records = Records(blocks, replace(self.table.dialect, delimiter=self.delimiter))
         rest = iter(records)
         if self.table.comment_char:
             # Where there are comments, blank lines set them off and are no rows either.
-            rest = (record for record in rest if not (_is_blank(record) or self._is_comment(record)))
-        first = next((record for record in rest if not _is_blank(record)), None)
-        if first is None:
-            self.problems.add(Problem(EMPTY))
+            rest = (record for record in rest if not (isinstance(record[2], Blank) or self._is_comment(record[2])))
+        blank = None
+        for first in rest:
+            if not isinstance(first[2], Blank):
+                break
+            blank = first
+        else:
+            self._add(EMPTY)
             return
-        number, _, cells = first
         width = self._begin(first)
-        if not self.table.comment_char:
-            self._tell_blank_lines((1, 1, number - 1), width)
-        if isinstance(cells, Broken) or not self.table.header:
+        if blank:
+            self._add_blank_lines(*blank, width)
+        if isinstance(first[2], Broken) or not self.table.header:
             rest = chain([first], rest)
-        # Without a schema a row is right when it is as long as the header, and need not be looked at.
-        records.regular = width if self.schema is None else None
-        trailing = self._go_through(rest, records, width)
-        self.rows = records.number - trailing
+        if self.schema is None:
+            # Without a schema a row is right when it is as long as the header, and need not be looked at.
+            records.regular = width
+        else:
+            records.approve = self._approve_or_skip if self.table.comment_char else self.schema.approve
+        # A record is let go before the next one is read, and so is the header.
+        del first
+        for _ in starmap(partial(self._judge_record, width), rest):
+            pass
+        self.rows = records.number - records.trailing
 
     def _begin(self, first):
         """Judges the first record as the header, and returns how many cells a row should have."""
         number, line, cells = first
         if self.table.header:
-            self.kind = self.profile.kind_of([self._text_so_far(cell) for cell in cells])
+            self.kind = self.profile.kind_of([self._text_so_far(cell) for cell in cells[:COLUMNS]])
         if isinstance(cells, Broken):
             return self.schema.width if self.schema else 0
         if len(cells) < self.profile.least_columns:
-            text = f"File has only {len(cells)} columns. We might have failed to detect the delimiter"
-            self.problems.add(Problem(text, number, line, self._excerpt(cells)))
+            self._add(TOO_NARROW.format(len(cells)), number, line, cells)
         if self.schema is None:
             return len(cells)
         if self.table.header:
-            self._judge(first, self.schema.header_problems)
+            self._judge(number, line, cells, partial(self.schema.header_problems, cells))
         return self.schema.width
 
-    def _go_through(self, rest, records, width):
-        """Judges the rows, and returns how many blank lines stand at the end, where they do no harm."""
-        # The last run of blank lines: the number of its first one, the line that is, and how many there are.
-        blank = (0, 0, 0)
-        for record in rest:
-            number, line, _ = record
-            if number != sum(blank[::2]):
-                # Records that were not handed out came between.
-                self._tell_blank_lines(blank, width)
-                blank = (number, line, 0)
-            if _is_blank(record):
-                blank = (*blank[:2], blank[2] + 1)
-                continue
-            self._tell_blank_lines(blank, width)
-            blank = (number + 1, line, 0)
-            self._judge_record(record, width)
-        if records.number + 1 == sum(blank[::2]):
-            return blank[2]
-        self._tell_blank_lines(blank, width)
-        return 0
-
-    def _judge_record(self, record, width):
-        number, line, cells = record
+    def _judge_record(self, width, number, line, cells):
         if isinstance(cells, Broken):
-            self.problems.add(Problem(UNPARSEABLE, number, line, cells.reason))
+            self._add(UNPARSEABLE, number, line, excerpt=cells.reason)
+        elif isinstance(cells, Blank):
+            self._add_blank_lines(number, line, cells, width)
         elif len(cells) < width:
-            self._tell_incomplete(number, line, cells, width)
+            self._add_incomplete(number, line, cells, width)
         elif self.schema:
-            self._judge_row(record)
+            self._judge(number, line, cells, partial(self.schema.row_problems, number, cells))
+            for sentence in self.schema.repetitions(number, cells):
+                self._add(sentence, number, line, cells)
 
-    def _tell_blank_lines(self, blank, width):
-        """Tells blank lines that are followed by rows: the number of the first one, its line, how many there are."""
-        first_number, first_line, count = blank
-        told = min(count, self.limit)
-        for offset in range(told):
-            self._tell_incomplete(first_number + offset, first_line + offset, [], width)
-        self.problems.count_more(count - told)
+    def _add_blank_lines(self, number, line, blank, width):
+        kept = min(blank.count, self.limit)
+        for offset in range(kept):
+            self._add_incomplete(number + offset, line + offset, [], width)
+        self.problems.count_more(blank.count - kept)
+        self._stop_if_full()
 
-    def _tell_incomplete(self, number, line, cells, width):
-        text = f"Incomplete file: Expected {width} columns on row {number} found {len(cells)}"
-        self.problems.add(Problem(text, number, line, self._excerpt(cells)))
+    def _add_incomplete(self, number, line, cells, width):
+        self._add(lambda: INCOMPLETE.format(width, number, len(cells)), number, line, cells)
 
-    def _is_comment(self, record):
-        _, _, cells = record
+    def _approve_or_skip(self, cells):
+        return self._is_comment(cells) or self.schema.approve(cells)
+
+    def _is_comment(self, cells):
         return bool(cells) and cells[0].startswith(self.table.comment_char)
 
-    def _judge_row(self, record):
-        number, line, cells = record
-        self._judge(record, self.schema.row_problems)
-        for text in self.schema.repetitions(number, cells):
-            self.problems.add(Problem(text, number, line, self._excerpt(cells)))
-
-    def _judge(self, record, judge):
-        """Holds a record against the schema, under each encoding that is possible where that makes a difference."""
-        number, line, cells = record
+    def _judge(self, number, line, cells, judge):
+        """Adds what `judge(encoding)` yields, under each encoding that is possible where that makes a difference."""
         if all(map(str.isascii, cells)):
-            for text in judge(number, cells):
-                self.problems.add(Problem(text, number, line, self._excerpt(cells)))
+            for sentence in judge("ascii"):
+                self._add(sentence, number, line, cells)
             return
-        for name in self.encoding.alive:
-            for text in judge(number, [decoded(cell, name) for cell in cells]):
-                self.problems.add(Problem(text, number, line, self._excerpt(cells)), encodings=[name])
+        for name in self._judged_encodings():
+            for sentence in judge(name):
+                self._add(sentence, number, line, cells, encodings=[name])
+
+    def _judged_encodings(self):
+        alive, full = self.encoding.alive, self.problems.full
+        return [name for name in alive if name not in full] if full else alive
+
+    def _add(self, sentence, number=None, line=None, cells=(), *, excerpt="", encodings=None):
+        """Adds a problem; `sentence` is a text, or a function that returns it."""
+
+        def describe():
+            text = sentence if isinstance(sentence, str) else sentence()
+            return Problem(text, number, line, excerpt or excerpt_of(cells, self.delimiter))
+
+        self.problems.add(describe, encodings=encodings)
+        self._stop_if_full()
+
+    def _stop_if_full(self):
+        if self.problems.full and not self._judged_encodings():
+            raise GivenUpError("")
 
     def _text_so_far(self, cell):
         return decoded(cell, self.encoding.alive[0])
-
-    def _excerpt(self, cells):
-        return excerpt_of(cells, self.delimiter)
-
-
-def _is_blank(record):
-    _, _, cells = record
-    return not cells and not isinstance(cells, Broken)
 
 
 def _peek(blocks):

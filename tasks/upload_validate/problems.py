@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 
 from tasks.upload_validate.encodings import decoded
+from tasks.utils.errors import BucketBrigadeError
 
 # Enough of a line to find it by; a line may have a million characters.
 EXCERPT_LIMIT = 200
+# Nobody corrects more by hand; a table that is wrong in each row is given up within a second or two.
+COUNTED = 100_000
+MORE = f"File has more than {COUNTED:,} errors: it was not checked to its end"
 
 
 @dataclass(frozen=True)
@@ -25,30 +29,48 @@ class Problem:
     excerpt: str = ""
 
 
+class GivenUpError(BucketBrigadeError):
+    """The rest of the file is not read; the text of the error says why, in a sentence for people."""
+
+
 class Problems:
     """Collects problems under each encoding that is still possible, because the text of a cell depends on it.
+
+    Under each encoding `COUNTED` problems are counted, and the next one says that there are more. What comes after that
+    is not counted under it.
 
     Args:
         encodings: the names of the encodings.
         limit: how many are kept in full.
+
+    Attributes:
+        full: the encodings under which there are more problems than are counted.
     """
 
     def __init__(self, encodings, limit):
+        self.full = set()
         self._limit = limit
         self._kept = {encoding: [] for encoding in encodings}
         self._counts = dict.fromkeys(encodings, 0)
 
-    def add(self, problem, *, encodings=None):
-        """Adds a problem, under some encodings only where its cause depends on them."""
+    def add(self, describe, *, encodings=None):
+        """Adds a problem, under some encodings only where its cause depends on them.
+
+        Args:
+            describe: returns the `Problem`; called only where it is kept in full.
+            encodings: the names of these encodings, or None for all.
+        """
+        problem = None
         for encoding in encodings or self._kept:
-            self._counts[encoding] += 1
             if len(self._kept[encoding]) < self._limit:
+                problem = problem or describe()
                 self._kept[encoding].append(problem)
+            self._count(encoding, 1)
 
     def count_more(self, count):
         """Counts problems whose like were added already, as many as are kept in full."""
         for encoding in self._counts:
-            self._counts[encoding] += count
+            self._count(encoding, count)
 
     def of(self, encoding):
         """Returns what holds under one encoding: the problems that were kept, and how many there are in all."""
@@ -56,7 +78,14 @@ class Problems:
             Problem(problem.text, problem.row, problem.line, decoded(problem.excerpt, encoding))
             for problem in self._kept[encoding]
         ]
+        if encoding in self.full:
+            kept.append(Problem(MORE))
         return kept, self._counts[encoding]
+
+    def _count(self, encoding, count):
+        self._counts[encoding] = min(self._counts[encoding] + count, COUNTED + 1)
+        if self._counts[encoding] > COUNTED:
+            self.full.add(encoding)
 
 
 def excerpt_of(cells, delimiter):

@@ -78,8 +78,8 @@ class Kind:
     anywhere: bool
 
     def fits(self, header):
-        """Returns whether the header, in lower case, is of this kind."""
-        return self.column in header if self.anywhere else header[:1] == [self.column]
+        """Returns whether a header is of this kind."""
+        return any(cell.strip().lower() == self.column for cell in (header if self.anywhere else header[:1]))
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,7 @@ class Profile:  # pylint: disable=too-many-instance-attributes  # one for each p
 
     def kind_of(self, header):
         """Returns the name of the first kind that a header fits, or `unknown`."""
-        folded = [cell.strip().lower() for cell in header]
-        return next((kind.name for kind in self.kinds if kind.fits(folded)), "unknown")
+        return next((kind.name for kind in self.kinds if kind.fits(header)), "unknown")
 
     def judge_set(self, findings):
         """Returns the findings of a set's files, with what is wrong with the set as a whole."""

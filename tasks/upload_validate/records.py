@@ -48,6 +48,14 @@ class Broken(list):
         self.reason = reason
 
 
+class Blank(list):
+    """A run of blank lines: it has no cells, and a count."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+
+
 class _LineTooLong(Exception):
     pass
 
@@ -63,7 +71,9 @@ class _End(Exception):
 class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
     """Iterates over the records of a file: (number from 1, physical line from 1 where it begins, list of cells).
 
-    A blank line is an empty list, and what cannot be read a `Broken`, after which it goes on with the next line.
+    Blank lines are records too, but a run of them is handed out as one `Blank`, before the next record that is handed
+    out; one at the end of the file is not handed out. What cannot be read is a `Broken`, after which it goes on with the
+    next line.
 
     Args:
         blocks: an iterable of bytes.
@@ -73,11 +83,17 @@ class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
         number: how many records there have been so far.
         regular: records of so many cells are counted and not handed out, which is half the cost of most files; None
             hands out all.
+        approve: takes the cells of a record; those for which it returns True are counted and not handed out. None
+            hands out all.
     """
 
     def __init__(self, blocks, dialect):
         self.number = 0
         self.regular = None
+        self.approve = None
+        # The last run of blank lines: the number of its first one, and the physical line; the number that follows it.
+        self._blank = (0, 0)
+        self._blank_end = 0
         self._blocks = iter(blocks)
         self._dialect = dialect.for_csv
         self._ended = False
@@ -89,6 +105,13 @@ class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
         line = 0
         while not self._ended:
             line = yield from self._read_on(line)
+        if not self.trailing:
+            yield from self._last_blanks()
+
+    @property
+    def trailing(self):
+        """How many blank lines stand at the end of what was read."""
+        return self._blank_end - self._blank[0] if self._blank_end == self.number + 1 else 0
 
     def _read_on(self, line):
         """Yields records until csv's reader has to be given up, because a record is too long or none is left."""
@@ -100,26 +123,43 @@ class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
                 for cells in reader:
                     self.number += 1
                     if len(cells) != self.regular:
-                        yield self.number, line + read + 1, cells
+                        if not cells:
+                            if self.number != self._blank_end:
+                                yield from self._last_blanks()
+                                self._blank = (self.number, line + read + 1)
+                            self._blank_end = self.number + 1
+                        elif not (self.approve and self.approve(cells)):
+                            yield from self._last_blanks()
+                            yield self.number, line + read + 1, cells
+                            # One of a million cells takes 30 MB: it is gone before the next one is read.
+                            cells = None
                     read = reader.line_num
             except csv.Error as error:
-                yield self._broken(line + read, str(error))
+                yield from self._broken(line + read, str(error))
                 read = reader.line_num
             except _LineTooLong:
-                yield self._broken(line + reader.line_num, TOO_LONG)
+                yield from self._broken(line + reader.line_num, TOO_LONG)
                 return line + reader.line_num + 1
             except _RecordTooLong:
-                yield self._broken(line + read, TOO_LONG)
+                yield from self._broken(line + read, TOO_LONG)
                 return line + reader.line_num
             except _End:
                 self._ended = True
                 if reader.line_num > read:
-                    yield self._broken(line + read, NEVER_CLOSED)
+                    yield from self._broken(line + read, NEVER_CLOSED)
                 return line
 
     def _broken(self, line, reason):
         self.number += 1
-        return self.number, line + 1, Broken(reason)
+        yield from self._last_blanks()
+        yield self.number, line + 1, Broken(reason)
+
+    def _last_blanks(self):
+        """Yields the last run of blank lines, if it was not yet."""
+        count = self._blank_end - self._blank[0]
+        if count:
+            yield *self._blank, Blank(count)
+        self._blank, self._blank_end = (0, 0), 0
 
     def _next_lines(self):
         """Returns the whole lines of the next block; what is left over is put before the block after it."""

@@ -3,19 +3,32 @@
 https://specs.frictionlessdata.io/table-schema/
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tasks.upload_validate.encodings import decoded
 from tasks.upload_validate.field_types import DATED, FORMATS, MEASURED, ORDERED, READERS
+from tasks.upload_validate.patterns import CELL_LIMIT, Pattern, PatternError
+from tasks.upload_validate.problems import GivenUpError
 from tasks.utils.s3_object import printable
 
-# How many different values are remembered to find one that occurs twice: about 30 MB. What has more of them is not
-# said to be unique without having been looked at.
+# How many different values of a file are remembered to find one that occurs twice: about 30 MB. What has more of them
+# is not said to be unique without having been looked at.
 UNIQUE_LIMIT = 250_000
-# A cell is quoted in a sentence by its beginning.
+# A cell is quoted in a sentence by its beginning, and so are a column's name and a pattern.
 QUOTED = 60
+NAMED = 200
+# How many right cells of a file are remembered, so that they are not judged again, and how long they are: about 4 MB.
+# All numbers of four digits are among them in a column of such.
+REMEMBERED = 1 << 15
+REMEMBERED_LENGTH = 24
+# What judging the cells of a file may cost, in steps of about a microsecond: a file of 150 MB that is written as tightly
+# as can be has 30 million different cells.
+EFFORT = 40_000_000
+# Python's own strptime takes many times as long as any other reader.
+_STRPTIME_COST = 8
+_PATTERN_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,36 @@ class Constraints:  # pylint: disable=too-many-instance-attributes  # the standa
     max_length: int | None = None
     minimum: Any = None
     maximum: Any = None
-    pattern: re.Pattern | None = None
-    enum: tuple | None = None
+    pattern: Pattern | None = None
+    enum: frozenset | None = None
+
+    def checks(self, kind):
+        """Yields for each constraint what it says of a cell that breaks it, and a function of the cell's meaning and
+        text that returns whether it does.
+
+        Args:
+            kind: the type of the field.
+        """
+        least, most, pattern = self.minimum, self.maximum, self.pattern
+        if kind in MEASURED and self.min_length is not None:
+            yield f"is shorter than {self.min_length}", lambda value, _: len(value) < self.min_length
+        if kind in MEASURED and self.max_length is not None:
+            yield f"is longer than {self.max_length}", lambda value, _: len(value) > self.max_length
+        if least is not None:
+            yield f"is below {_shown(least)}", lambda value, _: value is None or value < least
+        if most is not None:
+            yield f"is above {_shown(most)}", lambda value, _: value is None or value > most
+        if pattern is not None:
+            yield (
+                f"has more than {CELL_LIMIT:,} characters, too many for a column with a pattern",
+                lambda _, text: len(text) > CELL_LIMIT,
+            )
+            yield (
+                f"does not match {shortened(pattern.text, NAMED)}",
+                lambda _, text: len(text) <= CELL_LIMIT and not pattern.matches(text),
+            )
+        if self.enum is not None:
+            yield "is not one of the values allowed", lambda value, _: not _is_among(value, self.enum)
 
 
 @dataclass(frozen=True)
@@ -43,8 +84,8 @@ class Field:  # pylint: disable=too-many-instance-attributes  # the standard's o
     bare_number: bool = True
     decimal_char: str = "."
     group_char: str = ""
-    true_values: tuple = ("true", "True", "TRUE", "1")
-    false_values: tuple = ("false", "False", "FALSE", "0")
+    true_values: frozenset = frozenset({"true", "True", "TRUE", "1"})
+    false_values: frozenset = frozenset({"false", "False", "FALSE", "0"})
 
     def read(self, text):
         """Returns what a cell's text means.
@@ -59,29 +100,6 @@ class Field:  # pylint: disable=too-many-instance-attributes  # the standard's o
         """Whether no cell can be wrong: such columns are passed over, which spares half the work on many tables."""
         is_text = self.type == "any" or (self.type == "string" and self.format == "default")
         return is_text and self.constraints == Constraints()
-
-    def problems(self, text):
-        """Yields what is wrong with a cell that is not empty, without a subject."""
-        try:
-            value = self.read(text)
-        except ValueError:
-            described = self.type if self.format in ("default", "any") else f"{self.type} ({self.format})"
-            yield f"is not of type {described}: {quoted(text)}"
-            return
-        rules = self.constraints
-        size = len(value) if self.type in MEASURED else 0
-        if rules.min_length is not None and size < rules.min_length:
-            yield f"is shorter than {rules.min_length}: {quoted(text)}"
-        if rules.max_length is not None and size > rules.max_length:
-            yield f"is longer than {rules.max_length}: {quoted(text)}"
-        if rules.minimum is not None and (value is None or value < rules.minimum):
-            yield f"is below {_shown(rules.minimum)}: {quoted(text)}"
-        if rules.maximum is not None and (value is None or value > rules.maximum):
-            yield f"is above {_shown(rules.maximum)}: {quoted(text)}"
-        if rules.pattern is not None and not rules.pattern.fullmatch(text):
-            yield f"does not match {rules.pattern.pattern}: {quoted(text)}"
-        if rules.enum is not None and value not in rules.enum:
-            yield f"is not one of the values allowed: {quoted(text)}"
 
 
 @dataclass(frozen=True)
@@ -100,62 +118,213 @@ class TableSchema:
     keys: tuple = ()
     case_sensitive: bool = False
 
-    def begin(self):
-        """Returns a `SchemaCheck` for one file."""
-        return SchemaCheck(self)
+    def begin(self, encodings):
+        """Returns a `SchemaCheck` for one file.
+
+        Args:
+            encodings: returns the names of the encodings under which cells are judged at this moment.
+        """
+        return SchemaCheck(self, encodings)
+
+
+class _Column:  # pylint: disable=too-few-public-methods,too-many-instance-attributes  # worked out once, read often
+    """A column whose cells can be wrong, in one file.
+
+    Args:
+        at: its position.
+        field: its `Field`.
+        is_unique: whether each of its values has to be compared with the earlier ones.
+
+    Attributes:
+        at: as given.
+        is_unique: as given.
+        name: its name for a sentence.
+        is_required: whether a cell without a value is wrong.
+        cost: of judging a cell, in steps of about a microsecond.
+        has_pattern: whether that costs more for a longer cell.
+        sound: cells that are known to be right, as they were read.
+    """
+
+    def __init__(self, at, field, is_unique):
+        self.at = at
+        self.is_unique = is_unique
+        self.name = shortened(field.name, NAMED)
+        self.is_required = field.constraints.required
+        self.cost = _STRPTIME_COST if field.type in DATED and field.format not in ("default", "any") else 1
+        self.has_pattern = field.constraints.pattern is not None
+        self.sound = set()
+        self._field = field
+        self._read = READERS[field.type]
+        self._kind = field.type if field.format in ("default", "any") else f"{field.type} ({field.format})"
+        self._checks = tuple(field.constraints.checks(field.type))
+
+    def faults(self, text):
+        """Returns a sentence without a subject for each thing that is wrong with a text that is a value."""
+        try:
+            value = self._read(text, self._field)
+        except ValueError:
+            return [f"is not of type {self._kind}"]
+        return [sentence for sentence, is_broken in self._checks if is_broken(value, text)]
 
 
 class SchemaCheck:
-    """Holds the rows of one file against a `TableSchema`."""
+    """Holds the rows of one file against a `TableSchema`. Cells are given as they were read: as `encodings.RAW`.
 
-    def __init__(self, schema):
+    Args:
+        schema: the `TableSchema`.
+        encodings: returns the names of the encodings under which cells are judged at this moment.
+    """
+
+    def __init__(self, schema, encodings):
         self._schema = schema
+        self._encodings = encodings
         self.width = len(schema.fields)
-        self._judged = [(at, field) for at, field in enumerate(schema.fields) if not field.takes_anything]
-        unique = [((at,), field.name) for at, field in enumerate(schema.fields) if field.constraints.unique]
-        if schema.keys:
-            unique.append((schema.keys, ", ".join(schema.fields[at].name for at in schema.keys)))
-        self._seen = [(positions, name, {}) for positions, name in unique]
-        self._told_full = set()
+        unique = [(at,) for at, field in enumerate(schema.fields) if field.constraints.unique]
+        # For each group of columns whose values together may not occur twice, the rows by the values' marks.
+        self._seen = {positions: {} for positions in [*unique, *([schema.keys] if schema.keys else [])]}
+        self._columns = [
+            _Column(at, field, (at,) in self._seen)
+            for at, field in enumerate(schema.fields)
+            if (at,) in self._seen or not field.takes_anything
+        ]
+        self._compares_several = len(schema.keys) > 1
+        self._values = 0
+        self._remembered = 0
+        self._effort = EFFORT
 
-    def header_problems(self, _, cells):
-        """Yields what is wrong with the header."""
+    def header_problems(self, cells, encoding):
+        """Yields what is wrong with the header, each as a function that returns the sentence.
+
+        Args:
+            cells: the header's cells.
+            encoding: the name of the encoding that they are decoded with.
+        """
         for at, field in enumerate(self._schema.fields):
             if at >= len(cells):
-                yield f'Column {at + 1} "{printable(field.name)}" is missing'
-            elif self._folded(cells[at]) != self._folded(field.name):
-                yield f'Column {at + 1} is headed {quoted(cells[at])}: expected "{printable(field.name)}"'
-        for at in range(self.width, len(cells)):
-            yield f"Column {at + 1} is not in the schema: {quoted(cells[at])}"
+                yield lambda at=at, field=field: f'Column {at + 1} "{shortened(field.name, NAMED)}" is missing'
+            elif self._folded(decoded(cells[at], encoding)) != self._folded(field.name):
+                yield lambda at=at, field=field: (
+                    f"Column {at + 1} is headed {quoted(decoded(cells[at], encoding))}: "
+                    f'expected "{shortened(field.name, NAMED)}"'
+                )
+        surplus = len(cells) - self.width
+        if surplus == 1:
+            yield lambda: f"Column {self.width + 1} is not in the schema: {quoted(decoded(cells[-1], encoding))}"
+        elif surplus > 1:
+            yield lambda: (
+                f"Columns {self.width + 1} to {len(cells)} are not in the schema, "
+                f"from {quoted(decoded(cells[self.width], encoding))} on"
+            )
 
-    def row_problems(self, number, cells):
-        """Yields what is wrong with a row, which has as many cells as there are columns, or more."""
+    def approve(self, cells):
+        """Returns whether a row is right, and need not be remembered for the sake of others; False where that takes a
+        closer look. Cells that are right are remembered.
+
+        Raises:
+            GivenUpError: judging the file's cells costs too much.
+        """
+        if len(cells) != self.width or self._compares_several:
+            return False
+        for column in self._columns:
+            cell = cells[column.at]
+            if cell not in column.sound and not self._approve_cell(column, cell):
+                return False
+        return True
+
+    def row_problems(self, number, cells, encoding):
+        """Yields what is wrong with a row, each as a function that returns the sentence.
+
+        Args:
+            number: the row's.
+            cells: as many as there are columns, or more.
+            encoding: the name of the encoding that they are decoded with.
+        """
         if len(cells) > self.width:
-            yield f"Row {number} has {len(cells)} columns: expected {self.width}"
-        for at, field in self._judged:
-            text = cells[at]
-            if text in self._schema.missing:
-                if field.constraints.required:
-                    yield f'Row {number}, column "{printable(field.name)}" is required and has no value'
+            yield lambda: f"Row {number} has {len(cells)} columns: expected {self.width}"
+        for column in self._columns:
+            cell = cells[column.at]
+            if cell in column.sound:
                 continue
-            for problem in field.problems(text):
-                yield f'Row {number}, column "{printable(field.name)}" {problem}'
+            text = decoded(cell, encoding)
+            if text in self._schema.missing:
+                if column.is_required:
+                    yield lambda name=column.name: f'Row {number}, column "{name}" is required and has no value'
+                continue
+            self._spend(column, cell)
+            for fault in column.faults(text):
+                yield lambda name=column.name, fault=fault, text=text: (
+                    f'Row {number}, column "{name}" {fault}: {quoted(text)}'
+                )
 
     def repetitions(self, number, cells):
-        """Yields which values of a row occurred before; rows are to be given in order, and each once."""
-        for positions, name, seen in self._seen:
+        """Yields which values of a row occurred before, each as a function that returns the sentence; rows are to be
+        given in order, and each once.
+        """
+        for positions, seen in list(self._seen.items()):
             values = tuple(cells[at] for at in positions)
             if len(values) == 1 and values[0] in self._schema.missing:
                 continue
             # 64 bits of it: among 250,000 values two are mistaken for one in one file out of half a billion.
             mark = hash(values)
             if mark in seen:
-                yield f'Row {number}, column "{printable(name)}" repeats the value of row {seen[mark]}'
-            elif len(seen) < UNIQUE_LIMIT:
+                yield lambda positions=positions, row=seen[mark]: (
+                    f'Row {number}, column "{self._names(positions)}" repeats the value of row {row}'
+                )
+            elif self._values < UNIQUE_LIMIT:
                 seen[mark] = number
-            elif name not in self._told_full:
-                self._told_full.add(name)
-                yield f'Column "{printable(name)}" has more than {UNIQUE_LIMIT:,} values: too many to find one twice'
+                self._values += 1
+            else:
+                self._stop_comparing(positions)
+                yield lambda positions=positions: (
+                    f'Column "{self._names(positions)}" is not searched for repeated values: '
+                    f"unique columns may have {UNIQUE_LIMIT:,} values in all"
+                )
+
+    def _names(self, positions):
+        return ", ".join(shortened(self._schema.fields[at].name, NAMED) for at in positions)
+
+    def _stop_comparing(self, positions):
+        del self._seen[positions]
+        self._compares_several = any(len(one) > 1 for one in self._seen)
+        for column in self._columns:
+            if positions == (column.at,):
+                column.is_unique = False
+
+    def _approve_cell(self, column, cell):
+        if not self._is_right(column, cell):
+            return False
+        if len(cell) <= REMEMBERED_LENGTH:
+            if self._remembered == REMEMBERED:
+                self._forget()
+            column.sound.add(cell)
+            self._remembered += 1
+        return True
+
+    def _is_right(self, column, cell):
+        # Most encodings make the same text of most cells.
+        for text in (cell,) if cell.isascii() else {decoded(cell, encoding) for encoding in self._encodings()}:
+            if text in self._schema.missing:
+                if column.is_required:
+                    return False
+                continue
+            if column.is_unique:
+                return False
+            self._spend(column, cell)
+            if column.faults(text):
+                return False
+        return True
+
+    def _forget(self):
+        for column in self._columns:
+            column.sound.clear()
+        self._remembered = 0
+
+    def _spend(self, column, cell):
+        # What is not ASCII has to be decoded first.
+        cost = column.cost if cell.isascii() else column.cost + 1
+        self._effort -= cost + (len(cell) // _PATTERN_LENGTH if column.has_pattern else 0)
+        if self._effort < 0:
+            raise GivenUpError("File has too many different values to check them all: upload it in parts")
 
     def _folded(self, name):
         return name.strip() if self._schema.case_sensitive else name.strip().casefold()
@@ -163,8 +332,12 @@ class SchemaCheck:
 
 def quoted(text):
     """Returns a cell's text for a sentence: its beginning, in one line, in quotes."""
-    shown = printable(text[:QUOTED])
-    return f'"{shown}…"' if len(text) > QUOTED else f'"{shown}"'
+    return f'"{shortened(text, QUOTED)}"'
+
+
+def shortened(text, most):
+    """Returns the beginning of a text in one line."""
+    return f"{printable(text[:most])}…" if len(text) > most else printable(text)
 
 
 def read_schema(top, *, case_sensitive=False):
@@ -200,8 +373,8 @@ def _field(top):
         bare_number=top.flag("bareNumber", default=True),
         decimal_char=top.text("decimalChar", default="."),
         group_char=top.text("groupChar", default=""),
-        true_values=tuple(top.texts("trueValues", default=list(Field.true_values))),
-        false_values=tuple(top.texts("falseValues", default=list(Field.false_values))),
+        true_values=frozenset(top.texts("trueValues", default=list(Field.true_values))),
+        false_values=frozenset(top.texts("falseValues", default=list(Field.false_values))),
     )
     constraints = top.child("constraints", default=None)
     return field if constraints is None else Field(**{**vars(field), "constraints": _constraints(constraints, field)})
@@ -249,7 +422,11 @@ def _enum(top, field):
     if not isinstance(top.value["enum"], list) or not top.value["enum"]:
         top.problem("enum", "should be a list of values")
         return None
-    return tuple(_meaning(top, "enum", value, field) for value in top.value["enum"])
+    try:
+        return frozenset(_frozen(_meaning(top, "enum", value, field)) for value in top.value["enum"])
+    except RecursionError:
+        top.problem("enum", "is nested too deeply")
+        return None
 
 
 def _meaning(top, name, value, field):
@@ -268,10 +445,30 @@ def _meaning(top, name, value, field):
 def _pattern(top):
     text = top.text("pattern", default="")
     try:
-        return re.compile(text) if text else None
-    except (re.error, OverflowError, RecursionError) as error:
-        top.problem("pattern", f"is not a regular expression: {error}")
+        return Pattern(text) if text else None
+    except PatternError as error:
+        top.problem("pattern", str(error))
         return None
+
+
+def _frozen(value):
+    """Returns a value that equals another one's if the values are equal, and can be looked up in a set.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    if isinstance(value, dict):
+        return frozenset((name, _frozen(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    return value
+
+
+def _is_among(value, values):
+    try:
+        return _frozen(value) in values
+    except RecursionError:
+        return False
 
 
 def _shown(value):
