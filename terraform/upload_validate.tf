@@ -162,6 +162,7 @@ module "upload_validate" {
     PROFILE                = var.upload_validate_profile
     TABLE_SCHEMA           = var.upload_validate_table_schema
     ERROR_LIMIT            = tostring(var.upload_validate_error_limit)
+    FILE_LIMIT             = tostring(var.upload_validate_file_limit)
     GITHUB_REPO            = var.upload_validate_github_repo
     GITHUB_API_URL         = local.no_keys.upload_validate_github_api_url
     GITHUB_API_KEY         = local.no_keys.upload_validate_github_key_name

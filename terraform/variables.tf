@@ -873,6 +873,18 @@ variable "upload_validate_error_limit" {
   }
 }
 
+variable "upload_validate_file_limit" {
+  description = "How many files a set may have; one with more is rejected. A set has to be judged within one invocation."
+  type        = number
+  default     = 1000
+  nullable    = false
+
+  validation {
+    condition     = var.upload_validate_file_limit >= 1 && var.upload_validate_file_limit <= 10000 && floor(var.upload_validate_file_limit) == var.upload_validate_file_limit
+    error_message = "upload_validate_file_limit must be a whole number from 1 to 10000."
+  }
+}
+
 variable "upload_validate_github_repo" {
   description = "Repository where an issue asks for the import of each right set."
   type        = string

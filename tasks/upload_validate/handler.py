@@ -225,5 +225,6 @@ def _validator(here, context, deadline):
             webhook=Webhook(http, webhook_url, here.keys.key(settings.webhook_key)),
         ),
         error_limit=settings.error_limit,
+        file_limit=settings.file_limit,
         context=context,
     )

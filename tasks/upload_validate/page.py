@@ -6,6 +6,7 @@ One file without scripts and without anything fetched, readable on a phone and i
 from html import escape
 
 from tasks.upload_validate.file_check import EMPTY, UNDECODABLE, UNPARSEABLE
+from tasks.upload_validate.report import TOO_MANY_FILES
 from tasks.utils.s3_object import printable
 
 # As for the plain text: what is longer, nobody reads.
@@ -98,6 +99,8 @@ def advice_for(finding):
         advice.append("Rows are cut short: export the file again, or complete the rows named below.")
     if any(text.startswith("File has only ") for text in texts):
         advice.append("Use a comma or a tab between the columns.")
+    if any(text.startswith(TOO_MANY_FILES) for text in texts):
+        advice.append("Upload fewer files at a time, each part of them under a prefix of its own.")
     if any(text.startswith("Expected ") and text.endswith(" files, found 1") for text in texts):
         advice.append("Upload the other file of this set beside this one.")
     return advice or ["Correct what is named below and upload the file again."]
@@ -111,6 +114,9 @@ def _title(verdict):
 
 
 def _facts_of_set(verdict):
+    more_than = verdict.file_set.more_than
+    if more_than:
+        return f"more than {more_than:,} files · uploaded to {_safe(verdict.file_set.prefix)}"
     count, wrong = len(verdict.findings), len(verdict.rejected)
     files = "1 file" if count == 1 else f"{count} files"
     told = f"{files}, {wrong} with errors" if wrong else f"{files}, all in order"
@@ -127,7 +133,7 @@ def _section(finding):
     facts += [finding.kind] if finding.kind != "unknown" else []
     lines = [
         f'<section class="{"fine" if finding.valid else "wrong"}">',
-        f"<h2>{_safe(finding.key.rpartition('/')[2])}</h2>",
+        f"<h2>{_safe(finding.key.rpartition('/')[2] or finding.key)}</h2>",
         *([f'<p class="facts">{_safe(" · ".join(facts))}</p>'] if facts else []),
     ]
     if not finding.valid:

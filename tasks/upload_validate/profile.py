@@ -6,7 +6,8 @@ headers, what a set needs to be complete, and the words in which people are told
 
 import re
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from posixpath import basename, splitext
 
 from tasks.upload_validate.descriptor import Descriptor
@@ -18,6 +19,9 @@ from tasks.utils.errors import SettingsError
 
 # What this task itself writes beside the files.
 REPORT, PAGE = "report.json", "report.html"
+
+# Each file of a set is looked for among them by its name.
+TABLES = 1_000
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # The names that texts may use beside those of the layout.
@@ -115,6 +119,15 @@ class Table:
     comment_char: str | None = None
     schema: TableSchema | None = None
 
+    @cached_property
+    def _name(self):
+        # Compiled once: `fnmatch` remembers a few hundred patterns, and a package may have more.
+        return re.compile("|".join(map(translate, self.names)))
+
+    def fits(self, name):
+        """Returns whether a file of this name is to be held against the table."""
+        return self._name.match(name) is not None
+
 
 @dataclass(frozen=True)
 class Words:
@@ -159,7 +172,7 @@ class Profile:  # pylint: disable=too-many-instance-attributes  # one for each p
     def table_for(self, key):
         """Returns the `Table` that a file is to be held against by its name, or None."""
         name = basename(key)
-        return next((table for table in self.tables if any(fnmatchcase(name, form) for form in table.names)), None)
+        return next((table for table in self.tables if table.fits(name)), None)
 
     def delimiter_by_name(self, key):
         """Returns the delimiter that a file's name suggests."""
@@ -246,6 +259,10 @@ def _layout(top):
     if len(set(names)) != len(names) or not form.endswith("/{file}"):
         top.problem("layout", f'is {form!r}: it should name each part once and end with "/{{file}}"')
         return Layout("{set}/{file}")
+    if any(len(_PLACEHOLDER.findall(folder)) > 2 for folder in form.split("/")):
+        # Where one ends and the next one begins takes a step for each way to cut a folder's name.
+        top.problem("layout", f"is {form!r}: it should name two parts of a folder's name at most")
+        return Layout("{set}/{file}")
     return Layout(form)
 
 
@@ -295,7 +312,10 @@ def _tables_of(document, encodings):
     else:
         schema = read_schema(top)
         return [Table(("*",), Dialect(delimiter=None), encodings, schema=schema)], top.problems
-    return [_table(resource, encodings) for resource in resources], top.problems
+    tables = [_table(resource, encodings) for resource in resources[:TABLES]]
+    if len(resources) > TABLES or sum(len(table.names) for table in tables) > TABLES:
+        top.problem("resources", f"names more than {TABLES:,} files")
+    return tables, top.problems
 
 
 # https://specs.frictionlessdata.io/tabular-data-resource/ calls encodings by their names in the web's registry.

@@ -54,7 +54,7 @@ class Publisher:
         found = self._look(file_set.prefix)
         report = self._read_report(file_set.prefix + REPORT, found)
         try:
-            named = {entry["key"]: entry["published_etag"] for entry in report["file_set"]}
+            named = {entry["key"]: entry["published_etag"] for entry in report["file_set"] if entry["published_etag"]}
             named[file_set.prefix + PAGE] = report["page_etag"]
             left_over = [] if self.removes else report["left_over"]
             return (

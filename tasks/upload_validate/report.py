@@ -10,6 +10,8 @@ from tasks.upload_validate.profile import Profile, filled
 PUBLISHED, REJECTED = "published", "rejected"
 # What a report says while the files that it lies beside are those of no single set.
 REPLACING = "replacing"
+# What the problem of such a set begins with.
+TOO_MANY_FILES = "Set has more than"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class UploadedFile:
     uploaded: datetime | None = None
 
 
+_NO_FILE = UploadedFile("", "", 0)
+
+
 @dataclass(frozen=True)
 class FileSet:
     """The objects that are judged together.
@@ -37,20 +42,31 @@ class FileSet:
         bucket: where they lie.
         prefix: what their keys begin with, up to the last slash.
         names: what the layout names in the prefix.
-        files: the `UploadedFile`s, by key.
+        files: the `UploadedFile`s, by key; none where there are too many.
+        more_than: how many files a set may have, where it has more; else 0.
     """
 
     bucket: str
     prefix: str
     names: dict
     files: tuple
+    more_than: int = 0
 
     @property
     def digest(self):
-        """Stands for the set's contents: sets with the same keys and the same bytes have the same."""
+        """Stands for the set's contents: sets with the same keys and the same bytes have the same, and so have all
+        sets of one prefix with too many files: people hear once of a set that goes on growing.
+        """
         listing = [[file.key, file.etag, file.size] for file in self.files]
+        if self.more_than:
+            listing.append(["more than", self.more_than])
         text = json.dumps([self.bucket, self.prefix, listing], separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def count(self):
+        """How many files it has; where there are too many, how many were found."""
+        return self.more_than + 1 if self.more_than else len(self.files)
 
     @property
     def uploaded(self):
@@ -80,7 +96,7 @@ class Verdict:
     Attributes:
         profile: the `Profile` it was held against.
         file_set: the `FileSet`.
-        findings: a `FileFinding` for each of its files.
+        findings: a `FileFinding` for each of its files; one under the set's prefix where there are too many.
         council_name: what the council calls itself, or what stands for it.
     """
 
@@ -123,7 +139,8 @@ class Verdict:
         report = self._report(issue)
         if placed:
             for entry in report["file_set"]:
-                entry["published_etag"] = placed.etags[entry["key"]]
+                # The entry for a whole set that has too many files names no file.
+                entry["published_etag"] = placed.etags.get(entry["key"], "")
             report |= {"page_etag": placed.page_etag, "left_over": list(placed.left_over)}
         return report
 
@@ -140,7 +157,8 @@ class Verdict:
             "election_date": names.get("election_date", ""),
             "github_issue": issue,
             "file_set": [
-                _entry(finding, file) for finding, file in zip(self.findings, self.file_set.files, strict=True)
+                _entry(finding, file)
+                for finding, file in zip(self.findings, self.file_set.files or (_NO_FILE,), strict=True)
             ],
             "outcome": PUBLISHED if self.valid else REJECTED,
             "profile": self.profile.name,

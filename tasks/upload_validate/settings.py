@@ -35,6 +35,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         profile: the name of the profile.
         table_schema: where its Table Schema is, or "".
         error_limit: how many errors of a file are told in full.
+        file_limit: how many files a set may have.
         github_repo: `owner/name` of the repository where issues are raised.
         github_api_url: GitHub's API.
         github_key: its key, or the name of the entry that holds it, or "".
@@ -59,6 +60,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     profile: str
     table_schema: str
     error_limit: int
+    file_limit: int
     github_repo: str
     github_api_url: str
     github_key: str = field(repr=False)
@@ -96,6 +98,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
             profile=text("PROFILE", default="polling-stations"),
             table_schema=text("TABLE_SCHEMA", default=""),
             error_limit=environment.integer("ERROR_LIMIT", default=50, least=1, most=1000),
+            file_limit=environment.integer("FILE_LIMIT", default=1000, least=1, most=10_000),
             github_repo=text("GITHUB_REPO", example="owner/name of the repository where issues are raised"),
             github_api_url=text("GITHUB_API_URL", default=GITHUB_API_URL),
             github_key=text("GITHUB_API_KEY", default=""),

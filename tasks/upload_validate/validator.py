@@ -1,17 +1,18 @@
 """A set from its upload to its end: looked at, checked, published or not, and told, each step once."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.upload_validate.errors import SetChangedError, UncertainError
-from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.file_check import FileFinding, check_file
 from tasks.upload_validate.file_sets import list_set
 from tasks.upload_validate.once import Outcomes
 from tasks.upload_validate.page import page_of
+from tasks.upload_validate.problems import Problem
 from tasks.upload_validate.profile import Profile
 from tasks.upload_validate.publisher import Publisher
-from tasks.upload_validate.report import PUBLISHED, REJECTED, Verdict
+from tasks.upload_validate.report import PUBLISHED, REJECTED, TOO_MANY_FILES, Verdict
 from tasks.upload_validate.texts import issue_of, mail_of
 from tasks.utils.downloads import blocks
 from tasks.utils.errors import DeadlineException, ObjectChangedException, ObjectNotFoundException
@@ -23,6 +24,10 @@ from tasks.utils.transfers import Transfer
 ROUNDS = 3
 # What fits into a processor's cache is cut into records a fifth faster than larger blocks are.
 TRANSFER = Transfer(block=1 << 17)
+
+# Problems of a set that are kept in full; each file's first one is beside. With its excerpt a problem takes four kilobytes
+# at most, so a report stays within some megabytes.
+PROBLEMS_OF_A_SET = 2_000
 
 EMPTY = "empty"
 NEWS, ALREADY, AGAIN = "news", "already", "again"
@@ -53,7 +58,7 @@ class Result:
         prefix: of the set.
         outcome: `published`, `rejected` or `empty`.
         digest: stands for its content.
-        files: how many files it has.
+        files: how many files it has; where there are too many, one more than it may have.
         errors: how many errors were found in them.
         course: `NEWS`; `ALREADY` where this content had been judged before and lay in its bucket; `AGAIN` where it had
             been judged before and had to be put there once more.
@@ -80,6 +85,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         outcomes: an `Outcomes`.
         reporters: the `Reporters`.
         error_limit: how many errors of a file are told in full.
+        file_limit: how many files a set may have.
         context: Lambda's context object, or None.
     """
 
@@ -91,6 +97,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
     outcomes: Outcomes
     reporters: Reporters
     error_limit: int
+    file_limit: int
     context: Any = None
 
     def validate(self, prefix, names):
@@ -108,7 +115,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         """
         for _ in range(ROUNDS):
             file_set = self._listed(prefix, names)
-            if not file_set.files:
+            if not file_set.count:
                 return Result(prefix, EMPTY, file_set.digest, 0)
             try:
                 return self._judge_once(file_set)
@@ -117,7 +124,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         raise changed
 
     def _listed(self, prefix, names):
-        return list_set(self.requests, self.upload_bucket, prefix, names)
+        return list_set(self.requests, self.upload_bucket, prefix, names, limit=self.file_limit)
 
     def _judge_once(self, file_set):
         begun = []
@@ -136,11 +143,11 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
             # were sent, and publishing needs no lock: several workers that do it at a time come to the same.
             kept = self._settle(file_set)
         return Result(
-            file_set.prefix, kept["outcome"], file_set.digest, len(file_set.files), kept["errors"], course
+            file_set.prefix, kept["outcome"], file_set.digest, file_set.count, kept["errors"], course
         )
 
     def _is_in_place(self, file_set, outcome):
-        publisher = self.final if outcome == PUBLISHED else self.quarantine
+        publisher = self.final if outcome == PUBLISHED else self._quarantine_for(file_set)
         return publisher is None or publisher.holds(file_set)
 
     def _settle(self, file_set):
@@ -152,18 +159,34 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         errors = sum(finding.problem_count for finding in verdict.findings)
         return {"outcome": PUBLISHED if verdict.valid else REJECTED, "errors": errors}
 
+    def _quarantine_for(self, file_set):
+        if self.quarantine and file_set.more_than:
+            # Which of the files there are not of the set is not known.
+            return replace(self.quarantine, removes=False)
+        return self.quarantine
+
     def _verdict(self, file_set):
-        findings = self.profile.judge_set([self._check(file_set.bucket, file) for file in file_set.files])
+        findings = self._findings(file_set)
         code = file_set.names.get(self.profile.council, "")
         return Verdict(self.profile, file_set, tuple(findings), self.reporters.council_name(code) if code else "")
 
-    def _check(self, bucket, file):
+    def _findings(self, file_set):
+        if file_set.more_than:
+            text = f"{TOO_MANY_FILES} {file_set.more_than:,} files and folders: at least {file_set.count:,} were found"
+            return [FileFinding(file_set.prefix, problems=(Problem(text),), problem_count=1)]
+        findings, left = [], PROBLEMS_OF_A_SET
+        for file in file_set.files:
+            findings.append(self._check(file_set.bucket, file, limit=max(1, min(self.error_limit, left))))
+            left -= len(findings[-1].problems)
+        return self.profile.judge_set(findings)
+
+    def _check(self, bucket, file, *, limit):
         if self.requests.deadline.passed():
             raise DeadlineException("no time was left to look at all files of the set", source=file.key)
         body = blocks(self.requests, S3Object(bucket, file.key), etag=file.etag, transfer=TRANSFER)
         try:
             with closing(body):
-                return check_file(file.key, file.size, body, profile=self.profile, limit=self.error_limit)
+                return check_file(file.key, file.size, body, profile=self.profile, limit=limit)
         except (ObjectChangedException, ObjectNotFoundException) as error:
             if error.code == "NoSuchBucket":
                 raise
@@ -178,8 +201,9 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         self._tell_webhook(report)
 
     def _reject(self, verdict):
-        if self.quarantine:
-            report = self._place(self.quarantine, verdict)
+        quarantine = self._quarantine_for(verdict.file_set)
+        if quarantine:
+            report = self._place(quarantine, verdict)
         else:
             self._assure_unchanged(verdict.file_set)
             report = verdict.report()

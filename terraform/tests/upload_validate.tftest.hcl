@@ -268,6 +268,7 @@ run "values_of_a_wrong_form_are_refused" {
     upload_validate_profile                   = "../mine"
     upload_validate_table_schema              = "schemas/mine.json"
     upload_validate_error_limit               = 0
+    upload_validate_file_limit                = 10001
     upload_validate_error_report_email        = "nobody"
     upload_validate_sender_email              = "nobody"
     upload_validate_superseded_files          = "delete"
@@ -287,6 +288,7 @@ run "values_of_a_wrong_form_are_refused" {
     var.upload_validate_profile,
     var.upload_validate_table_schema,
     var.upload_validate_error_limit,
+    var.upload_validate_file_limit,
     var.upload_validate_error_report_email,
     var.upload_validate_sender_email,
     var.upload_validate_superseded_files,

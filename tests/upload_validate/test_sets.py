@@ -6,11 +6,12 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
+from tasks.upload_validate import validator
 from tasks.upload_validate.file_sets import list_set
 from tasks.upload_validate.handler import handler
 from tasks.utils.s3_requests import S3Requests
 from tests.support.events import sqs_event
-from tests.upload_validate.conftest import PREFIX, UPLOADS, Context, csv_of, mails
+from tests.upload_validate.conftest import PREFIX, QUARANTINE, UPLOADS, Context, csv_of, mails
 
 
 def put_quickly(names, body):
@@ -27,12 +28,92 @@ MANY = [f"{number:04}.csv" for number in range(1004)]
 def test_set_of_more_files_than_a_page_of_a_listing_is_listed_whole(s3):
     put_quickly([*MANY, "last.csv", "report.json", "deeper/a.csv"], b"x")
     put_quickly(["x"], b"x")
-    file_set = list_set(S3Requests(s3), UPLOADS, PREFIX, {})
+    file_set = list_set(S3Requests(s3), UPLOADS, PREFIX, {}, limit=1007)
     assert [file.key.removeprefix(PREFIX) for file in file_set.files] == [*MANY, "last.csv", "x"]
 
 
+@pytest.fixture(name="three")
+def three_files_at_most(monkeypatch):
+    monkeypatch.setenv("FILE_LIMIT", "3")
+
+
+TOO_MANY = "Set has more than 3 files and folders: at least 4 were found"
+
+
+@pytest.mark.usefixtures("three")
+def test_set_of_as_many_files_as_are_allowed_is_published(task):
+    keys = [task.put(f"{name}.csv") for name in "abc"]
+    assert [one["outcome"] for one in task.run(*keys)["sets"]] == ["published"]
+
+
+@pytest.mark.usefixtures("three")
+def test_set_of_too_many_files_is_rejected_with_one_problem(task):
+    keys = [task.put(f"{name}.csv") for name in "abcde"]
+    answer = task.run(*keys)["sets"]
+    assert [(one["outcome"], one["files"], one["errors"]) for one in answer] == [("rejected", 4, 1)]
+    assert task.published() == []
+    (_, report), = task.outside.hooks
+    assert [(entry["key"], entry["csv_valid"], entry["errors"]) for entry in report["file_set"]] == [
+        (PREFIX, False, TOO_MANY)
+    ]
+    mail, = mails()
+    assert TOO_MANY in mail.get_body(("plain",)).get_content()
+    assert "more than 3 files" in mail.get_body(("html",)).get_content()
+    # People hear once of a set that goes on growing, in whatever order its files come.
+    assert [one["outcome"] for one in task.run(task.put("0.csv"))["sets"]] == ["rejected"]
+    assert (len(task.outside.hooks), len(mails())) == (1, 1)
+
+
+@pytest.mark.usefixtures("three")
+def test_folders_beside_the_files_count_because_the_listing_goes_through_them(task):
+    key = task.put("a.csv")
+    for name in "bcd":
+        task.put(f"{name}/deeper.csv")
+    assert [one["outcome"] for one in task.run(key)["sets"]] == ["rejected"]
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("superseded", ["keep", "remove"])
+def test_quarantine_gets_the_report_on_too_many_files_and_keeps_what_it_has(task, monkeypatch, superseded):
+    monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)
+    monkeypatch.setenv("SUPERSEDED_FILES", superseded)
+    task.run(task.put("a.csv", csv_of() + b"short\n"))
+    task.run(*[task.put(f"{name}.csv") for name in "bcd"])
+    assert task.published(QUARANTINE) == [f"{PREFIX}{name}" for name in ("a.csv", "report.html", "report.json")]
+    report = task.report(bucket=QUARANTINE)
+    assert [entry["errors"] for entry in report["file_set"]] == [TOO_MANY]
+    assert report["left_over"] == [f"{PREFIX}a.csv"]
+    # What lies there is known again.
+    hooks = len(task.outside.hooks)
+    assert [one["outcome"] for one in task.run(task.put("e.csv"))["sets"]] == ["rejected"]
+    assert len(task.outside.hooks) == hooks
+
+
+def test_listing_ends_with_the_first_file_that_is_too_many():
+    asked = []
+
+    def listing(_, **about):
+        asked.append(about["ContinuationToken"])
+        first = 1000 * len(asked)
+        page = [{"Key": f"{PREFIX}{number}", "ETag": "e", "Size": 1} for number in range(first, first + 1000)]
+        return {"Contents": page, "NextContinuationToken": f"after {first}"}
+
+    file_set = list_set(listing, UPLOADS, PREFIX, {}, limit=1500)
+    assert (file_set.files, file_set.more_than, file_set.count, len(asked)) == ((), 1500, 1501, 2)
+
+
+@pytest.mark.usefixtures("stage")
+def test_report_on_many_wrong_files_stays_small(task, monkeypatch):
+    monkeypatch.setattr(validator, "PROBLEMS_OF_A_SET", 7)
+    wrong = csv_of() + b"short\n" * 5
+    task.run(*[task.put(f"{name}.csv", wrong) for name in "abc"])
+    (_, report), = task.outside.hooks
+    assert [(len(entry["problems"]), entry["error_count"]) for entry in report["file_set"]] == [(5, 5), (2, 5), (1, 5)]
+
+
 @pytest.mark.chaos
-def test_set_of_more_files_than_a_page_of_a_listing_is_published_whole(task):
+def test_set_of_more_files_than_a_page_of_a_listing_is_published_whole(task, monkeypatch):
+    monkeypatch.setenv("FILE_LIMIT", "2000")
     put_quickly(MANY, csv_of())
     answer = task.run(task.put("last.csv"))
     assert [(one["outcome"], one["files"]) for one in answer["sets"]] == [("published", 1005)]

@@ -16,6 +16,7 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
     assert settings.profile == "polling-stations"
     assert settings.error_limit == 50
+    assert settings.file_limit == 1000
     assert settings.github_api_url == "https://api.github.com"
     assert settings.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
     assert settings.logging_level == "INFO"
@@ -58,6 +59,7 @@ def test_all_that_are_missing_are_named_at_once():
         ("GITHUB_API_URL", "x", "GITHUB_API_URL is no address"),
         ("ERROR_REPORT_EMAIL", "nobody", "ERROR_REPORT_EMAIL is 'nobody': it should be an e-mail address"),
         ("SUPERSEDED_FILES", "delete", "SUPERSEDED_FILES is 'delete': it should be one of keep, remove"),
+        ("FILE_LIMIT", "0", "FILE_LIMIT is '0': it should be a whole number from 1 to 10000"),
         ("ERROR_LIMIT", "0", "ERROR_LIMIT is '0': it should be a whole number from 1 to 1000"),
         ("FINAL_BUCKET_NAME", "uploads", "FINAL_BUCKET_NAME is TEMP_BUCKET_NAME too"),
         ("QUARANTINE_BUCKET_NAME", "uploads", "QUARANTINE_BUCKET_NAME is TEMP_BUCKET_NAME too"),

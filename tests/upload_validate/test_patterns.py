@@ -1,0 +1,106 @@
+"""A schema author's pattern: what `re` says of a text, in one step for each character."""
+
+import re
+import time
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from tasks.upload_validate.patterns import CELL_LIMIT, Pattern, PatternError
+
+LEAVES = st.sampled_from(
+    ["a", "b", "1", " ", "_", "é", "-", "[ab]", "[^a]", "[a-f]", "[^\\d a]", "[\\w-]", ".", "\\d", "\\D", "\\w", "\\W", "\\s",
+     "\\S", "^", "$", "\\b", "\\A", "\\Z", ""]
+)
+PATTERNS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map("(?:{0[0]}|{0[1]})".format),
+        st.tuples(inner, st.sampled_from("* + ? {2} {0,2} {1,} *? +? ??".split())).map("(?:{0[0]}){0[1]}".format),
+        inner.map("({})".format),
+        inner.map("(?i:{})".format),
+        inner.map("(?s:{})".format),
+    ),
+    max_leaves=8,
+)
+# `$` stands before a last line end too in `re`, and here at the end of the cell only.
+TEXTS = st.text(st.sampled_from("ab1 _éABÉ-٣\t"), max_size=6)
+
+
+def is_as_re_has_it(pattern, texts):
+    found = Pattern(pattern)
+    for text in texts:
+        assert found.matches(text) == bool(re.fullmatch(pattern, text)), (pattern, text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pattern=PATTERNS, texts=st.lists(TEXTS, min_size=1, max_size=10))
+@example(pattern="[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}", texts=["BN11 1AA", "BN11 1A", "bn11 1aa"])
+@example(pattern="\\x61\\u00e9|[\\t]", texts=["aé", "a", "\t"])
+def test_pattern_means_what_it_means_to_re(pattern, texts):
+    is_as_re_has_it(pattern, texts)
+
+
+@pytest.mark.chaos
+@settings(max_examples=20_000, deadline=None)
+@given(pattern=PATTERNS, texts=st.lists(TEXTS, min_size=1, max_size=10))
+def test_thousands_of_patterns_mean_what_they_mean_to_re(pattern, texts):
+    is_as_re_has_it(pattern, texts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pattern=st.text(st.sampled_from("ab(|)[]{}?*+\\1^$.=!<:P>dwsimx,-"), max_size=12))
+def test_any_text_is_a_pattern_or_refused_with_a_sentence(pattern):
+    try:
+        Pattern(pattern).matches("ab1")
+    except PatternError as error:
+        assert str(error)
+        return
+    assume(pattern)
+    re.compile(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern, said",
+    [
+        ("[", "is not a regular expression: unterminated character set at position 0"),
+        ("(?=a)b", "uses look-ahead or look-behind, which cannot be matched in one pass"),
+        ("(?<!a)b", "uses look-ahead or look-behind, which cannot be matched in one pass"),
+        ("(a)\\1", "uses a reference to a group, which cannot be matched in one pass"),
+        ("(a)?(?(1)b|c)", "uses a reference to a group, which cannot be matched in one pass"),
+        ("a++", "uses a possessive quantifier, which cannot be matched in one pass"),
+        ("(?>a)", "uses an atomic group, which cannot be matched in one pass"),
+        ("(?m)^a", "uses a flag other than i, s, u and x"),
+        ("(?a:a)", "uses a flag other than i, s, u and x"),
+        ("(" * 5_000 + ")" * 5_000, "is nested too deeply"),
+        ("(?:a{1000}){1000}", "takes more than 200,000 steps to prepare"),
+        ("(?:){1000000000}", "takes more than 200,000 steps to prepare"),
+        ("(a|b)*a(a|b){30}", "takes more than 200,000 steps to prepare"),
+        ("a{99999999999}", "is not a regular expression"),
+    ],
+)
+def test_pattern_that_cannot_be_matched_in_one_pass_is_refused(pattern, said):
+    with pytest.raises(PatternError) as raised:
+        Pattern(pattern)
+    assert str(raised.value).startswith(said)
+
+
+# Each takes `re` longer than the age of the world on one of the texts, or the square of their length.
+SLOW = ["(a+)+b", "(a|a)*b", "(a*)*b", "(.*)*b", "[^@]+@[^@]+[.][^@]+", "a*a*a*a*b", "(a|b|ab)*c", "(\\w+\\s?)*!", "(x+x+)+y"]
+
+
+@pytest.mark.parametrize("pattern", SLOW)
+def test_longest_cell_takes_a_step_for_each_character(pattern):
+    found, begun = Pattern(pattern), time.process_time()
+    for unit in ("a", "ab", "a ", "a@.", "x"):
+        assert not found.matches((unit * CELL_LIMIT)[:CELL_LIMIT])
+    # Some hundredths of a second.
+    assert time.process_time() - begun < 2
+
+
+def test_characters_beyond_those_that_are_remembered_are_known_all_the_same():
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 10_000)))
+    found = Pattern("\\w*")
+    assert found.matches(text) and not found.matches(text + " ")
