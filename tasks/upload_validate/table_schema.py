@@ -23,11 +23,13 @@ NAMED = 200
 # All numbers of four digits are among them in a column of such.
 REMEMBERED = 1 << 15
 REMEMBERED_LENGTH = 24
-# What judging the cells of a file may cost, in steps of about a microsecond: a file of 150 MB that is written as tightly
-# as can be has 30 million different cells.
-EFFORT = 40_000_000
-# Python's own strptime takes many times as long as any other reader.
+# What judging the cells of a file may cost, in steps of one to two microseconds with what else a cell takes: 150 MB of
+# cells of four characters, each another one, are 30 million. Cells that are known to be right cost nothing.
+EFFORT = 30_000_000
+# Python's own strptime takes many times as long as any other reader, and these two read a text more than once.
 _STRPTIME_COST = 8
+_LONGER_COST = 2
+# A pattern takes as long for so many characters as other constraints for a cell.
 _PATTERN_LENGTH = 16
 
 
@@ -140,7 +142,7 @@ class _Column:  # pylint: disable=too-few-public-methods,too-many-instance-attri
         is_unique: as given.
         name: its name for a sentence.
         is_required: whether a cell without a value is wrong.
-        cost: of judging a cell, in steps of about a microsecond.
+        cost: of judging a cell, in the steps of `EFFORT`.
         has_pattern: whether that costs more for a longer cell.
         sound: cells that are known to be right, as they were read.
     """
@@ -150,7 +152,7 @@ class _Column:  # pylint: disable=too-few-public-methods,too-many-instance-attri
         self.is_unique = is_unique
         self.name = shortened(field.name, NAMED)
         self.is_required = field.constraints.required
-        self.cost = _STRPTIME_COST if field.type in DATED and field.format not in ("default", "any") else 1
+        self.cost = _cost(field)
         self.has_pattern = field.constraints.pattern is not None
         self.sound = set()
         self._field = field
@@ -291,16 +293,6 @@ class SchemaCheck:
                 column.is_unique = False
 
     def _approve_cell(self, column, cell):
-        if not self._is_right(column, cell):
-            return False
-        if len(cell) <= REMEMBERED_LENGTH:
-            if self._remembered == REMEMBERED:
-                self._forget()
-            column.sound.add(cell)
-            self._remembered += 1
-        return True
-
-    def _is_right(self, column, cell):
         # Most encodings make the same text of most cells.
         for text in (cell,) if cell.isascii() else {decoded(cell, encoding) for encoding in self._encodings()}:
             if text in self._schema.missing:
@@ -312,6 +304,11 @@ class SchemaCheck:
             self._spend(column, cell)
             if column.faults(text):
                 return False
+        if len(cell) <= REMEMBERED_LENGTH:
+            if self._remembered == REMEMBERED:
+                self._forget()
+            column.sound.add(cell)
+            self._remembered += 1
         return True
 
     def _forget(self):
@@ -328,6 +325,12 @@ class SchemaCheck:
 
     def _folded(self, name):
         return name.strip() if self._schema.case_sensitive else name.strip().casefold()
+
+
+def _cost(field):
+    if field.type in DATED and field.format not in ("default", "any"):
+        return _STRPTIME_COST
+    return 1 if field.bare_number and field.type != "geopoint" else _LONGER_COST
 
 
 def quoted(text):

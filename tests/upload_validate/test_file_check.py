@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.upload_validate import file_check
 from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.problems import COUNTED
 from tests.upload_validate.conftest import csv_of
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +81,31 @@ def test_record_and_physical_line_differ_after_a_cell_of_many_lines(check):
 def test_errors_over_the_limit_are_counted(check):
     finding = check(b"a,b,c\n" + b"1,2\n" * 1000 + b"\n" * 100 + b"1,2,3\n", size=BIG, limit=7)
     assert (len(finding.problems), finding.problem_count, finding.rows) == (7, 1100, 1102)
+
+
+GIVEN_UP = "File has more than 100,000 errors: it was not checked to its end"
+
+
+@pytest.mark.parametrize("wrong", [b"1,2\n" * 20_000, b"\n" * 20_000 + b"1,2\n"])
+def test_file_with_more_errors_than_are_counted_is_given_up(profile, wrong):
+    blocks = iter([b"a,b,c\n" + b"1,2,3\n" * 20_000, *[wrong] * 6, b"this is not read"])
+    finding = check_file("a.csv", BIG, blocks, profile=profile, limit=2)
+    assert texts(finding)[-1] == GIVEN_UP
+    assert (len(finding.problems), finding.problem_count) == (3, COUNTED + 1)
+    assert 20_000 + COUNTED < finding.rows < 20_010 + COUNTED
+    assert list(blocks) == [b"this is not read"]
+
+
+def test_as_many_errors_as_are_counted_are_all_told(check):
+    finding = check(b"a,b,c\n" + b"1\n" * COUNTED, size=BIG, block=1 << 16)
+    assert (finding.problem_count, finding.rows, len(finding.problems)) == (COUNTED, COUNTED + 1, 50)
+
+
+def test_error_over_the_limit_is_counted_and_not_described(check, monkeypatch):
+    described = []
+    monkeypatch.setattr(file_check, "excerpt_of", lambda *about: described.append(about) or "")
+    assert check(b"a,b,c\n" + b"1,2\n" * 1000, size=BIG, limit=7).problem_count == 1000
+    assert len(described) == 7
 
 
 @pytest.mark.parametrize(

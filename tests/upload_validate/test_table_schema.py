@@ -6,6 +6,7 @@ import pytest
 
 from tasks.upload_validate import table_schema
 from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.problems import COUNTED
 from tasks.upload_validate.profile import read_profile
 from tasks.upload_validate.profile_files import load_profile
 from tasks.utils.errors import SettingsError
@@ -65,6 +66,56 @@ def test_header_is_held_against_the_schema():
         'Column 2 is headed "nom": expected "name"', 'Column 3 "places" is missing',
     ]
     assert told(STATIONS, "code,name,places,more\nA1,Hall,3\n") == ['Column 4 is not in the schema: "more"']
+
+
+def test_surplus_columns_of_a_header_are_one_problem():
+    assert told(STATIONS, "code,name,places" + ",é" * 500 + "\n") == [
+        'Columns 4 to 503 are not in the schema, from "é" on'
+    ]
+
+
+def test_cell_too_long_for_a_pattern_is_not_held_against_it():
+    schema = field("string", pattern="(a+)+b")
+    assert told(schema, f"id,x\n1,{'a' * 40_000}b\n") == [
+        'Row 2, column "x" has more than 32,767 characters, too many for a column with a pattern: '
+        f'"{"a" * 60}…"'
+    ]
+    assert told(schema, f"id,x\n1,{'a' * 32_766}b\n") == []
+
+
+def test_errors_in_one_encoding_that_is_possible_do_not_end_the_check():
+    # Two characters in windows-1252 and Latin-1.
+    schema = field("string", maxLength=1)
+    content = "id,x\n" + "1,é\n" * (COUNTED + 1)
+    assert told(schema, content) == []
+    assert told(schema, content.encode() + b"2,\xe9\n")[-1].startswith("File has more than 100,000 errors")
+
+
+def test_file_that_takes_too_much_to_judge_is_given_up(monkeypatch):
+    monkeypatch.setattr(table_schema, "EFFORT", 5)
+    assert told(field("integer"), "id,x\n" + "1,2\n" * 100) == []
+    assert told(field("integer"), "id,x\n" + "".join(f"1,{n}\n" for n in range(9))) == [
+        "File has too many different values to check them all: upload it in parts"
+    ]
+
+
+def test_right_cells_are_forgotten_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(table_schema, "REMEMBERED", 3)
+    rows = "".join(f"1,{n % 7}\n" for n in range(50))
+    assert told(field("integer", required=True), f"id,x\n{rows}1,x\n1,\n") == [
+        'Row 52, column "x" is not of type integer: "x"', 'Row 53, column "x" is required and has no value',
+    ]
+
+
+def test_long_name_of_a_column_is_cut():
+    schema = {"fields": [{"name": "n" * 5_000, "type": "integer", "constraints": {"pattern": "1" * 900}}]}
+    assert max(map(len, told(schema, "x\ny\n2\n"))) < 600
+
+
+@pytest.mark.parametrize("text, right", [("[1, {}]", True), ("[1.0, {}]", True), ("[2, {}]", False), ("[" * 800 + "]" * 800, False)])
+def test_value_in_parts_is_one_of_those_allowed(text, right):
+    schema = {"schema": field("array", enum=[[1, {}], []]), "dialect": {"delimiter": ";", "quoteChar": "'"}}
+    assert (told(schema, f"id;x\n1;{text}\n") == []) == right
 
 
 @pytest.mark.parametrize(
@@ -128,6 +179,20 @@ def test_more_values_than_can_be_remembered_are_not_said_to_be_unique(monkeypatc
     ]
 
 
+def test_unique_columns_share_what_can_be_remembered(monkeypatch):
+    monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 5)
+    schema = {"fields": [{"name": name, "constraints": {"unique": True}} for name in "ab"]}
+    assert [text[:10] for text in told(schema, "a,b\n" + "".join(f"{n},{n}\n" for n in range(9)))] == [
+        'Column "b"', 'Column "a"',
+    ]
+
+
+@pytest.mark.parametrize("key", [["x"], ["id", "x"]])
+def test_primary_key_of_any_values_is_compared(key):
+    schema = {"fields": [{"name": "id"}, {"name": "x"}], "primaryKey": key}
+    assert len(told(schema, "id,x\n1,a\n1,b\n1,a\n")) == 1
+
+
 def test_cell_is_judged_in_the_encoding_that_turns_out_to_be_right():
     # "é" has one character in UTF-8, and two where a later row shows that the file is not UTF-8.
     schema = field("string", maxLength=1)
@@ -182,6 +247,11 @@ def test_package_names_a_schema_for_each_file():
         ({"fields": [{"name": "a"}, {"name": "a"}]}, "fields names a column twice"),
         ({"fields": [{"name": "a"}], "primaryKey": "b"}, "primaryKey names 'b', which is no field"),
         ({"fields": [{"name": "a"}], "foreignKeys": []}, "foreignKeys cannot be judged here"),
+        (field("string", pattern="(?=a)"), "fields[1].constraints.pattern uses look-ahead or look-behind"),
+        ({"resources": [{"path": [f"{n}.csv" for n in range(1001)], "schema": {"fields": [{"name": "a"}]}}]},
+         "resources names more than 1,000 files"),
+        ({"resources": [{"path": "a", "schema": {"fields": [{"name": "a"}]}}] * 1001},
+         "resources names more than 1,000 files"),
         (field("string", pattern="["), "fields[1].constraints.pattern is not a regular expression"),
         (field("string", format="mail"), "fields[1].format is 'mail' and should be one of default, email"),
         (field("date", format="%Q"), "fields[1].format is '%Q' and should be a pattern of strptime"),
