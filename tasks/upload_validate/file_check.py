@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.upload_validate.delimiter import SAMPLE, sniff
 from tasks.upload_validate.encodings import BinaryError, Encoding, WrongEncodingError, decoded
-from tasks.upload_validate.problems import GivenUpError, Problem, Problems, excerpt_of
+from tasks.upload_validate.problems import MORE, GivenUpError, Problem, Problems, excerpt_of
 from tasks.upload_validate.records import Blank, Broken, Records
 
 UNKNOWN = "unknown"
@@ -108,8 +108,7 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
         except GivenUpError as error:
             name = self.encoding.alive[0]
             self.rows = self.records.number
-            if str(error):
-                self.problems.add(partial(Problem, str(error)))
+            self.problems.end(error)
         except WrongEncodingError as error:
             self._refuse(UNDECODABLE, error)
         except BinaryError as error:
@@ -240,7 +239,7 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
 
     def _stop_if_full(self):
         if self.problems.full and not self._judged_encodings():
-            raise GivenUpError("")
+            raise GivenUpError(MORE)
 
     def _text_so_far(self, cell):
         return decoded(cell, self.encoding.alive[0])

@@ -13,6 +13,9 @@ from re import DOTALL, IGNORECASE, UNICODE, VERBOSE, error
 # There is no public parser of regular expressions; a test holds this module against `re` on generated patterns.
 from re import _constants as ops
 from re import _parser as parser
+from warnings import catch_warnings, simplefilter
+
+# pylint: disable=no-member  # `re` makes the names of its operations while it is imported, which pylint cannot see
 
 # Steps of preparation: some tenths of a second. What needs more has states by the ten thousand.
 STEPS = 200_000
@@ -72,7 +75,11 @@ class Pattern:  # pylint: disable=too-few-public-methods  # it matches
     def __init__(self, text):
         self.text = text
         try:
-            automaton = _Automaton(parser.parse(text))
+            with catch_warnings():
+                # Of what may mean something else in a later version of Python, such as [[a].
+                simplefilter("ignore")
+                parsed = parser.parse(text)
+            automaton = _Automaton(parsed)
         except (error, OverflowError) as problem:
             raise PatternError(f"is not a regular expression: {problem}") from problem
         except RecursionError as problem:
@@ -112,7 +119,7 @@ class _Classes(dict):
         return number
 
 
-class _Automaton:
+class _Automaton:  # pylint: disable=too-few-public-methods  # it is made to be a table
     """The pattern as nodes, which become the states of a table.
 
     A node is a pair: a set of characters or an assertion, and the node that follows; or None, and a list of nodes that

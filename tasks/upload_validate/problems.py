@@ -49,6 +49,7 @@ class Problems:
 
     def __init__(self, encodings, limit):
         self.full = set()
+        self._last = None
         self._limit = limit
         self._kept = {encoding: [] for encoding in encodings}
         self._counts = dict.fromkeys(encodings, 0)
@@ -72,15 +73,20 @@ class Problems:
         for encoding in self._counts:
             self._count(encoding, count)
 
+    def end(self, error):
+        """Adds as the last problem, which is always kept, why the rest of the file is not read: a `GivenUpError`."""
+        self._last = Problem(str(error))
+
     def of(self, encoding):
         """Returns what holds under one encoding: the problems that were kept, and how many there are in all."""
         kept = [
             Problem(problem.text, problem.row, problem.line, decoded(problem.excerpt, encoding))
             for problem in self._kept[encoding]
         ]
-        if encoding in self.full:
-            kept.append(Problem(MORE))
-        return kept, self._counts[encoding]
+        last = Problem(MORE) if encoding in self.full else self._last
+        if not last:
+            return kept, self._counts[encoding]
+        return [*kept, last], min(self._counts[encoding], COUNTED) + 1
 
     def _count(self, encoding, count):
         self._counts[encoding] = min(self._counts[encoding] + count, COUNTED + 1)

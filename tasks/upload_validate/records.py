@@ -68,12 +68,13 @@ class _End(Exception):
     pass
 
 
-class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
+# pylint: disable-next=too-few-public-methods,too-many-instance-attributes  # it is iterated over, and remembers where
+class Records:
     """Iterates over the records of a file: (number from 1, physical line from 1 where it begins, list of cells).
 
     Blank lines are records too, but a run of them is handed out as one `Blank`, before the next record that is handed
-    out; one at the end of the file is not handed out. What cannot be read is a `Broken`, after which it goes on with the
-    next line.
+    out; one at the end of the file is not handed out. What cannot be read is a `Broken`, after which it goes on with
+    the next line.
 
     Args:
         blocks: an iterable of bytes.
@@ -83,14 +84,13 @@ class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
         number: how many records there have been so far.
         regular: records of so many cells are counted and not handed out, which is half the cost of most files; None
             hands out all.
-        approve: takes the cells of a record; those for which it returns True are counted and not handed out. None
-            hands out all.
+        approve: takes the cells of a record; those for which it returns True are counted and not handed out.
     """
 
     def __init__(self, blocks, dialect):
         self.number = 0
         self.regular = None
-        self.approve = None
+        self.approve = lambda cells: False
         # The last run of blank lines: the number of its first one, and the physical line; the number that follows it.
         self._blank = (0, 0)
         self._blank_end = 0
@@ -122,17 +122,19 @@ class Records:  # pylint: disable=too-few-public-methods  # it is iterated over
             try:
                 for cells in reader:
                     self.number += 1
-                    if len(cells) != self.regular:
-                        if not cells:
-                            if self.number != self._blank_end:
-                                yield from self._last_blanks()
-                                self._blank = (self.number, line + read + 1)
-                            self._blank_end = self.number + 1
-                        elif not (self.approve and self.approve(cells)):
+                    if len(cells) == self.regular or (cells and self.approve(cells)):
+                        read = reader.line_num
+                        continue
+                    if not cells:
+                        if self.number != self._blank_end:
                             yield from self._last_blanks()
-                            yield self.number, line + read + 1, cells
-                            # One of a million cells takes 30 MB: it is gone before the next one is read.
-                            cells = None
+                            self._blank = (self.number, line + read + 1)
+                        self._blank_end = self.number + 1
+                    else:
+                        yield from self._last_blanks()
+                        yield self.number, line + read + 1, cells
+                        # One of a million cells takes 30 MB: it is gone before the next one is read.
+                        cells = None
                     read = reader.line_num
             except csv.Error as error:
                 yield from self._broken(line + read, str(error))

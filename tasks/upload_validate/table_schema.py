@@ -169,7 +169,7 @@ class _Column:  # pylint: disable=too-few-public-methods,too-many-instance-attri
         return [sentence for sentence, is_broken in self._checks if is_broken(value, text)]
 
 
-class SchemaCheck:
+class SchemaCheck:  # pylint: disable=too-many-instance-attributes  # what was found, and what each bound has left
     """Holds the rows of one file against a `TableSchema`. Cells are given as they were read: as `encodings.RAW`.
 
     Args:

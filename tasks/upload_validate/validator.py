@@ -25,8 +25,8 @@ ROUNDS = 3
 # What fits into a processor's cache is cut into records a fifth faster than larger blocks are.
 TRANSFER = Transfer(block=1 << 17)
 
-# Problems of a set that are kept in full; each file's first one is beside. With its excerpt a problem takes four kilobytes
-# at most, so a report stays within some megabytes.
+# Problems of a set that are kept in full; the first one of each file comes on top. A problem takes four kilobytes of
+# JSON at most, so a report has some megabytes.
 PROBLEMS_OF_A_SET = 2_000
 
 EMPTY = "empty"

@@ -63,7 +63,9 @@ INTEGER = table(field("integer"))
 # By name: a schema, or None for the profile polling-stations; and a function that returns endless blocks.
 BOMBS = {
     "columns": (None, lambda: repeated(b"a," * 100_000 + b"\n")),
-    "columns, fewer in each row": (None, lambda: rows_of(lambda n: b"a," * (100_000 - 7 * n % 99_000) + b"\n", at_once=1)),
+    "columns, fewer in each row": (
+        None, lambda: rows_of(lambda n: b"a," * (100_000 - 7 * n % 99_000) + b"\n", at_once=1),
+    ),
     "columns of two letters": (None, lambda: repeated(b"aa," * 349_000 + b"\n")),
     "columns over lines": (None, lambda: repeated(b'"a\n",' * 390_000 + b"\n")),
     "short rows": (None, lambda: repeated(b"1\n", after=b"a,b,c\n")),
@@ -110,7 +112,9 @@ BOMBS = {
     "a pattern of two ways": (table(field(pattern="(a+)+b")), lambda: repeated(b"a" * 40 + b"\n", after=b"a\n")),
     "a pattern on Chinese": (
         table(field(pattern=".*")),
-        lambda: rows_of(lambda n: "".join(chr(0x4E00 + (n * 37 + m * 101) % 20_000) for m in range(30)).encode() + b"\n"),
+        lambda: rows_of(
+            lambda n: "".join(chr(0x4E00 + (37 * n + 101 * m) % 20_000) for m in range(30)).encode() + b"\n"
+        ),
     ),
     "unique values": (table(field(unique=True)), lambda: rows_of(lambda n: b"%d\n" % n)),
     "unique values in ten columns": (

@@ -2,26 +2,26 @@
 
 import re
 import time
+from warnings import catch_warnings, simplefilter
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.upload_validate.patterns import CELL_LIMIT, Pattern, PatternError
 
 LEAVES = st.sampled_from(
-    ["a", "b", "1", " ", "_", "é", "-", "[ab]", "[^a]", "[a-f]", "[^\\d a]", "[\\w-]", ".", "\\d", "\\D", "\\w", "\\W", "\\s",
-     "\\S", "^", "$", "\\b", "\\A", "\\Z", ""]
+    ["a", "b", "1", " ", "_", "é", "-", "[ab]", "[^a]", "[a-f]", "[^\\d a]", "[\\w-]", ".", "\\d", "\\D", "\\w", "\\W",
+     "\\s", "\\S", "^", "$", "\\b", "\\A", "\\Z", ""]
 )
+QUANTIFIERS = st.sampled_from("* + ? {2} {0,2} {1,} *? +? ??".split())
 PATTERNS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.tuples(inner, inner).map("".join),
-        st.tuples(inner, inner).map("(?:{0[0]}|{0[1]})".format),
-        st.tuples(inner, st.sampled_from("* + ? {2} {0,2} {1,} *? +? ??".split())).map("(?:{0[0]}){0[1]}".format),
-        inner.map("({})".format),
-        inner.map("(?i:{})".format),
-        inner.map("(?s:{})".format),
+        st.tuples(inner, inner).map(lambda two: f"(?:{two[0]}|{two[1]})"),
+        st.tuples(inner, QUANTIFIERS).map(lambda two: f"(?:{two[0]}){two[1]}"),
+        st.tuples(st.sampled_from(["(", "(?i:", "(?s:"]), inner).map(lambda two: f"{two[0]}{two[1]})"),
     ),
     max_leaves=8,
 )
@@ -35,7 +35,7 @@ def is_as_re_has_it(pattern, texts):
         assert found.matches(text) == bool(re.fullmatch(pattern, text)), (pattern, text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(pattern=PATTERNS, texts=st.lists(TEXTS, min_size=1, max_size=10))
 @example(pattern="[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}", texts=["BN11 1AA", "BN11 1A", "bn11 1aa"])
 @example(pattern="\\x61\\u00e9|[\\t]", texts=["aé", "a", "\t"])
@@ -58,8 +58,9 @@ def test_any_text_is_a_pattern_or_refused_with_a_sentence(pattern):
     except PatternError as error:
         assert str(error)
         return
-    assume(pattern)
-    re.compile(pattern)
+    with catch_warnings():
+        simplefilter("ignore")
+        re.compile(pattern)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,10 @@ def test_pattern_that_cannot_be_matched_in_one_pass_is_refused(pattern, said):
 
 
 # Each takes `re` longer than the age of the world on one of the texts, or the square of their length.
-SLOW = ["(a+)+b", "(a|a)*b", "(a*)*b", "(.*)*b", "[^@]+@[^@]+[.][^@]+", "a*a*a*a*b", "(a|b|ab)*c", "(\\w+\\s?)*!", "(x+x+)+y"]
+SLOW = [
+    "(a+)+b", "(a|a)*b", "(a*)*b", "(.*)*b", "[^@]+@[^@]+[.][^@]+", "a*a*a*a*b", "(a|b|ab)*c", "(\\w+\\s?)*!",
+    "(x+x+)+y",
+]
 
 
 @pytest.mark.parametrize("pattern", SLOW)

@@ -56,7 +56,7 @@ def changed(path, value):
     [
         (["layout"], "{gss}", "layout is '{gss}': it should name each part once and end with \"/{file}\""),
         (["layout"], "{a}/{a}/{file}", "layout is '{a}/{a}/{file}'"),
-        (["layout"], "{a}-{b}-{c}/{file}", "layout is '{a}-{b}-{c}/{file}': it should name two parts of a folder's name at"),
+        (["layout"], "{a}-{b}-{c}/{file}", "layout is '{a}-{b}-{c}/{file}': it should name two parts"),
         (["size", "least"], "1KB", "size.least should be a whole number and is a text"),
         (["size", "least"], True, "size.least should be a whole number and is true or false"),
         (["size", "least"], 10**9, "size.least is 1000000000, which is more than most"),
