@@ -172,40 +172,41 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
 
     def _begin(self, first):
         """Judges the first record as the header, and returns how many cells a row should have."""
-        number, line, cells = first
+        cells = first[2]
         if self.table.header:
             self.kind = self.profile.kind_of([self._text_so_far(cell) for cell in cells[:COLUMNS]])
         if isinstance(cells, Broken):
             return self.schema.width if self.schema else 0
         if len(cells) < self.profile.least_columns:
-            self._add(TOO_NARROW.format(len(cells)), number, line, cells)
+            self._add(TOO_NARROW.format(len(cells)), first)
         if self.schema is None:
             return len(cells)
         if self.table.header:
-            self._judge(number, line, cells, partial(self.schema.header_problems, cells))
+            self._judge(first, partial(self.schema.header_problems, cells))
         return self.schema.width
 
     def _judge_record(self, width, number, line, cells):
+        record = (number, line, cells)
         if isinstance(cells, Broken):
-            self._add(UNPARSEABLE, number, line, excerpt=cells.reason)
+            self._add(UNPARSEABLE, record)
         elif isinstance(cells, Blank):
-            self._add_blank_lines(number, line, cells, width)
+            self._add_blank_lines(*record, width)
         elif len(cells) < width:
-            self._add_incomplete(number, line, cells, width)
+            self._add_incomplete(record, width)
         elif self.schema:
-            self._judge(number, line, cells, partial(self.schema.row_problems, number, cells))
+            self._judge(record, partial(self.schema.row_problems, number, cells))
             for sentence in self.schema.repetitions(number, cells):
-                self._add(sentence, number, line, cells)
+                self._add(sentence, record)
 
     def _add_blank_lines(self, number, line, blank, width):
         kept = min(blank.count, self.limit)
         for offset in range(kept):
-            self._add_incomplete(number + offset, line + offset, [], width)
+            self._add_incomplete((number + offset, line + offset, []), width)
         self.problems.count_more(blank.count - kept)
         self._stop_if_full()
 
-    def _add_incomplete(self, number, line, cells, width):
-        self._add(lambda: INCOMPLETE.format(width, number, len(cells)), number, line, cells)
+    def _add_incomplete(self, record, width):
+        self._add(lambda: INCOMPLETE.format(width, record[0], len(record[2])), record)
 
     def _approve_or_skip(self, cells):
         return self._is_comment(cells) or self.schema.approve(cells)
@@ -213,26 +214,28 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
     def _is_comment(self, cells):
         return bool(cells) and cells[0].startswith(self.table.comment_char)
 
-    def _judge(self, number, line, cells, judge):
+    def _judge(self, record, judge):
         """Adds what `judge(encoding)` yields, under each encoding that is possible where that makes a difference."""
-        if all(map(str.isascii, cells)):
+        if all(map(str.isascii, record[2])):
             for sentence in judge("ascii"):
-                self._add(sentence, number, line, cells)
+                self._add(sentence, record)
             return
         for name in self._judged_encodings():
             for sentence in judge(name):
-                self._add(sentence, number, line, cells, encodings=[name])
+                self._add(sentence, record, encodings=[name])
 
     def _judged_encodings(self):
         alive, full = self.encoding.alive, self.problems.full
         return [name for name in alive if name not in full] if full else alive
 
-    def _add(self, sentence, number=None, line=None, cells=(), *, excerpt="", encodings=None):
+    def _add(self, sentence, record=(None, None, ()), *, encodings=None):
         """Adds a problem; `sentence` is a text, or a function that returns it."""
 
         def describe():
+            number, line, cells = record
             text = sentence if isinstance(sentence, str) else sentence()
-            return Problem(text, number, line, excerpt or excerpt_of(cells, self.delimiter))
+            excerpt = cells.reason if isinstance(cells, Broken) else excerpt_of(cells, self.delimiter)
+            return Problem(text, number, line, excerpt)
 
         self.problems.add(describe, encodings=encodings)
         self._stop_if_full()
