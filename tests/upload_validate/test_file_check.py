@@ -137,9 +137,9 @@ def test_blank_lines_in_the_middle_are_rows_that_are_too_short(check):
     assert finding.rows == 7
 
 
-def test_blank_line_after_a_cell_of_many_lines_knows_its_line(check):
-    finding = check(b'a,b,c\n1,"2\n2",3\n\n\n1,2,3\n', size=BIG)
-    assert [(problem.row, problem.line) for problem in finding.problems] == [(3, 4), (4, 5)]
+def test_blank_line_after_a_wrong_row_of_many_lines_knows_its_line(check):
+    finding = check(b'a,b,c\n1,"2\n2"\n\n\n1,2,3\n', size=BIG)
+    assert [(problem.row, problem.line) for problem in finding.problems] == [(2, 2), (3, 4), (4, 5)]
 
 
 def test_blank_lines_followed_by_sound_rows_only_are_told(check):
