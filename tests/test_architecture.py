@@ -159,6 +159,14 @@ def test_only_settings_and_handlers_know_the_environment(module):
 
 
 @every_module
+def test_only_handlers_import_telemetry_which_sets_the_levels_of_a_whole_process(module):
+    if module.name != "handler.py":
+        assert not any(name.startswith("tasks.utils.telemetry") for name in imports_of(module))
+    else:
+        assert "tasks.utils.telemetry.Telemetry" in set(imports_of(module))
+
+
+@every_module
 def test_pure_modules_import_no_aws_library(module):
     if name_of(module) in PURE:
         assert AWS_LIBRARIES.isdisjoint(name.split(".")[0] for name in imports_of(module))

@@ -2,6 +2,8 @@
 
 Work modules log through `logging.getLogger("bucket_brigade")` and know nothing of this; what they pass as `extra`
 becomes fields of the line. Metrics are written in CloudWatch's embedded metric format (EMF).
+
+Handlers alone import this module: the import keeps what libraries log at DEBUG out of the log of the whole process.
 """
 
 import json
@@ -27,6 +29,37 @@ UNITS = {
     "Bytes": MetricUnit.Bytes,
     "EventAge": MetricUnit.Seconds,
 }
+
+
+# All of these log requests or answers at DEBUG.
+LIBRARIES = (
+    "aws_lambda_powertools",
+    "boto3",
+    "botocore",
+    "requests",
+    "s3transfer",
+    "sentry_sdk",
+    "tenacity",
+    "urllib3",
+)
+
+
+def keep_debug_lines_of_libraries_out():
+    """Raise the level of each library's loggers to INFO where it is lower.
+
+    At DEBUG botocore logs the body of each answer, and so the value of each secret that is read; urllib3 logs the path
+    of each request. AWS's runtime client gives the root logger the log level of the function before it imports the
+    handler (`awslambdaric.bootstrap.run`), and every other logger inherits it. The task's own loggers have levels of
+    their own, which `Telemetry.of` sets.
+    """
+    # The root logger for libraries that are not listed; the listed ones stay quiet if its level is lowered later.
+    for name in ("", *LIBRARIES):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
+
+
+# At the import, because a container reads secrets before it knows its own settings, and may fail at either.
+keep_debug_lines_of_libraries_out()
 
 
 @dataclass(frozen=True)

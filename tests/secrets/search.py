@@ -1,0 +1,48 @@
+"""Canaries: values that stand for secrets, and the search for them in whatever was written."""
+
+import base64
+import json
+import re
+from urllib.parse import quote, quote_plus, unquote_plus
+
+# Of a form that no other text has, so that a part of a canary is found too.
+CORE = "Cnry"
+
+
+def canary(name):
+    """Returns a value that looks like a key and is found again by its core: letters and digits, which no way of writing
+    changes but base64.
+    """
+    return f"{CORE}7{re.sub(r'[^a-z0-9]', '', name.lower())}7x9Kq"
+
+
+def forms_of(secret):
+    """Returns the texts by which a secret shows in another text, however that was written."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
+    forms |= {repr(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]}
+    for lead in range(3):
+        # What stands before the secret decides which of three texts it is; its first and its last character may hold
+        # bits of the neighbours.
+        encoded = base64.b64encode(bytes(lead) + raw).decode()
+        inner = encoded[(0, 2, 3)[lead] : (len(raw) + lead) * 8 // 6]
+        forms |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {form for form in forms if form}
+
+
+def found(secrets, texts):
+    """Returns where secrets are, never the text around one.
+
+    Args:
+        secrets: name -> value.
+        texts: pairs of a place and a text or bytes.
+    """
+    forms = {form: name for name, secret in secrets.items() for form in forms_of(secret)}
+    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    places = []
+    for place, text in texts:
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        # Also what was quoted in a way of its own, such as only some characters.
+        for hit in [*pattern.finditer(text), *pattern.finditer(unquote_plus(text))]:
+            places.append(f"{place} holds {forms[hit.group()]}")
+    return sorted(set(places))
