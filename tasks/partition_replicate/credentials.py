@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
 from tasks.utils.errors import BucketBrigadeError
-from tasks.utils.secret_values import fault_of_characters
+from tasks.utils.secret_values import Secrets, fault_of_characters
 
 # How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all that it says is 400 of a
 # session that ended, and 403 of other keys.
@@ -33,6 +34,9 @@ TOKEN_SECONDS = 300
 
 # The shorter signature of the two that STS has; the function's role may ask for no other.
 SIGNING_ALGORITHM = "ES384"
+
+# What a request to STS raises.
+FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 
 # How CloudTrail of the destination's account names the sessions.
 SESSION_NAME = "bucket-brigade-partition-replicate"
@@ -127,7 +131,7 @@ def _token(sts: Any, audience: str) -> str:
     asked = {"Audience": [audience], "SigningAlgorithm": SIGNING_ALGORITHM, "DurationSeconds": TOKEN_SECONDS}
     try:
         return sts.get_web_identity_token(**asked)["WebIdentityToken"]
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         said = _said(error)
     # Not in the handler, as below: STS's error may hold the token, and would be this one's context.
     raise FederationError(
@@ -144,9 +148,9 @@ def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
         made = sts.assume_role_with_web_identity(**asked)["Credentials"]
         expires_at = made["Expiration"].timestamp()
         return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires_at)
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         kind = TokenRefused if _code(error) in TOKEN_REFUSALS else FederationError
-        said, claims = _said(error), _claims(token)
+        said, claims = _said(error, token), _claims(token)
     raise kind(
         f"the role {role_arn} cannot be assumed ({said}): check in its account that an OpenID Connect "
         f"provider has the issuer URL {claims.get('iss')} and the audience {claims.get('aud')}, and that the role "
@@ -168,10 +172,15 @@ def _code(error: Exception) -> str:
     return error.response["Error"].get("Code", "") if isinstance(error, ClientError) else ""
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception, token: str = "") -> str:
     """Returns what an error says. STS may repeat the parameters of a request that it refuses, and so the token."""
+    if isinstance(error, ResponseParserError):
+        # Its text is the answer, which may be credentials.
+        return "an answer that cannot be read"
     said = f"{_code(error)}: {error.response['Error'].get('Message')}" if isinstance(error, ClientError) else str(error)
-    return TOKEN.sub("(token)", said)
+    known = Secrets()
+    known.add(token)
+    return TOKEN.sub("(token)", known.hidden(said))
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     error_limit: int
     file_limit: int
     github_repo: str
-    github_api_url: str
+    github_api_url: str = field(repr=False)
     github_key: str = field(repr=False)
-    council_api_url: str
+    council_api_url: str = field(repr=False)
     webhook_url: str = field(repr=False)
     webhook_key: str = field(repr=False)
     error_report_email: str

@@ -4,18 +4,24 @@ They are boto3's: its `client` asks a botocore session for them as well. But `im
 nothing here uses and which would be a fifth of a cold start.
 """
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 # The first of botocore that is imported: docs/decisions.md says why that counts.
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 import botocore.session
 
 from tasks.utils.deadline import expired, limited
 from tasks.utils.errors import SettingsError
+from tasks.utils.secret_values import Secrets
 
 # A queue, a table or a secret answers at once. What does not is given up soon, and the message comes back.
 PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+
+# What `client` takes as credentials, in the order of botocore's.
+CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
 @cache
@@ -33,7 +39,41 @@ def client(service, **options):
     """
     made = session().create_client(service, **{"config": PROMPT, **options})
     heed_deadlines(made)
+    own = Credentials(*map(options.get, CREDENTIALS)) if options.get(CREDENTIALS[0]) else None
+    hide_credentials(made, lambda: own or session().get_credentials())
     return made
+
+
+def hide_credentials(made, credentials):
+    """Has no error of a client quote the client's credentials, which a server may repeat with a request's headers.
+
+    An answer that cannot be read is not quoted at all, for it may be credentials.
+
+    Args:
+        made: a botocore client.
+        credentials: returns botocore's `Credentials`, those of the client, or None.
+    """
+
+    # No partial: botocore logs handlers at DEBUG, and a partial would show what it holds.
+    def hide(parsed, **_):
+        error, found = parsed.get("Error", {}), credentials()
+        if error.get("Message") and found:
+            error["Message"] = _known(*found.get_frozen_credentials()[:3]).hidden(error["Message"])
+
+    made.meta.events.register("after-call", hide)
+    made.meta.events.register("after-call-error", _hide_answer)
+
+
+def _hide_answer(exception, **_):
+    if isinstance(exception, ResponseParserError):
+        exception.args = ("an answer cannot be read",)
+
+
+@lru_cache(maxsize=8)
+def _known(*credentials):
+    known = Secrets()
+    known.add(*credentials)
+    return known
 
 
 class OutOfTimeError(BotoCoreError):

@@ -28,7 +28,8 @@ class Environment:
         problems: one sentence for each setting that is missing or wrong.
     """
 
-    values: Mapping
+    # Not shown: among them are keys, those of the function's own role too.
+    values: Mapping = field(repr=False)
     names: list = field(default_factory=list)
     problems: list = field(default_factory=list)
 
