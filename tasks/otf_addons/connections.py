@@ -6,9 +6,10 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, RefreshableCredentials
 
 from tasks.otf_addons.options import Protocol
+from tasks.utils.clients import hide_credentials
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_requests import S3Requests, client_config
 
@@ -73,13 +74,17 @@ def make_client(service, protocol, config=None):
         sts = session.create_client("sts", region_name=protocol.region, **_keys(protocol))
         session = _session()
         session.register_component("credential_provider", CredentialResolver([AssumedRole(sts, protocol)]))
-    return session.create_client(
+    keys = {} if protocol.role_arn else _keys(protocol)
+    made = session.create_client(
         service,
         region_name=protocol.region,
         endpoint_url=protocol.endpoint_url if service == "s3" else None,
         config=config,
-        **({} if protocol.role_arn else _keys(protocol)),
+        **keys,
     )
+    own = Credentials(*keys.values()) if any(keys.values()) else None
+    hide_credentials(made, lambda: own or session.get_credentials())
+    return made
 
 
 def _session():
