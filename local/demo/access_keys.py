@@ -1,8 +1,8 @@
-"""The search for long-lived access keys: in Terraform's state, functions' environments, secrets and logs."""
+"""The search for long-lived access keys and other secrets: in Terraform's state, functions' environments and logs."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from moto.awslambda.models import lambda_backends
 from moto.iam.models import iam_backends
@@ -10,6 +10,7 @@ from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from local.stack import Stack
+from tasks.utils.secret_values import Secrets
 
 # The id of an access key of a user. That of a session, which ends by itself, begins with ASIA.
 KEY_ID = re.compile(r"AKIA[A-Z0-9]{12,}")
@@ -18,17 +19,26 @@ KEY_ID = re.compile(r"AKIA[A-Z0-9]{12,}")
 PEOPLE = "administrator"
 
 
-def found(stack: Stack) -> list[str]:
-    """Return where an access key of a user is, or who of the deployment has one; never the key.
+def found(stack: Stack, tokens: Iterable[str] = ()) -> list[str]:
+    """Return where a secret is that should not be there, or who of the deployment has an access key; never the secret.
 
     Args:
         stack: what runs.
+        tokens: further secrets, which belong into SSM's Parameter Store alone; found in base64 too, and quoted.
     """
     keys = list(_keys(stack))
     owners = [f"the user {user} has an access key" for user, _ in keys if not user.startswith(PEOPLE)]
     known = {text for _, key in keys for text in key}
-    holders = [place for place, text in _places(stack) if KEY_ID.search(text) or any(key in text for key in known)]
-    return [*owners, *(f"{place} holds an access key" for place in holders)]
+    secrets = Secrets()
+    secrets.add(*tokens)
+    places = list(_places(stack))
+    holders = [place for place, text in places if KEY_ID.search(text) or any(key in text for key in known)]
+    leaks = [place for place, text in places if secrets.hidden(text) != text]
+    return [
+        *owners,
+        *(f"{place} holds an access key" for place in holders),
+        *(f"{place} holds a secret" for place in leaks),
+    ]
 
 
 def _keys(stack: Stack) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.ses.models import ses_backends
 
+from local.demo import access_keys
 from local.demo.lines import fields
 from local.demo.outside import KEYS, REPOSITORY, Outside
 from local.demo.result import Result
@@ -191,6 +192,7 @@ def _result(stack: Stack, outside: Outside, problems: list[str], screen: Screen)
     expected = {"published": 2, "rejected": 3, "issues": 1, "mails": 2, "webhooks": 5}
     problems += [f"{name}: {summary[name]} instead of {n}" for name, n in expected.items() if summary[name] != n]
     problems += [f"refused: {call}" for call in outside.refused]
+    problems += access_keys.found(stack, KEYS.values())
     if len(outside.comments) != 1:
         problems.append(f"comments: {len(outside.comments)} instead of 1")
     for problem in problems:

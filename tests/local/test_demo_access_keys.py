@@ -1,6 +1,8 @@
 import json
 import time
+from base64 import b64encode
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 
@@ -8,6 +10,7 @@ from local.demo import access_keys
 from local.embedded_aws import EmbeddedAws
 from local.stack import Stack
 from tests.local.lambda_deployment import REGION, TRUST_LAMBDA, zipped
+from tests.secrets.search import canary
 
 
 class Searched:
@@ -43,9 +46,9 @@ class Searched:
         event = {"timestamp": int(time.time() * 1000), "message": text}
         self.aws.client("logs").put_log_events(logGroupName="g", logStreamName="s", logEvents=[event])
 
-    def found(self):
+    def found(self, *tokens):
         functions = SimpleNamespace(logs=lambda name: self.lines)
-        return access_keys.found(Stack(self.aws, functions, {}, self.folder))
+        return access_keys.found(Stack(self.aws, functions, {}, self.folder), tokens)
 
 
 @pytest.fixture(name="searched")
@@ -62,6 +65,12 @@ WAYS = {
     Searched.in_a_log_group: "the log group g holds an access key",
 }
 
+FORMS = {
+    "as it is": str,
+    "URL-quoted": quote,
+    "in base64": lambda token: b64encode(f"Token {token}".encode()).decode(),
+}
+
 
 @pytest.mark.parametrize("leak", WAYS, ids=lambda leak: leak.__name__)
 def test_key_is_found_wherever_it_is(searched, leak):
@@ -70,6 +79,17 @@ def test_key_is_found_wherever_it_is(searched, leak):
     leak(searched, secret)
     assert searched.found() == [WAYS[leak]]
     assert not any(secret in line or key_id in line for line in searched.found())
+
+
+@pytest.mark.parametrize(
+    "leak", [leak for leak in WAYS if leak is not Searched.in_a_secret], ids=lambda leak: leak.__name__
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_secret_of_another_service_is_found_wherever_it_is_and_however_it_is_written(searched, leak, form):
+    token = f"{canary('webhook key')}+/="
+    leak(searched, FORMS[form](token))
+    assert searched.found() == []
+    assert searched.found(token) == [WAYS[leak].replace("an access key", "a secret")]
 
 
 def test_id_of_a_key_that_nobody_knows_is_found_too(searched):

@@ -3,10 +3,14 @@
 import base64
 import json
 import re
+import string
 from urllib.parse import quote, quote_plus, unquote_plus
+
+from tests.secrets.cases import cases
 
 # Of a form that no other text has, so that a part of a canary is found too.
 CORE = "Cnry"
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 
 
 def canary(name):
@@ -14,6 +18,33 @@ def canary(name):
     changes but base64.
     """
     return f"{CORE}7{re.sub(r'[^a-z0-9]', '', name.lower())}7x9Kq"
+
+
+def any_key(random, name):
+    """Returns a random key with the canary of that name in it: printable ASCII, as a header takes it."""
+    around = ["".join(random.choices(PRINTABLE, k=random.randrange(30))) for _ in range(2)]
+    return canary(name).join(around).strip() or canary(name)
+
+
+def spoilt(name):
+    """Returns what may be found where a secret should be, by how it is wrong; each holds the canary of that name."""
+    core = canary(name)
+    return {
+        "a line break": f"{core}\nX-More: {core}",
+        "a line break in front": f"\n {core}\r\n{core}",
+        "indented JSON": json.dumps({"key": core, "accesskey": core, "secretaccesskey": [core]}, indent=2),
+        "a list": json.dumps([core]),
+        "torn JSON": json.dumps({"accesskey": core, "secretaccesskey": core})[:-3],
+        "NUL": f"{core}\0",
+        "not ASCII": f"{core}é\u2028",
+        "an address": f"https://{core}:{core}@elsewhere.example:port/{core}?{core}#{core}",
+        "long": core * 1000,
+    }
+
+
+SPOILT = cases(
+    {how: how for how in spoilt("")}, quick=["a line break", "indented JSON", "torn JSON", "not ASCII", "an address"]
+)
 
 
 def forms_of(secret):

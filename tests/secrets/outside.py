@@ -1,0 +1,163 @@
+"""GitHub, the councils, the webhook and Sentry on loopback, and how a call to them can fail."""
+
+import itertools
+import json
+import ssl
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
+
+import urllib3.connection
+
+from tests.secrets.aws_faults import ways_of
+from tests.secrets.cases import cases
+
+GITHUB, COUNCILS, HOOK, SENTRY = "/github", "/councils", "/hook", "/api"
+ISSUE = {"html_url": "https://github.com/octocat/imports/issues/1", "number": 1}
+ANSWERS = {("GET", "github"): [], ("GET", "councils"): {"name": "Adur"}}
+
+
+class Outside(ThreadingHTTPServer):
+    """All of them in one server; each is a path.
+
+    Attributes:
+        fault: how calls fail: a function of an `Answering` that answers, or the name of what befalls the connection.
+        met: the paths whose calls have failed.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, written):
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.written, self.ways = written, itertools.count()
+        self.failing, self.fault, self.met = (), None, set()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def fail(self, *paths, fault=None):
+        """Has calls to these paths fail, and no others."""
+        self.failing, self.fault, self.met = paths, fault, set()
+
+    def handle_error(self, request, client_address):
+        """Says nothing of a client that has given up."""
+
+    def hits(self, path):
+        """Returns whether a call fails, which is noted."""
+        hit = {failing for failing in self.failing if path.startswith(failing)}
+        self.met |= hit
+        return bool(hit)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """One call."""
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.written.call(self.path.split("/")[1], self.path, dict(self.headers), body)
+        if self.server.hits(self.path) and callable(self.server.fault):
+            self.server.fault(self)
+        else:
+            self.answer(200, json.dumps(ANSWERS.get((self.command, self.path.split("/")[1]), ISSUE)))
+
+    do_GET = do_POST
+
+    def answer(self, status, body, **headers):
+        body = body.encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def said(self):
+        """What a debug page shows first, in one way of writing it after the other."""
+        ways = ways_of(f"Authorization: {self.headers['Authorization']} {self.path}")
+        first = next(self.server.ways) % len(ways)
+        return " ".join([*ways[first:], *ways[:first]])
+
+    def log_message(self, format, *args):
+        pass
+
+
+def says(status, **headers):
+    """A fault: an answer with the request in it."""
+    return lambda call: call.answer(status, call.said(), **headers)
+
+
+def redirects(call):
+    """A fault: elsewhere, with the request in the address."""
+    call.answer(302, "", Location=f"https://elsewhere.example/{quote(call.said())}")
+
+
+def hangs_up(call):
+    """A fault: no answer at all."""
+    call.close_connection = True
+
+
+FAULTS = {
+    "401": says(401),
+    "403": says(403),
+    "500": says(500),
+    "502": says(502),
+    "redirect": redirects,
+    "a page": says(200),
+    "an object": lambda call: call.answer(200, json.dumps({"name": [call.said()], "html_url": {"a": call.said()}})),
+    "a list": lambda call: call.answer(200, json.dumps([{"title": call.said()}])),
+    "hangs up": hangs_up,
+    "TLS": "TLS",
+    "time-out": "time-out",
+    "exception": "exception",
+    "bad header": "bad header",
+}
+
+
+CASES = cases(FAULTS, quick=FAULTS.keys() - {"403", "502", "a list"})
+
+
+def _untrusted():
+    error = ssl.SSLCertVerificationError("certificate verify failed")
+    # As OpenSSL sets it.
+    error.reason = "CERTIFICATE_VERIFY_FAILED"
+    return error
+
+
+def patch_connections(patches, outside):
+    """Has calls end as the outside's fault says where that is no answer."""
+    kind = urllib3.connection.HTTPConnection
+    request, getresponse = kind.request, kind.getresponse
+
+    def faulty_request(self, method, url, body=None, headers=None, **how):
+        self.is_faulty = outside.hits(url)
+        if self.is_faulty:
+            if outside.fault == "TLS":
+                raise _untrusted()
+            if outside.fault == "exception":
+                raise RuntimeError(f"{method} {url} {dict(headers or {})}")
+            if outside.fault == "bad header":
+                raise ValueError(f"Invalid header value {dict(headers or {})}")
+        return request(self, method, url, body=body, headers=headers, **how)
+
+    def faulty_answer(self):
+        if self.is_faulty and outside.fault == "time-out":
+            raise TimeoutError("timed out")
+        return getresponse(self)
+
+    patches.setattr(kind, "request", faulty_request)
+    patches.setattr(kind, "getresponse", faulty_answer)
+
+
+@contextmanager
+def serving(written):
+    """Serves until the block ends, and yields the `Outside`."""
+    server = Outside(written)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,92 @@
+"""Each setting of each task is either plain or a secret, or where one is kept; of a secret a canary is in the tests."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tests.partition_replicate.conftest import SECRET
+from tests.secrets import test_partition_replicate, test_upload_validate
+from tests.secrets.search import CORE
+
+ROOT = Path(__file__).parents[2]
+
+OF_A_QUEUE = {"dead_letter_queue", "max_receives", "logging_level"}
+
+# A setting that is new belongs into one of these two. A secret belongs into the environment of its task's test as well.
+SECRET_SETTINGS = {
+    "partition_replicate.Settings": {"dest_secret"},
+    # An address may have a key in its path or query.
+    "upload_validate.Settings": {"github_key", "sentry_dsn", "webhook_key", "webhook_url"},
+}
+PLAIN_SETTINGS = {
+    "archive_copy.Settings": OF_A_QUEUE
+    | {"annotations", "bucket_map", "copy_concurrency", "copy_retries", "copy_retry_sleep_secs", "older_versions"}
+    | {"source_bucket", "work_queue"},
+    # An external ID is no secret: "External ID", IAM User Guide.
+    "otf_addons.Settings": {
+        "failed_lookup_is_error",
+        "region",
+        "role_arn",
+        "role_external_id",
+        "variables_are_read_once",
+    },
+    "partition_replicate.IntakeSettings": OF_A_QUEUE | {"objects_queue", "recheck_queue", "source_bucket"},
+    # The role is assumed with a token and gives credentials: secrets of the running function, not of its settings.
+    "partition_replicate.Settings": OF_A_QUEUE
+    | {"annotations", "concurrency", "deletes", "dest_bucket", "dest_endpoint_url", "dest_kms_key", "dest_region"}
+    | {"dest_role_arn", "dest_token_audience", "memory", "objects_queue", "objects_table", "recheck_queue"}
+    | {"source_bucket", "version_deletes", "versions"},
+    # The two addresses are refused with a user in them; `github_api_url` and `council_api_url` have paths of their own.
+    "upload_validate.Settings": OF_A_QUEUE
+    | {"council_api_url", "error_limit", "error_report_email", "final_bucket", "github_api_url", "github_repo"}
+    | {"outcomes_table", "profile", "quarantine_bucket", "sender_email", "superseded_files", "table_schema"}
+    | {"temp_bucket", "work_queue"},
+}
+
+
+def classes():
+    """Yields the name and the class of each task's settings."""
+    for path in sorted(ROOT.glob("tasks/*/settings.py")):
+        module = importlib.import_module(f"tasks.{path.parent.name}.settings")
+        for name, found in vars(module).items():
+            if name.endswith("Settings") and found.__module__ == module.__name__:
+                yield f"{path.parent.name}.{name}", found
+
+
+CLASSES = dict(classes())
+
+
+def test_settings_of_all_tasks_are_looked_at():
+    assert CLASSES.keys() == PLAIN_SETTINGS.keys()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_setting_is_plain_or_a_secret(name):
+    plain, secret = PLAIN_SETTINGS[name], SECRET_SETTINGS.get(name, set())
+    assert {each.name for each in dataclasses.fields(CLASSES[name])} == plain | secret
+    assert not plain & secret
+
+
+ENVIRONMENTS = {
+    "partition_replicate.Settings": {
+        **dict.fromkeys(("SOURCE_BUCKET", "OBJECTS_QUEUE", "RECHECK_QUEUE", "OBJECTS_TABLE"), "source"),
+        **dict.fromkeys(("DEST_BUCKET", "DEST_BUCKET_REGION"), "destination"),
+        **test_partition_replicate.WAYS["by a user"],
+    },
+    "upload_validate.Settings": test_upload_validate.environment_of("http://127.0.0.1:1"),
+}
+
+
+@pytest.mark.parametrize("name", SECRET_SETTINGS)
+def test_setting_that_is_a_secret_has_a_canary(name):
+    settings = CLASSES[name].read(ENVIRONMENTS[name])
+    held = {each.name for each in dataclasses.fields(settings) if is_secret(getattr(settings, each.name))}
+    assert held == SECRET_SETTINGS[name]
+
+
+def is_secret(value):
+    """Whether a setting holds a canary, or names the entry that holds one."""
+    places = (SECRET, "ssm:", "secretsmanager:")
+    return isinstance(value, str) and (CORE in value or value.startswith(places))
