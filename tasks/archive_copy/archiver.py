@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Archiver:
+class Archiver:  # pylint: disable=too-many-instance-attributes  # what all copies have in common
     """Archives one object after the other.
 
     Attributes:

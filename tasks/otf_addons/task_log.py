@@ -1,7 +1,7 @@
 """The framework's loggers, whose messages here stay one line each.
 
-The framework's redaction and its JSON format look at a record's message alone, not at its arguments. So messages are put
-together by the caller, from keys, paths and answers as they are.
+The framework's redaction and its JSON format look at a record's message alone, not at its arguments. So the caller puts
+messages together, from keys, paths and answers as they are.
 """
 
 from opentaskpy.otflogging import init_logging

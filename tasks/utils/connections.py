@@ -6,8 +6,8 @@ pool and http.client, which reads headers as those of an e-mail, take several ti
 A body is sent without asking first whether the server wants it, which would cost a round trip. A server that refuses a
 request may answer before it has read the body, and close. The answer is read all the same, over TLS too.
 
-A server may send anything, as slowly as it likes. So each read ends by the deadline, and what is no object is cut off at
-a limit: interim answers, headers, and bodies of XML or JSON.
+A server may send anything, as slowly as it likes. So each read ends by the deadline, and what is no object is cut off
+at a limit: interim answers, headers, and bodies of XML or JSON.
 """
 
 import http.client
@@ -39,7 +39,7 @@ SLICE = 256 * 1024
 # S3 answers with 8 KB of an object's own headers at most, and some of its own.
 HEADERS_LIMIT = 64 * 1024
 
-# Bytes of a body that is no object. An error, or the answer to a write, has less than 1 KiB; an item of DynamoDB 400 KB.
+# Bytes of a body that is no object. An error, or the answer to a write, has less than 1 KiB, a DynamoDB item 400 KB.
 CONTENT_LIMIT = 1024 * 1024
 PIECE = 16 * 1024
 

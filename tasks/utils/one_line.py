@@ -5,11 +5,11 @@ import logging
 from tasks.utils.s3_object import printable
 
 
-class OneLine(logging.Filter):
+class OneLine(logging.Filter):  # pylint: disable=too-few-public-methods  # as logging has it
     """Writes each character of a message that does not print as its Python escape.
 
-    A key may hold line ends, ESC and NUL: raw, they forge log lines and steer terminals. JSON lines escape the fields of
-    a record themselves; here it is the message, for loggers whose lines are plain text.
+    A key may hold line ends, ESC and NUL: raw, they forge log lines and steer terminals. JSON escapes them by itself;
+    plain text does not.
     """
 
     def filter(self, record):

@@ -148,7 +148,7 @@ BODY_ERRORS = (BotoCoreError, HTTPError, OSError)
 
 
 # What every answer of S3 has and the work here rests on.
-OBJECT_MEMBERS = ("ETag", "ContentLength", "LastModified")
+OBJECT_MEMBERS = ("ETag", "ContentLength")
 NEEDED = {
     "head_object": OBJECT_MEMBERS,
     "get_object": OBJECT_MEMBERS,
@@ -157,8 +157,8 @@ NEEDED = {
     "create_multipart_upload": ("UploadId",),
     "complete_multipart_upload": ("ETag",),
 }
-# What botocore raises, besides its own errors, where an answer has another form than S3's: a length that is no number, a
-# code that is an element, elements within elements without end.
+# What botocore raises, besides its own errors, where an answer has another form than S3's: a length that is no number,
+# a code that is an element, elements within elements without end.
 UNREADABLE = (ValueError, TypeError, RecursionError)
 # Characters of what a server says went wrong; S3's own sentences have a few hundred.
 CODE_LIMIT, MESSAGE_LIMIT = 100, 2_000

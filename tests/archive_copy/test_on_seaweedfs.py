@@ -1,4 +1,4 @@
-"""No way back to an older version on another S3 server, which lists versions and checks conditions of its own accord."""
+"""No way back to an older version on another S3 server, which lists versions and checks conditions by itself."""
 
 import itertools
 from functools import partial

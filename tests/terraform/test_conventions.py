@@ -50,7 +50,7 @@ def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
     unchecked = {name for name, variable in variables.items() if "validation" not in variable}
 
     # pasted_keys.tf checks those that are sensitive.
-    assert unchecked <= {name for name, variable in variables.items() if "bool" in variable["type"] or "sensitive" in variable}
+    assert unchecked <= {name for name, found in variables.items() if "bool" in found["type"] or "sensitive" in found}
 
 
 def test_variable_where_a_key_might_be_pasted_is_sensitive_and_checked_where_nothing_shows_it():
