@@ -239,6 +239,7 @@ def test_wait_that_cannot_be_read_is_no_error_of_ours(server, headers):
 
 BOMB = gzip.compress(bytes(48 * MEGABYTE))
 ENDLESS = b"x" * 65_536
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def endless(head):
@@ -249,13 +250,13 @@ FLOODS = {
     "a body": endless(b"200 OK\r\nContent-Length: 99999999\r\n\r\n"),
     "a body without length": endless(b"200 OK\r\n\r\n"),
     "a chunk": endless(b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFF\r\n"),
-    "many chunks": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n" * 9_000] * 800),
+    "many chunks": raw(CHUNKED, *[b"10\r\n0123456789abcdef\r\n" * 3_000] * 800),
     "a chunk's size": endless(b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    "trailers": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", *[b"a: b\r\n" * 9_000] * 800),
+    "trailers": raw(CHUNKED + b"0\r\n", *[b"a: 0123456789abcdef\r\n" * 3_000] * 800),
     "a header": endless(b"200 OK\r\na: "),
     "headers": raw(b"HTTP/1.1 200 OK\r\n", *[b"a: b\r\n" * 9_000] * 800),
     "a status": endless(b""),
-    "interim answers": raw(*[b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000] * 800),
+    "interim answers": raw(*[b"HTTP/1.1 100 Continue\r\na: %s\r\n\r\n" % (b"b" * 200) * 300] * 800),
     "zipped": raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB),
     "zipped twice": raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\n\r\n", gzip.compress(BOMB)),
     "deflated": raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n", zlib.compress(bytes(32 * MEGABYTE))),

@@ -108,7 +108,7 @@ def queue_for_dead_letters(sqs, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["WDIV_API_KEY", "GITHUB_API_KEY"])
-@pytest.mark.parametrize("secret", [PRETTY, f"{CANARY}\nx", json.dumps({"token": CANARY}), f"{CANARY}é", " \n"])
+@pytest.mark.parametrize("secret", [PRETTY, f"{CANARY}\nx"])
 def test_entry_that_holds_no_key_is_named_and_its_content_is_written_nowhere(task, letters, monkeypatch, name, secret):
     client_of_the_tests("secretsmanager", REGION).create_secret(Name="robot", SecretString=secret)
     monkeypatch.setenv(name, "secretsmanager:robot")
@@ -193,6 +193,7 @@ def test_address_of_the_webhook_is_read_from_its_entry(task, letters, monkeypatc
     ssm = client_of_the_tests("ssm", REGION)
     ssm.put_parameter(Name="/wdiv/url", Value=f"http://example.org/{CANARY}", Type="SecureString")
     monkeypatch.setenv("WDIV_WEBHOOK_URL", "/wdiv/url")
+    monkeypatch.setattr("time.sleep", lambda _: None)
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context())["batchItemFailures"]
     ssm.put_parameter(Name="/wdiv/url", Value=f"{WEBHOOK}/{CANARY}\n", Type="SecureString", Overwrite=True)
@@ -290,21 +291,7 @@ def test_sentry_that_cannot_be_reached_costs_one_warning(server, clean_sentry, m
     assert "canary" not in repr(vars(line)) + caplog.text
 
 
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        f"http://{CANARY}@sentry.example/1",
-        f"https://{CANARY}/1",
-        f"https://{PUBLIC}@sentry.example/{CANARY}",
-        f"https://{PUBLIC}@sentry.example/",
-        "https://sentry.example/1",
-        f"https://{PUBLIC}@[::1/1",
-        f"https://{PUBLIC}@x:y/1",
-        CANARY,
-        f"{CANARY}\nx",
-        PRETTY,
-    ],
-)
+@pytest.mark.parametrize("dsn", [f"http://{CANARY}@sentry.example/1", f"https://{PUBLIC}@a.example/{CANARY}", PRETTY])
 @pytest.mark.parametrize("entry", [False, True], ids=["itself", "in its entry"])
 def test_wrong_dsn_costs_one_warning_and_no_set(task, monkeypatch, capsys, dsn, entry):
     if entry:
@@ -323,7 +310,20 @@ def test_wrong_dsn_costs_one_warning_and_no_set(task, monkeypatch, capsys, dsn, 
     assert len(task.outside.issues) == 2
 
 
-def test_dsn_that_sentry_refuses_is_not_in_the_chain_of_its_error():
-    with pytest.raises(SettingsError) as raised:
-        Sentry(f"https://key@sentry.example/{CANARY}")
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"http://{CANARY}@sentry.example/1",
+        f"https://{CANARY}/1",
+        f"https://{PUBLIC}@sentry.example/{CANARY}",
+        f"https://{PUBLIC}@sentry.example/",
+        "https://sentry.example/1",
+        f"https://{PUBLIC}@[::1/1",
+        f"https://{PUBLIC}@x:y/1",
+        CANARY,
+    ],
+)
+def test_wrong_dsn_is_refused_by_an_error_without_it(dsn):
+    with pytest.raises(SettingsError, match="^SENTRY_DSN ") as raised:
+        Sentry(dsn)
     assert "canary" not in chain(raised.value)
