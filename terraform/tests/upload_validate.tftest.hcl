@@ -43,6 +43,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       PROFILE                = "polling-stations"
       TABLE_SCHEMA           = ""
       ERROR_LIMIT            = "50"
+      FILE_LIMIT             = "1000"
       GITHUB_REPO            = "octocat/imports"
       GITHUB_API_URL         = "https://api.github.com"
       GITHUB_API_KEY         = ""
