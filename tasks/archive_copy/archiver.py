@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Archiver:  # pylint: disable=too-many-instance-attributes  # what all copies have in common
+class Archiver:
     """Archives one object after the other.
 
     Attributes:
