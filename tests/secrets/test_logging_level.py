@@ -212,7 +212,7 @@ def deployment_of_all_functions():
     outside.server_close()
 
 
-def assert_nothing_is_told(deployment, run):
+def assert_no_secret_is_written(deployment, run):
     assert found(deployment.all_secrets(), [("the log", "\n".join(run.lines)), ("the answer", run.answer)]) == []
 
 
@@ -235,7 +235,7 @@ def test_function_at_debug_logs_what_it_does_and_no_secret(deployment, name, log
     run = deployment.run(name, log_format)
     assert run.ending is Ending.RESPONSE
     assert DONE[name] in run.answer.decode() + "".join(run.lines)
-    assert_nothing_is_told(deployment, run)
+    assert_no_secret_is_written(deployment, run)
 
 
 @pytest.mark.parametrize(
@@ -250,11 +250,11 @@ def test_function_at_debug_logs_what_it_does_and_no_secret(deployment, name, log
 def test_start_that_fails_at_debug_logs_no_secret(deployment, name, changes):
     run = deployment.run(name, **changes)
     assert any(level in "".join(run.lines) for level in ("ERROR", "WARNING"))
-    assert_nothing_is_told(deployment, run)
+    assert_no_secret_is_written(deployment, run)
 
 
 def test_libraries_keep_their_level_when_that_of_the_root_logger_is_lowered():
-    # As somebody may do in the process of a function, to see more of their own.
+    # As code in the process of a function may do, to see more lines of its own.
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.DEBUG)
