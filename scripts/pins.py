@@ -43,7 +43,10 @@ def pinned(lock: Path, packages: Iterable[str]) -> str:
 
 
 def normalized(name: str) -> str:
-    """Give the one spelling of a package's name: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    """Give the one spelling of a package's name.
+
+    https://packaging.python.org/en/latest/specifications/name-normalization/
+    """
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

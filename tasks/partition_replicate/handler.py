@@ -26,12 +26,13 @@ from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.batches import DeadLetters, has_messages, work_through
 from tasks.utils.bucket_owners import expect_owners, owner_of
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import (
     BucketBrigadeError,
     DeferredError,
+    EventError,
     ObjectClerkServerAuthException,
     SettingsError,
 )
@@ -243,6 +244,7 @@ def replicate(event, context):
         `{"batchItemFailures": [{"itemIdentifier": messageId}]}`, or the answer for S3 Batch Operations.
 
     Raises:
+        EventError: it is neither.
         SettingsError: the environment is incomplete or wrong.
     """
     here = worker()
@@ -251,6 +253,8 @@ def replicate(event, context):
         journal = Journal(here.telemetry.logger, count)
         if is_batch_operations(event):
             return _replicate_tasks(here, event, deadline, journal)
+        if not has_messages(event):
+            raise EventError("replicate takes batches of its FIFO queue and tasks of S3 Batch Operations, nothing else")
         return _replicate_messages(here, event, deadline, journal)
 
 

@@ -199,6 +199,12 @@ class BatchResult:
         return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
+def has_messages(event):
+    """Returns whether an event is a batch of SQS messages, also one made by hand that leaves out its source."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and all(isinstance(one, dict) and "messageId" in one for one in records)
+
+
 # The batch, what is done with a message, and what bounds it.
 def work_through(  # pylint: disable=too-many-arguments
     event, handle, *, dead_letters, workers, queue=NO_QUEUE, deadline=Deadline()

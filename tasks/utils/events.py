@@ -99,8 +99,9 @@ def is_queue_event(event):
 
 
 def is_batch_operations(event):
-    """Returns whether this is an invocation by S3 Batch Operations, which wants an answer for each task."""
-    return isinstance(event, dict) and isinstance(event.get("tasks"), list) and "invocationId" in event
+    """Returns whether this is an invocation by S3 Batch Operations, which wants an answer for the id of each task."""
+    tasks = event.get("tasks") if isinstance(event, dict) and "invocationId" in event else None
+    return isinstance(tasks, list) and all(isinstance(task, dict) and "taskId" in task for task in tasks)
 
 
 def object_events(event):
@@ -148,7 +149,7 @@ def _walk(event):
         yield Unreadable(event, f"an event is a JSON object, not {type(event).__name__}")
     elif event.get("Event") == "s3:TestEvent":
         return
-    elif is_batch_operations(event):
+    elif "tasks" in event and "invocationId" in event:
         yield from _each(event["tasks"], "tasks", partial(_one, _from_batch_task))
     elif event.get("Type") == "Notification" and "Message" in event:
         yield from _walk_text(event["Message"], event)

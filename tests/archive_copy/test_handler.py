@@ -443,3 +443,10 @@ def test_logging_level_is_heeded_although_lambda_has_one_of_its_own(archive, env
     with pytest.raises(CopyRequestError):
         archive(s3_event(s3_record(RESTORED, "a.txt"), s3_record(RESTORED, "gone.txt")))
     assert [line["message"] for line in log_lines(capsys) if "_aws" not in line] == ["failed"]
+
+
+@pytest.mark.parametrize("task", [{}, "text", None, {"s3Key": "a.txt"}])
+def test_invocation_with_a_task_that_has_no_id_is_refused_with_a_sentence(archive, task):
+    event = load("batch_operations_2_0")
+    with pytest.raises(CopyRequestError, match="^File copy failed. "):
+        archive({**event, "tasks": [task]})

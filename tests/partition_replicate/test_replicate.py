@@ -8,6 +8,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from tasks.partition_replicate import handler as handler_module
 from tasks.utils.deadline import limited
+from tasks.utils.errors import EventError
 from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE, STATES
 from tests.partition_replicate.events import event_of
@@ -411,3 +412,10 @@ def test_denied_question_for_versions_comes_back_with_its_reason_in_the_log(worl
     assert world.replicate(world.put("a.txt")) == [0]
     assert world.dead_letters() == []
     assert f"get_bucket_versioning s3://{SOURCE}/: AccessDenied" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("event", [{}, [], "text", {"Records": None}, {"Records": [{"s3": {}}]}, {"detail-type": "x"}])
+def test_event_that_is_no_batch_is_refused_with_one_sentence(world, event):
+    with pytest.raises(EventError, match="^replicate takes batches of its FIFO queue and tasks of S3 Batch Operations"):
+        handler_module.replicate(event, None)
+    assert not world.dead_letters()
