@@ -177,10 +177,16 @@ def test_look_whose_answer_has_another_shape_has_failed(server, body):
     ],
 )  # fmt: skip
 def test_issue_of_another_shape_is_one_clear_error(server, about):
-    server.line = [answered([entry(**about)])]
+    server.line = [answered([entry(**{"title": ISSUE.title, **about})])]
     with pytest.raises(ServiceFailedError, match="^GET http://127.0.0.1:[0-9]+: 200, an? "):
         github(server).tell(ISSUE, since=None)
     assert methods(server) == ["GET"]
+
+
+def test_issue_on_something_else_may_lack_whatever_is_not_needed(server):
+    made = entry(title=ISSUE.title)
+    server.line = [answered([{"title": "another"}, {}]), answered(made, 201)]
+    assert github(server).tell(ISSUE, since=None) == "https://github.com/7"
 
 
 @pytest.mark.parametrize("body", [*SHAPES.values(), b'{"html_url": 7}'], ids=[*SHAPES, "an odd address"])

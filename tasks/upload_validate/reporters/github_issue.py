@@ -154,15 +154,19 @@ class _Look:
                 yield self._entry(answer, one)
 
     def _entry(self, answer, one):
-        number, comments = one.get("number"), one.get("comments")
-        if not isinstance(number, int) or not isinstance(comments, int):
+        has_title = _text(answer, one, "title") == self.issue.title
+        has_mark = self.issue.marker in _text(answer, one, "body")
+        # Nothing else is read of an issue on something else.
+        is_found = has_title or has_mark
+        number, comments = one.get("number"), one.get("comments", 0)
+        if is_found and not (isinstance(number, int) and isinstance(comments, int)):
             raise answer.unreadable("a list in which an issue has no number")
         return _Entry(
             number=number,
-            address=_address(answer, one),
-            has_title=_text(answer, one, "title") == self.issue.title,
-            has_mark=self.issue.marker in _text(answer, one, "body"),
-            has_comments=comments > 0,
+            address=_address(answer, one) if is_found else "",
+            has_title=has_title,
+            has_mark=has_mark,
+            has_comments=is_found and comments > 0,
         )
 
     def _listed(self, path, parameters):
