@@ -6,7 +6,8 @@
     clerk.move_object("bucket", "2024/measurements.hdf", "archive", "2024/measurements.hdf")
 
 The environment's `MULTIPART_THRESHOLD`, `ABANDONED_UPLOAD_SECONDS`, `S3_CLIENT_CONFIG`, `S3_UPLOAD_CONFIG` and
-`S3_DOWNLOAD_CONFIG` are read when a clerk is made; `clerk_settings` says what they may hold. The errors are drawn in `errors`.
+`S3_DOWNLOAD_CONFIG` are read when a clerk is made; `clerk_settings` says what they may hold. The errors are drawn in
+`errors`.
 """
 
 from itertools import islice

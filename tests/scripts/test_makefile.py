@@ -8,7 +8,7 @@ from tests.scripts.conftest import ROOT
 
 PUBLIC = {
     "demo", "test", "test-long", "lint", "validate", "build", "dist", "clean", "lint-report", "test-report", "bench",
-    "chaos", "upload", "package-hash", "package-key", "otf-wheel", "help", "screenshots",
+    "chaos", "upload", "package-hash", "package-key", "otf-wheel", "lock", "help", "screenshots",
 }
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
