@@ -115,7 +115,7 @@ def headers(dice):
     """What S3 stores beside an object and gives back."""
     # HTTP takes the spaces around a header away.
     plain = [each for each in TEXTS if each.isascii() and each.isprintable() and each.strip() == each and each]
-    plain = [each for each in plain if len(each) < 1_500]
+    plain = [each for each in plain if len(each) < 600]
     given = {
         "Metadata": {f"name-{number}": dice.choice(plain) for number in range(dice.randrange(1, 4))},
         "ContentType": dice.choice(plain),
