@@ -7,7 +7,7 @@ from tasks.utils.errors import BucketBrigadeError
 
 # Enough of a line to find it by; a line may have a million characters.
 EXCERPT_LIMIT = 200
-# Nobody corrects more by hand; a table that is wrong in each row is given up within a second or two.
+# More are not corrected by hand; a table that is wrong in each row is given up within a second or two.
 COUNTED = 100_000
 MORE = f"File has more than {COUNTED:,} errors: it was not checked to its end"
 

@@ -6,8 +6,8 @@ together from botocore's own description of the operation, signed by botocore's 
 in little more than a third of the time. What is not plain goes botocore's way: all other operations, buckets that are
 ARNs, proxies, redirects to another region.
 
-Whoever listens to a client's events `before-call`, `before-send` and `after-call` hears these requests too, and those
-to S3 by `provide-client-params`.
+Handlers of a client's events `before-call`, `before-send` and `after-call` are called for these requests too, for those
+to S3 those of `provide-client-params` as well.
 """
 
 import hmac

@@ -24,15 +24,14 @@ from tests.partition_replicate.events import event_of, sqs_batch
 from tests.support.containers import ForkServer, answers_of
 from tests.support.events import s3_event, s3_record, sqs_event
 from tests.support.server import served
-from tests.upload_validate.conftest import csv_of
+from tests.upload_validate.conftest import ENVIRONMENT, UPLOADS, csv_of, prepare
 
 # In `make chaos`; `make test-long` takes a part of them.
 INPUTS, PART = 20_000, 400
 BATCH = 10
 # Lambda's time-out for an invocation here, and what a process may take.
 SECONDS, MOST_MB = 60, 128
-SOURCE, ARCHIVE, MIRROR, UPLOADS, FINAL, QUARANTINE = "source", "archive", "mirror", "uploads", "final", "quarantine"
-SENDER = "robot@example.org"
+SOURCE, ARCHIVE, MIRROR = "source", "archive", "mirror"
 
 
 @dataclass
@@ -127,15 +126,10 @@ class Outside:
 def prepared(aws):
     """Makes buckets, tables and queues; returns the URLs of the queues."""
     s3, sqs, dynamodb = aws.client("s3"), aws.client("sqs"), aws.client("dynamodb")
-    for bucket in (SOURCE, ARCHIVE, MIRROR, UPLOADS, FINAL, QUARANTINE):
+    prepare(s3, dynamodb, aws.client("ses"))
+    for bucket in (SOURCE, ARCHIVE, MIRROR):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     create_table(dynamodb)
-    dynamodb.create_table(
-        TableName="outcomes", BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-    )
-    aws.client("ses").verify_email_identity(EmailAddress=SENDER)
     keys = aws.admin_credentials
     secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
     aws.client("secretsmanager").create_secret(Name="mirror", SecretString=json.dumps(secret))
@@ -188,18 +182,10 @@ def environments_of(aws, queues, outside):
         "TRANSFER_MEMORY_MB": "16",
     }
     uploads = {
-        "TEMP_BUCKET_NAME": UPLOADS,
-        "FINAL_BUCKET_NAME": FINAL,
-        "QUARANTINE_BUCKET_NAME": QUARANTINE,
-        "OUTCOMES_TABLE": "outcomes",
-        "GITHUB_REPO": "octocat/imports",
+        **ENVIRONMENT,
         "GITHUB_API_URL": f"{outside}/github",
         "COUNCIL_API_URL": f"{outside}/councils",
         "WDIV_WEBHOOK_URL": f"{outside}/hook",
-        "GITHUB_API_KEY": "github-key",
-        "WDIV_API_KEY": "webhook-key",
-        "ERROR_REPORT_EMAIL": "data@example.org",
-        "SENDER_EMAIL": SENDER,
     }
     return {
         "archive": {**every, "bucket_map": json.dumps({"other": ARCHIVE})},
@@ -284,7 +270,7 @@ def uploaded(world, dice, number):
 
 
 def whole_events(world, dice, number):
-    """Events that somebody invokes a function with are answered or refused with a sentence."""
+    """A function that is invoked with any event answers, or refuses it with a sentence."""
     for _ in range(BATCH):
         function = dice.choice(["archive", "enqueue", "replicate", "validate"])
         text = inputs.body(dice, SOURCE, f"{number}.txt")

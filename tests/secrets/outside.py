@@ -3,8 +3,6 @@
 import itertools
 import json
 import ssl
-import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
@@ -12,6 +10,7 @@ import urllib3.connection
 
 from tests.secrets.aws_faults import ways_of
 from tests.secrets.cases import cases
+from tests.support import server
 
 GITHUB, COUNCILS, HOOK, SENTRY = "/github", "/councils", "/hook", "/api"
 ISSUE = {"html_url": "https://github.com/octocat/imports/issues/1", "number": 1}
@@ -54,7 +53,7 @@ class Outside(ThreadingHTTPServer):
 class Answering(BaseHTTPRequestHandler):
     """One call."""
 
-    def do_POST(self):  # pylint: disable=invalid-name
+    def do_POST(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.written.call(self.path.split("/")[1], self.path, dict(self.headers), body)
         if self.server.hits(self.path) and callable(self.server.fault):
@@ -65,12 +64,7 @@ class Answering(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def answer(self, status, body, **headers):
-        body = body.encode()
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        server.send(self, status, headers, body.encode())
 
     def said(self):
         """What a debug page shows first, in one way of writing it after the other."""
@@ -149,15 +143,6 @@ def patch_connections(patches, outside):
     patches.setattr(kind, "getresponse", faulty_answer)
 
 
-@contextmanager
 def serving(written):
     """Serves until the block ends, and yields the `Outside`."""
-    server = Outside(written)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return server.running(Outside(written))

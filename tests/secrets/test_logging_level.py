@@ -41,7 +41,7 @@ SECRETS = {name: canary(name) for name in NAMES}
 class Outside(BaseHTTPRequestHandler):
     """GitHub, the councils, the webhook and Sentry: they take everything, and GitHub has no issues."""
 
-    def do_POST(self):  # pylint: disable=invalid-name
+    def do_POST(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.heard.append((self.path, dict(self.headers), body))
         answer = b"[]" if self.command == "GET" else b'{"html_url": "https://github.com/o/r/issues/1", "number": 1}'
@@ -57,7 +57,7 @@ class Outside(BaseHTTPRequestHandler):
 
 
 # One attribute for each thing that the functions work with.
-class Deployment:  # pylint: disable=too-many-instance-attributes
+class Deployment:  # pylint: disable=too-many-instance-attributes  # what a function is deployed with
     """What the functions work with: buckets, queues, tables, secrets, and the services outside."""
 
     def __init__(self, aws, runtime, outside):

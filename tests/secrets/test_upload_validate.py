@@ -16,7 +16,7 @@ from tests.secrets.outside import COUNCILS, GITHUB, HOOK, SENTRY, patch_connecti
 from tests.secrets.search import SPOILT, any_key, canary, spoilt
 from tests.secrets.written import DSN_KEY
 from tests.support.events import s3_event, s3_record, sqs_event
-from tests.upload_validate.conftest import FINAL, QUARANTINE, UPLOADS, Context, csv_of, forget_container
+from tests.upload_validate.conftest import FINAL, QUARANTINE, UPLOADS, Context, csv_of, forget_container, prepare
 
 # Characters that ways of writing change.
 ODD = '+/="%&<\\'
@@ -54,15 +54,7 @@ class World:
         self.faults, self.written, self.outside, self.number = faults, written, outside, 0
         self.set_environment = patches.setenv
         self.s3, sqs = client_of_the_tests("s3", REGION), client_of_the_tests("sqs", REGION)
-        for bucket in (UPLOADS, FINAL, QUARANTINE):
-            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        client_of_the_tests("dynamodb", REGION).create_table(
-            TableName="outcomes",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        client_of_the_tests("ses", REGION).verify_email_identity(EmailAddress="robot@example.org")
+        prepare(self.s3, client_of_the_tests("dynamodb", REGION), client_of_the_tests("ses", REGION))
         client_of_the_tests("secretsmanager", REGION).create_secret(Name="webhook", SecretString="{}")
         dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
         self.environment = {**environment_of(outside.url), "DEAD_LETTER_QUEUE": dead}

@@ -98,6 +98,28 @@ def served(*answers, **tls):
         server.close()
 
 
+@contextmanager
+def running(server):
+    """Runs a server of `http.server` until the block ends, and yields it."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def send(handler, status, headers, body):
+    """Sends an answer by a handler of `http.server`."""
+    handler.send_response(status)
+    for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
 def reset(connection):
     """Ends a connection as a server that crashed does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

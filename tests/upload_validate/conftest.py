@@ -162,17 +162,22 @@ def another_local_server():
         yield server
 
 
-@pytest.fixture(name="stage")
-def everything_of_aws(s3, monkeypatch):
+def prepare(s3, dynamodb, ses):
+    """Makes the buckets and the table, and lets the sender send."""
     for bucket in (UPLOADS, FINAL, QUARANTINE):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    client_of_the_tests("dynamodb", REGION).create_table(
+    dynamodb.create_table(
         TableName="outcomes",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    client_of_the_tests("ses", REGION).verify_email_identity(EmailAddress="robot@example.org")
+    ses.verify_email_identity(EmailAddress=ENVIRONMENT["SENDER_EMAIL"])
+
+
+@pytest.fixture(name="stage")
+def everything_of_aws(s3, monkeypatch):
+    prepare(s3, client_of_the_tests("dynamodb", REGION), client_of_the_tests("ses", REGION))
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     forget_container()

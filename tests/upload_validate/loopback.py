@@ -1,8 +1,8 @@
 """A server on this machine that answers as badly as a test wants it to."""
 
-import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.server import running, send
 
 
 class Server(ThreadingHTTPServer):
@@ -20,19 +20,14 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):  # pylint: disable=invalid-name
+    def do_POST(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.heard.append((self.command, self.path, dict(self.headers), body))
-        answer = self.server.line.pop(0) if self.server.line else (200, {}, b"{}")
-        if callable(answer):
-            answer(self)
-            return
-        status, headers, body = answer
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        following = self.server.line.pop(0) if self.server.line else (200, {}, b"{}")
+        if callable(following):
+            following(self)
+        else:
+            send(self, *following)
 
     do_GET = do_POST
 
@@ -40,17 +35,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
 def serving():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """Serves until the block ends, and yields the `Server`."""
+    return running(Server())
 
 
 def raw(*parts):

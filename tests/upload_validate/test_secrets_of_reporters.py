@@ -32,7 +32,7 @@ PUBLIC = CANARY.replace("/", "")
 PRETTY = json.dumps({"token": CANARY, "user": "robot"}, indent=2)
 
 
-class OddKey:  # pylint: disable=too-few-public-methods
+class OddKey:  # pylint: disable=too-few-public-methods  # as much of a key as is used
     """A key that is not checked."""
 
     def __init__(self, value):
@@ -217,7 +217,7 @@ def sentry_of_this_process():
 
 
 @pytest.fixture(name="sent")
-def transport_that_keeps(clean_sentry):  # pylint: disable=unused-argument
+def transport_that_keeps(clean_sentry):  # pylint: disable=unused-argument  # it cleans up
     events = []
 
     class Transport(sentry_sdk.transport.Transport):
@@ -257,7 +257,7 @@ def test_known_secret_in_any_error_does_not_reach_sentry(sent):
 
 
 def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, clean_sentry, caplog):
-    # pylint: disable=unused-argument
+    # pylint: disable=unused-argument  # a fixture that cleans up
     server.line = [(200, {}, b"x" * 3_000_000)]
     sentry = Sentry(f"http://public@127.0.0.1:{server.server_port}/42")
     sentry.tell(ValueError("odd"))
@@ -273,7 +273,7 @@ def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, clean_se
 
 @pytest.mark.parametrize("way", ["refused", "no such host", "silent", "an echo"])
 def test_sentry_that_cannot_be_reached_costs_one_warning(server, clean_sentry, monkeypatch, caplog, way):
-    # pylint: disable=unused-argument
+    # pylint: disable=unused-argument  # a fixture that cleans up
     monkeypatch.setattr(sentry_module, "FLUSH_SECONDS", 0.3)
     here = f"localhost:{server.server_port}"
     host = {"refused": "127.0.0.1:1", "no such host": "no-such-host.invalid"}.get(way, here)

@@ -46,7 +46,7 @@ def test_address_of_a_message_prints_in_one_line_whatever_bucket_and_version_it_
 
 
 def all_errors(kind=errors.BucketBrigadeError):
-    """Those that all tasks share; the others are kinds of them, and which ones are loaded depends on the other tests."""
+    """Those that all tasks share; the others are kinds of them, and other tests decide which of them are loaded."""
     found = [kind, *itertools.chain.from_iterable(map(all_errors, kind.__subclasses__()))]
     return [each for each in found if each.__module__ == errors.__name__]
 

@@ -144,7 +144,7 @@ class Http:
             )
         except DeadlineException:
             raise
-        # Whatever the libraries raise for an answer that nobody foresaw.
+        # The libraries may raise anything for an odd answer.
         except Exception as error:  # pylint: disable=broad-exception-caught  # only its type is kept
             failure = _failure(call, error)
         # Not in the handler: the library's error would be this one's context, and Sentry and tracebacks show that.
