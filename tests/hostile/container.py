@@ -8,20 +8,19 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-from tests.support.containers import serve
+from tests.support.containers import context_of, serve
 
 LONGEST_SLEEP = 0.01
 sleep = time.sleep  # pylint: disable=invalid-name  # a function, not a constant
-# Imported below, some of it takes the name along.
+# Before the imports below: some of them take the name along.
 time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
 
 # pylint: disable=wrong-import-position  # see above
-from tasks.archive_copy import handler as archive_copy  # noqa: E402
-from tasks.partition_replicate import handler as partition_replicate  # noqa: E402
-from tasks.upload_validate import handler as upload_validate  # noqa: E402
-from tasks.utils.errors import BucketBrigadeError  # noqa: E402
+from tasks.archive_copy import handler as archive_copy
+from tasks.partition_replicate import handler as partition_replicate
+from tasks.upload_validate import handler as upload_validate
+from tasks.utils.errors import BucketBrigadeError
 
 FUNCTIONS = {
     "archive": archive_copy.handler,
@@ -30,18 +29,6 @@ FUNCTIONS = {
     "validate": upload_validate.handler,
 }
 LINES = io.StringIO()
-
-
-def context_of(seconds):
-    """Lambda's context, with so many seconds left."""
-    end = time.monotonic() + seconds
-    return SimpleNamespace(
-        function_name="function",
-        memory_limit_in_mb="512",
-        invoked_function_arn="arn",
-        aws_request_id="request",
-        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
-    )
 
 
 def handle(job):

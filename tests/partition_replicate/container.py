@@ -7,16 +7,14 @@ part only, for SeaweedFS too wants parts of 5 MiB but for the last one.
 import os
 import random
 import threading
-import time
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 from tasks.partition_replicate import current, handler, history, intake, notes, objects, table, writer
 from tasks.partition_replicate.single_version import SingleVersion
 from tasks.utils import clients, direct, pacer, parts
 from tasks.utils.s3_requests import head
-from tests.support.containers import serve
+from tests.support.containers import context_of, serve
 
 PARTED, LEAST_PART = 12_000, parts.MIN_PART
 # More than this is not taken along with the first look.
@@ -65,18 +63,6 @@ PLANTED = {
         writer.Writer, "abort_unnamed_uploads", _do_nothing
     ),
 }
-
-
-def context_of(seconds):
-    """Returns a context as Lambda's, of an invocation that has so much time."""
-    end = time.monotonic() + seconds
-    return SimpleNamespace(
-        function_name="replicate",
-        memory_limit_in_mb="512",
-        invoked_function_arn="replicate",
-        aws_request_id="request",
-        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
-    )
 
 
 def handle(job):

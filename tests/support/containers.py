@@ -11,10 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).parent.parent.parent
 # The longest job or answer. A socket of this kind keeps messages whole.
@@ -102,6 +104,18 @@ class ForkServer:
         """Ends the server, once every container has ended; close those before."""
         self._channel.close()
         self._process.wait()
+
+
+def context_of(seconds):
+    """Returns a context as Lambda's, of an invocation that has so much time."""
+    end = time.monotonic() + seconds
+    return SimpleNamespace(
+        function_name="function",
+        memory_limit_in_mb="512",
+        invoked_function_arn="function",
+        aws_request_id="request",
+        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
+    )
 
 
 def serve(handle):
