@@ -573,13 +573,13 @@ def test_any_of_more_histories_converges():
     run_histories(100, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_any_history_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
     monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
     run_histories(15, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_any_history_converges_where_the_destination_is_locked():
     run_histories(15, ALL_KEPT, ALL_MIRRORED, locked=True)
 

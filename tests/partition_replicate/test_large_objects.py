@@ -218,6 +218,7 @@ def test_every_state_the_mirror_ever_had_is_one_version_of_the_source(world, wir
     assert {newest: digest(body) for newest, body in had.items()} == {True: digest(BODY[::-1]), False: digest(BODY)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids="-".join, indirect=True)
 @pytest.mark.usefixtures("one_part_at_a_time")
 def test_killed_at_every_part_no_part_is_uploaded_twice_and_no_upload_is_left(world, wire, uploaded):

@@ -71,6 +71,7 @@ def world_of_one_process(stage, aws, s3, outside, monkeypatch):  # pylint: disab
     aws.events.unregister("after-call", world.after)
 
 
+@pytest.mark.long
 def test_any_history_of_a_set_ends_with_the_newest_sound_one_published(world):
     for number in range(HISTORIES):
         History(world, "histories", number).run()

@@ -34,6 +34,7 @@ print(json.dumps(int(peak.split()[1]) * 1024 / 1e6))
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak of a process is read from Linux's /proc")
 def test_an_object_larger_than_the_memory_used_goes_both_ways(seaweedfs_store, tmp_path):
     store, path = seaweedfs_store, tmp_path / "file"
