@@ -20,7 +20,7 @@ ACCEPTED = {"Event": 202, "RequestResponse": 200}
 # The detail of the framework's own "VERBOSE2".
 VERBOSE = 12
 # Of what a failed function answers; its message stands at the start.
-TOLD = 2000
+ANSWER_LIMIT = 2000
 
 
 class LambdaExecution(RemoteExecutionHandler):
@@ -57,7 +57,7 @@ class LambdaExecution(RemoteExecutionHandler):
             return False
         log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
         if "FunctionError" in answer:
-            self.logger.error(f"{function} failed ({answer['FunctionError']}): {said[:TOLD]}")
+            self.logger.error(f"{function} failed ({answer['FunctionError']}): {said[:ANSWER_LIMIT]}")
             self._log_tail(log, logging.ERROR)
             return False
         # What a function answers may be a secret, so it is not for the log.

@@ -1,7 +1,7 @@
 """The versions and delete markers of a key, in the order in which they were made.
 
 S3 lists them from the newest, but boto3 hands out versions and markers as two lists, and LastModified has whole
-seconds: a put, a delete and a put within one second could not be told apart. So their order is taken from the XML.
+seconds: a put, a delete and a put within one second have the same time. So their order is taken from the XML.
 """
 
 import re

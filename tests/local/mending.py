@@ -1,4 +1,4 @@
-"""How a mend is tested: with it the test has to pass; without it, all others in place, it has to fail.
+"""How a patch of moto is tested: with it the test has to pass; without it, all others in place, it has to fail.
 
 `make test` runs the first, `make chaos` the second: whether moto is still wrong changes with moto's version only.
 """

@@ -217,7 +217,7 @@ def sentry_of_this_process():
 
 
 @pytest.fixture(name="sent")
-def transport_that_keeps(clean_sentry):  # pylint: disable=unused-argument  # it cleans up
+def transport_that_keeps():
     events = []
 
     class Transport(sentry_sdk.transport.Transport):
@@ -228,6 +228,7 @@ def transport_that_keeps(clean_sentry):  # pylint: disable=unused-argument  # it
 
 
 @pytest.mark.parametrize("answer", [raw(b""), (404, {}, CANARY.encode()), (302, {"Location": f"/{CANARY}"}, b"")])
+@pytest.mark.usefixtures("clean_sentry")
 def test_error_of_the_webhook_reaches_sentry_without_its_address(server, sent, answer):
     server.line = [answer]
     webhook = Webhook(ONCE, f"{server.url}/{CANARY}", KeyRing(None, None).key("the-key-of-the-webhook"))
@@ -241,6 +242,7 @@ def test_error_of_the_webhook_reaches_sentry_without_its_address(server, sent, a
     assert "127.0.0.1" in event and DIGITS not in event and "the-key-of" not in event
 
 
+@pytest.mark.usefixtures("clean_sentry")
 def test_known_secret_in_any_error_does_not_reach_sentry(sent):
     ring = KeyRing(None, None)
     ring.key(CANARY).value()
@@ -256,8 +258,8 @@ def test_known_secret_in_any_error_does_not_reach_sentry(sent):
     assert event.count("(secret)") >= 2 and DIGITS not in event
 
 
-def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, clean_sentry, caplog):
-    # pylint: disable=unused-argument  # a fixture that cleans up
+@pytest.mark.usefixtures("clean_sentry")
+def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, caplog):
     server.line = [(200, {}, b"x" * 3_000_000)]
     sentry = Sentry(f"http://public@127.0.0.1:{server.server_port}/42")
     sentry.tell(ValueError("odd"))
@@ -272,8 +274,8 @@ def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, clean_se
 
 
 @pytest.mark.parametrize("way", ["refused", "no such host", "silent", "an echo"])
-def test_sentry_that_cannot_be_reached_costs_one_warning(server, clean_sentry, monkeypatch, caplog, way):
-    # pylint: disable=unused-argument  # a fixture that cleans up
+@pytest.mark.usefixtures("clean_sentry")
+def test_sentry_that_cannot_be_reached_costs_one_warning(server, monkeypatch, caplog, way):
     monkeypatch.setattr(sentry_module, "FLUSH_SECONDS", 0.3)
     here = f"localhost:{server.server_port}"
     host = {"refused": "127.0.0.1:1", "no such host": "no-such-host.invalid"}.get(way, here)

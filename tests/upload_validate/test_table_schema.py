@@ -20,7 +20,7 @@ def dumped(address, schema):
     return json.dumps(schema).encode()
 
 
-def told(schema, content, *, key="set/a.csv"):
+def errors_of(schema, content, *, key="set/a.csv"):
     content = content if isinstance(content, bytes) else content.encode()
     found = check_file(key, len(content), [content], profile=profile_for(schema), limit=50)
     return [problem.text for problem in found.problems]
@@ -43,11 +43,11 @@ STATIONS = {
 
 
 def test_table_that_fits_its_schema_has_nothing_wrong():
-    assert told(STATIONS, "Code,name,places\nA1,Hall,3\nA2,,\n") == []
+    assert errors_of(STATIONS, "Code,name,places\nA1,Hall,3\nA2,,\n") == []
 
 
 def test_every_cell_that_does_not_fit_is_told():
-    assert told(STATIONS, "code,name,places\n,H,0\nb,Town Hall Annex,100\nA1,Hall,x\nA1,Hall,2,\n") == [
+    assert errors_of(STATIONS, "code,name,places\n,H,0\nb,Town Hall Annex,100\nA1,Hall,x\nA1,Hall,2,\n") == [
         'Row 2, column "code" is required and has no value',
         'Row 2, column "name" is shorter than 2: "H"',
         'Row 2, column "places" is below 1: "0"',
@@ -61,25 +61,25 @@ def test_every_cell_that_does_not_fit_is_told():
 
 
 def test_header_is_held_against_the_schema():
-    assert told(STATIONS, "code,nom\nA1,Hall,3\n") == [
+    assert errors_of(STATIONS, "code,nom\nA1,Hall,3\n") == [
         'Column 2 is headed "nom": expected "name"', 'Column 3 "places" is missing',
     ]
-    assert told(STATIONS, "code,name,places,more\nA1,Hall,3\n") == ['Column 4 is not in the schema: "more"']
+    assert errors_of(STATIONS, "code,name,places,more\nA1,Hall,3\n") == ['Column 4 is not in the schema: "more"']
 
 
 def test_surplus_columns_of_a_header_are_one_problem():
-    assert told(STATIONS, "code,name,places" + ",é" * 500 + "\n") == [
+    assert errors_of(STATIONS, "code,name,places" + ",é" * 500 + "\n") == [
         'Columns 4 to 503 are not in the schema, from "é" on'
     ]
 
 
 def test_cell_too_long_for_a_pattern_is_not_held_against_it():
     schema = field("string", pattern="(a+)+b")
-    assert told(schema, f"id,x\n1,{'a' * 40_000}b\n") == [
+    assert errors_of(schema, f"id,x\n1,{'a' * 40_000}b\n") == [
         'Row 2, column "x" has more than 32,767 characters, too many for a column with a pattern: '
         f'"{"a" * 60}…"'
     ]
-    assert told(schema, f"id,x\n1,{'a' * 32_766}b\n") == []
+    assert errors_of(schema, f"id,x\n1,{'a' * 32_766}b\n") == []
 
 
 def test_errors_in_one_encoding_that_is_possible_do_not_end_the_check(monkeypatch):
@@ -87,16 +87,16 @@ def test_errors_in_one_encoding_that_is_possible_do_not_end_the_check(monkeypatc
     # Two characters in windows-1252 and Latin-1.
     schema = field("string", maxLength=1)
     content = "id,x\n" + "1,é\n" * 101
-    assert told(schema, content) == []
-    assert told(schema, content.encode() + b"2,\xe9\n")[-1].startswith("File has more than 100,000 errors")
+    assert errors_of(schema, content) == []
+    assert errors_of(schema, content.encode() + b"2,\xe9\n")[-1].startswith("File has more than 100,000 errors")
 
 
 def test_file_that_takes_too_much_to_judge_is_given_up(monkeypatch):
     monkeypatch.setattr(table_schema, "EFFORT", 5)
-    assert told(field("integer"), "id,x\n" + "1,2\n" * 100) == []
+    assert errors_of(field("integer"), "id,x\n" + "1,2\n" * 100) == []
     rows = "1,x\n" * 60 + "".join(f"1,{n}\n" for n in range(9))
     monkeypatch.setattr(table_schema, "EFFORT", 125)
-    assert told(field("integer"), f"id,x\n{rows}")[50:] == [
+    assert errors_of(field("integer"), f"id,x\n{rows}")[50:] == [
         "File has too many different values to check them all: upload it in parts"
     ]
 
@@ -104,14 +104,14 @@ def test_file_that_takes_too_much_to_judge_is_given_up(monkeypatch):
 def test_right_cells_are_forgotten_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr(table_schema, "REMEMBERED", 3)
     rows = "".join(f"1,{n % 7}\n" for n in range(50))
-    assert told(field("integer", required=True), f"id,x\n{rows}1,x\n1,\n") == [
+    assert errors_of(field("integer", required=True), f"id,x\n{rows}1,x\n1,\n") == [
         'Row 52, column "x" is not of type integer: "x"', 'Row 53, column "x" is required and has no value',
     ]
 
 
 def test_long_name_of_a_column_is_cut():
     schema = {"fields": [{"name": "n" * 5_000, "type": "integer", "constraints": {"pattern": "1" * 900}}]}
-    assert max(map(len, told(schema, "x\ny\n2\n"))) < 600
+    assert max(map(len, errors_of(schema, "x\ny\n2\n"))) < 600
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_long_name_of_a_column_is_cut():
 )
 def test_value_in_parts_is_one_of_those_allowed(text, right):
     schema = {"schema": field("array", enum=[[1, {}], []]), "dialect": {"delimiter": ";", "quoteChar": "'"}}
-    assert (told(schema, f"id;x\n1;{text}\n") == []) == right
+    assert (errors_of(schema, f"id;x\n1;{text}\n") == []) == right
 
 
 @pytest.mark.parametrize(
@@ -159,26 +159,26 @@ def test_value_in_parts_is_one_of_those_allowed(text, right):
 def test_cell_is_of_its_type_or_told(kind, about, right, wrong):
     schema = field(kind, **about)
     for text in right:
-        assert told(schema, f'id\tx\n1\t{text}\n') == [], text
+        assert errors_of(schema, f'id\tx\n1\t{text}\n') == [], text
     for text in wrong:
-        assert len(told(schema, f'id\tx\n1\t{text}\n')) == 1, text
+        assert len(errors_of(schema, f'id\tx\n1\t{text}\n')) == 1, text
 
 
 def test_missing_values_are_no_values():
     schema = {**field("integer", required=True), "missingValues": ["", "-", "n/a"]}
-    assert told(schema, "id,x\n1,n/a\n2,-\n3,4\n") == [
+    assert errors_of(schema, "id,x\n1,n/a\n2,-\n3,4\n") == [
         f'Row {row}, column "x" is required and has no value' for row in (2, 3)
     ]
 
 
 def test_primary_key_is_what_may_not_occur_twice_together():
     schema = {**field("string"), "primaryKey": ["id", "x"]}
-    assert told(schema, "id,x\n1,a\n1,b\n2,a\n1,a\n") == ['Row 5, column "id, x" repeats the value of row 2']
+    assert errors_of(schema, "id,x\n1,a\n1,b\n2,a\n1,a\n") == ['Row 5, column "id, x" repeats the value of row 2']
 
 
 def test_more_values_than_can_be_remembered_are_not_said_to_be_unique(monkeypatch):
     monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 3)
-    assert told(field("string", unique=True), "id,x\n" + "".join(f"1,{n}\n" for n in range(9))) == [
+    assert errors_of(field("string", unique=True), "id,x\n" + "".join(f"1,{n}\n" for n in range(9))) == [
         'Column "x" is not searched for repeated values: unique columns may have 3 values in all'
     ]
 
@@ -186,7 +186,7 @@ def test_more_values_than_can_be_remembered_are_not_said_to_be_unique(monkeypatc
 def test_unique_columns_share_what_can_be_remembered(monkeypatch):
     monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 5)
     schema = {"fields": [{"name": name, "constraints": {"unique": True}} for name in "ab"]}
-    assert [text[:10] for text in told(schema, "a,b\n" + "".join(f"{n},{n}\n" for n in range(9)))] == [
+    assert [text[:10] for text in errors_of(schema, "a,b\n" + "".join(f"{n},{n}\n" for n in range(9)))] == [
         'Column "b"', 'Column "a"',
     ]
 
@@ -194,16 +194,16 @@ def test_unique_columns_share_what_can_be_remembered(monkeypatch):
 @pytest.mark.parametrize("key", [["x"], ["id", "x"]])
 def test_primary_key_of_any_values_is_compared(key):
     schema = {"fields": [{"name": "id"}, {"name": "x"}], "primaryKey": key}
-    assert len(told(schema, "id,x\n1,a\n1,b\n1,a\n")) == 1
+    assert len(errors_of(schema, "id,x\n1,a\n1,b\n1,a\n")) == 1
 
 
 def test_cell_is_judged_in_the_encoding_that_turns_out_to_be_right():
     # "é" has one character in UTF-8, and two where a later row shows that the file is not UTF-8.
     schema = field("string", maxLength=1)
     rows = "id,x\n1,é\n".encode()
-    assert told(schema, rows) == []
-    assert told(schema, rows + b"2,\xe9\n") == ['Row 2, column "x" is longer than 1: "Ã©"']
-    assert told(field("string", unique=True), "id,x\n1,é\n2,é\n") == [
+    assert errors_of(schema, rows) == []
+    assert errors_of(schema, rows + b"2,\xe9\n") == ['Row 2, column "x" is longer than 1: "Ã©"']
+    assert errors_of(field("string", unique=True), "id,x\n1,é\n2,é\n") == [
         'Row 3, column "x" repeats the value of row 2'
     ]
 
@@ -214,17 +214,17 @@ def test_dialect_of_a_resource_is_kept():
         "encoding": "iso-8859-1",
         "dialect": {"delimiter": ";", "quoteChar": "'", "header": False, "commentChar": "#", "skipInitialSpace": True},
     }
-    assert told(resource, "# a comment\n1; 'a;b'\n#2\n3\n".encode()) == [
+    assert errors_of(resource, "# a comment\n1; 'a;b'\n#2\n3\n".encode()) == [
         "Incomplete file: Expected 2 columns on row 4 found 1"
     ]
-    assert told({**resource, "encoding": "utf-8"}, "1;\xe9\n".encode("latin-1")) == [
+    assert errors_of({**resource, "encoding": "utf-8"}, "1;\xe9\n".encode("latin-1")) == [
         "Failed to decode body using any expected encoding"
     ]
 
 
 def test_header_can_be_told_by_case():
     schema = {"schema": field("string"), "dialect": {"caseSensitiveHeader": True}}
-    assert told(schema, "id,X\n1,2\n") == ['Column 2 is headed "X": expected "x"']
+    assert errors_of(schema, "id,X\n1,2\n") == ['Column 2 is headed "X": expected "x"']
 
 
 def test_package_names_a_schema_for_each_file():
@@ -234,9 +234,9 @@ def test_package_names_a_schema_for_each_file():
             {"name": "other", "path": ["x.csv"], "schema": field("integer")},
         ]
     }
-    assert told(package, "code,name,places\nA1,Hall,3\n", key="set/stations-2.csv") == []
-    assert told(package, "id,x\n1,a\n", key="set/x.csv") == ['Row 2, column "x" is not of type integer: "a"']
-    assert told(package, "id,x\n1,a\n", key="set/y.csv") == ["No table of this upload has a file of this name"]
+    assert errors_of(package, "code,name,places\nA1,Hall,3\n", key="set/stations-2.csv") == []
+    assert errors_of(package, "id,x\n1,a\n", key="set/x.csv") == ['Row 2, column "x" is not of type integer: "a"']
+    assert errors_of(package, "id,x\n1,a\n", key="set/y.csv") == ["No table of this upload has a file of this name"]
 
 
 @pytest.mark.parametrize(
