@@ -302,12 +302,15 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         return changed
 
     def _is_one_too_many(self, stranger, new, made):
-        """Returns whether nothing is lost with a version: it is a delete marker, or the copy of a mirrored one."""
+        """Returns whether nothing is lost with a version: it is a delete marker, the copy of a mirrored one, or that of
+        one that was removed for good.
+        """
         if stranger.is_marker:
             # What it hides is to be seen again, or is hidden by what is new; but for the one that says that the source
             # had no version any more.
             return not new or bool(self.notes.row.source_version)
-        return self._is_copy_of_any(stranger, made.values())
+        is_gone = self.version_deletes == MIRROR and checksums.bare(stranger.etag) in self.notes.gone
+        return is_gone or self._is_copy_of_any(stranger, made.values())
 
     def _is_copy_of_any(self, stranger, mirrored):
         alike = [one.version for one in mirrored if one and one.etag == stranger.etag]
@@ -324,6 +327,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         made = self.notes.read_all()
         if version in made or not self._single(version).is_gone(is_marker=not self.event.etag):
             return False
+        if self.event.etag:
+            # A server may still hold a write of it.
+            self.notes.record_gone(version, self.event.etag)
         known = {one.version: one for one in made.values() if one}
         left_over, stays = [], Version("")
         for mine in versions_of(self.writer.writing, self.writer.address):
@@ -445,7 +451,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
             return False
         removed = self.writer.remove(self.top.version)
         if removed:
-            self.notes.forget(top_is_of)
+            self._single(top_is_of).forget(self.top, removed=True)
         return removed
 
     def _follow_up(self):

@@ -15,11 +15,13 @@ class Notes:
     Attributes:
         key: the key.
         row: the `Row`; `read` has to come before it is believed.
+        gone: the ETags of versions that were removed for good, as `read_all` found them.
     """
 
     def __init__(self, table, event):
         self.key = event.object.key
         self.row = Row()
+        self.gone = set()
         self._table = table
         self._event = event
 
@@ -29,7 +31,7 @@ class Notes:
 
     def read_all(self):
         """Reads the row, and returns what was made from each version: version -> `Made`, None where it was skipped."""
-        self.row, made = self._table.get_all(self.key)
+        self.row, made, self.gone = self._table.get_all(self.key)
         if self.row.source_version and not self.row.skipped:
             # What was mirrored while only the newest version counted has no row of its own.
             made.setdefault(self.row.source_version, Made(self.row.dest_version, self.row.dest_etag))
@@ -67,6 +69,10 @@ class Notes:
     def record_tags(self, version, made, tags):
         """Writes down the tags that a mirrored version has now."""
         self._table.put_tags(self.key, version, made, tags)
+
+    def record_gone(self, version, etag):
+        """Writes down that a version was removed for good, and the ETag of a copy that may still arrive."""
+        self._table.put_gone(self.key, version, etag)
 
     def forget(self, *version):
         """Removes the row, or that of one version."""

@@ -78,8 +78,21 @@ class SingleVersion:
         if not made or not self.is_gone(is_marker=not made.etag):
             return False
         removed = mirror and self.writer.remove(made.version)
-        self.notes.forget(self.address.version_id)
+        self.forget(made, removed=removed)
         return removed
+
+    def forget(self, made, *, removed):
+        """Forgets what was made from it.
+
+        Args:
+            made: the `Made`.
+            removed: whether that was removed too. A server may still hold a write of the same bytes, whose worker was
+                killed: such a copy goes as well.
+        """
+        if removed and made.etag:
+            self.notes.record_gone(self.address.version_id, made.etag)
+        else:
+            self.notes.forget(self.address.version_id)
 
     def is_gone(self, *, is_marker):
         """Returns whether the source has this version, or this delete marker, no more.

@@ -155,12 +155,16 @@ class Table:
         return _row(answer["Item"]) if "Item" in answer else Row()
 
     def get_all(self, key):
-        """Returns the `Row` of a key, and the `Made` of each version that was mirrored, None where it was skipped.
+        """Returns all that is known of a key.
+
+        Returns:
+            The `Row` of the key; the `Made` of each version that was mirrored, None where it was skipped; and the
+            ETags, without quotes, of versions that were removed for good.
 
         The row is the first item of the answer, so what a transaction wrote meanwhile makes it out of date, never newer
         than the others.
         """
-        row, made, start = Row(), {}, {}
+        row, made, gone, start = Row(), {}, set(), {}
         while True:
             answer = self._call(
                 "query",
@@ -175,8 +179,10 @@ class Table:
                     row = _row(item)
                 elif _is_readable(item):
                     made[item["VersionId"]["S"]] = _made(item)
+                elif "GoneETag" in item:
+                    gone.add(item["GoneETag"]["S"])
             if "LastEvaluatedKey" not in answer:
-                return row, made
+                return row, made, gone
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def get_made(self, key, version):
@@ -224,6 +230,11 @@ class Table:
     def put_tags(self, key, version, made, tags):
         """Writes down the tags that a mirrored version has now."""
         self._call("put_item", Item={**_place(key, version), **_mapping(made, tags)})
+
+    def put_gone(self, key, version, etag):
+        """Replaces the row of a version that was removed for good by its ETag, which is kept for `REMOVAL_SECONDS`."""
+        gone = {"GoneETag": {"S": etag.strip(QUOTE)}, "ExpiresAt": _expiry()}
+        self._call("put_item", Item={**_place(key, version), **gone})
 
     def forget(self, key, version=STATE):
         """Removes the row of a key, or of one of its versions."""
@@ -319,7 +330,7 @@ def _attributes(row):
     if row.skipped:
         item["Skipped"] = {"BOOL": True}
     if row.removed:
-        item |= {"Removed": {"BOOL": True}, "ExpiresAt": {"N": str(int(time.time()) + REMOVAL_SECONDS)}}
+        item |= {"Removed": {"BOOL": True}, "ExpiresAt": _expiry()}
     if row.annotated:
         item["Annotated"] = {"BOOL": True}
     if row.upload:
@@ -330,6 +341,10 @@ def _attributes(row):
             **({"UploadCRC32": {"S": row.upload.crc32}} if row.upload.crc32 else {}),
         }
     return item
+
+
+def _expiry():
+    return {"N": str(int(time.time()) + REMOVAL_SECONDS)}
 
 
 def _row(item):

@@ -58,6 +58,7 @@ from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_buc
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.rows import Rows
 from tests.support.mocked import mended_aws
+from tests.support.mortal import Killed
 
 # Two, so that what happens meets what happened before.
 KEYS = ("a", "é ü")
@@ -118,10 +119,6 @@ class InThisThread(Executor):
         done = Future()
         done.set_result(fn(*args, **kwargs))
         return done
-
-
-class Killed(BaseException):
-    """The end of a worker, which no handler of errors sees."""
 
 
 class Stage:  # pylint: disable=too-many-instance-attributes

@@ -18,6 +18,7 @@ from tasks.utils.parts import MIB
 from tasks.utils.streams import StreamLimits
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
+from tests.support.mortal import Killed
 from tests.support.time_machine import record_of
 
 PART = 5 * MIB
@@ -29,10 +30,6 @@ SIXTY_FOUR = os.urandom(MIB) * 64
 def digest(data):
     """What is compared in the place of megabytes, whose differences nobody wants to see."""
     return hashlib.sha256(data or b"").hexdigest()
-
-
-class Killed(BaseException):
-    """The end of a worker, which no handler of errors sees."""
 
 
 @pytest.fixture(name="parts_of_5_mib", autouse=True)
@@ -289,6 +286,7 @@ def test_upload_that_cannot_be_begun_reports_why_and_leaves_no_trace(world, wire
 
 
 @pytest.mark.parametrize("failure", [(503, "SlowDown"), ReadTimeoutError(endpoint_url="https://s3")])
+@pytest.mark.usefixtures("clock")
 def test_upload_that_could_not_be_begun_is_begun_again(world, wire, failure):
     event = world.put("big", BODY)
     wire.fail("CreateMultipartUpload", failure, times=3)

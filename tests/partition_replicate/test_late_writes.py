@@ -1,5 +1,6 @@
 """A server carries out a request long after its client gave it up: the mirror is right again after a recheck."""
 
+import itertools
 from copy import copy
 
 import pytest
@@ -11,6 +12,8 @@ from tasks.partition_replicate import handler as handler_module
 from tasks.utils.parts import MIB
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
+from tests.partition_replicate.test_history import history
+from tests.support.mortal import Killed
 
 CURRENT, ALL = ("unversioned", "unversioned"), ("Enabled", "Enabled")
 DELAY = 900
@@ -205,6 +208,29 @@ def test_late_copy_goes_though_its_version_was_removed_for_good(world, held, clo
     assert world.recheck() == 1
     assert is_mirrored(world)
     assert world.versions("a.txt") == (1, 0)
+
+
+@pytest.mark.parametrize("how", [*itertools.product(["mirrored", "never mirrored"], ["early", "late"])], ids="-".join)
+def test_late_copy_by_a_killed_worker_on_another_event_goes_too(world, held, clock, environment, how):
+    if not world.keeps_versions:
+        pytest.skip("there are no versions")
+    environment(VERSIONS="all", VERSION_DELETES="mirror")
+    world.replicate(world.put("first"))
+    first, second = world.put("a.txt", b"1"), world.put("a.txt", b"2")
+    held.hold_next("PutObject", lambda request: raise_(Killed()))
+    with pytest.raises(Killed):
+        world.replicate(second)
+    if how[0] == "mirrored":
+        world.replicate(first)
+    removed = world.delete("a.txt", first["detail"]["object"]["version-id"])
+    world.replicate(first, removed, world.delete("a.txt"))
+    if how[1] == "early":
+        held.land()
+    world.replicate(second, receives=2)
+    held.land()
+    clock.sleep(DELAY + 1)
+    assert world.recheck() == 1
+    assert history(MIRROR) == history(SOURCE)
 
 
 # When another look is asked for, and when not.

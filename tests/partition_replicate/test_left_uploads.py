@@ -5,14 +5,11 @@ found it: see `process_histories`.
 import pytest
 
 from tasks.utils.parts import MIB
+from tests.support.mortal import Killed
 
 BODY = bytes(17 * MIB)
 # The delay of the recheck queue, and a second.
 RECHECK_SECONDS = 901
-
-
-class Killed(BaseException):
-    """The end of a worker, which no handler of errors sees."""
 
 
 def die(operation):

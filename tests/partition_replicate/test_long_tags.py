@@ -40,6 +40,7 @@ def test_long_tags_are_mirrored(world, wire, size):
 
 @EACH_MODE
 @SIZES
+@pytest.mark.usefixtures("clock")
 def test_object_whose_tags_are_refused_is_there_and_only_its_tags_are_tried_again(world, wire, capsys, size):
     event = put_with_long_tags(world, size)
     for tried in range(3):

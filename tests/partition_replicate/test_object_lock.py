@@ -8,14 +8,8 @@ from local.mends.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate import writer as writer_module
 from tests.partition_replicate.conftest import MIRROR
-from tests.partition_replicate.test_history import (
-    DELETED,
-    Killed,
-    history,
-    killed_before_its_record,
-    made_from,
-    version_of,
-)
+from tests.partition_replicate.test_history import DELETED, history, killed_before_its_record, made_from, version_of
+from tests.support.mortal import Killed
 
 STAYS = "a version is under Object Lock and stays, as an older version"
 

@@ -9,7 +9,8 @@ from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.history import SAME_VIEWS
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR, SECRET, TABLE, create_table
-from tests.support.time_machine import DAY, HOUR, Killed, PolledQueue
+from tests.support.mortal import Killed
+from tests.support.time_machine import DAY, HOUR, PolledQueue
 
 pytestmark = pytest.mark.long
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
+from tests.support.mortal import Killed
+
 HOUR, DAY = 3600.0, 24 * 3600.0
 
 # What the work queues of this project have: six time-outs of 15 minutes.
@@ -109,10 +111,6 @@ class PolledQueue:
         queue = sqs_backends[account][self.sqs.meta.region_name].get_queue(name)
         moments = [max(one.visible_at, one.delayed_until) / 1000 for one in vars(queue)["_messages"]]
         return min((one for one in moments if one > self.clock.now), default=self.clock.now if moments else None)
-
-
-class Killed(BaseException):
-    """The end of an invocation that gave no answer."""
 
 
 def record_of(message):

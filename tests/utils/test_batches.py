@@ -20,7 +20,8 @@ from tasks.utils.errors import (
 )
 from tasks.utils.work_queue import LONGEST_WAIT, Past, WorkQueue, wait_after
 from tests.support.events import sqs_event
-from tests.support.time_machine import DAY, HOUR, Killed, PolledQueue
+from tests.support.mortal import Killed
+from tests.support.time_machine import DAY, HOUR, PolledQueue
 
 NONE = DeadLetters(None, "")
 FOR_GOOD = EventError("never")
