@@ -1,8 +1,12 @@
 import gc
 import os
-from collections import Counter
+import sys
+import threading
+from contextlib import contextmanager, nullcontext
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import boto3
 import botocore.session
@@ -18,9 +22,10 @@ REGION = "eu-west-1"
 TESTS = Path(__file__).parent
 
 # Measuring coverage costs a third of the time of what is measured, other people's code included. So it is not measured
-# where tasks/ is not what is tested, where many inputs take the same ways, nor twice where a test runs on two servers.
-# Cases of one test mostly take the same ways, so a few of them are measured where each speaks to a server.
-CASES, SERVERS = 2, {"aws", "store", "world"}
+# where tasks/ is not what is tested or where many inputs take the same ways. Cases of one test mostly take the same
+# ways too, so the first of them is measured where each speaks to a server.
+SERVERS = {"aws", "store", "world"}
+MEASURED = set()
 NOT_MEASURED = {"bench", "local", "scripts", "terraform", "test_architecture.py"}
 MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
@@ -44,15 +49,25 @@ MANY_INPUTS = {
 }
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Measures what tasks/ does when it is imported, and not the making of thousands of tests."""
+    for module in walk_packages([str(TESTS.parent / "tasks")], "tasks."):
+        import_module(module.name)
+    with _coverage_paused():
+        return (yield)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Says where coverage is measured, and has every worker begin with its share of the slow tests."""
-    cases = Counter()
+    at_a_server = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
-        cases[test] += not SERVERS.isdisjoint(item.fixturenames)
-        if cases[test] > CASES or not _is_measured(item):
-            item.add_marker("no_cover")
+        if _is_measured(item) and test not in at_a_server:
+            MEASURED.add(item)
+            if not SERVERS.isdisjoint(item.fixturenames):
+                at_a_server.add(test)
     _let_slow_ones_begin(items)
 
 
@@ -63,11 +78,45 @@ def pytest_collection_finish():
     gc.set_threshold(20_000, 20, 50)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with nullcontext() if item in MEASURED else _coverage_paused():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    with _coverage_paused():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown():
+    with _coverage_paused():
+        return (yield)
+
+
+@contextmanager
+def _coverage_paused():
+    """A marker of pytest-cov pauses too, each time at a cost that grows with the number of pauses before."""
+    of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
+    if not type(of_this_thread).__module__.startswith("coverage"):
+        # Nothing is measured; a debugger goes on.
+        yield
+        return
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(of_this_thread)
+        threading.settrace(of_new_threads)
+
+
 def _is_measured(item):
     if item.path.name in MANY_INPUTS or item.get_closest_marker("slow"):
         return False
-    on_second_server = "callspec" in vars(item) and item.callspec.params.get("store") == "moto"
-    return item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED and not on_second_server
+    return item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
 
 
 def _let_slow_ones_begin(items):

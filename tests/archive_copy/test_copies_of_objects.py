@@ -408,6 +408,7 @@ def test_version_overwritten_during_a_copy_in_parts_is_copied_as_it_was(large_fr
 
 @pytest.mark.parametrize("operation", ["UploadPartCopy", "CompleteMultipartUpload", "CreateMultipartUpload"])
 @pytest.mark.parametrize("error", [(403, "AccessDenied"), (503, "SlowDown")])
+@pytest.mark.usefixtures("clock")
 def test_copy_in_parts_that_fails_is_aborted_and_leaves_the_old_object(large_from_6_mib, s3, wire, operation, error):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=CONTENT)

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from local.embedded_aws import EmbeddedAws
 from local.seaweedfs import SeaweedFS
-from tests.support.stores import MOTO, SEAWEEDFS, Store, new_client
+from tests.support.stores import Store, new_client
 
 ONCE = Config(retries={"total_max_attempts": 1})
 PLUGIN = Path(__file__).parents[2] / "tasks" / "otf_addons" / "plugin"
@@ -114,7 +114,7 @@ def moto_store(aws, bucket, **options):
     client = new_client(aws.endpoint_url, keys, ONCE)
     where = {"LocationConstraint": keys["region_name"]}
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-    return Store("moto", MOTO, client, keys, aws.endpoint_url, bucket)
+    return Store("moto", client, keys, aws.endpoint_url, bucket)
 
 
 @dataclass
@@ -161,7 +161,7 @@ def make_stores(servers):
         if versions:
             server.new_bucket(name)
         bucket, seaweedfs = server.bucket(name), server.seaweedfs
-        store = Store("seaweedfs", SEAWEEDFS, server.client, seaweedfs.credentials, seaweedfs.endpoint_url, bucket)
+        store = Store("seaweedfs", server.client, seaweedfs.credentials, seaweedfs.endpoint_url, bucket)
         if versions:
             store.keep_versions()
         else:

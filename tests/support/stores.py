@@ -1,4 +1,4 @@
-"""The S3 servers that the same tests run on, and in what they differ."""
+"""The S3 servers that the same tests run on."""
 
 import socket
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from tasks.utils.clerk import ObjectClerk
@@ -22,22 +23,8 @@ def new_client(endpoint_url, keys, config):
     return session().client("s3", endpoint_url=endpoint_url, config=config, **keys)
 
 
-@dataclass(frozen=True)
-class Differences:
-    """What one of the servers has and another has not; every test that depends on it asks here."""
-
-    archives: bool
-    """GLACIER is an archive class, and an object in it cannot be read."""
-    encrypts_with_kms: bool
-    """`ServerSideEncryption="aws:kms"` needs no further set-up."""
-    keeps_odd_keys: bool
-    """Keys with `//`, a backslash, a segment `..` or a `/` at the end are keys like any other."""
-    refuses_absent_buckets: bool
-    """A write to a bucket that does not exist fails, where the other one makes the bucket."""
-
-
-MOTO = Differences(archives=True, encrypts_with_kms=True, keeps_odd_keys=True, refuses_absent_buckets=True)
-SEAWEEDFS = Differences(archives=False, encrypts_with_kms=False, keeps_odd_keys=False, refuses_absent_buckets=False)
+# For a test of what SeaweedFS has not, or does unlike S3.
+ON_MOTO = pytest.mark.parametrize("store", ["moto"], indirect=True)
 
 
 @dataclass
@@ -45,7 +32,6 @@ class Store:
     """A server with an empty bucket, a client that sets the stage and looks, and the means to make clerks."""
 
     name: str
-    differences: Differences
     client: Any
     keys: dict
     endpoint_url: str

@@ -235,7 +235,9 @@ def at(wire, operation, number, call):
     wire.before.append(act)
 
 
-@pytest.mark.parametrize("back", [False, True], ids=["stays", "and back"])
+@pytest.mark.parametrize(
+    "back", [pytest.param(False, id="stays", marks=pytest.mark.long), pytest.param(True, id="and back")]
+)
 @pytest.mark.parametrize(
     "step",
     [("ListObjectsV2", number) for number in range(2, 7)]

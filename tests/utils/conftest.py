@@ -8,7 +8,7 @@ from botocore.config import Config
 from local.embedded_aws import EmbeddedAws
 from local.seaweedfs import SeaweedFS
 from tests.support.proxy import Proxy
-from tests.support.stores import MOTO, SEAWEEDFS, Store, new_client
+from tests.support.stores import Store, new_client
 
 # The least that S3 allows, so that small objects have parts.
 PART = 5 * 1024 * 1024
@@ -34,9 +34,9 @@ def seaweedfs_buckets():
     return []
 
 
-@pytest.fixture(params=["moto", "seaweedfs"], name="store")
+@pytest.fixture(params=[pytest.param("moto", marks=pytest.mark.long), "seaweedfs"], name="store")
 def make_store(request):
-    """A real HTTP server that speaks S3: the same test runs on each."""
+    """A real HTTP server that speaks S3: the same test runs on each, on the slower one in `make test-long`."""
     yield from store_named(request, request.param)
 
 
@@ -58,7 +58,7 @@ def store_named(request, name):
         with EmbeddedAws() as aws:
             keys, client = aws.admin_credentials, new_client(aws.endpoint_url, aws.admin_credentials, config)
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
-            yield Store(name, MOTO, client, keys, aws.endpoint_url, bucket)
+            yield Store(name, client, keys, aws.endpoint_url, bucket)
             client.close()
         return
     server = request.getfixturevalue("seaweedfs")
@@ -69,7 +69,7 @@ def store_named(request, name):
         bucket = reusable.pop()
     else:
         client.create_bucket(Bucket=bucket)
-    made = Store(name, SEAWEEDFS, client, server.credentials, server.endpoint_url, bucket)
+    made = Store(name, client, server.credentials, server.endpoint_url, bucket)
     yield made
     if not made.keeps_versions:
         made.empty()

@@ -10,6 +10,7 @@ import tasks.utils
 from tasks.utils import errors
 from tasks.utils.clerk import ObjectClerk
 from tests.support.proxy import Trouble
+from tests.support.stores import ON_MOTO
 from tests.utils.conftest import PART
 
 
@@ -185,10 +186,10 @@ def test_keys_with_unusual_characters_round_trip(clerk, store, key):
     assert clerk.get_object(store.bucket, key + ".moved") == b"1"
 
 
+# SeaweedFS takes such keys for paths.
+@ON_MOTO
 @pytest.mark.parametrize("key", ["trailing/", "a//b", "a\\b", "../a", "./a"])
 def test_keys_that_look_like_odd_paths_round_trip(clerk, store, key):
-    if not store.differences.keeps_odd_keys:
-        pytest.skip(f"{store.name} takes such keys for paths")
     clerk.upload_object(b"1", store.bucket, key)
     clerk.move_object(store.bucket, key, store.bucket, key + ".moved")
     assert store.keys_of() == [key + ".moved"]
@@ -213,9 +214,10 @@ def test_an_absent_object_is_told_with_its_address(clerk, store, call):
     assert caught.value.attempts == 1
 
 
-def test_an_absent_bucket_is_told_and_nothing_is_tried_again(clerk, store):
-    if not store.differences.refuses_absent_buckets:
-        pytest.skip(f"{store.name} makes the bucket")
+# SeaweedFS makes the bucket.
+@ON_MOTO
+@pytest.mark.usefixtures("store")
+def test_an_absent_bucket_is_told_and_nothing_is_tried_again(clerk):
     with pytest.raises(errors.ObjectNotFoundException, match="NoSuchBucket") as caught:
         clerk.upload_object(b"1", "no-such-bucket", "key")
     assert caught.value.attempts == 1
@@ -228,9 +230,9 @@ def test_wrong_keys_are_an_auth_error_at_once(store):
     assert caught.value.attempts == 1
 
 
+# SeaweedFS has no archive classes.
+@ON_MOTO
 def test_an_archived_object_is_told_as_such(clerk, store):
-    if not store.differences.archives:
-        pytest.skip(f"{store.name} has no archive classes")
     store.put("key", b"1", StorageClass="GLACIER")
     with pytest.raises(errors.ObjectArchivedException):
         clerk.get_object(store.bucket, "key")

@@ -69,8 +69,9 @@ def test_a_request_that_is_not_answered_is_given_up_at_the_deadline(silent, make
 
 def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
     def then_say_nothing(connection, _head):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"1\"\r\n\r\n")
+        # First of all, for the next request comes as soon as this one has its answer.
         server.answers[:] = [say_nothing]
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"1\"\r\n\r\n")
 
     with served(then_say_nothing) as server:
         client = s3(direct.s3, server)

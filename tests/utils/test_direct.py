@@ -19,6 +19,7 @@ from tasks.utils.bodies import BytesBody
 from tasks.utils.bucket_owners import expect_owners
 from tasks.utils.direct import DirectDynamoDB, DirectS3
 from tasks.utils.parts import MIB
+from tests.support.stores import session
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=timezone.utc)
 # What tells of the client and not of the request.
@@ -51,9 +52,8 @@ class Ways:
     """A client and the same with its short way; what both send is kept, and answered as a test says."""
 
     def __init__(self, service, kind, config, **options):
-        session = boto3.session.Session()
         keys = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret", "aws_session_token": "a-token"}
-        self.ordinary = session.client(service, config=Config(**config), **keys, **options)
+        self.ordinary = session().client(service, config=Config(**config), **keys, **options)
         credentials = boto3.session.Session(**keys).get_credentials()
         self.direct = kind(self.ordinary, credentials)
         self.sent = []

@@ -5,7 +5,6 @@ The first request to a bucket goes botocore's way, every further one the short w
 
 import tracemalloc
 
-import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -19,6 +18,7 @@ from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.s3_requests import S3Requests, client_config, head, request
 from tests.support.server import served
+from tests.support.stores import session
 
 ADDRESS = S3Object("bucket", "key")
 DEEP = b"<Error>" + b"<a>" * 50_000 + b"</a>" * 50_000 + b"</Error>"
@@ -31,7 +31,7 @@ def make_clients():
     made = []
 
     def make(server):
-        client = botocore.session.Session().create_client(
+        client = session().client(
             "s3",
             region_name="us-east-1",
             endpoint_url=server.url,
