@@ -137,7 +137,7 @@ def test_only_handlers_make_aws_clients_and_none_at_import(module):
 
 @every_module
 def test_handler_imports_botocore_before_everything_else_of_ours(module):
-    # A cold start is longer otherwise: docs/decisions.md says why.
+    # A cold start is longer otherwise: docs/performance.md says why.
     first = {"handler.py": "tasks.utils.clients", "clients.py": "botocore.config.Config"}.get(module.name)
     if first:
         outside = [name for name in imports_of(module) if name.startswith(("tasks.", "botocore."))]

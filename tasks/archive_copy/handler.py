@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 
-# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+# Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
 
 from tasks.archive_copy import answers

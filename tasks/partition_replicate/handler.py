@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+# Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients, direct
 
 from tasks.partition_replicate import answers

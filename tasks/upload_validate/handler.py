@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any
 
-# Before everything else of ours: docs/decisions.md says why botocore is imported at a shallow depth.
+# Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.utils import clients
 
 from tasks.upload_validate.errors import KeyUnavailableError

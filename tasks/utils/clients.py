@@ -6,7 +6,7 @@ nothing here uses and which would be a fifth of a cold start.
 
 from functools import cache, lru_cache, partial
 
-# The first of botocore that is imported: docs/decisions.md says why that counts.
+# The first of botocore that is imported: docs/performance.md says why that counts.
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError

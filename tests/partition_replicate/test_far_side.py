@@ -1,4 +1,4 @@
-"""What each case costs the far side: the table in docs/decisions.md, request by request."""
+"""What each case costs the far side: the table in docs/performance.md, request by request."""
 
 from functools import partial
 
