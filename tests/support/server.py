@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import trustme
 
@@ -53,7 +53,8 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.append(connection)
-            while head := self._head(connection):
+            # OpenSSL would go on with the number of a closed file, which may be another one by then.
+            while connection.fileno() >= 0 and (head := self._head(connection)):
                 self.requests.append(head)
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if callable(answer):
@@ -85,7 +86,10 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
     def close(self):
         self._listener.close()
         for connection in self._open:
-            connection.close()
+            # Its own thread closes it, woken by this. Closed here, its number would be that of the next file, into
+            # which that thread might still write an alert of TLS.
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @contextmanager
