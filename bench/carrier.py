@@ -10,7 +10,7 @@ from bench.transfers import BOTO3, BUCKET, KEY, OBJECT_CLERK, OURS
 
 
 def _ours(direction: str, file: str) -> None:
-    from tasks.utils import ObjectClerk
+    from tasks.object_clerk import ObjectClerk
 
     clerk = ObjectClerk(*_server(), *_keys(), 1, 1, 0, 5, 3)
     if direction == "upload":

@@ -22,8 +22,8 @@ BATCH = 10
 
 def _ours(prefix: str) -> None:
     """Hand the events of all objects to the function, in batches, as one container gets them."""
+    from tasks.object_clerk.transport import clients
     from tasks.partition_replicate.handler import replicate
-    from tasks.utils import clients
 
     # The function is told what to mirror; that it is listed here should not cost a second kind of client.
     entries = iter(_entries(clients.client("s3"), prefix))

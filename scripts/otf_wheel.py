@@ -19,8 +19,8 @@ from scripts.errors import ScriptError, exit_status
 ADD_ON = Path("tasks", "otf_addons")
 PLUGIN = "plugin"
 HERE, THERE = "tasks", "bucket_brigade"
-# Wherever it stands for the package: followed by a dot and one of the two that go along.
-NAME = re.compile(rf"\b{HERE}(?=\.(?:utils|otf_addons)\b|\simport\b)")
+# Wherever it stands for the package: followed by a dot and one of those that go along.
+NAME = re.compile(rf"\b{HERE}(?=\.(?:object_clerk|utils|otf_addons)\b|\simport\b)")
 FOR_THE_BUILD = ("pyproject.toml", "README.md", "LICENSE")
 # What pip would have setuptools do, too, after a look at what it need not install.
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"

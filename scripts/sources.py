@@ -7,6 +7,9 @@ from scripts.errors import ScriptError
 # GPL-3, as the framework it plugs into: it is no Lambda function and stays out of the zips.
 NEVER_ZIPPED = frozenset({"otf_addons"})
 
+# Packages that every zip holds.
+SHARED = ("object_clerk", "utils")
+
 # For readers and for the build; a changed word in them is no new package.
 NOT_PACKAGED = frozenset({"README.md", "requirements.txt"})
 
@@ -40,7 +43,7 @@ def selected_tasks(root: Path, task: str) -> list[str]:
 
 def source_files(root: Path, task: str) -> list[Path]:
     """List the project's files in a task's zip, relative to `root`: an import path is the same here and there."""
-    folders = [root / "tasks" / "utils", root / "tasks" / task]
+    folders = [root / "tasks" / name for name in (*SHARED, task)]
     files = [root / "tasks" / "__init__.py", *(file for folder in folders for file in folder.rglob("*"))]
     return sorted(file.relative_to(root) for file in files if file.is_file() and _is_packaged(file.relative_to(root)))
 

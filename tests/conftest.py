@@ -12,8 +12,8 @@ import boto3
 import botocore.session
 import pytest
 
-from tasks.utils import clients
-from tasks.utils.s3_requests import client_config
+from tasks.object_clerk.s3_requests import client_config
+from tasks.object_clerk.transport import clients
 from tests.support.mocked import mended_aws
 from tests.support.time_machine import Clock
 from tests.support.wire import Wire

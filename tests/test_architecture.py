@@ -16,13 +16,16 @@ TASK_NAMES = sorted(folder.name for folder in TASKS.iterdir() if folder.is_dir()
 
 # What decides and computes, and is tested without AWS.
 PURE = {
-    "utils/checksums.py",
+    "object_clerk/checksums.py",
+    "object_clerk/errors.py",
+    "object_clerk/parts.py",
+    "object_clerk/transfers.py",
     "utils/deadline.py",
     "utils/errors.py",
     "utils/one_line.py",
     "utils/events.py",
-    "utils/parts.py",
     "utils/retry.py",
+    "utils/secret_values.py",
     "utils/s3_object.py",
     "utils/settings.py",
     "archive_copy/answers.py",
@@ -103,15 +106,22 @@ every_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
 
 
 def test_there_are_tasks_and_shared_code_to_look_at():
-    assert {"utils", "archive_copy", "partition_replicate"} <= set(TASK_NAMES)
+    assert {"object_clerk", "utils", "archive_copy", "partition_replicate"} <= set(TASK_NAMES)
     assert {name_of(module) for module in MODULES} >= PURE
 
 
 @every_module
-def test_task_imports_itself_and_utils_and_nothing_else_of_ours(module):
-    allowed = {"utils", task_of(module)}
+def test_task_imports_itself_and_what_is_shared_and_nothing_else_of_ours(module):
+    shared = {"utils": set(), "object_clerk": {"utils"}}.get(task_of(module), {"object_clerk", "utils"})
     ours = {name.split(".")[1] for name in imports_of(module) if name.startswith("tasks.")}
-    assert ours <= allowed
+    assert ours <= {*shared, task_of(module)}
+
+
+@every_module
+def test_object_clerk_imports_only_pure_modules_of_utils(module):
+    if task_of(module) == "object_clerk":
+        used = {name.split(".")[2] for name in imports_of(module) if name.startswith("tasks.utils.")}
+        assert {f"utils/{name}.py" for name in used} <= PURE
 
 
 @every_module
@@ -138,7 +148,7 @@ def test_only_handlers_make_aws_clients_and_none_at_import(module):
 @every_module
 def test_handler_imports_botocore_before_everything_else_of_ours(module):
     # A cold start is longer otherwise: docs/performance.md says why.
-    first = {"handler.py": "tasks.utils.clients", "clients.py": "botocore.config.Config"}.get(module.name)
+    first = {"handler.py": "tasks.object_clerk.transport.clients", "clients.py": "botocore.config.Config"}.get(module.name)
     if first:
         outside = [name for name in imports_of(module) if name.startswith(("tasks.", "botocore."))]
         assert outside[0] == first
@@ -174,7 +184,7 @@ def test_pure_modules_import_no_aws_library(module):
 
 @every_module
 def test_only_reporters_and_the_connections_of_the_data_plane_speak_http(module):
-    if "reporters" not in module.parts and name_of(module) != "utils/connections.py":
+    if "reporters" not in module.parts and name_of(module) != "object_clerk/transport/connections.py":
         # An exception of urllib3 is what a broken body raises in boto3's hands.
         spoken = {name for name in imports_of(module) if not name.startswith("urllib3.exceptions")}
         assert HTTP_LIBRARIES.isdisjoint(name.split(".")[0] for name in spoken)

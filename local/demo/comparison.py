@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
-from tasks.utils.versions import in_order
 
+from tasks.object_clerk.versions import in_order
 
 # What an object has besides its bytes, as HeadObject names it.
 HEADERS = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Metadata")

@@ -7,13 +7,14 @@ from typing import Any
 
 from tasks.archive_copy.older_versions import REFUSE, refuse_older
 from tasks.archive_copy.settings import Settings
-from tasks.utils.copies import Copied, CopyLimits, copy_object
-from tasks.utils.errors import BucketBrigadeError, EventError, NotBegunException
+from tasks.object_clerk.copies import Copied, CopyLimits, copy_object
+from tasks.object_clerk.errors import NotBegunException
+from tasks.object_clerk.pacer import Pacer
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.utils.errors import BucketBrigadeError, EventError
 from tasks.utils.events import Kind, ObjectEvent, Unreadable, check_source
-from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
 
 # What an event that asks for no copy means for whoever reads the answer.
 NOTHING_TO_DO = {

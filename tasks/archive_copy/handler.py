@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
-from tasks.utils import clients
+from tasks.object_clerk.transport import clients
 
 from tasks.archive_copy import answers
 from tasks.archive_copy.answers import CopyRequestError
 from tasks.archive_copy.archiver import Archiver, first_failure
 from tasks.archive_copy.journal import Journal
 from tasks.archive_copy.settings import Settings
+from tasks.object_clerk.bucket_owners import expect_owners
+from tasks.object_clerk.copies import CopyLimits
+from tasks.object_clerk.s3_requests import client_config
+from tasks.object_clerk.versions import in_order
 from tasks.utils.batches import DeadLetters, work_through
-from tasks.utils.bucket_owners import expect_owners
-from tasks.utils.copies import CopyLimits
 from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import client_config
 from tasks.utils.telemetry import Telemetry
-from tasks.utils.versions import in_order
 from tasks.utils.work_queue import WorkQueue
 
 __all__ = ["CopyRequestError", "handler"]

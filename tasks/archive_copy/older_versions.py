@@ -9,9 +9,9 @@ The order of versions is that of their creation. An upload in parts counts from 
 "Uploading and copying objects using multipart upload".
 """
 
-from tasks.utils import checksums
+from tasks.object_clerk import checksums
+from tasks.object_clerk.versions import versions_of
 from tasks.utils.errors import BucketBrigadeError
-from tasks.utils.versions import versions_of
 
 REFUSE, ALLOW = "refuse", "allow"
 

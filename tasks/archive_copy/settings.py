@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tasks.archive_copy.bucket_map import EXAMPLE, BucketMap, problems_of
 from tasks.archive_copy.older_versions import ALLOW, REFUSE
-from tasks.utils.annotations import CARRY, IGNORE
+from tasks.object_clerk.annotations import CARRY, IGNORE
 from tasks.utils.settings import Environment
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from tasks.object_clerk.part_copies import content_headers, tag_set, tagging_header, tags_of
 from tasks.otf_addons.listing import Found
-from tasks.utils.part_copies import content_headers, tag_set, tagging_header, tags_of
 from tasks.utils.s3_object import S3Object
 
 

@@ -6,19 +6,19 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tasks.otf_addons import carried
-from tasks.otf_addons.attributes import Attributes
-from tasks.otf_addons.listing import Found
-from tasks.utils import checksums, copies, streams
-from tasks.utils.errors import (
+from tasks.object_clerk import checksums, copies, streams
+from tasks.object_clerk.errors import (
     ObjectClerkException,
     ObjectClerkServerAuthException,
     ObjectNotFoundException,
     ObjectVerificationException,
     SourceReplacedException,
 )
-from tasks.utils.parts import MIB
-from tasks.utils.s3_requests import head
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.s3_requests import head
+from tasks.otf_addons import carried
+from tasks.otf_addons.attributes import Attributes
+from tasks.otf_addons.listing import Found
 
 LOGGER = logging.getLogger("bucket_brigade")
 

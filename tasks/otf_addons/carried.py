@@ -6,10 +6,10 @@ or with the `Attributes` of one that was downloaded.
 
 import logging
 
-from tasks.utils.annotations import AnnotationCopy, annotations_of
-from tasks.utils.copies import pinned_by
-from tasks.utils.errors import ObjectClerkException, ObjectClerkServerAuthException, ObjectNotFoundException
-from tasks.utils.s3_requests import head
+from tasks.object_clerk.annotations import AnnotationCopy, annotations_of
+from tasks.object_clerk.copies import pinned_by
+from tasks.object_clerk.errors import ObjectClerkException, ObjectClerkServerAuthException, ObjectNotFoundException
+from tasks.object_clerk.s3_requests import head
 
 LOGGER = logging.getLogger("bucket_brigade")
 

@@ -8,10 +8,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, RefreshableCredentials
 
+from tasks.object_clerk.s3_requests import S3Requests, client_config
+from tasks.object_clerk.transport.clients import hide_credentials
 from tasks.otf_addons.options import Protocol
-from tasks.utils.clients import hide_credentials
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import S3Requests, client_config
 
 # Requests made at a time, which is also how many connections are kept open.
 CONNECTIONS = 64

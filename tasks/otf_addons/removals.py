@@ -1,9 +1,9 @@
 """What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
 
+from tasks.object_clerk.annotations import require_carried
+from tasks.object_clerk.moves import delete_copied
 from tasks.otf_addons import carried, plan
 from tasks.otf_addons.bucket_copies import copy_inside
-from tasks.utils.annotations import require_carried
-from tasks.utils.moves import delete_copied
 
 
 def planned(options, keys):

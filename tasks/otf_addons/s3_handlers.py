@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler, RemoteTransferHandler
 
+from tasks.object_clerk.errors import ObjectNotFoundException, SourceReplacedException
+from tasks.object_clerk.s3_requests import head
 from tasks.otf_addons import plan, removals, worker_files
 from tasks.otf_addons.bucket_copies import BucketCopies, look
 from tasks.otf_addons.connections import connect_to_s3
@@ -18,9 +20,8 @@ from tasks.otf_addons.listing import Found, found_in
 from tasks.otf_addons.options import Protocol, S3Options
 from tasks.otf_addons.settings import Settings
 from tasks.otf_addons.task_log import task_logger
-from tasks.utils.errors import BucketBrigadeError, ObjectNotFoundException, SourceReplacedException
+from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import head
 
 # Files carried at a time: enough to bridge the waits of a distant server.
 FILES_AT_ONCE = 16

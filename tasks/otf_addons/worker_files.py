@@ -7,13 +7,13 @@ here by the path of its file, for those who upload that file, until the transfer
 import os
 from pathlib import Path
 
+from tasks.object_clerk import bodies, downloads, streams, uploads
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.transfers import Transfer
 from tasks.otf_addons import carried
 from tasks.otf_addons.attributes import Attributes
 from tasks.otf_addons.bucket_copies import look
 from tasks.otf_addons.listing import Found
-from tasks.utils import bodies, downloads, streams, uploads
-from tasks.utils.parts import MIB
-from tasks.utils.transfers import Transfer
 
 # A file of at most so many bytes is read in one go, and costs one request.
 SMALL = 4 * MIB

@@ -9,15 +9,15 @@ known already.
 
 from dataclasses import dataclass, field, replace
 
+from tasks.object_clerk import checksums
+from tasks.object_clerk.errors import ObjectChangedException
+from tasks.object_clerk.part_copies import tags_of
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.objects import TAKEN_ALONG, look, look_and_read
 from tasks.partition_replicate.outcome import Action, Outcome
 from tasks.partition_replicate.settings import KEEP
 from tasks.partition_replicate.writer import ABSENT, LOST_RACES, Writer, there
-from tasks.utils import checksums
-from tasks.utils.errors import ObjectChangedException
 from tasks.utils.events import Kind, ObjectEvent
-from tasks.utils.part_copies import tags_of
 from tasks.utils.s3_object import S3Object
 
 # Events after which tags and annotations are asked for even where neither side says that it has any.

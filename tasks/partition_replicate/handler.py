@@ -15,8 +15,14 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
-from tasks.utils import clients, direct
+from tasks.object_clerk.transport import clients, direct
 
+from tasks.object_clerk.bucket_owners import expect_owners, owner_of
+from tasks.object_clerk.errors import ObjectClerkServerAuthException
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.s3_requests import client_config
+from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import answers
 from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
 from tasks.partition_replicate.intake import Queue, RecheckQueue
@@ -27,23 +33,12 @@ from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.batches import DeadLetters, has_messages, work_through
-from tasks.utils.bucket_owners import expect_owners, owner_of
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import (
-    BucketBrigadeError,
-    DeferredError,
-    EventError,
-    ObjectClerkServerAuthException,
-    SettingsError,
-)
+from tasks.utils.errors import BucketBrigadeError, DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
 from tasks.utils.journal import fate_of
-from tasks.utils.parts import MIB
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import client_config
-from tasks.utils.streams import Memory, StreamLimits
 from tasks.utils.telemetry import Telemetry
-from tasks.utils.versions import in_order
 from tasks.utils.work_queue import WorkQueue
 
 # Three attempts within some seconds; what lasts longer comes back with the message.

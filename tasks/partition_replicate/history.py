@@ -13,6 +13,10 @@ looks once more, and ends only when the destination's newest was made from the s
 import logging
 from dataclasses import dataclass, field, replace
 
+from tasks.object_clerk import checksums
+from tasks.object_clerk.annotations import NAME
+from tasks.object_clerk.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.versions import Version, versions_of
 from tasks.partition_replicate.errors import NoProgress, RowChanged
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.objects import TAKEN_ALONG, look, look_and_read
@@ -21,12 +25,8 @@ from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.partition_replicate.single_version import SingleVersion
 from tasks.partition_replicate.table import Made
 from tasks.partition_replicate.writer import LOST_RACES, Writer, there
-from tasks.utils import checksums
-from tasks.utils.annotations import NAME
-from tasks.utils.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
-from tasks.utils.versions import Version, versions_of
 
 LOGGER = logging.getLogger("bucket_brigade")
 

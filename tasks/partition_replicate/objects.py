@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tasks.object_clerk import checksums
+from tasks.object_clerk.errors import ObjectNotFoundException
+from tasks.object_clerk.part_copies import content_headers, tagging_header, tags_of
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.s3_requests import head
+from tasks.object_clerk.streams import Pinned, crc32_of, fetch
 from tasks.partition_replicate.table import stamp_of
-from tasks.utils import checksums
-from tasks.utils.errors import ObjectNotFoundException
-from tasks.utils.part_copies import content_headers, tagging_header, tags_of
-from tasks.utils.parts import MIB
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import head
-from tasks.utils.streams import Pinned, crc32_of, fetch
 
 # What the source's owner set and the destination's writer may not, or cannot know.
 LOCKS = ("ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tasks.utils.errors import DeadlineException
+from tasks.object_clerk.errors import DeadlineException
 from tasks.utils.events import ObjectEvent
 from tasks.utils.s3_object import S3Object
 

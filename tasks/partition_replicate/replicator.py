@@ -4,6 +4,10 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tasks.object_clerk.annotations import CARRY, IGNORE
+from tasks.object_clerk.pacer import Pacer
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.streams import StreamLimits
 from tasks.partition_replicate.current import Current
 from tasks.partition_replicate.history import History
 from tasks.partition_replicate.notes import Notes
@@ -12,13 +16,9 @@ from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.partition_replicate.writer import Writer
-from tasks.utils.annotations import CARRY, IGNORE
 from tasks.utils.events import Kind
-from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.streams import StreamLimits
 
 # The requests that a key's state depends on, or that leave an upload open. A part that arrives late is of an upload
 # that has it already.

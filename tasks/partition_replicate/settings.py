@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from tasks.utils.annotations import CARRY, IGNORE
-from tasks.utils.parts import MIB
+from tasks.object_clerk.annotations import CARRY, IGNORE
+from tasks.object_clerk.parts import MIB
 from tasks.utils.settings import Environment
 
 MIRROR, KEEP = "mirror", "keep"

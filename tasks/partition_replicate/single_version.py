@@ -4,13 +4,13 @@ removed.
 
 from dataclasses import dataclass, replace
 
+from tasks.object_clerk.errors import ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.part_copies import tags_of
+from tasks.object_clerk.s3_requests import head
+from tasks.object_clerk.versions import versions_of
 from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.writer import Writer
-from tasks.utils.errors import ObjectChangedException, ObjectNotFoundException
-from tasks.utils.part_copies import tags_of
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import head
-from tasks.utils.versions import versions_of
 
 # How often tags are looked at again that somebody changes all the time.
 ROUNDS = 8

@@ -19,10 +19,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tasks.object_clerk.streams import Pinned
 from tasks.partition_replicate.errors import RowChanged, RowRefused, TableError, TableThrottled
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.streams import Pinned
 
 # The range key of the row that is about the key and not about one of its versions.
 STATE = "$null"

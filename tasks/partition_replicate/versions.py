@@ -1,8 +1,8 @@
 """Which buckets keep versions."""
 
+from tasks.object_clerk.errors import ConditionNotSupportedException
 from tasks.partition_replicate.errors import VersionsNotKept
 from tasks.partition_replicate.settings import ALL, CURRENT
-from tasks.utils.errors import ConditionNotSupportedException
 from tasks.utils.s3_object import S3Object
 
 

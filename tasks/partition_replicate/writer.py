@@ -5,12 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cache, lru_cache
 
-from tasks.partition_replicate.errors import RowChanged
-from tasks.partition_replicate.notes import Notes
-from tasks.partition_replicate.outcome import Unfinished
-from tasks.partition_replicate.table import Upload
-from tasks.utils import annotations
-from tasks.utils.errors import (
+from tasks.object_clerk import annotations
+from tasks.object_clerk.errors import (
     ConditionNotSupportedException,
     DeadlineException,
     ObjectChangedException,
@@ -19,13 +15,17 @@ from tasks.utils.errors import (
     ObjectClerkServerInternalException,
     ObjectNotFoundException,
 )
-from tasks.utils.open_uploads import parts_there
-from tasks.utils.part_copies import tag_set
-from tasks.utils.parts import plan
+from tasks.object_clerk.open_uploads import parts_there
+from tasks.object_clerk.part_copies import tag_set
+from tasks.object_clerk.parts import plan
+from tasks.object_clerk.s3_requests import S3Requests, head
+from tasks.object_clerk.streams import PartStream, StreamLimits, fetch, put, whole_crc32
+from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.notes import Notes
+from tasks.partition_replicate.outcome import Unfinished
+from tasks.partition_replicate.table import Upload
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests, head
-from tasks.utils.streams import PartStream, StreamLimits, fetch, put, whole_crc32
 
 LOGGER = logging.getLogger("bucket_brigade")
 

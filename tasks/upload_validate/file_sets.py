@@ -2,9 +2,9 @@
 
 from itertools import islice
 
+from tasks.object_clerk import checksums
 from tasks.upload_validate.profile import PAGE, REPORT
 from tasks.upload_validate.report import FileSet, UploadedFile
-from tasks.utils import checksums
 
 
 def list_set(requests, bucket, prefix, names, *, limit):

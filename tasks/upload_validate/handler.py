@@ -13,8 +13,13 @@ from functools import cache, cached_property, partial
 from typing import Any
 
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
-from tasks.utils import clients
+from tasks.object_clerk.transport import clients
 
+from tasks.object_clerk import downloads
+from tasks.object_clerk.bucket_owners import expect_owners
+from tasks.object_clerk.pacer import Pacer
+from tasks.object_clerk.s3_requests import S3Requests, client_config
+from tasks.object_clerk.transfers import Transfer
 from tasks.upload_validate.errors import KeyUnavailableError
 from tasks.upload_validate.journal import Journal
 from tasks.upload_validate.keys import KeyRing
@@ -31,18 +36,13 @@ from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.settings import REMOVE, Settings, is_entry
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
-from tasks.utils import downloads
 from tasks.utils.batches import DeadLetters, work_through
-from tasks.utils.bucket_owners import expect_owners
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
 from tasks.utils.journal import fate_of
-from tasks.utils.pacer import Pacer
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import S3Requests, client_config
 from tasks.utils.telemetry import Telemetry
-from tasks.utils.transfers import Transfer
 from tasks.utils.work_queue import WorkQueue
 
 LOGGER = logging.getLogger("bucket_brigade")

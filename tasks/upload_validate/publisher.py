@@ -15,21 +15,17 @@ newest set win:
 import json
 from dataclasses import dataclass
 
+from tasks.object_clerk import checksums
+from tasks.object_clerk.copies import copy_object
+from tasks.object_clerk.downloads import blocks
+from tasks.object_clerk.errors import ConditionNotSupportedException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.s3_requests import S3Requests
 from tasks.upload_validate.errors import SetChangedError
 from tasks.upload_validate.file_sets import list_objects
 from tasks.upload_validate.page import page_of, replacing_page
 from tasks.upload_validate.profile import PAGE, REPORT
 from tasks.upload_validate.report import Placed, to_json
-from tasks.utils.copies import copy_object
-from tasks.utils.downloads import blocks
-from tasks.utils.errors import (
-    ConditionNotSupportedException,
-    ObjectChangedException,
-    ObjectNotFoundException,
-)
-from tasks.utils import checksums
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
 
 # Each lost race means that another verdict on this prefix was written within milliseconds.
 ROUNDS = 5

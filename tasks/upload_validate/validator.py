@@ -4,6 +4,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tasks.object_clerk.downloads import blocks
+from tasks.object_clerk.errors import DeadlineException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.transfers import Transfer
 from tasks.upload_validate.errors import SetChangedError, UncertainError
 from tasks.upload_validate.file_check import FileFinding, check_file
 from tasks.upload_validate.file_sets import list_set
@@ -14,11 +18,7 @@ from tasks.upload_validate.profile import Profile
 from tasks.upload_validate.publisher import Publisher
 from tasks.upload_validate.report import PUBLISHED, REJECTED, TOO_MANY_FILES, Verdict
 from tasks.upload_validate.texts import issue_of, mail_of
-from tasks.utils.downloads import blocks
-from tasks.utils.errors import DeadlineException, ObjectChangedException, ObjectNotFoundException
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.transfers import Transfer
 
 # A set that changes more often than that while it is read is still being uploaded; its next event comes soon.
 ROUNDS = 3

@@ -26,8 +26,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.utils.deadline import Deadline
+from tasks.utils.errors import BucketBrigadeError, DeferredError, StalledError, UnfinishedError
 from tasks.utils.events import decode_json
-from tasks.utils.errors import BucketBrigadeError, DeadlineException, DeferredError, StalledError
 from tasks.utils.s3_object import printable
 from tasks.utils.work_queue import LONGEST_WAIT, Past, WorkQueue, wait_after
 
@@ -274,7 +274,7 @@ class _Work:
 
     def _judged(self, message, error, is_early):
         # How often that was can be known only where a copy carries the number.
-        if not isinstance(error, DeadlineException) or not self.queue.url:
+        if not isinstance(error, UnfinishedError) or not self.queue.url:
             return error
         if not is_early or not error.stalled:
             return DeferredError(f"others took the time of this invocation: {error}")
@@ -297,7 +297,7 @@ class _Work:
             for end in ends:
                 if end.state is State.FAILED:
                     message, waits[end.message.id] = end.message, _wait_after(end)
-                    stalled = isinstance(end.error, DeadlineException)
+                    stalled = isinstance(end.error, UnfinishedError)
                     # A copy comes behind its group: what follows is renewed as well, so that the order stays.
                     renewing = renewing or stalled or self.dead_letters.is_worn(message)
                     if renewing:

@@ -18,8 +18,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from local.mends.hooks import HOOKS
 from tasks.archive_copy import handler as handler_module
 from tasks.archive_copy.handler import CopyRequestError
-from tasks.utils.copies import CopyLimits, _say_that_conditions_are_unknown
-from tasks.utils.parts import GIB, MIB
+from tasks.object_clerk.copies import CopyLimits, _say_that_conditions_are_unknown
+from tasks.object_clerk.parts import GIB, MIB
 from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
 from tests.archive_copy.test_handler import body, context, failed_files, file, keys, put
 from tests.support.events import s3_event, s3_record, sqs_event

@@ -8,11 +8,11 @@ from botocore.config import Config
 
 from local.seaweedfs import SeaweedFS
 from tasks.archive_copy.older_versions import OlderVersionError, refuse_older
-from tasks.utils.annotations import IGNORE
-from tasks.utils.copies import copy_object
+from tasks.object_clerk.annotations import IGNORE
+from tasks.object_clerk.copies import copy_object
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.versions import in_order
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.versions import in_order
 
 pytestmark = pytest.mark.long
 

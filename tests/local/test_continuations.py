@@ -18,12 +18,12 @@ from local.demo.lines import fields
 from local.demo.partition_replicate import LARGE
 from local.mends.s3_errors import refusal
 from local.mends.s3_requests import operation_name
+from tasks.object_clerk.parts import MIN_PART
 from tasks.partition_replicate.intake import entry
 from tasks.partition_replicate.journal import CONTINUED
 from tasks.utils.batches import STALLS
 from tasks.utils.events import object_events
 from tasks.utils.journal import DEAD_LETTERED, RETRIED
-from tasks.utils.parts import MIN_PART
 from tests.local.lambda_deployment import deployed, eventually
 from tests.partition_replicate.events import event_of
 

@@ -4,7 +4,7 @@ from botocore.config import Config
 from botocore.exceptions import SSLError
 
 from local.seaweedfs import SeaweedFS
-from tasks.utils.bucket_owners import expect_owners
+from tasks.object_clerk.bucket_owners import expect_owners
 
 
 # One test: the server takes some seconds to start.

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tasks.object_clerk import copies
+from tasks.object_clerk.part_copies import CopyLimits
 from tasks.otf_addons import listing
 from tasks.otf_addons.s3_handlers import FILES_AT_ONCE, S3Transfer
-from tasks.utils import copies
-from tasks.utils.part_copies import CopyLimits
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import S3_EXECUTION, S3_TRANSFER, destination, local, source, touch, transfer
 from tests.support.proxy import Proxy, Trouble

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from tasks.object_clerk import streams
 from tasks.otf_addons.bucket_copies import BucketCopies
 from tasks.otf_addons.s3_handlers import S3Transfer
-from tasks.utils import streams
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, source, transfer
 from tests.support.proxy import Proxy, Trouble, flipped

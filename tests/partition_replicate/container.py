@@ -10,10 +10,11 @@ import threading
 from dataclasses import replace
 from functools import partial
 
+from tasks.object_clerk import pacer, parts
+from tasks.object_clerk.s3_requests import head
+from tasks.object_clerk.transport import clients, direct
 from tasks.partition_replicate import current, handler, history, intake, notes, objects, table, writer
 from tasks.partition_replicate.single_version import SingleVersion
-from tasks.utils import clients, direct, pacer, parts
-from tasks.utils.s3_requests import head
 from tests.support.containers import context_of, serve
 
 PARTED, LEAST_PART = 12_000, parts.MIN_PART

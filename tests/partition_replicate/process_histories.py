@@ -34,11 +34,11 @@ from moto.sqs.models import sqs_backends
 
 from local.embedded_aws import EmbeddedAws
 from local.seaweedfs import SeaweedFS
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
-from tasks.utils.direct import DirectS3
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.versions import in_order, versions_of
 from tests.conftest import REGION
 from tests.partition_replicate.conftest import DEAD, QUEUE, TABLE, create_table, fifo
 from tests.partition_replicate.container import LEAST_PART, PARTED

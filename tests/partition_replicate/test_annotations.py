@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tasks.object_clerk import annotations
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils import annotations
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.events import event_of
 from tests.support.events import load

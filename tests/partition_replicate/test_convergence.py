@@ -35,6 +35,11 @@ from moto.core.models import botocore_stubber
 from moto.s3.models import FakeKey, s3_backends
 
 from local.mends.s3_annotations import annotations_of
+from tasks.object_clerk import annotations, part_copies
+from tasks.object_clerk.s3_requests import S3Requests, client_config
+from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module
 from tasks.partition_replicate.intake import RecheckQueue
@@ -44,15 +49,10 @@ from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.partition_replicate.writer import Writer
-from tasks.utils import annotations, part_copies
 from tasks.utils.deadline import Deadline
-from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import S3Requests, client_config
-from tasks.utils.streams import Memory, StreamLimits
-from tasks.utils.versions import in_order
 from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.events import event_of

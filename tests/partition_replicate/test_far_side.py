@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.streams import StreamLimits
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils.parts import MIB
-from tasks.utils.streams import StreamLimits
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR
 

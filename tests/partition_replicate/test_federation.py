@@ -16,9 +16,9 @@ from moto.core.authorization import enable_iam_authentication
 from moto.core.utils import utcnow
 from moto.sts.models import sts_backends
 
+from tasks.object_clerk.transport import clients
 from tasks.partition_replicate.credentials import Credentials, Destination, of_role
 from tasks.partition_replicate.errors import CredentialsRefused, FederationError
-from tasks.utils import clients
 from tests.conftest import REGION, client_of_the_tests
 from tests.partition_replicate.conftest import MIRROR, MIRROR_REGION, SECRET
 

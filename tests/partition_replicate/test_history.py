@@ -8,14 +8,14 @@ from functools import partial
 import pytest
 from moto.s3.models import FakeKey, s3_backends
 
+from tasks.object_clerk import versions as versions_module
+from tasks.object_clerk.parts import MIN_PART
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.streams import StreamLimits
+from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils import versions as versions_module
 from tasks.utils.deadline import Deadline
-from tasks.utils.parts import MIN_PART
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.streams import StreamLimits
-from tasks.utils.versions import in_order, versions_of
 from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.events import event_of

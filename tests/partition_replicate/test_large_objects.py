@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.streams import StreamLimits
 from tasks.partition_replicate import handler as handler_module
 from tasks.utils.deadline import Deadline
-from tasks.utils.parts import MIB
-from tasks.utils.streams import StreamLimits
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.support.mortal import Killed

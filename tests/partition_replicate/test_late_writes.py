@@ -8,8 +8,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError
 from moto.core.models import botocore_stubber
 
+from tasks.object_clerk.parts import MIB
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils.parts import MIB
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.test_history import history

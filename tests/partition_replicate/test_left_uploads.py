@@ -4,7 +4,7 @@ found it: see `process_histories`.
 
 import pytest
 
-from tasks.utils.parts import MIB
+from tasks.object_clerk.parts import MIB
 from tests.support.mortal import Killed
 
 BODY = bytes(17 * MIB)

@@ -5,10 +5,10 @@ from functools import partial
 import pytest
 
 from local.mends.hooks import HOOKS
+from tasks.object_clerk import part_copies
+from tasks.object_clerk.parts import MIN_PART
+from tasks.object_clerk.streams import StreamLimits
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils import part_copies
-from tasks.utils.parts import MIN_PART
-from tasks.utils.streams import StreamLimits
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.support.tags import LONG, as_set, tags_at
 

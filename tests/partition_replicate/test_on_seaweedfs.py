@@ -12,19 +12,19 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from local.seaweedfs import SeaweedFS
+from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.deadline import Deadline
-from tasks.utils.direct import DirectS3
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
-from tasks.utils.parts import MIB
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tasks.utils.s3_requests import S3Requests
-from tasks.utils.streams import Memory, StreamLimits
-from tasks.utils.versions import in_order, versions_of
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.rows import Rows
 from tests.partition_replicate.test_large_objects import digest

@@ -2,10 +2,10 @@ import errno
 
 import pytest
 
+from tasks.object_clerk.parts import MIB
 from tasks.partition_replicate import handler
 from tasks.partition_replicate.settings import Settings
 from tasks.utils.errors import SettingsError
-from tasks.utils.parts import MIB
 from tests.support.refusals import refusal_of
 
 REQUIRED = {
@@ -69,6 +69,6 @@ def test_more_memory_than_the_machine_has_is_named(environment, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("tasks.utils.streams.mmap.mmap", refuse)
+    monkeypatch.setattr("tasks.object_clerk.streams.mmap.mmap", refuse)
     with pytest.raises(SettingsError, match="TRANSFER_MEMORY_MB is 10240: the machine has not so much memory"):
         handler.worker()

@@ -4,7 +4,7 @@ import time
 import botocore.session
 import pytest
 
-from tasks.utils import clients
+from tasks.object_clerk.transport import clients
 from tasks.utils.telemetry import LIBRARIES
 from tests.conftest import REGION, session_beneath_the_tasks
 from tests.secrets.aws_faults import Faults, none

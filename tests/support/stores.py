@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tasks.utils.clerk import ObjectClerk
+from tasks.object_clerk.clerk import ObjectClerk
 
 
 @cache

@@ -9,7 +9,8 @@ import pytest
 
 from tasks.upload_validate.handler import handler
 from tasks.utils.deadline import Deadline, limited
-from tasks.utils.errors import BucketBrigadeError, EventError, ObjectChangedException, SettingsError
+from tasks.object_clerk.errors import ObjectChangedException
+from tasks.utils.errors import BucketBrigadeError, EventError, SettingsError
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import load, s3_event, s3_record, sqs_event
 from tests.upload_validate.conftest import (

@@ -11,6 +11,7 @@ import zlib
 
 import pytest
 
+from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ReporterError, ServiceFailedError
 from tasks.upload_validate.keys import KeyRing
 from tasks.upload_validate.reporters import github_issue, in_time
@@ -20,7 +21,6 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.texts import Issue
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeadlineException
 from tasks.utils.retry import RetryPolicy
 from tests.upload_validate.conftest import REPOSITORY
 from tests.upload_validate.loopback import raw

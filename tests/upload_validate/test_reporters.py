@@ -14,9 +14,12 @@ import requests
 import sentry_sdk
 from botocore.exceptions import ClientError, ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
+from tasks.object_clerk.errors import DeadlineException
+from tasks.object_clerk.s3_requests import client_config
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.keys import KeyRing
-from tasks.upload_validate.reporters import http as http_module, in_time
+from tasks.upload_validate.reporters import http as http_module
+from tasks.upload_validate.reporters import in_time
 from tasks.upload_validate.reporters.council import council_name
 from tasks.upload_validate.reporters.github_issue import GithubIssue
 from tasks.upload_validate.reporters.http import Http
@@ -25,11 +28,10 @@ from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.texts import Issue, Mail
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeadlineException
 from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_requests import client_config
 from tests.conftest import client_of_the_tests
-from tests.support.server import AUTHORITY, reset as end_abruptly, served
+from tests.support.server import AUTHORITY, served
+from tests.support.server import reset as end_abruptly
 from tests.upload_validate.conftest import GITHUB, REPOSITORY, mails, raw_mails
 
 QUICK = Http(RetryPolicy(tries=3))

@@ -6,10 +6,10 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
+from tasks.object_clerk.s3_requests import S3Requests
 from tasks.upload_validate import validator
 from tasks.upload_validate.file_sets import list_set
 from tasks.upload_validate.handler import handler
-from tasks.utils.s3_requests import S3Requests
 from tests.support.events import sqs_event
 from tests.upload_validate.conftest import PREFIX, QUARANTINE, UPLOADS, Context, csv_of, mails
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.utils.batches import DeadLetters, Message, State, work_through
-from tasks.utils.deadline import Deadline
-from tasks.utils.errors import (
+from tasks.object_clerk.errors import (
     DeadlineException,
-    EventError,
     NoSuchBucketException,
     ObjectChangedException,
     ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
 )
+from tasks.utils.batches import DeadLetters, Message, State, work_through
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import EventError
 from tasks.utils.work_queue import LONGEST_WAIT, Past, WorkQueue, wait_after
 from tests.support.events import sqs_event
 from tests.support.mortal import Killed

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.object_clerk.errors import ObjectClerkServerAuthException, ObjectClerkServerInternalException
 from tasks.utils import retry
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import ObjectClerkServerAuthException, ObjectClerkServerInternalException
 from tasks.utils.retry import RetryPolicy
 
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.utils import errors
+from tasks.object_clerk import errors
+from tasks.object_clerk.errors import ObjectClerkException
+from tasks.object_clerk.parts import GIB, MAX_OBJECT, MAX_PART, MAX_PARTS, MIB, MIN_PART, Part, plan
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import ObjectClerkException, SettingsError
-from tasks.utils.parts import GIB, MAX_OBJECT, MAX_PART, MAX_PARTS, MIB, MIN_PART, Part, plan
+from tasks.utils.errors import SettingsError
 from tasks.utils.s3_object import S3Object, printable
 from tasks.utils.settings import Environment
 from tests.support.keys import HAND_PICKED, keys

@@ -4,8 +4,8 @@ import logging
 from dataclasses import replace
 from urllib.parse import quote
 
+from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import ReporterError
-from tasks.utils.errors import DeadlineException
 from tasks.utils.s3_object import printable
 
 LOGGER = logging.getLogger("bucket_brigade")

@@ -11,13 +11,13 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
+from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.reporters.answer import Answer, Call
 from tasks.upload_validate.reporters.bounded import BoundedSession
 from tasks.upload_validate.reporters.in_time import in_time
 from tasks.upload_validate.reporters.tls import failed_in_handshake
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeadlineException
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.secret_values import Secrets
 

@@ -3,7 +3,7 @@
 from concurrent.futures import Future
 from threading import Thread
 
-from tasks.utils.errors import DeadlineException
+from tasks.object_clerk.errors import DeadlineException
 
 # Seconds. A healthy service answers in that time: a lookup of its address, five round trips for TCP, TLS and the call,
 # and its work. A call with less time would mostly end without an answer, and then a person has to look.

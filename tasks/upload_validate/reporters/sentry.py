@@ -3,11 +3,12 @@
 import logging
 from urllib.parse import urlsplit
 
+from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import ReporterError
 from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.settings import fault_of_dsn
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeadlineException, SettingsError
+from tasks.utils.errors import SettingsError
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.secret_values import Secrets
 

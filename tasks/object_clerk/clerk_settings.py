@@ -1,0 +1,185 @@
+"""What `ObjectClerk` is told by its environment, and what its configurations may hold."""
+
+import os
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from tasks.object_clerk.open_uploads import HOUR_SECONDS
+from tasks.object_clerk.transfers import Transfer
+from tasks.utils.settings import Environment
+
+# 500 MiB, as users of object-clerk have it: whoever compares ETags with that package's finds the same ones.
+MULTIPART_THRESHOLD = 524_288_000
+# Requests are made once by botocore and repeated by the clerk; a minute is what S3 may be silent at most.
+CLIENT_CONFIG = {"connect_timeout": 60, "read_timeout": 60, "retries": {"max_attempts": 0}}
+
+CLIENT_EXAMPLE = 'a JSON object such as {"read_timeout": 30}'
+TRANSFER_EXAMPLE = 'a JSON object such as {"max_concurrency": 4}'
+
+NUMBER, TEXT_OR_LIST = (int, float), (str, list)
+TYPE_NAMES = {
+    int: "a whole number",
+    NUMBER: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "an object",
+    TEXT_OR_LIST: "a text or a list",
+}
+
+# The options of botocore's Config by the type that they have in JSON, so that a wrong one is found before the first
+# request; options that a later botocore adds are left to it.
+CLIENT_TYPES = {
+    **dict.fromkeys(("connect_timeout", "read_timeout"), NUMBER),
+    **dict.fromkeys(("max_pool_connections", "request_min_compression_size_bytes"), int),
+    **dict.fromkeys(("proxies", "proxies_config", "s3", "retries", "client_context_params"), dict),
+    **dict.fromkeys(
+        (
+            "disable_request_compression",
+            "endpoint_discovery_enabled",
+            "ignore_configured_endpoint_urls",
+            "inject_host_prefix",
+            "parameter_validation",
+            "s3_disable_express_session_auth",
+            "tcp_keepalive",
+            "use_dualstack_endpoint",
+            "use_fips_endpoint",
+        ),
+        bool,
+    ),
+    **dict.fromkeys(
+        (
+            "account_id_endpoint_mode",
+            "auth_scheme_preference",
+            "defaults_mode",
+            "region_name",
+            "request_checksum_calculation",
+            "response_checksum_validation",
+            "sigv4a_signing_region_set",
+            "signature_version",
+            "user_agent",
+            "user_agent_appid",
+            "user_agent_extra",
+        ),
+        str,
+    ),
+    "client_cert": TEXT_OR_LIST,
+}
+# Those of them that botocore compares with numbers before it looks at their type.
+RETRIES_TYPES = {"max_attempts": int, "total_max_attempts": int, "mode": str}
+# The options of boto3's TransferConfig. Three of them make no difference here: attempts are counted by the clerk's own
+# parameters, and neither a queue of blocks nor another client stands between a part and its request.
+TRANSFER_TYPES = {
+    **dict.fromkeys(("multipart_threshold", "multipart_chunksize", "max_concurrency", "io_chunksize"), int),
+    **dict.fromkeys(("num_download_attempts", "max_io_queue", "max_bandwidth"), int),
+    "use_threads": bool,
+    "preferred_transfer_client": str,
+}
+
+
+@dataclass(frozen=True)
+class ClerkSettings:
+    """How a clerk talks to S3, and how it carries bytes.
+
+    Attributes:
+        client_config: for clients that the clerk makes itself.
+        upload: how uploads are cut and carried.
+        download: how downloads are.
+    """
+
+    client_config: Config
+    upload: Transfer
+    download: Transfer
+
+    @classmethod
+    def read(cls, values=None, *, client_config=None, transfer_config=None):
+        """Returns the settings.
+
+        Args:
+            values: the environment, a mapping of texts; None for this process's.
+            client_config: what the constructor was given in place of `S3_CLIENT_CONFIG`: a dict or a `Config`.
+            transfer_config: what it was given in place of the other two, part sizes included: a dict or a
+                `TransferConfig`.
+
+        Raises:
+            SettingsError: one sentence for each setting that is wrong, naming variable and key.
+        """
+        environment = Environment(os.environ if values is None else values)
+        threshold = environment.integer("MULTIPART_THRESHOLD", default=MULTIPART_THRESHOLD, least=1)
+        sizes = {"multipart_threshold": threshold, "multipart_chunksize": threshold}
+        uploads = environment.json_object("S3_UPLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
+        downloads = environment.json_object("S3_DOWNLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
+        upload = _transfer(environment, "S3_UPLOAD_CONFIG", uploads, **sizes)
+        download = _transfer(environment, "S3_DOWNLOAD_CONFIG", downloads)
+        quiet_seconds = environment.number("ABANDONED_UPLOAD_SECONDS", default=HOUR_SECONDS, least=0)
+        if transfer_config is not None:
+            upload = download = _transfer(environment, "transfer_config", _as_dict(transfer_config, TRANSFER_TYPES))
+        config = _client_config(environment, client_config)
+        environment.finish()
+        return cls(config, replace(upload, quiet_seconds=quiet_seconds), download)
+
+
+def _client_config(environment, given):
+    if isinstance(given, Config):
+        return given
+    name, options = "client_config", given
+    if given is None:
+        name = "S3_CLIENT_CONFIG"
+        # Copied, for botocore rewrites the retries that it is given.
+        options = environment.json_object(name, default=deepcopy(CLIENT_CONFIG), example=CLIENT_EXAMPLE)
+    known = dict.fromkeys(Config.OPTION_DEFAULTS, object) | CLIENT_TYPES
+    if not _are_known(environment, name, options, known):
+        return None
+    if not _are_known(environment, f"{name}: retries", options.get("retries") or {}, RETRIES_TYPES):
+        return None
+    try:
+        return Config(**options)
+    except (BotoCoreError, TypeError, ValueError) as error:
+        environment.problem(f"{name} is refused by botocore: {error}")
+        return None
+
+
+def _transfer(environment, name, options, **sizes):
+    if not _are_known(environment, name, options, TRANSFER_TYPES):
+        return Transfer()
+    options = {key: value for key, value in options.items() if value is not None}
+    too_small = [key for key, value in options.items() if isinstance(value, int) and key != "use_threads" and value < 1]
+    for key in too_small:
+        environment.problem(f"{name}: {key} is {options[key]}; it should be 1 or more")
+    if "max_bandwidth" in options:
+        environment.problem(f"{name}: max_bandwidth cannot be kept here; limit max_concurrency instead")
+    default = Transfer()
+    chosen = {**options, **sizes}
+    workers = chosen.get("max_concurrency", default.workers)
+    return Transfer(
+        threshold=chosen.get("multipart_threshold", default.threshold),
+        part_size=chosen.get("multipart_chunksize", default.part_size),
+        workers=workers if chosen.get("use_threads", True) and not too_small else 1,
+        block=chosen.get("io_chunksize", default.block),
+    )
+
+
+def _are_known(environment, name, options, types):
+    """Tells of keys that do not exist and of values of another type; says whether there were none. Null fits all."""
+    before = len(environment.problems)
+    for key, value in options.items():
+        if key not in types:
+            environment.problem(f"{name}: there is no key {key!r}")
+        elif value is not None and not _fits(value, types[key]):
+            environment.problem(f"{name}: {key} is {value!r}; it should be {TYPE_NAMES[types[key]]}")
+    return len(environment.problems) == before
+
+
+def _fits(value, kind):
+    # JSON's true is no number, though Python's is.
+    if isinstance(value, bool):
+        return kind in (bool, object)
+    return isinstance(value, kind)
+
+
+def _as_dict(config, names):
+    if isinstance(config, dict):
+        return config
+    return {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}

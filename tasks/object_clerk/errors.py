@@ -1,0 +1,116 @@
+"""The errors of requests to S3.
+
+    BucketBrigadeError                           see `tasks.utils.errors`
+    └── ObjectClerkException                     a request to S3 failed for good
+        ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
+        ├── ObjectClerkServerAuthException       401 and 403: wrong credentials or permissions       (transient)
+        │   └── CredentialsExpiredException      they were valid until now: new ones may pass        (transient)
+        ├── ObjectNotFoundException              no such key or version
+        │   ├── NoSuchBucketException            no such bucket                                      (transient)
+        │   └── SourceReplacedException          ... because another object has taken its place
+        ├── ObjectArchivedException              the object is in an archive class and is not restored
+        ├── ObjectChangedException               another writer changed it meanwhile                 (transient)
+        ├── DeadlineException                    the deadline is near; also an UnfinishedError       (transient)
+        │   └── NotBegunException                no time was left to begin a request                 (transient)
+        ├── ObjectVerificationException          the bytes are not what they should be               (retryable)
+        ├── ObjectSaveException                  the object cannot be written as asked
+        └── ConditionNotSupportedException       the server does not know this conditional request
+"""
+
+from tasks.utils.errors import BucketBrigadeError, UnfinishedError
+from tasks.utils.s3_object import printable
+
+
+class ObjectClerkException(BucketBrigadeError):
+    """A request to S3 failed.
+
+    Attributes:
+        operation: what was being done, in words or as boto3's method name.
+        source: the address read from, or None.
+        destination: the address written to, or None.
+        code: S3's error code (`SlowDown`), or the name of the connection error, or "".
+        attempts: how many times it was tried in all.
+        answer_lost: the request may have been carried out, or may be yet: its answer did not arrive, or says only that
+            something failed within the server.
+    """
+
+    answer_lost = False
+
+    def __init__(self, reason, *, operation="", source=None, destination=None, code=""):
+        super().__init__(reason)
+        self.reason = reason
+        self.operation = operation
+        self.source = source
+        self.destination = destination
+        self.code = code
+        self.attempts = 1
+
+    def __str__(self):
+        places = [str(place) for place in (self.source, self.destination) if place]
+        what = " ".join([self.operation] + [" -> ".join(places)] * bool(places)).strip()
+        tries = f" (tried {self.attempts} times)" if self.attempts > 1 else ""
+        return printable(f"{what}: {self.reason}{tries}" if what else f"{self.reason}{tries}")
+
+
+class ObjectClerkServerInternalException(ObjectClerkException):
+    """The server or the way to it failed: 500, 503, SlowDown, 429, a reset, a time-out."""
+
+    retryable = True
+
+
+class ObjectClerkServerAuthException(ObjectClerkException):
+    """401 or 403: the credentials are wrong or do not allow this, until a person changes that."""
+
+    transient = True
+
+
+class CredentialsExpiredException(ObjectClerkServerAuthException):
+    """The session token has run out; another container, or another assumed role, has new ones."""
+
+
+class ObjectNotFoundException(ObjectClerkException):
+    """There is no such key or version; of a bucket see `NoSuchBucketException`."""
+
+
+class NoSuchBucketException(ObjectNotFoundException):
+    """There is no such bucket, which says nothing about the object: the bucket may be made, or made again."""
+
+    transient = True
+
+
+class SourceReplacedException(ObjectNotFoundException):
+    """The object that was meant is not there any more: another one has taken its place."""
+
+
+class ObjectArchivedException(ObjectClerkException):
+    """The object lies in an archive storage class and has not been restored, or its restored copy has expired."""
+
+
+class ObjectChangedException(ObjectClerkException):
+    """A condition of the request did not hold: the object is no longer what it was when it was looked at."""
+
+    transient = True
+
+
+class DeadlineException(UnfinishedError, ObjectClerkException):
+    """The deadline is near; the work stopped cleanly and can start again."""
+
+
+class NotBegunException(DeadlineException):
+    """A request, or a copy, was not begun: the work before it had taken the time."""
+
+    stalled = False
+
+
+class ObjectVerificationException(ObjectClerkException):
+    """The bytes written or read do not have the checksum, or the size, that they should have."""
+
+    retryable = True
+
+
+class ObjectSaveException(ObjectClerkException):
+    """The object cannot be written as asked: nothing to write, too large, too many tags, a bad name."""
+
+
+class ConditionNotSupportedException(ObjectClerkException):
+    """501: this server or partition does not know the conditional form of this request."""

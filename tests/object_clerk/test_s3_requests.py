@@ -1,0 +1,252 @@
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from botocore.parsers import ResponseParserError
+
+from local.mends.hooks import HOOKS
+from tasks.object_clerk import errors
+from tasks.object_clerk.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request, translated
+from tasks.object_clerk.transport import clients, direct
+from tasks.utils.deadline import Deadline
+from tasks.utils.retry import RetryPolicy
+from tasks.utils.s3_object import S3Object
+from tests.conftest import REGION
+
+HERE, THERE = S3Object("from", "a"), S3Object("to", "b")
+
+
+def answer(status, code):
+    return ClientError({"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "X")
+
+
+class Client:  # pylint: disable=too-few-public-methods
+    """Has one method, which does what it was told, one thing after the other."""
+
+    def __init__(self, *script):
+        self.script = list(script)
+
+    def copy_object(self, **_):
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+@pytest.mark.parametrize(
+    "status, code, kind",
+    [
+        (500, "InternalError", errors.ObjectClerkServerInternalException),
+        (503, "SlowDown", errors.ObjectClerkServerInternalException),
+        (503, "", errors.ObjectClerkServerInternalException),
+        (429, "TooManyRequests", errors.ObjectClerkServerInternalException),
+        (400, "RequestTimeout", errors.ObjectClerkServerInternalException),
+        (400, "IncompleteBody", errors.ObjectClerkServerInternalException),
+        (409, "ConditionalRequestConflict", errors.ObjectClerkServerInternalException),
+        (400, "BadDigest", errors.ObjectVerificationException),
+        (400, "XAmzContentSHA256Mismatch", errors.ObjectVerificationException),
+        (401, "", errors.ObjectClerkServerAuthException),
+        (403, "AccessDenied", errors.ObjectClerkServerAuthException),
+        (403, "InvalidObjectState", errors.ObjectArchivedException),
+        (400, "ExpiredToken", errors.CredentialsExpiredException),
+        (404, "NoSuchKey", errors.ObjectNotFoundException),
+        (404, "404", errors.ObjectNotFoundException),
+        (412, "PreconditionFailed", errors.ObjectChangedException),
+        (501, "NotImplemented", errors.ConditionNotSupportedException),
+        (400, "InvalidArgument", errors.ObjectClerkException),
+        (400, "KMS.ThrottlingException", errors.ObjectClerkServerInternalException),
+        (400, "KMS.DisabledException", errors.ObjectClerkServerAuthException),
+        (403, "AllAccessDisabled", errors.ObjectClerkServerAuthException),
+    ],
+)
+def test_an_answer_becomes_the_error_of_its_kind(status, code, kind):
+    error = translated(answer(status, code), operation="x")
+    assert type(error) is kind  # pylint: disable=unidiomatic-typecheck  # A subclass would say something else.
+
+
+# What S3's own list of errors calls them, and in what a request that was refused so ends.
+INSIDE = {
+    "PreconditionFailed": errors.ObjectChangedException,
+    "ConditionalRequestConflict": errors.ObjectClerkServerInternalException,
+    "SlowDown": errors.ObjectClerkServerInternalException,
+    "InternalError": errors.ObjectClerkServerInternalException,
+    "RequestTimeout": errors.ObjectClerkServerInternalException,
+    "KMS.ThrottlingException": errors.ObjectClerkServerInternalException,
+    "SomethingNew": errors.ObjectClerkServerInternalException,
+    "BadDigest": errors.ObjectVerificationException,
+    "NoSuchKey": errors.ObjectNotFoundException,
+    "NoSuchUpload": errors.ObjectNotFoundException,
+    "InvalidObjectState": errors.ObjectArchivedException,
+    "AccessDenied": errors.ObjectClerkServerAuthException,
+    "KMS.DisabledException": errors.ObjectClerkServerAuthException,
+    "ExpiredToken": errors.CredentialsExpiredException,
+    "NotImplemented": errors.ConditionNotSupportedException,
+    "InvalidPart": errors.ObjectClerkException,
+    "EntityTooSmall": errors.ObjectClerkException,
+    "InvalidRequest": errors.ObjectClerkException,
+    "RequestHeaderSectionTooLarge": errors.ObjectClerkException,
+}
+
+
+def each_operation_that_answers_before_it_ends(s3):
+    """What is asked of S3 to have it begin one of them."""
+    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="bucket", Key="source", Body=b"1")
+    where = {"Bucket": "bucket", "Key": "copy"}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    part = {**upload, "PartNumber": 1, "CopySource": {"Bucket": "bucket", "Key": "source"}}
+    etag = s3.upload_part_copy(**part)["CopyPartResult"]["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    yield "CopyObject", "copy_object", {**where, "CopySource": part["CopySource"]}
+    yield "UploadPartCopy", "upload_part_copy", part
+    yield "CompleteMultipartUpload", "complete_multipart_upload", {**upload, "MultipartUpload": parts}
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("made", [clients.client, direct.s3], ids=["by botocore", "directly"])
+@pytest.mark.parametrize("code", INSIDE)
+def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s3, made, code):
+    client = made("s3", config=client_config()) if made is clients.client else made(config=client_config())
+    for operation, method, asked in each_operation_that_answers_before_it_ends(s3):
+        HOOKS.faults.add(operation, times=1, status=200, code=code)
+        with pytest.raises(errors.ObjectClerkException) as caught:
+            request(client, method, **asked)
+        assert (operation, type(caught.value)) == (operation, INSIDE[code])
+        assert caught.value.code == code
+        # The same request passes when nothing is the matter.
+        assert request(client, method, **asked)
+    client.close()
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_operation_that_answers_when_it_ends_has_no_error_inside():
+    with pytest.raises(ValueError, match="PutObject never answers 200"):
+        HOOKS.faults.add("PutObject", times=1, status=200, code="SlowDown")
+
+
+@pytest.mark.parametrize(
+    "error, kind",
+    [
+        (EndpointConnectionError(endpoint_url="u"), errors.ObjectClerkServerInternalException),
+        (ConnectTimeoutError(endpoint_url="u"), errors.ObjectClerkServerInternalException),
+        (ReadTimeoutError(endpoint_url="u"), errors.ObjectClerkServerInternalException),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), errors.ObjectClerkServerInternalException),
+        (ConnectionResetError("reset"), errors.ObjectClerkServerInternalException),
+        (FlexibleChecksumError(error_msg="m"), errors.ObjectVerificationException),
+        (NoCredentialsError(), errors.ObjectClerkServerAuthException),
+        (ParamValidationError(report="r"), errors.ObjectClerkException),
+    ],
+)
+def test_a_failure_on_the_way_becomes_the_error_of_its_kind(error, kind):
+    assert type(translated(error, operation="x")) is kind  # pylint: disable=unidiomatic-typecheck
+
+
+@pytest.mark.parametrize(
+    "error, is_lost",
+    [
+        (answer(500, "InternalError"), True),
+        # What CompleteMultipartUpload may answer after a while, with status 200.
+        (answer(200, "InternalError"), True),
+        (answer(502, "502"), True),
+        (answer(503, "503"), True),
+        (answer(503, "ServiceUnavailable"), True),
+        (answer(504, "GatewayTimeout"), True),
+        (answer(503, "SlowDown"), False),
+        (answer(501, "NotImplemented"), False),
+        (answer(400, "RequestTimeout"), False),
+        (answer(403, "AccessDenied"), False),
+        (answer(409, "ConditionalRequestConflict"), False),
+        (answer(412, "PreconditionFailed"), False),
+        (ConnectionClosedError(endpoint_url="u"), True),
+        (ReadTimeoutError(endpoint_url="u"), True),
+        (ResponseStreamingError(error="cut"), True),
+        (ResponseParserError("cut"), True),
+        (ConnectTimeoutError(endpoint_url="u"), False),
+        (EndpointConnectionError(endpoint_url="u"), False),
+        (ParamValidationError(report="r"), False),
+    ],
+)
+def test_an_answer_is_lost_where_the_server_may_do_the_work_all_the_same(error, is_lost):
+    assert translated(error, operation="put_object").answer_lost is is_lost
+
+
+def test_requests_names_the_attempts_whose_answer_was_lost():
+    lost = ConnectionClosedError(endpoint_url="u")
+    requests = S3Requests(Client(lost, answer(503, "SlowDown"), {"done": 1}))
+    assert requests("copy_object") == {"done": 1}
+    assert requests.unanswered == ["copy_object"]
+
+
+def test_an_error_names_operation_source_and_destination():
+    with pytest.raises(errors.ObjectClerkException, match="^copy_object s3://from/a -> s3://to/b: SlowDown m$"):
+        request(Client(answer(503, "SlowDown")), "copy_object", source=HERE, destination=THERE)
+
+
+def test_requests_repeats_what_may_pass_and_counts_it():
+    requests = S3Requests(Client(answer(503, "SlowDown"), answer(500, "InternalError"), {"done": 1}))
+    assert requests("copy_object") == {"done": 1}
+    assert requests.retries == 2
+
+
+def test_requests_raises_at_once_what_cannot_pass():
+    client = Client(answer(403, "AccessDenied"), {"done": 1})
+    with pytest.raises(errors.ObjectClerkServerAuthException):
+        S3Requests(client)("copy_object")
+    assert client.script == [{"done": 1}]
+
+
+@pytest.mark.parametrize("tries", [-1, 10])
+def test_requests_gives_damage_three_tries_however_patient_the_policy(tries):
+    client = Client(*[answer(400, "BadDigest")] * 20)
+    with pytest.raises(errors.ObjectVerificationException) as caught:
+        S3Requests(client, RetryPolicy(tries=tries))("copy_object")
+    assert caught.value.attempts == SOUND_TRIES
+    assert len(client.script) == 20 - SOUND_TRIES
+
+
+@pytest.mark.parametrize("tries, calls", [(1, 1), (2, 2), (9, 3), (-1, 3)])
+def test_until_sound_begins_anew_where_the_bytes_were_damaged(tries, calls):
+    client = Client(*[answer(400, "BadDigest")] * 20)
+    requests = S3Requests(client, RetryPolicy(tries=tries))
+    with pytest.raises(errors.ObjectVerificationException) as caught:
+        requests.until_sound(lambda: request(client, "copy_object"))
+    assert caught.value.attempts == calls
+    assert len(client.script) == 20 - calls
+
+
+def test_until_sound_returns_what_the_first_sound_try_returns():
+    client = Client(answer(400, "BadDigest"), {"done": 1})
+    assert S3Requests(client).until_sound(lambda: request(client, "copy_object")) == {"done": 1}
+
+
+def test_until_sound_does_not_wait_beyond_the_deadline():
+    client = Client(answer(400, "BadDigest"), {"done": 1})
+    requests = S3Requests(client, RetryPolicy(delay=5), Deadline(0))
+    with pytest.raises(errors.ObjectVerificationException):
+        requests.until_sound(lambda: request(client, "copy_object"))
+    assert client.script == [{"done": 1}]
+
+
+class HeadClient:  # pylint: disable=too-few-public-methods
+    """Answers every HEAD with one error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def head_object(self, **_):
+        raise self.error
+
+
+def test_head_tells_an_absent_key_from_an_absent_bucket():
+    assert head(S3Requests(HeadClient(answer(404, "404"))), HERE) is None
+    with pytest.raises(errors.ObjectNotFoundException):
+        head(S3Requests(HeadClient(answer(404, "NoSuchBucket"))), HERE)
