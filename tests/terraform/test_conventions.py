@@ -6,7 +6,9 @@ from pathlib import Path
 import hcl2
 import pytest
 
-TERRAFORM = Path(__file__).parents[2] / "terraform"
+ROOT = Path(__file__).parents[2]
+TERRAFORM = ROOT / "terraform"
+TASKS = sorted(handler.parent.name for handler in ROOT.glob("tasks/*/handler.py"))
 MODULES = [TERRAFORM, *sorted((TERRAFORM / "modules").iterdir())]
 FILES = [file for module in MODULES for file in sorted(module.glob("*.tf")) if not file.name.endswith("_override.tf")]
 
@@ -37,16 +39,39 @@ def test_module_has_the_files_that_every_module_has(module):
     assert {"versions.tf", "variables.tf", "outputs.tf"} <= names
 
 
+def variables_of(module):
+    """The variables of a module, from `variables.tf` and each `variables.<task>.tf`: name -> content."""
+    files = sorted(module.glob("variables*.tf"))
+    return {name: content for file in files for name, content in blocks(file, "variable").items()}
+
+
+@each_file
+def test_variable_stands_in_the_file_of_its_task(file):
+    tasks = TASKS if file.parent == TERRAFORM else []
+    prefixes = tuple(f"{task}_" for task in tasks)
+    own = next((f"{task}_" for task in tasks if file.name == f"variables.{task}.tf"), None)
+    names = blocks(file, "variable")
+
+    if own:
+        assert [name for name in names if not name.startswith(own)] == []
+    else:
+        assert [name for name in names if name.startswith(prefixes) or file.name != "variables.tf"] == []
+
+
+def test_each_task_has_a_file_of_its_variables():
+    assert {file.name for file in TERRAFORM.glob("variables.*.tf")} == {f"variables.{task}.tf" for task in TASKS}
+
+
 @each_module
 def test_variable_has_type_and_description(module):
-    variables = blocks(module / "variables.tf", "variable")
+    variables = variables_of(module)
 
     assert variables
     assert [name for name, variable in variables.items() if not {"type", "description"} <= variable.keys()] == []
 
 
 def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
-    variables = blocks(TERRAFORM / "variables.tf", "variable")
+    variables = variables_of(TERRAFORM)
     unchecked = {name for name, variable in variables.items() if "validation" not in variable}
 
     # pasted_keys.tf checks those that are sensitive.
@@ -54,7 +79,7 @@ def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
 
 
 def test_variable_where_a_key_might_be_pasted_is_sensitive_and_checked_where_nothing_shows_it():
-    variables = blocks(TERRAFORM / "variables.tf", "variable")
+    variables = variables_of(TERRAFORM)
     with (TERRAFORM / "pasted_keys.tf").open(encoding="utf-8") as lines:
         checked = hcl2.load(lines)["locals"][0]["maybe_keys"]
     asking = {name for name in variables if re.search("_(key|dsn|secret)_name$|_(api|webhook|endpoint)_url$", name)}
@@ -143,7 +168,7 @@ def test_example_of_tfvars_names_every_variable():
     example = (TERRAFORM / "terraform.tfvars.example").read_text(encoding="utf-8")
     named = re.findall(r"(?m)^(?:# )?(\w+) *=", example)
 
-    assert sorted(named) == sorted(blocks(TERRAFORM / "variables.tf", "variable"))
+    assert sorted(named) == sorted(variables_of(TERRAFORM))
 
 
 def test_lock_file_pins_a_provider_that_the_configuration_allows_by_the_checksums_of_its_archives():
