@@ -1,4 +1,4 @@
-# archive_copy: an object restored in the source bucket is copied to the archive that its extension names.
+# archive_copy: copies each object restored in the source bucket to the archive for its extension.
 #
 #   source bucket --ObjectRestore:Completed--> queue --> function --> archive buckets
 #                                                |           |
@@ -7,7 +7,7 @@
 locals {
   archive_copy_source_bucket = coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
 
-  # Archive name -> bucket, and extension -> bucket: what the task calls its bucket_map.
+  # Archive name -> bucket, and extension -> bucket. The second is the task's bucket_map.
   archive_copy_buckets = {
     for name, archive in var.archive_copy_archives : name => coalesce(archive.bucket, "${local.bucket_prefix}-archive-${name}")
   }
@@ -15,8 +15,8 @@ locals {
     for name, archive in var.archive_copy_archives : { for extension in archive.extensions : extension => local.archive_copy_buckets[name] }
   ]...)
 
-  # What the function reads as bucket_map: extension -> bucket, or bucket and storage class. Both as JSON, because the values
-  # of a map have one type.
+  # The function's setting bucket_map: extension -> bucket, or bucket and storage class. Each value is JSON text, because all
+  # values of a map have the same type.
   archive_copy_entries = merge([
     for name, archive in var.archive_copy_archives : {
       for extension in archive.extensions : extension => (
@@ -29,11 +29,12 @@ locals {
   archive_copy_bucket_map_json  = "{${join(",", [for extension, entry in local.archive_copy_entries : "${jsonencode(extension)}:${entry}"])}}"
   archive_copy_bucket_map_bytes = floor(length(base64encode(local.archive_copy_bucket_map_json)) * 3 / 4)
 
-  # Lambda's environment has 4 KB in all; the other settings take less than a quarter of it.
+  # Lambda limits the whole environment to 4 KB. The other settings take less than a quarter of it.
   archive_copy_map_in_parameter = var.archive_copy_enabled && local.archive_copy_bucket_map_bytes + length(local.archive_copy_owners_json) > 3072
 
   archive_copy_source_arn = "arn:${local.partition}:s3:::${local.archive_copy_source_bucket}"
-  # What annotations take: a request that names a version has actions of its own. What an archive has besides stays.
+  # Permissions for annotations. A request that names a version needs separate actions. Annotations that only the archive has
+  # stay there, so the function may not delete any.
   archive_copy_annotations = var.archive_copy_annotations == "carry"
   archive_copy_on_annotations = {
     source = local.archive_copy_annotations ? [
@@ -48,7 +49,7 @@ locals {
   archive_copy_archive_arns = [for bucket in distinct(values(local.archive_copy_buckets)) : "arn:${local.partition}:s3:::${bucket}"]
 }
 
-# Where objects lie frozen and are restored, unless such a bucket is given.
+# The bucket of the frozen objects, unless an existing bucket is set.
 module "archive_copy_source_bucket" {
   source = "./modules/private_bucket"
   count  = var.archive_copy_enabled && var.archive_copy_source_bucket == null ? 1 : 0
@@ -59,7 +60,7 @@ module "archive_copy_source_bucket" {
   disposable  = var.disposable_buckets
 }
 
-# One archive for each name whose bucket is not given.
+# One bucket for each archive that does not name an existing bucket.
 module "archive_copy_archive_bucket" {
   source   = "./modules/private_bucket"
   for_each = { for name, archive in var.archive_copy_archives : name => archive if var.archive_copy_enabled && archive.bucket == null }
@@ -72,15 +73,15 @@ module "archive_copy_archive_bucket" {
   noncurrent_versions_expire_after_days = each.value.noncurrent_versions_expire_after_days
 }
 
-# A map that is too long for the function's environment. The name changes with the content, so that functions in use read it
-# again.
+# A bucket_map that is too long for the function's environment. The parameter's name changes with its content, so that
+# running functions read it again.
 resource "aws_ssm_parameter" "archive_copy_bucket_map" {
-  #checkov:skip=CKV2_AWS_34:Names of buckets are no secret; they are in the environment otherwise
-  #checkov:skip=CKV_AWS_337:Names of buckets are no secret; they are in the environment otherwise
+  #checkov:skip=CKV2_AWS_34:Bucket names are not secret; a shorter map is in the environment
+  #checkov:skip=CKV_AWS_337:Bucket names are not secret; a shorter map is in the environment
   count = local.archive_copy_map_in_parameter ? 1 : 0
 
   name        = "/bucket-brigade/${var.name_prefix}/bucket_map-${substr(sha256(local.archive_copy_bucket_map_json), 0, 8)}"
-  description = "Which archive bucket an object belongs to, by the extension of its key."
+  description = "Archive bucket of each key extension."
   type        = "String"
   tier        = local.archive_copy_bucket_map_bytes > 4096 ? "Advanced" : "Standard"
   value       = local.archive_copy_bucket_map_json
@@ -89,13 +90,13 @@ resource "aws_ssm_parameter" "archive_copy_bucket_map" {
     create_before_destroy = true
 
     precondition {
-      condition     = local.archive_copy_bucket_map_bytes <= 8192 # an Advanced parameter takes no more
-      error_message = "archive_copy_archives is too long: as the function's bucket_map it has ${local.archive_copy_bucket_map_bytes} bytes and may have 8192. Name fewer extensions, or give shorter names."
+      condition     = local.archive_copy_bucket_map_bytes <= 8192 # the limit of an Advanced parameter
+      error_message = "archive_copy_archives is too long: the function's bucket_map has ${local.archive_copy_bucket_map_bytes} bytes, and at most 8192 are allowed. Use fewer extensions or shorter names."
     }
   }
 }
 
-# S3 forgets a notification that its target did not take; the queue keeps it until it is done.
+# S3 does not repeat a notification that its target refused. The queue keeps each one until its work is done.
 module "archive_copy_queue" {
   source = "./modules/work_queue"
   count  = var.archive_copy_enabled ? 1 : 0
@@ -110,7 +111,7 @@ module "archive_copy_queue" {
   alarm_topic_arn          = var.alarm_topic_arn
 }
 
-# `Completed` and not `Post`, which only says that a restore has begun.
+# Only `Completed`: `Post` means that a restore has started.
 resource "aws_s3_bucket_notification" "archive_copy" {
   count = var.archive_copy_enabled && var.archive_copy_manage_notification ? 1 : 0
 
@@ -123,13 +124,13 @@ resource "aws_s3_bucket_notification" "archive_copy" {
   }
 }
 
-# The function that copies.
+# The function that copies the objects.
 module "archive_copy" {
   source = "./modules/lambda_task"
   count  = var.archive_copy_enabled ? 1 : 0
 
   name                  = "${var.name_prefix}-archive-copy"
-  description           = "Copies restored S3 objects to the archive bucket that their extension names."
+  description           = "Copies restored S3 objects to the archive bucket for their extension."
   handler               = "tasks.archive_copy.handler.handler"
   package               = local.packages["archive_copy"]
   defaults              = local.function_defaults
@@ -172,7 +173,7 @@ module "archive_copy" {
     write = flatten(values(var.archive_copy_archives)[*].kms_key_arns)
   }
 
-  # ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
+  # With ListBucket, S3 answers 404 for a missing key. Without it, the answer is 403, as for a missing permission.
   permissions = merge(
     {
       FindObjects = {
@@ -180,7 +181,7 @@ module "archive_copy" {
         resources = concat([local.archive_copy_source_arn], local.archive_copy_archive_arns)
         condition = local.owned.source_and_archives
       }
-      # A copy in parts first aborts what an invocation that was killed has left open.
+      # A multipart copy first aborts the uploads that a killed invocation left open.
       FindOpenUploads = {
         actions   = ["s3:ListBucketMultipartUploads"]
         resources = local.archive_copy_archive_arns
@@ -202,13 +203,13 @@ module "archive_copy" {
         resources = [for arn in local.archive_copy_archive_arns : "${arn}/*"]
         condition = local.owned.archives
       }
-      # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
+      # The function replaces a message that failed often by a copy, so that the message does not reach its maximum receives.
       RenewWork = {
         actions   = ["sqs:SendMessage"]
         resources = [module.archive_copy_queue[0].arn]
       }
     },
-    # An object that lies in an archive already is looked for among the versions of its source.
+    # The function looks for the version that the archive holds among the versions of the source.
     var.archive_copy_older_versions == "allow" ? {} : { FindVersions = {
       actions   = ["s3:ListBucketVersions"]
       resources = [local.archive_copy_source_arn]

@@ -1,17 +1,17 @@
-# Where this deployment lives: ARNs and bucket names are put together from these three and hold in every partition.
+# Partition, region and account of this deployment. ARNs and bucket names are built from these and work in every partition.
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
 
 locals {
   partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.id # `name` is deprecated from provider 6 on, `region` unknown before
+  region     = data.aws_region.current.id # `name` is deprecated since provider 6, and `region` is unknown before
   account_id = data.aws_caller_identity.current.account_id
 
-  # Bucket names are unique in the world, so those made here carry account and region.
+  # Bucket names are globally unique, so the buckets created here have account and region in their names.
   bucket_prefix = "${var.name_prefix}-${local.account_id}-${local.region}"
 
-  # Every task, and whether it is deployed. A task is a folder in tasks/ and a zip of the same name.
+  # Whether each task is deployed. A task is a folder in tasks/ and a zip of the same name.
   tasks = {
     archive_copy        = var.archive_copy_enabled
     partition_replicate = var.partition_replicate_enabled
@@ -19,7 +19,7 @@ locals {
   }
   enabled_tasks = [for task, enabled in local.tasks : task if enabled]
 
-  # Where each task's code comes from: the zip in the package bucket named by its hash, else the zip of `make dist`.
+  # The code of each task: the zip in the package bucket, named by its hash, or else the zip of `make dist`.
   packages = {
     for task in local.enabled_tasks : task => {
       file   = var.package_bucket == null ? "${var.package_dir}/${task}.zip" : null
@@ -28,8 +28,8 @@ locals {
     }
   }
 
-  # How the longest names go on after name_prefix, and how many characters AWS allows. A role ends in the region, so a
-  # function's name is shorter and may have as many (64); other names are shorter too, or may be longer.
+  # Endings of the longest names after name_prefix, and the number of characters that AWS allows. A role's name ends with the
+  # region, so a function's name is shorter and has the same limit (64). All other names are shorter or have a higher limit.
   longest_name_endings = merge(
     !var.archive_copy_enabled ? {} : {
       "-archive-copy-${local.region}" = 64 # role
@@ -60,7 +60,7 @@ locals {
     },
   )
 
-  # What all functions have in common.
+  # Settings that all functions share.
   function_defaults = {
     runtime            = var.runtime
     architecture       = var.architecture

@@ -1,5 +1,5 @@
 output "archive_copy" {
-  description = "Names and addresses of archive_copy; null when it is switched off."
+  description = "Names and addresses of archive_copy; null if the task is disabled."
   value = !var.archive_copy_enabled ? null : {
     function_name         = module.archive_copy[0].function_name
     function_arn          = module.archive_copy[0].function_arn
@@ -12,7 +12,7 @@ output "archive_copy" {
 }
 
 output "partition_replicate" {
-  description = "Names and addresses of partition_replicate; null when it is switched off."
+  description = "Names and addresses of partition_replicate; null if the task is disabled."
   value = !var.partition_replicate_enabled ? null : {
     enqueue_function_name         = module.partition_replicate_enqueue[0].function_name
     replicate_function_name       = module.partition_replicate[0].function_name
@@ -28,17 +28,17 @@ output "partition_replicate" {
     recheck_queue_url             = module.partition_replicate_recheck_queue[0].url
     recheck_dead_letter_queue_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
     undelivered_queue_url         = aws_sqs_queue.partition_replicate_undelivered[0].url
-    next_steps                    = "Changes in the first minutes after EventBridge is enabled may be missed: ten minutes after the first apply, start a backfill with S3 Batch Operations, as docs/operations.md says under \"Objects that were there before the mirror\"."
+    next_steps                    = "The mirror may miss changes in the first minutes after EventBridge is enabled. So start a backfill with S3 Batch Operations ten minutes after the first apply: see \"Objects that were there before the mirror\" in docs/operations.md."
   }
 
   precondition {
     condition     = local.refused_keys.partition_replicate == ""
-    error_message = "${local.refused_keys.partition_replicate} must be an https address with no user in it, for example \"https://s3.example.org\", or be empty."
+    error_message = "${local.refused_keys.partition_replicate} must be an https URL without a user, for example \"https://s3.example.org\", or be empty."
   }
 }
 
 output "upload_validate" {
-  description = "Names and addresses of upload_validate; null when it is switched off."
+  description = "Names and addresses of upload_validate; null if the task is disabled."
   value = !var.upload_validate_enabled ? null : {
     function_name         = module.upload_validate[0].function_name
     function_arn          = module.upload_validate[0].function_arn
@@ -52,6 +52,6 @@ output "upload_validate" {
 
   precondition {
     condition     = local.refused_keys.upload_validate == ""
-    error_message = "${local.refused_keys.upload_validate} must have another form. The name of a key is \"/path\", \"ssm:name\", \"secretsmanager:name\" or \"secretsmanager:name#field\", and never the key itself; a URL is an https address with no user in it, for example \"https://example.org/hook\"."
+    error_message = "${local.refused_keys.upload_validate} has a wrong form. The name of a key is \"/path\", \"ssm:name\", \"secretsmanager:name\" or \"secretsmanager:name#field\", and never the key itself. A URL is an https URL without a user, for example \"https://example.org/hook\"."
   }
 }

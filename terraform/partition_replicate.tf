@@ -1,4 +1,4 @@
-# partition_replicate: whatever happens to an object of the source bucket happens to its mirror in another partition.
+# partition_replicate: repeats every change of an object in the source bucket on its mirror in another partition.
 #
 #   source bucket --EventBridge--> enqueue --> FIFO queue --> replicate --> destination bucket
 #                        |            |             |             |  |
@@ -6,11 +6,11 @@
 #                                                   |
 #                                                   +--> dead-letter queue
 #
-#   replicate --an answer was lost--> recheck queue --15 minutes later--> enqueue
+#   replicate --lost answer--> recheck queue --15 minutes later--> enqueue
 #
-# Who the function is at the destination is in partition_replicate_identity.tf.
+# The function's identity at the destination is in partition_replicate_identity.tf.
 
-# Where the mirror lives.
+# Partition and region of the mirror.
 data "aws_partition" "destination" {
   provider = aws.destination
   count    = var.partition_replicate_enabled ? 1 : 0
@@ -24,7 +24,7 @@ data "aws_region" "destination" {
 locals {
   partition_replicate_name = "${var.name_prefix}-partition-replicate"
 
-  # A task that is off has no source, and nothing is known of its destination.
+  # A disabled task has no source and no known destination.
   partition_replicate_source_bucket  = var.partition_replicate_source_bucket == null ? "" : var.partition_replicate_source_bucket
   partition_replicate_dest_bucket    = coalesce(var.partition_replicate_destination_bucket, "${local.bucket_prefix}-mirror")
   partition_replicate_dest_partition = try(data.aws_partition.destination[0].partition, "")
@@ -33,11 +33,11 @@ locals {
   partition_replicate_source_arn = "arn:${local.partition}:s3:::${local.partition_replicate_source_bucket}"
   partition_replicate_dest_arn   = "arn:${local.partition_replicate_dest_partition}:s3:::${local.partition_replicate_dest_bucket}"
 
-  # Unset, the task looks for itself whether both buckets keep versions, and so it may need what `all` needs.
+  # If the variable is null, the task checks whether both buckets keep versions, so it may need the permissions of `all`.
   partition_replicate_all_versions = var.partition_replicate_versions != "current"
 
-  # What every version of a key takes beyond what its newest state does. DeleteObjectVersion: a delete marker that hides
-  # what should be seen is removed by its version id, and IAM knows no difference between markers and versions.
+  # Permissions to mirror all versions of a key, beyond those for the current one. DeleteObjectVersion: the task removes a
+  # delete marker that hides the current object by its version ID, and IAM does not distinguish markers from versions.
   partition_replicate_on_versions = {
     list   = local.partition_replicate_all_versions ? ["s3:GetBucketVersioning", "s3:ListBucketVersions"] : []
     source = local.partition_replicate_all_versions ? ["s3:GetObjectVersionTagging"] : []
@@ -45,7 +45,7 @@ locals {
     table  = local.partition_replicate_all_versions ? ["dynamodb:Query"] : []
   }
 
-  # What annotations take: a request that names a version has actions of its own.
+  # Permissions for annotations. A request that names a version needs separate actions.
   partition_replicate_annotations = var.partition_replicate_annotations == "carry"
   partition_replicate_on_annotations = {
     source = local.partition_replicate_annotations ? [
@@ -60,12 +60,12 @@ locals {
 
   partition_replicate_enqueue_timeout_seconds = 30
 
-  # The on-failure destination of an asynchronous invocation, and a rule's dead letters, cannot be FIFO.
+  # Neither the on-failure destination of an asynchronous invocation nor a rule's dead-letter queue can be FIFO.
   partition_replicate_undelivered_name = "${local.partition_replicate_name}-undelivered"
   partition_replicate_undelivered_arn  = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.partition_replicate_undelivered_name}"
 }
 
-# Where the mirror lies, unless a bucket is given.
+# The bucket of the mirror, unless an existing bucket is set.
 module "partition_replicate_destination_bucket" {
   source = "./modules/private_bucket"
   count  = local.partition_replicate_on_aws && var.partition_replicate_destination_bucket == null ? 1 : 0
@@ -78,8 +78,8 @@ module "partition_replicate_destination_bucket" {
   disposable  = var.disposable_buckets
 }
 
-# S3 tells EventBridge of everything; the rule takes what changes an object. It is switched on last, when there is a way
-# for events to go; even then it takes effect about five minutes later (S3 User Guide, "Enabling Amazon EventBridge").
+# S3 sends all events to EventBridge; the rule selects those that change an object. Terraform enables this last, when the
+# rest of the path exists. It takes effect about five minutes later (S3 User Guide, "Enabling Amazon EventBridge").
 resource "aws_s3_bucket_notification" "partition_replicate" {
   count = var.partition_replicate_enabled && var.partition_replicate_manage_notification ? 1 : 0
 
@@ -94,7 +94,7 @@ resource "aws_s3_bucket_notification" "partition_replicate" {
   ]
 }
 
-# `aws.s3` is a source that nobody but AWS can send from.
+# Selects changes of mirrored objects. Only AWS can send events with the source `aws.s3`.
 resource "aws_cloudwatch_event_rule" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
 
@@ -113,7 +113,7 @@ resource "aws_cloudwatch_event_rule" "partition_replicate" {
   })
 }
 
-# EventBridge tries for a day, and then keeps the event where it can be seen.
+# EventBridge retries for a day and then sends the event to the queue of undelivered events.
 resource "aws_cloudwatch_event_target" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
 
@@ -125,8 +125,9 @@ resource "aws_cloudwatch_event_target" "partition_replicate" {
   }
 }
 
-# Only this rule may set the function off. Its ARN names the account too; with a source account beside it EventBridge may be
-# unable to invoke (EventBridge User Guide, Troubleshooting, "Your rule ran but your Lambda function was not invoked").
+# Only this rule may invoke the function. The rule's ARN contains the account. An additional source account may stop
+# EventBridge from invoking the function (EventBridge User Guide, Troubleshooting, "Your rule ran but your Lambda function
+# was not invoked").
 resource "aws_lambda_permission" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
 
@@ -137,12 +138,12 @@ resource "aws_lambda_permission" "partition_replicate" {
   source_arn    = aws_cloudwatch_event_rule.partition_replicate[0].arn
 }
 
-# Events that did not get into the FIFO queue: EventBridge could not invoke, or the function failed three times.
+# Events that did not reach the FIFO queue: EventBridge could not invoke the function, or the function failed three times.
 resource "aws_sqs_queue" "partition_replicate_undelivered" {
   count = var.partition_replicate_enabled ? 1 : 0
 
   name                      = local.partition_replicate_undelivered_name
-  message_retention_seconds = 14 * 24 * 60 * 60 # the most that SQS keeps
+  message_retention_seconds = 14 * 24 * 60 * 60 # the maximum of SQS
   sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
   kms_master_key_id         = var.kms_key_arn
 
@@ -169,7 +170,7 @@ resource "aws_sqs_queue" "partition_replicate_undelivered" {
   })
 }
 
-# One group a key: order within it, as many side by side as there are keys.
+# Each key is a message group: the changes of one key stay in order, and different keys are processed in parallel.
 module "partition_replicate_queue" {
   source = "./modules/work_queue"
   count  = var.partition_replicate_enabled ? 1 : 0
@@ -184,9 +185,9 @@ module "partition_replicate_queue" {
   alarm_topic_arn          = var.alarm_topic_arn
 }
 
-# Keys that are looked at again, because a server may still hold a write whose answer was lost. The delay is the longest
-# that SQS has, and the bound on which convergence rests: no server carries out a request later than that. A FIFO queue
-# cannot delay a single message (SQS Developer Guide, "Amazon SQS message timers").
+# Keys to check again, because a server may still carry out a write whose answer was lost. The delay is the maximum of SQS.
+# Convergence assumes that no server carries out a request later than that. This queue is not FIFO, because a FIFO queue
+# cannot delay single messages (SQS Developer Guide, "Amazon SQS message timers").
 module "partition_replicate_recheck_queue" {
   source = "./modules/work_queue"
   count  = var.partition_replicate_enabled ? 1 : 0
@@ -201,11 +202,12 @@ module "partition_replicate_recheck_queue" {
   alarm_topic_arn          = var.alarm_topic_arn
 }
 
-# What the destination was made from. It can be lost: the next event of a key then costs a look, or a copy, more.
+# Records which source version each destination object came from. The mirror survives a loss of the table: the next event of
+# each key then costs an additional comparison or copy.
 resource "aws_dynamodb_table" "partition_replicate" {
   count = var.partition_replicate_enabled ? 1 : 0
 
-  #checkov:skip=CKV_AWS_119:Encrypted by AWS's own key unless one is given
+  #checkov:skip=CKV_AWS_119:Encrypted with a key that AWS owns unless kms_key_arn is set
   name         = local.partition_replicate_name
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "Key"
@@ -221,7 +223,7 @@ resource "aws_dynamodb_table" "partition_replicate" {
     type = "S"
   }
 
-  # Removals need not be remembered for longer than a message about the key can exist.
+  # A record of a removal expires once no message about the key can exist any more.
   ttl {
     attribute_name = "ExpiresAt"
     enabled        = true
@@ -237,13 +239,13 @@ resource "aws_dynamodb_table" "partition_replicate" {
   }
 }
 
-# From EventBridge into the queue, and from the recheck queue.
+# The function that moves events from EventBridge and from the recheck queue into the FIFO queue.
 module "partition_replicate_enqueue" {
   source = "./modules/lambda_task"
   count  = var.partition_replicate_enabled ? 1 : 0
 
   name                  = "${local.partition_replicate_name}-enqueue"
-  description           = "Puts changes of S3 objects into the FIFO queue, in the group of their key."
+  description           = "Puts changes of S3 objects into the FIFO queue, in the message group of their key."
   handler               = "tasks.partition_replicate.handler.enqueue"
   package               = local.packages["partition_replicate"]
   defaults              = local.function_defaults
@@ -265,7 +267,7 @@ module "partition_replicate_enqueue" {
   queue = {
     arn                 = module.partition_replicate_recheck_queue[0].arn
     batch_size          = 10
-    maximum_concurrency = 2 # the least that Lambda takes; each batch is one request to SQS for each message
+    maximum_concurrency = 2 # the minimum of Lambda; each message of a batch is one request to SQS
   }
 
   permissions = {
@@ -279,11 +281,11 @@ module "partition_replicate_enqueue" {
     }
   }
 
-  # Lambda looks at once whether the on-failure destination is there.
+  # Lambda checks at once that the on-failure destination exists.
   depends_on = [aws_sqs_queue.partition_replicate_undelivered]
 }
 
-# From the queue to the destination.
+# The function that repeats the changes in the FIFO queue at the destination.
 module "partition_replicate" {
   source = "./modules/lambda_task"
   count  = var.partition_replicate_enabled ? 1 : 0
@@ -297,7 +299,7 @@ module "partition_replicate" {
   account_id            = local.account_id
   memory_mb             = var.partition_replicate_memory_mb
   timeout_seconds       = var.partition_replicate_timeout_seconds
-  continues             = true # an object that does not fit into one invocation
+  continues             = true # an object may take more than one invocation
   bucket_keys           = { read = var.partition_replicate_source_kms_key_arns }
   dead_letter_queue_arn = local.partition_replicate_undelivered_arn
 
@@ -324,7 +326,7 @@ module "partition_replicate" {
     DELETES               = var.partition_replicate_deletes
     VERSION_DELETES       = var.partition_replicate_version_deletes
     ANNOTATIONS           = var.partition_replicate_annotations
-    REPLICATE_CONCURRENCY = "10" # every group of a batch at once
+    REPLICATE_CONCURRENCY = "10" # all groups of a batch in parallel
     TRANSFER_MEMORY_MB    = tostring(floor(var.partition_replicate_memory_mb / 2))
     DEAD_LETTER_QUEUE     = module.partition_replicate_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.partition_replicate_queue[0].max_receive_count)
@@ -333,7 +335,7 @@ module "partition_replicate" {
 
   queue = {
     arn                 = module.partition_replicate_queue[0].arn
-    batch_size          = 10 # the most that Lambda takes from a FIFO queue
+    batch_size          = 10 # the maximum of Lambda for a FIFO queue
     maximum_concurrency = var.partition_replicate_maximum_concurrency
   }
 
@@ -348,7 +350,7 @@ module "partition_replicate" {
       resources = ["${local.partition_replicate_source_arn}/*"]
       condition = local.owned.sources
     }
-    # A transaction needs what its parts need, which is PutItem.
+    # A transaction needs the permissions of its parts: PutItem.
     Remember = {
       actions   = concat(["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"], local.partition_replicate_on_versions.table)
       resources = [aws_dynamodb_table.partition_replicate[0].arn]
@@ -372,13 +374,13 @@ module "partition_replicate" {
   depends_on = [aws_sqs_queue.partition_replicate_undelivered]
 }
 
-# How far the mirror lags behind: the age of the oldest event that waits in the queue or was worked on, done or not.
-# The queue's age alone forgets a message that was received thrice; the function's tells nothing while it does not run.
+# The lag of the mirror: the age of the oldest event that waits in the queue or was processed, with or without success. The
+# queue's metric alone leaves out a message that was received three times; the function's has no data while it does not run.
 resource "aws_cloudwatch_metric_alarm" "partition_replicate_lag" {
   count = var.partition_replicate_enabled ? 1 : 0
 
   alarm_name          = "${local.partition_replicate_name}-lag"
-  alarm_description   = "The mirror lags behind the source by more than is allowed: raise the concurrency, or see why events are tried again."
+  alarm_description   = "The mirror is too far behind the source: raise the concurrency, or find out why events are retried."
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.partition_replicate_lag_alarm_seconds
@@ -418,12 +420,12 @@ resource "aws_cloudwatch_metric_alarm" "partition_replicate_lag" {
   }
 }
 
-# More waits than half of what a FIFO queue looks through for a group that is free (120,000 messages).
+# A FIFO queue searches its first 120,000 messages for a free group. The alarm starts at half of that.
 resource "aws_cloudwatch_metric_alarm" "partition_replicate_depth" {
   count = var.partition_replicate_enabled ? 1 : 0
 
   alarm_name          = "${local.partition_replicate_name}-depth"
-  alarm_description   = "So many messages wait that some groups may soon be overlooked: raise the concurrency."
+  alarm_description   = "So many messages wait that the FIFO queue may soon not find some groups: raise the concurrency."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = "${local.partition_replicate_name}.fifo" }
@@ -437,12 +439,12 @@ resource "aws_cloudwatch_metric_alarm" "partition_replicate_depth" {
   ok_actions          = compact([var.alarm_topic_arn])
 }
 
-# An event that never got into the queue is a change that is not mirrored unless a person acts.
+# The change in an undelivered event is not mirrored unless a person acts.
 resource "aws_cloudwatch_metric_alarm" "partition_replicate_undelivered" {
   count = var.partition_replicate_enabled ? 1 : 0
 
   alarm_name          = "${local.partition_replicate_undelivered_name}-present"
-  alarm_description   = "Events did not get into the FIFO queue: invoke the enqueue function with each once the cause is mended."
+  alarm_description   = "Events did not reach the FIFO queue: fix the cause, then invoke the enqueue function with each event."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.partition_replicate_undelivered[0].name }

@@ -1,12 +1,12 @@
-# partition_replicate: who the function is at the destination.
+# partition_replicate: the function's identity at the destination.
 #
-#   federation   function's role --token--> STS there --> the mirror's role, for an hour    (AWS, the default)
-#   access_key   secret --> the mirror's user, or a user of an S3-compatible store          (by choice)
+#   federation   function's role --token--> STS there --> the mirror's role, for an hour    (default on AWS)
+#   access_key   secret --> the mirror's user, or a user of an S3-compatible store          (optional on AWS)
 #
 # IAM User Guide, "Federating AWS identities across AWS partitions".
 
 locals {
-  # An S3-compatible store has its own users: their keys are put into the secret by hand.
+  # An S3-compatible store has its own users. A person puts the key of one into the secret.
   partition_replicate_on_aws = var.partition_replicate_enabled && local.no_keys.partition_replicate_destination_endpoint_url == ""
 
   partition_replicate_credentials = coalesce(
@@ -18,12 +18,12 @@ locals {
   partition_replicate_has_user       = local.partition_replicate_has_secret && local.partition_replicate_on_aws
   partition_replicate_makes_provider = local.partition_replicate_federated && var.partition_replicate_oidc_provider_arn == null
 
-  # Condition keys on a token begin with its issuer, without the scheme.
+  # Condition keys for a token begin with the issuer URL, without its scheme.
   partition_replicate_issuer       = trimprefix(coalesce(var.partition_replicate_issuer_url, "https://"), "https://")
   partition_replicate_provider_arn = try(aws_iam_openid_connect_provider.partition_replicate[0].arn, var.partition_replicate_oidc_provider_arn)
 
-  # What the function may do at the destination, as a role or as a user.
-  # ListBucket makes S3 answer 404 for a key that is not there; without it the answer is 403, which reads like a refusal.
+  # Permissions of the function at the destination, as a role or as a user.
+  # With ListBucket, S3 answers 404 for a missing key. Without it, the answer is 403, as for a missing permission.
   partition_replicate_dest_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -59,7 +59,7 @@ locals {
     )
   })
 
-  # What the function's role may ask of STS: the one token that the task asks for. The action knows no resources.
+  # The function's role may request only the token that the task needs. The action supports no resource ARNs.
   partition_replicate_token_permission = {
     actions   = ["sts:GetWebIdentityToken"]
     resources = ["*"]
@@ -71,8 +71,8 @@ locals {
   }
 }
 
-# The account of the function, as an issuer of tokens that the destination's account knows. An account has one for each
-# issuer URL, so a second deployment to the same account is given the first one's.
+# Makes the destination's account trust tokens that the function's account issues. An account can have only one provider for
+# each issuer URL, so a second deployment to the same account uses the provider of the first.
 resource "aws_iam_openid_connect_provider" "partition_replicate" {
   provider = aws.destination
   count    = local.partition_replicate_makes_provider ? 1 : 0
@@ -81,7 +81,7 @@ resource "aws_iam_openid_connect_provider" "partition_replicate" {
   client_id_list = [var.partition_replicate_token_audience]
 }
 
-# Who writes the mirror, for an hour at a time. Only this function's role may be it: the token's subject.
+# The role that writes the mirror, for an hour at a time. Only this function's role, the subject of the token, may assume it.
 resource "aws_iam_role" "partition_replicate_destination" {
   provider = aws.destination
   count    = local.partition_replicate_federated ? 1 : 0
@@ -105,12 +105,12 @@ resource "aws_iam_role" "partition_replicate_destination" {
   lifecycle {
     precondition {
       condition     = local.partition_replicate_dest_partition != local.partition
-      error_message = "The destination is in the partition of the source, ${local.partition}, where AWS takes no token of its own: set partition_replicate_destination_region to a region of another partition, or partition_replicate_credentials to \"access_key\"."
+      error_message = "Source and destination are both in the partition ${local.partition}, and AWS does not accept its own tokens within a partition. Set partition_replicate_destination_region to a region of another partition, or partition_replicate_credentials to \"access_key\"."
     }
   }
 }
 
-# All that the role may do, on one page.
+# All permissions of the role.
 resource "aws_iam_role_policy" "partition_replicate_destination" {
   provider = aws.destination
   count    = local.partition_replicate_federated ? 1 : 0
@@ -120,33 +120,34 @@ resource "aws_iam_role_policy" "partition_replicate_destination" {
   policy = local.partition_replicate_dest_policy
 }
 
-# The keys of a user. Terraform makes the secret and never sees what is in it.
+# The access key of a user. Terraform creates the secret and never reads its value.
 resource "aws_secretsmanager_secret" "partition_replicate" {
   count = local.partition_replicate_has_secret ? 1 : 0
 
-  #checkov:skip=CKV2_AWS_57:Keys of another partition are rotated where they are made; the function notices
-  #checkov:skip=CKV_AWS_149:Encrypted by AWS's own key unless one is given
-  # A prefix, because Secrets Manager keeps the name of a destroyed secret for a month.
+  #checkov:skip=CKV2_AWS_57:Keys of another partition are rotated there; the function notices a new key
+  #checkov:skip=CKV_AWS_149:Encrypted with a key that AWS owns unless kms_key_arn is set
+  # A prefix, because Secrets Manager reserves the name of a deleted secret for a month.
   name_prefix = "${local.partition_replicate_name}-"
-  description = "JSON with accesskey and secretaccesskey of the user that writes the mirror."
+  description = "JSON with the accesskey and secretaccesskey of the user that writes the mirror."
   kms_key_id  = var.kms_key_arn
 }
 
-# Who writes the mirror where a role is not wanted. Its access key is made by hand, so that it is in no Terraform state.
+# The user that writes the mirror, if credentials are `access_key`. A person creates its access key, so no Terraform state
+# contains the key.
 resource "aws_iam_user" "partition_replicate" {
   provider = aws.destination
   count    = local.partition_replicate_has_user ? 1 : 0
 
-  #checkov:skip=CKV_AWS_273:Made by choice alone, as within one partition; the default is a role that is assumed with a token
+  #checkov:skip=CKV_AWS_273:Optional, for example within one partition; the default is a role assumed with a token
   name = "${local.partition_replicate_name}-${local.region}"
 }
 
-# All that the user may do, on one page.
+# All permissions of the user.
 resource "aws_iam_user_policy" "partition_replicate" {
   provider = aws.destination
   count    = local.partition_replicate_has_user ? 1 : 0
 
-  #checkov:skip=CKV_AWS_40:The user is the only one that ever has these permissions
+  #checkov:skip=CKV_AWS_40:Only this user ever has these permissions
   name   = "task"
   user   = aws_iam_user.partition_replicate[0].name
   policy = local.partition_replicate_dest_policy

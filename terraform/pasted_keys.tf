@@ -1,8 +1,8 @@
-# Variables that ask for the name of a key or for a URL: a key that is pasted there, or a user in a URL, is shown by nothing.
+# Variables for the name of a key or for a URL. Terraform shows neither a key that is pasted there nor a user in a URL.
 #
-# A validation of the variable would show it, sensitive or not: Terraform prints the value, and the line of the file that sets
-# it. So these values are checked here, one of another form is dropped, and a precondition of the task's output names the
-# variable alone. What has the right form is no key, and a plan shows it.
+# A validation of the variable would show it, even if the variable is sensitive: Terraform prints the value, and the line of
+# the file that sets it. So these values are checked here. A value of a wrong form is dropped, and a precondition of the
+# task's output names only the variable. A value of the right form is not a key, and a plan shows it.
 
 locals {
   form_of_key_name = "^(/[A-Za-z0-9_.-][A-Za-z0-9_./-]*|ssm:[A-Za-z0-9_./-]+|secretsmanager:[A-Za-z0-9/_+=.@-]+(#[^#]+)?)$"
@@ -18,10 +18,10 @@ locals {
     partition_replicate_destination_endpoint_url = { value = var.partition_replicate_destination_endpoint_url, form = "^$|^https://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$" }
   }
 
-  # Variable -> its value; "" if that is null or has another form.
+  # Variable -> its value; "" if the value is null or has a wrong form.
   no_keys = { for name, given in local.maybe_keys : name => nonsensitive(can(regex(given.form, given.value)) ? given.value : "") }
 
-  # Task -> its variables whose value has another form, by name.
+  # Task -> the names of its variables whose value has a wrong form.
   refused_keys = {
     for task in ["partition_replicate", "upload_validate"] : task => join(" and ", [
       for name, given in local.maybe_keys : name

@@ -1,8 +1,8 @@
-# upload_validate: a set of files uploaded to a bucket is checked, published or refused, and people are told once.
+# upload_validate: checks each set of uploaded files, publishes or rejects it, and sends each report once.
 #
 #   upload bucket --ObjectCreated:*--> queue --> function --> final bucket, quarantine bucket
 #                                        |          |-------> GitHub issue, SES e-mail, webhook
-#                                        |          |-------> table of what was done
+#                                        |          |-------> table of outcomes
 #                                        +--> dead-letter queue
 
 locals {
@@ -17,7 +17,7 @@ locals {
   upload_validate_written_arns = [for bucket in local.upload_validate_written_buckets : "arn:${local.partition}:s3:::${bucket}"]
   upload_validate_table_arn    = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.upload_validate_table}"
 
-  # The buckets that are made here: by what they are for, whether a bucket is given.
+  # The buckets that Terraform creates, by their use: those for which no existing bucket is set.
   upload_validate_buckets = !var.upload_validate_enabled ? {} : {
     for use, bucket in {
       uploads    = { given = var.upload_validate_upload_bucket, name = local.upload_validate_upload_bucket, wanted = true }
@@ -33,19 +33,20 @@ locals {
     quarantine = var.upload_validate_quarantine_kms_key_arns
   }
 
-  # Where the keys are, never what they are. The webhook's address may be in an entry, too. Secrets Manager ends its ARNs with six characters of its own.
+  # The names of the entries that hold keys, never the keys. An entry may also hold the URL of the webhook. An ARN of Secrets
+  # Manager ends with six characters that AWS adds.
   upload_validate_key_names  = compact([for name, value in local.no_keys : value if endswith(name, "_name") || (endswith(name, "_webhook_url") && !startswith(value, "http"))])
   upload_validate_parameters = [for name in local.upload_validate_key_names : trimprefix(trimprefix(name, "ssm:"), "/") if !startswith(name, "secretsmanager:")]
   upload_validate_secrets    = [for name in local.upload_validate_key_names : split("#", trimprefix(name, "secretsmanager:"))[0] if startswith(name, "secretsmanager:")]
 
-  # A sender is known to SES by its address or by its domain.
+  # SES can have verified the sender's address or its domain.
   upload_validate_sender         = try(coalesce(var.upload_validate_sender_email, var.upload_validate_error_report_email), "")
   upload_validate_identities     = var.upload_validate_error_report_email == null ? [] : [local.upload_validate_sender, element(split("@", local.upload_validate_sender), 1)]
   upload_validate_schema_buckets = [for address in regexall("^s3://([^/]+)/", var.upload_validate_table_schema) : address[0]]
   upload_validate_schema_arn     = [for address in regexall("^s3://(.+)$", var.upload_validate_table_schema) : "arn:${local.partition}:s3:::${address[0]}"]
 }
 
-# Where files are uploaded, published and put aside, unless such buckets are given.
+# The buckets for uploads, published files and quarantine, unless existing buckets are set.
 module "upload_validate_bucket" {
   source   = "./modules/private_bucket"
   for_each = local.upload_validate_buckets
@@ -57,9 +58,9 @@ module "upload_validate_bucket" {
   expire_after_days = each.key == "uploads" && var.upload_validate_expire_uploads_after_days > 0 ? var.upload_validate_expire_uploads_after_days : null
 }
 
-# What was judged and told already, so that a second delivery tells nobody twice.
+# Records the checks and reports that are done, so that a repeated delivery does not send a report twice.
 resource "aws_dynamodb_table" "upload_validate" {
-  #checkov:skip=CKV_AWS_119:Under the deployment's key where one is given, else under DynamoDB's own
+  #checkov:skip=CKV_AWS_119:Encrypted with kms_key_arn if it is set, else with a key that AWS owns
   count = var.upload_validate_enabled ? 1 : 0
 
   name         = local.upload_validate_table
@@ -71,7 +72,7 @@ resource "aws_dynamodb_table" "upload_validate" {
     type = "S"
   }
 
-  # A year after it was told, nobody delivers it again.
+  # No event is delivered again a year after its report.
   ttl {
     attribute_name = "expiration"
     enabled        = true
@@ -87,14 +88,15 @@ resource "aws_dynamodb_table" "upload_validate" {
   }
 }
 
-# The address that e-mails come from; somebody has to follow the link that SES sends there.
+# The sender of the e-mails. A person must follow the link that SES sends to this address.
 resource "aws_ses_email_identity" "upload_validate" {
   count = var.upload_validate_enabled && var.upload_validate_ses_identity_enabled ? 1 : 0
 
   email = local.upload_validate_sender
 }
 
-# S3 forgets a notification that its target did not take; the queue keeps it until it is done, and lets a set settle.
+# S3 does not repeat a notification that its target refused. The queue keeps each one until its work is done, and delays it
+# so that a set can settle.
 module "upload_validate_queue" {
   source = "./modules/work_queue"
   count  = var.upload_validate_enabled ? 1 : 0
@@ -110,7 +112,7 @@ module "upload_validate_queue" {
   alarm_topic_arn          = var.alarm_topic_arn
 }
 
-# Every way in which an object comes to be: put, posted, copied, completed.
+# Every way to create an object: put, post, copy, completed multipart upload.
 resource "aws_s3_bucket_notification" "upload_validate" {
   count = var.upload_validate_enabled && var.upload_validate_manage_notification ? 1 : 0
 
@@ -123,13 +125,13 @@ resource "aws_s3_bucket_notification" "upload_validate" {
   }
 }
 
-# The function that checks, publishes and tells.
+# The function that checks, publishes and reports.
 module "upload_validate" {
   source = "./modules/lambda_task"
   count  = var.upload_validate_enabled ? 1 : 0
 
   name                  = "${var.name_prefix}-upload-validate"
-  description           = "Checks uploaded file sets, publishes those that are right, and tells people once."
+  description           = "Checks uploaded file sets, publishes valid ones, and sends each report once."
   handler               = "tasks.upload_validate.handler.handler"
   package               = local.packages["upload_validate"]
   defaults              = local.function_defaults
@@ -149,7 +151,7 @@ module "upload_validate" {
   failures = {
     service     = "upload_validate"
     of          = "sets"
-    description = "Sets could not be judged, or somebody could not be told."
+    description = "Sets could not be checked, or reports could not be sent."
   }
 
   environment = {
@@ -183,7 +185,7 @@ module "upload_validate" {
     write = concat(var.upload_validate_final_kms_key_arns, var.upload_validate_quarantine_kms_key_arns)
   }
 
-  # ListBucket is how a set is found; it also makes S3 answer 404 for a key that is not there, and not 403.
+  # ListBucket lists the files of a set. With it, S3 also answers 404 for a missing key, and not 403.
   permissions = merge(
     {
       FindObjects = {
@@ -212,7 +214,7 @@ module "upload_validate" {
         actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         resources = [local.upload_validate_table_arn]
       }
-      # A message that has failed often is replaced by a copy of itself, so that it does not use its receives up.
+      # The function replaces a message that failed often by a copy, so that the message does not reach its maximum receives.
       RenewWork = {
         actions   = ["sqs:SendMessage"]
         resources = [module.upload_validate_queue[0].arn]

@@ -1,5 +1,5 @@
 variable "archive_copy_enabled" {
-  description = "Whether archive_copy is deployed. false leaves nothing of it; a plan that would delete its buckets fails unless disposable_buckets is true."
+  description = "Whether archive_copy is deployed. false removes every resource of it; a plan that would delete its buckets fails unless disposable_buckets is true."
   type        = bool
   default     = true
   nullable    = false
@@ -8,30 +8,30 @@ variable "archive_copy_enabled" {
 # ---- The source ----
 
 variable "archive_copy_source_bucket" {
-  description = "Existing bucket whose restored objects are copied. null: make one."
+  description = "Existing bucket whose restored objects are copied. null: Terraform creates one."
   type        = string
   default     = null
 
   validation {
     condition     = var.archive_copy_source_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.archive_copy_source_bucket))
-    error_message = "archive_copy_source_bucket must be the name of an S3 bucket, or null to have one made."
+    error_message = "archive_copy_source_bucket must be the name of an S3 bucket, or null; then Terraform creates one."
   }
 }
 
 variable "archive_copy_source_kms_key_arns" {
-  description = "KMS keys that objects of the source bucket are encrypted with, apart from kms_key_arn; the first encrypts a bucket made here."
+  description = "KMS keys that encrypt objects of the source bucket, apart from kms_key_arn. The first one encrypts a bucket created here."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.archive_copy_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "archive_copy_source_kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "archive_copy_source_kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 variable "archive_copy_manage_notification" {
-  description = "Whether the source bucket's notification is set here. S3 knows one notification configuration a bucket and this replaces it whole: false for a given bucket that has others, and add the queue to them."
+  description = "Whether Terraform sets the notification of the source bucket. S3 keeps one notification configuration for each bucket, and Terraform replaces it as a whole. Use false for an existing bucket that has other notifications, and add the queue to them."
   type        = bool
   default     = true
   nullable    = false
@@ -40,7 +40,7 @@ variable "archive_copy_manage_notification" {
 # ---- The archives ----
 
 variable "archive_copy_archives" {
-  description = "The archives by name: the extensions that go there, with their dot, `other` for all that no archive names; an existing bucket, or none to have one made; the storage class of the copies, STANDARD if none is given; for a bucket made here, the days after which a version is deleted that is no longer the current one, never if none is given; the KMS keys of the bucket, of which the first encrypts one made here."
+  description = "The archives, by name. extensions: the key extensions that go to this archive, each with its dot; `other` stands for every extension that no archive lists. bucket: an existing bucket; if left out, Terraform creates one. storage_class: storage class of the copies, STANDARD if left out. noncurrent_versions_expire_after_days: days after which a bucket created here deletes a noncurrent version, never if left out. kms_key_arns: KMS keys of the bucket; the first one encrypts a bucket created here."
   type = map(object({
     extensions                            = list(string)
     bucket                                = optional(string)
@@ -53,47 +53,47 @@ variable "archive_copy_archives" {
 
   validation {
     condition     = length(var.archive_copy_archives) > 0 && alltrue([for archive in values(var.archive_copy_archives) : length(archive.extensions) > 0])
-    error_message = "archive_copy_archives must hold at least one archive, and each archive at least one extension."
+    error_message = "archive_copy_archives must have at least one archive, and each archive at least one extension."
   }
 
   validation {
     condition     = alltrue([for name in keys(var.archive_copy_archives) : can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", name))])
-    error_message = "archive_copy_archives: an archive's name must consist of lower-case letters, digits and inner hyphens, because it becomes part of its bucket's name."
+    error_message = "archive_copy_archives: an archive's name must have only lower-case letters, digits and inner hyphens, because it becomes part of a bucket's name."
   }
 
   validation {
     condition = alltrue([
       for extension in flatten(values(var.archive_copy_archives)[*].extensions) : extension == "other" || can(regex("^\\.[^/]+$", extension))
     ])
-    error_message = "archive_copy_archives: an extension must begin with its dot and hold no \"/\", for example \".txt\" or \".tar.gz\", or be \"other\"."
+    error_message = "archive_copy_archives: an extension must begin with a dot and contain no \"/\", for example \".txt\" or \".tar.gz\", or be \"other\"."
   }
 
-  # The task does not tell upper from lower case.
+  # The task ignores the case of an extension.
   validation {
     condition = (
       length(distinct([for extension in flatten(values(var.archive_copy_archives)[*].extensions) : lower(extension)]))
       == length(flatten(values(var.archive_copy_archives)[*].extensions))
     )
-    error_message = "archive_copy_archives: each extension may be named once only, whatever its case, because an object goes to one archive."
+    error_message = "archive_copy_archives: each extension may occur only once, in upper or lower case, because an object goes to one archive."
   }
 
   validation {
     condition = alltrue([
       for archive in values(var.archive_copy_archives) : archive.bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", archive.bucket))
     ])
-    error_message = "archive_copy_archives: bucket must be the name of an S3 bucket, or be left out to have one made."
+    error_message = "archive_copy_archives: bucket must be the name of an S3 bucket, or be left out; then Terraform creates one."
   }
 
   validation {
     condition = alltrue([
       for name, archive in var.archive_copy_archives : archive.bucket != null || length("${local.bucket_prefix}-archive-${name}") <= 63
     ])
-    error_message = "archive_copy_archives: the name of a bucket to be made, \"${local.bucket_prefix}-archive-\" and the archive's name, may have 63 characters: shorten name_prefix or the archive's name, or give a bucket."
+    error_message = "archive_copy_archives: Terraform would create a bucket named \"${local.bucket_prefix}-archive-\" and the archive's name, which may have at most 63 characters. Shorten name_prefix or the archive's name, or set bucket."
   }
 
   validation {
     condition     = !contains([for archive in values(var.archive_copy_archives) : coalesce(archive.bucket, "-")], coalesce(var.archive_copy_source_bucket, "."))
-    error_message = "archive_copy_archives: the source bucket cannot be an archive of itself, because an object is archived under its own key."
+    error_message = "archive_copy_archives: the source bucket cannot be an archive, because a copy has the same key as its source."
   }
 
   validation {
@@ -108,24 +108,24 @@ variable "archive_copy_archives" {
     condition = alltrue([
       for days in values(var.archive_copy_archives)[*].noncurrent_versions_expire_after_days : days == null || try(days >= 1 && floor(days) == days, false)
     ])
-    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days must be a whole number from 1 on, or be left out."
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days must be a whole number of at least 1, or be left out."
   }
 
   validation {
     condition     = alltrue([for archive in values(var.archive_copy_archives) : archive.bucket == null || archive.noncurrent_versions_expire_after_days == null])
-    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days is for buckets made here; set the life cycle of an existing bucket yourself."
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days is only for buckets created here. Set the life cycle of an existing bucket yourself."
   }
 
   validation {
     condition     = alltrue([for arn in flatten(values(var.archive_copy_archives)[*].kms_key_arns) : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "archive_copy_archives: kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "archive_copy_archives: kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 # ---- What is copied ----
 
 variable "archive_copy_annotations" {
-  description = "What becomes of S3 object annotations: `carry` copies them, `ignore` leaves them and names them in the log."
+  description = "`carry` copies S3 object annotations; `ignore` leaves them out and names them in the log."
   type        = string
   default     = "carry"
   nullable    = false
@@ -137,7 +137,7 @@ variable "archive_copy_annotations" {
 }
 
 variable "archive_copy_older_versions" {
-  description = "What becomes of a restored version if the archive holds a newer one: \"refuse\" makes its message a dead letter, with the reason, and changes nothing; \"allow\" lets it replace the newer one."
+  description = "What happens to a restored version if the archive holds a newer one. \"refuse\" makes the message a dead letter with its reason and changes nothing; \"allow\" replaces the newer version."
   type        = string
   default     = "refuse"
   nullable    = false
@@ -151,19 +151,19 @@ variable "archive_copy_older_versions" {
 # ---- Retries ----
 
 variable "archive_copy_retries" {
-  description = "How often one copy is tried in all within one invocation: 3 is the first time and two more."
+  description = "Attempts for each copy within one invocation, the first included: 3 is one attempt and two retries."
   type        = number
   default     = 3
   nullable    = false
 
   validation {
     condition     = var.archive_copy_retries >= 1 && var.archive_copy_retries <= 10 && floor(var.archive_copy_retries) == var.archive_copy_retries
-    error_message = "archive_copy_retries must be a whole number from 1 to 10; it counts the first try too."
+    error_message = "archive_copy_retries must be a whole number from 1 to 10, the first attempt included."
   }
 }
 
 variable "archive_copy_retry_sleep_seconds" {
-  description = "Seconds before the second try of a copy; later waits grow from there."
+  description = "Seconds before the second attempt of a copy; each later wait is longer."
   type        = number
   default     = 1
   nullable    = false
@@ -177,7 +177,7 @@ variable "archive_copy_retry_sleep_seconds" {
 # ---- The function ----
 
 variable "archive_copy_memory_mb" {
-  description = "Memory of the function in MB. S3 copies the bytes itself; memory only buys processor time for starting and signing."
+  description = "Memory of the function in MB. S3 copies the bytes itself, so memory only buys processor time for start-up and request signing."
   type        = number
   default     = 512
   nullable    = false
@@ -189,24 +189,24 @@ variable "archive_copy_memory_mb" {
 }
 
 variable "archive_copy_timeout_seconds" {
-  description = "Time-out of the function in seconds. A message whose invocation was killed comes back after six times as long; an object of hundreds of GB needs it all."
+  description = "Time-out of the function in seconds. The default is Lambda's limit, because an object of hundreds of GB needs all of it. A message whose invocation was killed comes back after six times the time-out."
   type        = number
   default     = 900
   nullable    = false
 
   validation {
     condition     = var.archive_copy_timeout_seconds >= 10 && var.archive_copy_timeout_seconds <= 900 && floor(var.archive_copy_timeout_seconds) == var.archive_copy_timeout_seconds
-    error_message = "archive_copy_timeout_seconds must be a whole number from 10 to 900, which is Lambda's own limit."
+    error_message = "archive_copy_timeout_seconds must be a whole number from 10 to 900, the limit of Lambda."
   }
 }
 
 variable "archive_copy_batch_size" {
-  description = "How many messages one invocation gets at most."
+  description = "Maximum number of messages in one invocation."
   type        = number
   default     = 10
   nullable    = false
 
-  # Above 10, Lambda demands a batching window, and one time-out would have to do for ever more copies.
+  # Above 10, Lambda requires a batching window, and all copies of a larger batch would share one time-out.
   validation {
     condition     = var.archive_copy_batch_size >= 1 && var.archive_copy_batch_size <= 10 && floor(var.archive_copy_batch_size) == var.archive_copy_batch_size
     error_message = "archive_copy_batch_size must be a whole number from 1 to 10."
@@ -214,7 +214,7 @@ variable "archive_copy_batch_size" {
 }
 
 variable "archive_copy_concurrency" {
-  description = "How many objects one invocation copies at a time."
+  description = "Objects that one invocation copies at the same time."
   type        = number
   default     = 8
   nullable    = false
@@ -226,24 +226,24 @@ variable "archive_copy_concurrency" {
 }
 
 variable "archive_copy_maximum_concurrency" {
-  description = "Invocations that the queue starts at a time at most. At 20, eight copies each, small objects arrive near the 3,500 writes a second that S3 takes under one prefix."
+  description = "Maximum number of invocations that the queue runs at the same time. With 20 invocations of eight copies each, small objects come near the 3,500 writes a second that S3 accepts under one prefix."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
     condition     = var.archive_copy_maximum_concurrency >= 2 && var.archive_copy_maximum_concurrency <= 1000 && floor(var.archive_copy_maximum_concurrency) == var.archive_copy_maximum_concurrency
-    error_message = "archive_copy_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits."
+    error_message = "archive_copy_maximum_concurrency must be a whole number from 2 to 1000, the limits of Lambda."
   }
 }
 
 variable "archive_copy_reserved_concurrency" {
-  description = "Invocations set aside for this function, which are also its most. null: none. To hold it back, archive_copy_maximum_concurrency is the better way: a message whose invocation is refused counts as received."
+  description = "Invocations reserved for this function, which are also its maximum. null: none. To slow the task down, prefer archive_copy_maximum_concurrency: a message whose invocation is throttled counts as received."
   type        = number
   default     = null
 
   validation {
     condition     = var.archive_copy_reserved_concurrency == null || try(var.archive_copy_reserved_concurrency >= 1 && floor(var.archive_copy_reserved_concurrency) == var.archive_copy_reserved_concurrency, false)
-    error_message = "archive_copy_reserved_concurrency must be a whole number from 1 on, or null; to stop the task, set archive_copy_enabled to false."
+    error_message = "archive_copy_reserved_concurrency must be a whole number of at least 1, or null. To stop the task, set archive_copy_enabled to false."
   }
 }

@@ -8,7 +8,7 @@ variable "partition_replicate_enabled" {
 # ---- The source ----
 
 variable "partition_replicate_source_bucket" {
-  description = "Existing bucket that is mirrored, in the region of the deployment. Required when partition_replicate is enabled."
+  description = "Existing bucket to mirror, in the region of the deployment. Required when partition_replicate is enabled."
   type        = string
   default     = null
 
@@ -19,46 +19,46 @@ variable "partition_replicate_source_bucket" {
 
   validation {
     condition     = !var.partition_replicate_enabled || var.partition_replicate_source_bucket != null
-    error_message = "partition_replicate_source_bucket must name the bucket to be mirrored when partition_replicate_enabled is true."
+    error_message = "partition_replicate_source_bucket must name the bucket to mirror when partition_replicate_enabled is true."
   }
 
-  # Two notification configurations of one bucket would replace each other at every apply.
+  # Two notification configurations for one bucket would replace each other at every apply.
   validation {
     condition = !(
       var.partition_replicate_enabled && var.partition_replicate_manage_notification
       && var.archive_copy_enabled && var.archive_copy_manage_notification
       && coalesce(var.partition_replicate_source_bucket, ".") == coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
     )
-    error_message = "partition_replicate_source_bucket is archive_copy's source too, and S3 keeps one notification configuration for each bucket: set partition_replicate_manage_notification to false and switch EventBridge on for the bucket yourself."
+    error_message = "partition_replicate_source_bucket is also the source of archive_copy, and S3 keeps one notification configuration for each bucket. Set partition_replicate_manage_notification to false and enable EventBridge for the bucket yourself."
   }
 }
 
 variable "partition_replicate_source_kms_key_arns" {
-  description = "KMS keys that objects of the source bucket are encrypted with, apart from kms_key_arn."
+  description = "KMS keys that encrypt objects of the source bucket, apart from kms_key_arn."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.partition_replicate_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "partition_replicate_source_kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "partition_replicate_source_kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 variable "partition_replicate_prefixes" {
-  description = "What the keys begin with that are mirrored. Empty: all of them."
+  description = "Key prefixes to mirror. Empty: all keys."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for prefix in var.partition_replicate_prefixes : prefix != ""])
-    error_message = "partition_replicate_prefixes: a prefix must not be empty; leave the list empty to mirror all keys."
+    error_message = "partition_replicate_prefixes: a prefix must not be empty. To mirror all keys, leave the list empty."
   }
 }
 
 variable "partition_replicate_manage_notification" {
-  description = "Whether EventBridge is switched on for the source bucket here. S3 knows one notification configuration a bucket and this replaces it whole: false for a bucket that has others, and switch EventBridge on there."
+  description = "Whether Terraform enables EventBridge for the source bucket. S3 keeps one notification configuration for each bucket, and Terraform replaces it as a whole. Use false for a bucket that has other notifications, and enable EventBridge there."
   type        = bool
   default     = true
   nullable    = false
@@ -67,7 +67,7 @@ variable "partition_replicate_manage_notification" {
 # ---- The destination ----
 
 variable "partition_replicate_destination_region" {
-  description = "Region of the destination, which decides its partition, for example us-gov-west-1. null: that of the environment."
+  description = "Region of the destination, for example us-gov-west-1; it decides the partition. null: the region of the environment."
   type        = string
   default     = null
 
@@ -78,7 +78,7 @@ variable "partition_replicate_destination_region" {
 }
 
 variable "partition_replicate_destination_profile" {
-  description = "Profile in the AWS configuration of whoever applies this, with credentials for the destination's partition. null: those of the environment."
+  description = "Profile in the AWS configuration of the person or job that runs Terraform, with credentials for the destination's partition. null: the credentials of the environment."
   type        = string
   default     = null
 
@@ -89,44 +89,44 @@ variable "partition_replicate_destination_profile" {
 }
 
 variable "partition_replicate_destination_bucket" {
-  description = "Existing bucket of the destination. null: make one."
+  description = "Existing bucket of the destination. null: Terraform creates one."
   type        = string
   default     = null
 
   validation {
     condition     = var.partition_replicate_destination_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.partition_replicate_destination_bucket))
-    error_message = "partition_replicate_destination_bucket must be the name of an S3 bucket, or null to have one made."
+    error_message = "partition_replicate_destination_bucket must be the name of an S3 bucket, or null; then Terraform creates one."
   }
 
   validation {
     condition     = local.no_keys.partition_replicate_destination_endpoint_url == "" || var.partition_replicate_destination_bucket != null
-    error_message = "partition_replicate_destination_bucket must name a bucket when an endpoint is given: none can be made there."
+    error_message = "partition_replicate_destination_bucket must name a bucket when partition_replicate_destination_endpoint_url is set: Terraform cannot create one there."
   }
 }
 
 variable "partition_replicate_destination_kms_key_arn" {
-  description = "KMS key of the destination's partition that encrypts the mirror. null: what the bucket does by default."
+  description = "KMS key in the destination's partition that encrypts the mirror. null: the default encryption of the bucket."
   type        = string
   default     = null
 
   validation {
     condition     = var.partition_replicate_destination_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.partition_replicate_destination_kms_key_arn))
-    error_message = "partition_replicate_destination_kms_key_arn must be the ARN of a key and not of an alias, or null."
+    error_message = "partition_replicate_destination_kms_key_arn must be the ARN of a key, not of an alias, or null."
   }
 }
 
 variable "partition_replicate_destination_endpoint_url" {
-  description = "URL of an S3-compatible store that is the destination in AWS's place. Empty: AWS."
+  description = "URL of an S3-compatible store, if the destination is not AWS. Empty: AWS."
   type        = string
   default     = ""
   nullable    = false
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 # ---- Credentials for the destination ----
 
 variable "partition_replicate_credentials" {
-  description = "How the function gets at the destination: `federation`, by a role there that it assumes with a token, or `access_key`, by a user whose key is put into a secret by hand. null: `federation` where the destination is on AWS, else `access_key`."
+  description = "How the function gets access to the destination. `federation`: it assumes a role there with a token. `access_key`: it uses the access key of a user, which a person puts into a secret. null: `federation` if the destination is on AWS, else `access_key`."
   type        = string
   default     = null
 
@@ -137,58 +137,58 @@ variable "partition_replicate_credentials" {
 
   validation {
     condition     = try(var.partition_replicate_credentials != "federation", true) || local.no_keys.partition_replicate_destination_endpoint_url == ""
-    error_message = "partition_replicate_credentials cannot be \"federation\" where an endpoint is given: only AWS takes a token of AWS."
+    error_message = "partition_replicate_credentials cannot be \"federation\" when partition_replicate_destination_endpoint_url is set: only AWS accepts a token of AWS."
   }
 }
 
 variable "partition_replicate_issuer_url" {
-  description = "Issuer URL of the account of this deployment, which AWS says when outbound identity federation is enabled, once for the account: `aws iam enable-outbound-web-identity-federation`. Required for `federation`."
+  description = "Issuer URL of the deployment's account. AWS prints it when you enable outbound identity federation, once for each account: `aws iam enable-outbound-web-identity-federation`. Required for `federation`."
   type        = string
   default     = null
 
   validation {
     condition     = var.partition_replicate_issuer_url == null || can(regex("^https://[a-z0-9.-]+(/[A-Za-z0-9._~-]+)*$", var.partition_replicate_issuer_url))
-    error_message = "partition_replicate_issuer_url must be an https address without a trailing slash, as `aws iam enable-outbound-web-identity-federation` prints it, or null."
+    error_message = "partition_replicate_issuer_url must be an https URL without a trailing slash, as `aws iam enable-outbound-web-identity-federation` prints it, or null."
   }
 
   validation {
     condition     = !local.partition_replicate_federated || var.partition_replicate_issuer_url != null
-    error_message = "partition_replicate_issuer_url must be given: run `aws iam enable-outbound-web-identity-federation` once in the account of this deployment, and set the IssuerIdentifier that it prints (later `aws iam get-outbound-web-identity-federation-info` prints it). Without federation, set partition_replicate_credentials to \"access_key\"."
+    error_message = "partition_replicate_issuer_url must be set. Run `aws iam enable-outbound-web-identity-federation` once in the account of this deployment, and use the IssuerIdentifier that it prints; later, `aws iam get-outbound-web-identity-federation-info` prints it again. To do without federation, set partition_replicate_credentials to \"access_key\"."
   }
 }
 
 variable "partition_replicate_token_audience" {
-  description = "Audience of the token for the destination. Its OpenID Connect provider and its role accept no other."
+  description = "Audience of the token for the destination. The OpenID Connect provider and the role of the destination accept no other."
   type        = string
   default     = "bucket-brigade"
   nullable    = false
 
   validation {
     condition     = can(regex("^[A-Za-z0-9:/._-]{1,255}$", var.partition_replicate_token_audience))
-    error_message = "partition_replicate_token_audience must have 1 to 255 letters, digits, and characters of : / . _ -"
+    error_message = "partition_replicate_token_audience must have 1 to 255 letters, digits and the characters : / . _ -"
   }
 }
 
 variable "partition_replicate_oidc_provider_arn" {
-  description = "Existing OpenID Connect provider for the issuer URL in the destination's account, which has the audience among its client ids. null: make one; an account can have only one for each issuer URL."
+  description = "Existing OpenID Connect provider for the issuer URL in the destination's account; its client IDs must include the audience. null: Terraform creates one. An account can have only one for each issuer URL."
   type        = string
   default     = null
 
   validation {
     condition     = var.partition_replicate_oidc_provider_arn == null || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+$", var.partition_replicate_oidc_provider_arn))
-    error_message = "partition_replicate_oidc_provider_arn must be the ARN of an OpenID Connect provider, or null to have one made."
+    error_message = "partition_replicate_oidc_provider_arn must be the ARN of an OpenID Connect provider, or null; then Terraform creates one."
   }
 
   validation {
     condition     = try(endswith(var.partition_replicate_oidc_provider_arn, ":oidc-provider/${trimprefix(var.partition_replicate_issuer_url, "https://")}"), true)
-    error_message = "partition_replicate_oidc_provider_arn must be the provider for partition_replicate_issuer_url: its ARN ends in that URL without https://."
+    error_message = "partition_replicate_oidc_provider_arn must be the provider for partition_replicate_issuer_url: its ARN ends with that URL, without https://."
   }
 }
 
 # ---- What is mirrored ----
 
 variable "partition_replicate_deletes" {
-  description = "What a delete at the source does at the destination: `mirror` deletes there too (a delete marker, where it keeps versions), `keep` does nothing."
+  description = "What happens at the destination when an object is deleted at the source. `mirror` deletes it there too (with a delete marker, if the bucket keeps versions); `keep` does nothing."
   type        = string
   default     = "mirror"
   nullable    = false
@@ -200,7 +200,7 @@ variable "partition_replicate_deletes" {
 }
 
 variable "partition_replicate_versions" {
-  description = "Which versions of a key are mirrored: `all`, each once and oldest first, or `current`, the newest alone. null: `all` where both buckets keep versions, else `current`."
+  description = "Which versions of a key are mirrored. `all`: each version once, oldest first. `current`: only the newest. null: `all` if both buckets keep versions, else `current`."
   type        = string
   default     = null
 
@@ -211,7 +211,7 @@ variable "partition_replicate_versions" {
 }
 
 variable "partition_replicate_version_deletes" {
-  description = "What the removal of one version for good does at the destination: `keep` leaves its mirror there, `mirror` removes it too, which cannot be undone."
+  description = "What happens at the destination when a version is permanently deleted at the source. `keep` keeps its mirror; `mirror` deletes it too, which cannot be undone."
   type        = string
   default     = "keep"
   nullable    = false
@@ -223,12 +223,12 @@ variable "partition_replicate_version_deletes" {
 
   validation {
     condition     = var.partition_replicate_version_deletes == "keep" || var.partition_replicate_versions != "current"
-    error_message = "partition_replicate_version_deletes cannot be \"mirror\" where partition_replicate_versions is \"current\": nobody knows then which version was made from which."
+    error_message = "partition_replicate_version_deletes cannot be \"mirror\" when partition_replicate_versions is \"current\": the mirror then does not record which version came from which."
   }
 }
 
 variable "partition_replicate_annotations" {
-  description = "What becomes of S3 object annotations: `carry` mirrors them, which costs one more request to the source for each object, `ignore` leaves them and names them in the log."
+  description = "`carry` mirrors S3 object annotations and costs one more request to the source for each object; `ignore` leaves them out and names them in the log."
   type        = string
   default     = "carry"
   nullable    = false
@@ -242,9 +242,9 @@ variable "partition_replicate_annotations" {
 # ---- The function ----
 
 variable "partition_replicate_memory_mb" {
-  description = "Memory of the function in MB. Half of it holds bytes on their way: a part has to fit, and an object has 10,000 parts at most."
+  description = "Memory of the function in MB. Half of it buffers bytes in transit. It must hold a whole part, and an object has at most 10,000 parts."
   type        = number
-  default     = 1769 # one whole processor
+  default     = 1769 # one full processor
   nullable    = false
 
   validation {
@@ -254,33 +254,33 @@ variable "partition_replicate_memory_mb" {
 }
 
 variable "partition_replicate_timeout_seconds" {
-  description = "Time-out of the function in seconds. A larger object continues in the next invocation; a message whose invocation was killed comes back after six times as long."
+  description = "Time-out of the function in seconds. A larger object continues in the next invocation. A message whose invocation was killed comes back after six times the time-out."
   type        = number
   default     = 300
   nullable    = false
 
   validation {
     condition     = var.partition_replicate_timeout_seconds >= 60 && var.partition_replicate_timeout_seconds <= 900 && floor(var.partition_replicate_timeout_seconds) == var.partition_replicate_timeout_seconds
-    error_message = "partition_replicate_timeout_seconds must be a whole number from 60 to 900, which is Lambda's own limit."
+    error_message = "partition_replicate_timeout_seconds must be a whole number from 60 to 900, the limit of Lambda."
   }
 }
 
 variable "partition_replicate_maximum_concurrency" {
-  description = "Invocations that the queue starts at a time at most. At 20, ten keys each, the mirror writes about as fast as a new on-demand table takes its records, 4,000 units a second."
+  description = "Maximum number of invocations that the queue runs at the same time. With 20 invocations of ten keys each, the mirror writes its records about as fast as a new on-demand table accepts them: 4,000 units a second."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
     condition     = var.partition_replicate_maximum_concurrency >= 2 && var.partition_replicate_maximum_concurrency <= 1000 && floor(var.partition_replicate_maximum_concurrency) == var.partition_replicate_maximum_concurrency
-    error_message = "partition_replicate_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits."
+    error_message = "partition_replicate_maximum_concurrency must be a whole number from 2 to 1000, the limits of Lambda."
   }
 }
 
 # ---- Alarms ----
 
 variable "partition_replicate_lag_alarm_seconds" {
-  description = "How old an event may be when it is worked on before the lag alarm goes off."
+  description = "Age in seconds above which an event that is waiting or in work starts the lag alarm."
   type        = number
   default     = 3600
   nullable    = false

@@ -1,66 +1,66 @@
 # ---- The deployment ----
 
 variable "name_prefix" {
-  description = "Begins the name of everything made here. Two deployments in one account and region need two prefixes."
+  description = "Prefix of the name of every resource. Two deployments in one account and region need different prefixes."
   type        = string
   default     = "bucket-brigade"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix must have 2 or more lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, for example \"bucket-brigade\"."
+    error_message = "name_prefix must have at least 2 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen, for example \"bucket-brigade\"."
   }
 
-  # How long it may be depends on the region and on what is made.
+  # The maximum length depends on the region and on the enabled tasks.
   validation {
     condition     = alltrue([for ending, limit in local.longest_name_endings : length("${var.name_prefix}${ending}") <= limit])
-    error_message = "name_prefix is too long: ${join(", ", [for ending, limit in local.longest_name_endings : "${var.name_prefix}${ending} may have ${limit} characters and has ${length("${var.name_prefix}${ending}")}" if length("${var.name_prefix}${ending}") > limit])}."
+    error_message = "name_prefix is too long: ${join(", ", [for ending, limit in local.longest_name_endings : "${var.name_prefix}${ending} has ${length("${var.name_prefix}${ending}")} characters, and AWS allows ${limit}" if length("${var.name_prefix}${ending}") > limit])}."
   }
 }
 
 variable "tags" {
-  description = "Tags for everything made here that can carry tags."
+  description = "Tags of every resource that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = length(var.tags) <= 50 && !anytrue([for key in keys(var.tags) : startswith(lower(key), "aws:")])
-    error_message = "tags must hold at most 50 entries, and no key may begin with \"aws:\", which AWS keeps for itself."
+    error_message = "tags must have at most 50 entries, and no key may begin with \"aws:\", which AWS reserves."
   }
 }
 
 variable "disposable_buckets" {
-  description = "Whether the buckets made here can be destroyed, with all that they hold: true for a deployment that is thrown away, such as one for tests. Set it before the first apply; the README says how to change it later."
+  description = "Whether `terraform destroy` may delete the buckets of this deployment and all their objects: true for a temporary deployment, for example for tests. Set it before the first apply; terraform/README.md describes how to change it later."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "bucket_owners" {
-  description = "Account IDs of given buckets that belong to another account than the deployment's (a mirror: than the destination's), by bucket. The functions use no bucket of an account that is not expected. A bucket that is named here is not looked up, so a bucket that is made later is named here too, with its account."
+  description = "Account ID of each existing bucket that belongs to another account than the deployment's, by bucket name; for a mirror, to another account than the destination's. The functions refuse a bucket of an unexpected account. Terraform does not look up a bucket that is named here, so also name a bucket that will be created later, with its account."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for owner in values(var.bucket_owners) : can(regex("^[0-9]{12}$", owner))])
-    error_message = "bucket_owners must name accounts by their 12 digits, for example { shared-archive = \"210987654321\" }."
+    error_message = "bucket_owners must give each account as 12 digits, for example { shared-archive = \"210987654321\" }."
   }
 
   validation {
     condition     = length(setsubtract(keys(var.bucket_owners), concat(values(local.given_buckets), local.partition_replicate_given_mirrors))) == 0
-    error_message = "bucket_owners names buckets that no other variable gives: ${join(", ", setsubtract(keys(var.bucket_owners), concat(values(local.given_buckets), local.partition_replicate_given_mirrors)))}. Check their spelling. A bucket that is made here belongs to the deployment's account."
+    error_message = "bucket_owners names buckets that no other variable names: ${join(", ", setsubtract(keys(var.bucket_owners), concat(values(local.given_buckets), local.partition_replicate_given_mirrors)))}. Check their spelling. A bucket created here belongs to the deployment's account and needs no entry."
   }
 
   validation {
     condition     = alltrue([for bucket in values(local.event_buckets) : lookup(var.bucket_owners, coalesce(bucket, "."), local.account_id) == local.account_id])
-    error_message = "bucket_owners: a bucket whose events start the work must belong to the deployment's account, ${local.account_id}."
+    error_message = "bucket_owners: a bucket whose events start a task must belong to the deployment's account, ${local.account_id}."
   }
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that every alarm tells when it goes off and when it is over. null: the alarms are only to be seen in CloudWatch."
+  description = "SNS topic that gets a message when an alarm starts and when it ends. null: alarms are visible only in CloudWatch."
   type        = string
   default     = null
 
@@ -71,31 +71,31 @@ variable "alarm_topic_arn" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key of the deployment: it encrypts queues, logs, tables, secrets, function environments, and the buckets made here that have no key of their own. null: AWS's own keys. The README says what the key's policy must allow."
+  description = "KMS key of the deployment. It encrypts queues, logs, tables, secrets, function environments, and each bucket created here that has no key of its own. null: keys that AWS owns. terraform/README.md lists what the key policy must allow."
   type        = string
   default     = null
 
-  # An alias is refused, because IAM policies know keys by their key id only.
+  # No alias, because an IAM policy identifies a key only by its key ID.
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a key and not of an alias, for example \"arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null."
+    error_message = "kms_key_arn must be the ARN of a key, not of an alias, for example \"arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days that log lines are kept, 0 for ever. The log says what was archived where, hence a year."
+  description = "Days that CloudWatch keeps log lines; 0 keeps them for ever. The default is a year, because the log records which object was archived where."
   type        = number
   default     = 365
   nullable    = false
 
   validation {
     condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of the periods that CloudWatch Logs knows, for example 30, 90 or 365, or 0 for ever."
+    error_message = "log_retention_days must be a period that CloudWatch Logs supports, for example 30, 90 or 365, or 0 for ever."
   }
 }
 
 variable "logging_level" {
-  description = "Least level of the log lines that functions write."
+  description = "Lowest level of the log lines that the functions write."
   type        = string
   default     = "INFO"
   nullable    = false
@@ -109,30 +109,30 @@ variable "logging_level" {
 # ---- The code ----
 
 variable "package_dir" {
-  description = "Folder of the zips that `make dist` builds. Not used when package_bucket is set."
+  description = "Folder with the zips that `make dist` builds. Not used when package_bucket is set."
   type        = string
   default     = "../dist"
   nullable    = false
 
   validation {
     condition     = var.package_bucket != null || alltrue([for task in local.enabled_tasks : fileexists("${var.package_dir}/${task}.zip")])
-    error_message = "package_dir must hold one zip a task (${join(", ", [for task in local.enabled_tasks : "${task}.zip"])}): run `make dist`, or set package_bucket and package_hashes."
+    error_message = "package_dir must contain one zip for each enabled task (${join(", ", [for task in local.enabled_tasks : "${task}.zip"])}): run `make dist`, or set package_bucket and package_hashes."
   }
 }
 
 variable "package_bucket" {
-  description = "Bucket that the build uploaded the zips to, in the region of the functions. null: the zips in package_dir."
+  description = "Bucket with the zips that the build uploaded, in the region of the functions. null: use the zips in package_dir."
   type        = string
   default     = null
 
   validation {
     condition     = var.package_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.package_bucket))
-    error_message = "package_bucket must be the name of an S3 bucket, or null to take the zips in package_dir."
+    error_message = "package_bucket must be the name of an S3 bucket, or null to use the zips in package_dir."
   }
 }
 
 variable "package_prefix" {
-  description = "What the keys in package_bucket begin with: the build's PACKAGE_PREFIX."
+  description = "Prefix of the keys in package_bucket: the PACKAGE_PREFIX of the build."
   type        = string
   default     = ""
   nullable    = false
@@ -144,36 +144,36 @@ variable "package_prefix" {
 }
 
 variable "package_hashes" {
-  description = "Content hash of each task's zip in package_bucket, by task: the hashes in the build's manifest. Required for every enabled task when package_bucket is set."
+  description = "Content hash of each task's zip in package_bucket, by task, from the manifest of the build. Required for every enabled task when package_bucket is set."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for hash in values(var.package_hashes) : can(regex("^[0-9A-Za-z_-]+$", hash))])
-    error_message = "package_hashes must hold hashes as the build prints them, without a folder and without \".zip\"."
+    error_message = "package_hashes must contain hashes as the build prints them, without a folder and without \".zip\"."
   }
 
   validation {
     condition     = var.package_bucket == null || length(setsubtract(local.enabled_tasks, keys(var.package_hashes))) == 0
-    error_message = "package_hashes must name the hash of every enabled task when package_bucket is set: missing ${join(", ", setsubtract(local.enabled_tasks, keys(var.package_hashes)))}."
+    error_message = "package_hashes must contain the hash of every enabled task when package_bucket is set. Missing: ${join(", ", setsubtract(local.enabled_tasks, keys(var.package_hashes)))}."
   }
 }
 
 variable "runtime" {
-  description = "Lambda runtime. The zips carry bytecode of python3.13, another version compiles at every cold start."
+  description = "Lambda runtime. The zips contain bytecode for python3.13; any other version compiles the code at every cold start."
   type        = string
   default     = "python3.13"
   nullable    = false
 
   validation {
     condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
-    error_message = "runtime must be a Python runtime of Lambda from 3.11 on, for example \"python3.13\"."
+    error_message = "runtime must be a Lambda runtime of Python 3.11 or newer, for example \"python3.13\"."
   }
 }
 
 variable "architecture" {
-  description = "Processor of the functions. The zips are pure Python and run on both; arm64 costs less."
+  description = "Processor of the functions. The zips are pure Python and run on both; the default, arm64, costs less."
   type        = string
   default     = "arm64"
   nullable    = false

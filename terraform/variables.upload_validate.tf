@@ -1,12 +1,12 @@
 variable "upload_validate_enabled" {
-  description = "Whether upload_validate is deployed; upload_validate_github_repo and upload_validate_webhook_url are needed then."
+  description = "Whether upload_validate is deployed. It then needs upload_validate_github_repo and upload_validate_webhook_url."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "upload_validate_github_repo" {
-  description = "Repository where an issue asks for the import of each right set."
+  description = "Repository in which an issue requests the import of each valid set, as \"owner/name\". Required when upload_validate is enabled."
   type        = string
   default     = ""
   nullable    = false
@@ -18,11 +18,11 @@ variable "upload_validate_github_repo" {
 }
 
 variable "upload_validate_webhook_url" {
-  description = "Address that the report on every set is posted to, or the entry that holds it where the address itself is a secret, as for upload_validate_webhook_key_name."
+  description = "URL that receives the report on every set. If the URL itself is a secret, the name of the entry that holds it, as for upload_validate_webhook_key_name. Required when upload_validate is enabled."
   type        = string
   default     = ""
   nullable    = false
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 
   validation {
     condition     = !var.upload_validate_enabled || var.upload_validate_webhook_url != ""
@@ -33,35 +33,35 @@ variable "upload_validate_webhook_url" {
 # ---- Uploads ----
 
 variable "upload_validate_upload_bucket" {
-  description = "Existing bucket that files are uploaded to. null: make one."
+  description = "Existing bucket that receives the uploads. null: Terraform creates one."
   type        = string
   default     = null
 
   validation {
     condition     = var.upload_validate_upload_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.upload_validate_upload_bucket))
-    error_message = "upload_validate_upload_bucket must be the name of an S3 bucket, or null to have one made."
+    error_message = "upload_validate_upload_bucket must be the name of an S3 bucket, or null; then Terraform creates one."
   }
 }
 
 variable "upload_validate_upload_kms_key_arns" {
-  description = "KMS keys of the upload bucket, apart from kms_key_arn; the first encrypts one made here."
+  description = "KMS keys of the upload bucket, apart from kms_key_arn. The first one encrypts a bucket created here."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.upload_validate_upload_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_upload_kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "upload_validate_upload_kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 variable "upload_validate_manage_notification" {
-  description = "Whether the upload bucket's notification is set here. S3 knows one notification configuration a bucket and this replaces it whole: false for a given bucket that has others, and add the queue to them."
+  description = "Whether Terraform sets the notification of the upload bucket. S3 keeps one notification configuration for each bucket, and Terraform replaces it as a whole. Use false for an existing bucket that has other notifications, and add the queue to them."
   type        = bool
   default     = true
   nullable    = false
 
-  # Two notification configurations of one bucket would replace each other at every apply.
+  # Two notification configurations for one bucket would replace each other at every apply.
   validation {
     condition = !var.upload_validate_enabled || !var.upload_validate_manage_notification || !contains(
       concat(
@@ -70,91 +70,91 @@ variable "upload_validate_manage_notification" {
       ),
       coalesce(var.upload_validate_upload_bucket, "${local.bucket_prefix}-uploads"),
     )
-    error_message = "upload_validate_manage_notification must be false, because the bucket is the source of another task too and S3 keeps one notification configuration for each bucket: add s3:ObjectCreated:* for the queue yourself."
+    error_message = "upload_validate_manage_notification must be false, because the bucket is also the source of another task, and S3 keeps one notification configuration for each bucket. Add s3:ObjectCreated:* for the queue yourself."
   }
 }
 
 variable "upload_validate_expire_uploads_after_days" {
-  description = "Days after which an upload is deleted in a bucket made here: what is right has been published by then, and what is wrong has been told. 0: never."
+  description = "Days after which a bucket created here deletes an upload. By then, valid files are published and invalid ones are reported. 0: never."
   type        = number
   default     = 90
   nullable    = false
 
   validation {
     condition     = var.upload_validate_expire_uploads_after_days >= 0 && var.upload_validate_expire_uploads_after_days <= 3650 && floor(var.upload_validate_expire_uploads_after_days) == var.upload_validate_expire_uploads_after_days
-    error_message = "upload_validate_expire_uploads_after_days must be a whole number from 0 to 3650, 0 for never."
+    error_message = "upload_validate_expire_uploads_after_days must be a whole number from 0 to 3650; 0 is never."
   }
 }
 
 variable "upload_validate_settle_seconds" {
-  description = "Seconds from an upload to the look at its set, so that files which are uploaded together are judged together."
+  description = "Seconds between an upload and the check of its set, so that files uploaded together are checked together."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
     condition     = var.upload_validate_settle_seconds >= 0 && var.upload_validate_settle_seconds <= 900 && floor(var.upload_validate_settle_seconds) == var.upload_validate_settle_seconds
-    error_message = "upload_validate_settle_seconds must be a whole number from 0 to 900, which is SQS's own limit."
+    error_message = "upload_validate_settle_seconds must be a whole number from 0 to 900, the limit of SQS."
   }
 }
 
 # ---- Published and quarantined sets ----
 
 variable "upload_validate_final_bucket" {
-  description = "Existing bucket that right sets are published in. null: make one."
+  description = "Existing bucket in which valid sets are published. null: Terraform creates one."
   type        = string
   default     = null
 
   validation {
     condition     = var.upload_validate_final_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.upload_validate_final_bucket))
-    error_message = "upload_validate_final_bucket must be the name of an S3 bucket, or null to have one made."
+    error_message = "upload_validate_final_bucket must be the name of an S3 bucket, or null; then Terraform creates one."
   }
 }
 
 variable "upload_validate_final_kms_key_arns" {
-  description = "KMS keys of the final bucket, apart from kms_key_arn; the first encrypts one made here."
+  description = "KMS keys of the final bucket, apart from kms_key_arn. The first one encrypts a bucket created here."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.upload_validate_final_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_final_kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "upload_validate_final_kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 variable "upload_validate_quarantine_enabled" {
-  description = "Whether wrong sets are put aside, with their report."
+  description = "Whether invalid sets are copied to the quarantine bucket, with their report."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "upload_validate_quarantine_bucket" {
-  description = "Existing bucket that wrong sets are put aside in. null: make one."
+  description = "Existing bucket for invalid sets. null: Terraform creates one."
   type        = string
   default     = null
 
   validation {
     condition     = var.upload_validate_quarantine_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.upload_validate_quarantine_bucket))
-    error_message = "upload_validate_quarantine_bucket must be the name of an S3 bucket, or null to have one made."
+    error_message = "upload_validate_quarantine_bucket must be the name of an S3 bucket, or null; then Terraform creates one."
   }
 }
 
 variable "upload_validate_quarantine_kms_key_arns" {
-  description = "KMS keys of the quarantine bucket, apart from kms_key_arn; the first encrypts one made here."
+  description = "KMS keys of the quarantine bucket, apart from kms_key_arn. The first one encrypts a bucket created here."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.upload_validate_quarantine_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_quarantine_kms_key_arns must hold ARNs of keys and not of aliases."
+    error_message = "upload_validate_quarantine_kms_key_arns must list ARNs of keys, not of aliases."
   }
 }
 
 variable "upload_validate_superseded_files" {
-  description = "What becomes of published and quarantined files that the newest set under their prefix does not have: keep, and the report names them, or remove, which needs s3:DeleteObject and takes every file directly under the prefix."
+  description = "What happens to published and quarantined files that the newest set under their prefix does not contain. `keep`: they stay, and the report names them. `remove`: they are deleted, which needs s3:DeleteObject and covers every file directly under the prefix."
   type        = string
   default     = "keep"
   nullable    = false
@@ -168,7 +168,7 @@ variable "upload_validate_superseded_files" {
 # ---- The check ----
 
 variable "upload_validate_profile" {
-  description = "What an upload is held against: a file in the profiles of the task, without its extension."
+  description = "Profile that uploads are checked against: a file in the task's profiles folder, without its extension."
   type        = string
   default     = "polling-stations"
   nullable    = false
@@ -180,7 +180,7 @@ variable "upload_validate_profile" {
 }
 
 variable "upload_validate_table_schema" {
-  description = "Frictionless Table Schema, Tabular Data Resource or Tabular Data Package for the profile table-schema: s3://bucket/key, or a file in the profiles of the task. \"\": none."
+  description = "Frictionless Table Schema, Tabular Data Resource or Tabular Data Package for the profile table-schema: s3://bucket/key, or a file in the task's profiles folder. \"\": none."
   type        = string
   default     = ""
   nullable    = false
@@ -192,15 +192,15 @@ variable "upload_validate_table_schema" {
 }
 
 variable "upload_validate_council_api_url" {
-  description = "Where councils are looked up: \"/{gss}.json\" is added to it."
+  description = "URL of the council API. The function appends \"/{gss}.json\"."
   type        = string
   default     = "https://wheredoivote.co.uk/api/beta/councils"
   nullable    = false
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 variable "upload_validate_error_limit" {
-  description = "How many errors of a file are told in full; all are counted."
+  description = "Maximum number of errors of a file that a report shows in full. All errors are counted."
   type        = number
   default     = 50
   nullable    = false
@@ -212,7 +212,7 @@ variable "upload_validate_error_limit" {
 }
 
 variable "upload_validate_file_limit" {
-  description = "How many files a set may have; one with more is rejected. A set has to be judged within one invocation."
+  description = "Maximum number of files in a set. A larger set is rejected, because one invocation must be able to check the whole set."
   type        = number
   default     = 1000
   nullable    = false
@@ -226,29 +226,29 @@ variable "upload_validate_file_limit" {
 # ---- Reports ----
 
 variable "upload_validate_github_api_url" {
-  description = "GitHub's API, or that of an enterprise server."
+  description = "URL of the GitHub API, or of the API of a GitHub Enterprise server."
   type        = string
   default     = "https://api.github.com"
   nullable    = false
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 variable "upload_validate_github_key_name" {
-  description = "Entry that holds the GitHub token, which may write issues. It is \"/path\" or \"ssm:name\" in SSM's Parameter Store, or \"secretsmanager:name\", with \"#field\" for one field of a JSON secret. null: what would be sent is logged."
+  description = "Entry that holds the GitHub token, which needs permission to write issues. Write \"/path\" or \"ssm:name\" for SSM Parameter Store, \"secretsmanager:name\" for Secrets Manager, and \"secretsmanager:name#field\" for one field of a JSON secret. null: nothing is sent, and the function logs what it would send."
   type        = string
   default     = null
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 variable "upload_validate_webhook_key_name" {
-  description = "Entry that holds the key of the webhook. It is \"/path\" or \"ssm:name\" in SSM's Parameter Store, or \"secretsmanager:name\", with \"#field\" for one field of a JSON secret. null: what would be sent is logged."
+  description = "Entry that holds the key of the webhook. Write \"/path\" or \"ssm:name\" for SSM Parameter Store, \"secretsmanager:name\" for Secrets Manager, and \"secretsmanager:name#field\" for one field of a JSON secret. null: nothing is sent, and the function logs what it would send."
   type        = string
   default     = null
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 variable "upload_validate_error_report_email" {
-  description = "Who is written to about wrong sets. null: what would be sent is logged."
+  description = "E-mail address that gets the reports on invalid sets. null: nothing is sent, and the function logs what it would send."
   type        = string
   default     = null
 
@@ -259,7 +259,7 @@ variable "upload_validate_error_report_email" {
 }
 
 variable "upload_validate_sender_email" {
-  description = "Whom these e-mails come from, an identity that SES knows or one of a domain that it knows. null: upload_validate_error_report_email."
+  description = "Sender of these e-mails: an identity that SES has verified, or an address of a verified domain. null: upload_validate_error_report_email."
   type        = string
   default     = null
 
@@ -270,23 +270,23 @@ variable "upload_validate_sender_email" {
 }
 
 variable "upload_validate_ses_identity_enabled" {
-  description = "Whether the sender is made an identity of SES here; SES then writes to that address, and a person has to follow the link."
+  description = "Whether Terraform creates an SES identity for the sender. SES then sends a link to that address, and a person must follow it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "upload_validate_sentry_dsn_name" {
-  description = "Entry that holds the DSN of a Sentry project, which is told of errors in the code. It is \"/path\" or \"ssm:name\" in SSM's Parameter Store, or \"secretsmanager:name\", with \"#field\" for one field of a JSON secret. null: what would be sent is logged."
+  description = "Entry that holds the DSN of the Sentry project that gets errors in the code. Write \"/path\" or \"ssm:name\" for SSM Parameter Store, \"secretsmanager:name\" for Secrets Manager, and \"secretsmanager:name#field\" for one field of a JSON secret. null: nothing is sent to Sentry."
   type        = string
   default     = null
-  sensitive   = true # see pasted_keys.tf
+  sensitive   = true # checked in pasted_keys.tf
 }
 
 # ---- The function ----
 
 variable "upload_validate_memory_mb" {
-  description = "Memory of the function in MB. The check itself needs little; memory buys processor time: at 1769 a function has one processor."
+  description = "Memory of the function in MB. The check itself needs little; memory buys processor time, and 1769 MB is one full processor."
   type        = number
   default     = 1024
   nullable    = false
@@ -298,19 +298,19 @@ variable "upload_validate_memory_mb" {
 }
 
 variable "upload_validate_timeout_seconds" {
-  description = "Time-out of the function in seconds: a file of 150 MB takes a few. A message whose invocation was killed comes back after six times as long."
+  description = "Time-out of the function in seconds. A file of 150 MB takes a few seconds. A message whose invocation was killed comes back after six times the time-out."
   type        = number
   default     = 300
   nullable    = false
 
   validation {
     condition     = var.upload_validate_timeout_seconds >= 10 && var.upload_validate_timeout_seconds <= 900 && floor(var.upload_validate_timeout_seconds) == var.upload_validate_timeout_seconds
-    error_message = "upload_validate_timeout_seconds must be a whole number from 10 to 900, which is Lambda's own limit."
+    error_message = "upload_validate_timeout_seconds must be a whole number from 10 to 900, the limit of Lambda."
   }
 }
 
 variable "upload_validate_batch_size" {
-  description = "How many messages one invocation gets at most; those of one set are handled by one look."
+  description = "Maximum number of messages in one invocation. One check handles all messages of a set."
   type        = number
   default     = 10
   nullable    = false
@@ -322,19 +322,19 @@ variable "upload_validate_batch_size" {
 }
 
 variable "upload_validate_maximum_concurrency" {
-  description = "Invocations that the queue starts at a time at most. At 5, GitHub, SES and the webhook are not overrun: GitHub allows about 80 new issues and comments a minute."
+  description = "Maximum number of invocations that the queue runs at the same time. 5 does not overload GitHub, SES and the webhook: GitHub allows about 80 new issues and comments a minute."
   type        = number
   default     = 5
   nullable    = false
 
   validation {
     condition     = var.upload_validate_maximum_concurrency >= 2 && var.upload_validate_maximum_concurrency <= 1000 && floor(var.upload_validate_maximum_concurrency) == var.upload_validate_maximum_concurrency
-    error_message = "upload_validate_maximum_concurrency must be a whole number from 2 to 1000, which are Lambda's own limits."
+    error_message = "upload_validate_maximum_concurrency must be a whole number from 2 to 1000, the limits of Lambda."
   }
 }
 
 variable "upload_validate_reserved_concurrency" {
-  description = "Invocations set aside for this function, which are also its most. null: none."
+  description = "Invocations reserved for this function, which are also its maximum. null: none."
   type        = number
   default     = null
 

@@ -1,4 +1,4 @@
-# archive_copy as a whole: what is made, named, set and allowed. Nothing here needs AWS or the network.
+# The whole of archive_copy: resources, names, settings and permissions. These tests need neither AWS nor the network.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -9,13 +9,13 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable.
 variables {
   disposable_buckets = true
   package_dir        = "./tests/packages"
 }
 
-run "defaults_make_source_and_one_archive" {
+run "defaults_create_source_and_one_archive" {
   assert {
     condition = output.archive_copy == {
       function_name         = "bucket-brigade-archive-copy"
@@ -26,7 +26,7 @@ run "defaults_make_source_and_one_archive" {
       queue_url             = "https://sqs.example/a-queue"
       dead_letter_queue_url = "https://sqs.example/a-queue"
     }
-    error_message = "Names and addresses with no variable set are not the documented ones."
+    error_message = "The default names and addresses differ from the documented ones."
   }
 
   assert {
@@ -44,7 +44,7 @@ run "defaults_make_source_and_one_archive" {
       MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
     })
-    error_message = "The function's environment is not what its settings read."
+    error_message = "The function's environment differs from the names that its settings read."
   }
 
   assert {
@@ -54,11 +54,11 @@ run "defaults_make_source_and_one_archive" {
 
   assert {
     condition     = aws_s3_bucket_notification.archive_copy[0].queue[*].events == tolist([toset(["s3:ObjectRestore:Completed"])])
-    error_message = "A copy must be set off by a restore that is completed, and by nothing else."
+    error_message = "Only a completed restore must start a copy."
   }
 }
 
-run "archives_share_the_extensions_out" {
+run "extensions_map_to_the_buckets_of_their_archives" {
   variables {
     name_prefix = "b2"
     archive_copy_archives = {
@@ -74,12 +74,12 @@ run "archives_share_the_extensions_out" {
       ".hdf"    = "existing-one"
       other     = "existing-one"
     }
-    error_message = "bucket_map does not follow from the archives."
+    error_message = "bucket_map does not match the archives."
   }
 
   assert {
     condition     = keys(module.archive_copy_archive_bucket) == ["public"]
-    error_message = "A bucket must be made for the archive without one, and for no other."
+    error_message = "Terraform must create a bucket only for the archive without an existing one."
   }
 
   assert {
@@ -141,11 +141,11 @@ run "archives_share_the_extensions_out" {
         Resource = ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]
       }
     }
-    error_message = "The function may do more or less than to read the source and to compare and write its archives."
+    error_message = "The function must be allowed to read the source and to compare and write its archives, and nothing else."
   }
 }
 
-run "existing_buckets_are_used_and_not_made" {
+run "existing_buckets_are_used_and_not_created" {
   variables {
     archive_copy_source_bucket = "my-frozen-data"
     archive_copy_archives      = { all = { extensions = ["other"], bucket = "my-archive" } }
@@ -153,21 +153,21 @@ run "existing_buckets_are_used_and_not_made" {
 
   assert {
     condition     = length(module.archive_copy_source_bucket) == 0 && length(module.archive_copy_archive_bucket) == 0
-    error_message = "A bucket was made though all were given."
+    error_message = "Terraform creates a bucket although all buckets exist."
   }
 
   assert {
     condition     = output.archive_copy.source_bucket == "my-frozen-data" && output.archive_copy.archive_buckets == { all = "my-archive" }
-    error_message = "The given buckets are not those in use."
+    error_message = "The function does not use the existing buckets."
   }
 
   assert {
     condition     = aws_s3_bucket_notification.archive_copy[0].bucket == "my-frozen-data"
-    error_message = "The given source bucket does not notify the queue."
+    error_message = "The existing source bucket does not notify the queue."
   }
 }
 
-run "notification_is_left_alone_when_told_so" {
+run "notification_is_not_managed_if_disabled" {
   variables {
     archive_copy_source_bucket       = "my-frozen-data"
     archive_copy_manage_notification = false
@@ -175,11 +175,11 @@ run "notification_is_left_alone_when_told_so" {
 
   assert {
     condition     = length(aws_s3_bucket_notification.archive_copy) == 0
-    error_message = "The notification of the given bucket would be replaced."
+    error_message = "Terraform would replace the notification of the existing bucket."
   }
 }
 
-run "switched_off_leaves_nothing" {
+run "disabled_task_has_no_resources" {
   variables {
     archive_copy_enabled = false
     package_dir          = "./no-such-folder"
@@ -187,7 +187,7 @@ run "switched_off_leaves_nothing" {
 
   assert {
     condition     = output.archive_copy == null
-    error_message = "The output of a task that is off must be null."
+    error_message = "The output of a disabled task must be null."
   }
 
   assert {
@@ -195,7 +195,7 @@ run "switched_off_leaves_nothing" {
       keys(module.archive_copy_archive_bucket), module.archive_copy_source_bucket, module.archive_copy_queue, module.archive_copy,
       aws_s3_bucket_notification.archive_copy,
     ])) == 0
-    error_message = "Something of the task is left."
+    error_message = "Resources of the disabled task remain."
   }
 }
 
@@ -209,11 +209,11 @@ run "code_comes_from_the_package_bucket_by_hash" {
 
   assert {
     condition     = jsonencode(local.packages) == jsonencode({ archive_copy = { file = null, bucket = "my-packages", key = "bucket-brigade/archive_copy/0123abcd.zip" } })
-    error_message = "The key of the zip is not the one that the build uploads."
+    error_message = "The key of the zip differs from the key that the build uploads."
   }
 }
 
-run "one_failed_object_sets_off_an_alarm" {
+run "one_failed_object_starts_an_alarm" {
   variables {
     alarm_topic_arn = "arn:aws:sns:eu-west-1:123456789012:alarms"
   }
@@ -224,11 +224,11 @@ run "one_failed_object_sets_off_an_alarm" {
       dimensions = tomap({ service = "archive_copy", function_name = "bucket-brigade-archive-copy" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
-    error_message = "A failed object in a batch that went well otherwise would not be noticed."
+    error_message = "One failed object in an otherwise successful batch would start no alarm."
   }
 }
 
-run "archives_have_storage_classes_life_cycles_and_keys_of_their_own" {
+run "each_archive_has_its_own_storage_class_and_keys" {
   variables {
     archive_copy_source_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/source"]
     archive_copy_archives = {
@@ -239,12 +239,12 @@ run "archives_have_storage_classes_life_cycles_and_keys_of_their_own" {
 
   assert {
     condition     = module.archive_copy[0].environment["bucket_map"] == "{\".hdf\":{\"bucket\":\"bucket-brigade-123456789012-eu-west-1-archive-cold\",\"storage_class\":\"DEEP_ARCHIVE\"},\"other\":\"my-archive\"}"
-    error_message = "The function does not know the storage class, or a plain entry is not plain any more."
+    error_message = "The function does not get the storage class, or an entry without one is no longer a plain bucket name."
   }
 
   assert {
     condition     = module.archive_copy_source_bucket[0].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/source" && module.archive_copy_archive_bucket["cold"].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/cold"
-    error_message = "A bucket is not encrypted under its own key."
+    error_message = "A bucket is not encrypted with its own key."
   }
 
   assert {
@@ -252,18 +252,18 @@ run "archives_have_storage_classes_life_cycles_and_keys_of_their_own" {
       ReadUnderKeys  = [["kms:Decrypt"], ["arn:aws:kms:eu-west-1:123456789012:key/source"]]
       WriteUnderKeys = [["kms:Decrypt", "kms:GenerateDataKey"], ["arn:aws:kms:eu-west-1:123456789012:key/cold"]]
     }
-    error_message = "The function may do more or less with the keys of its buckets than it needs."
+    error_message = "The function has more or fewer permissions on the keys of its buckets than it needs."
   }
 }
 
-run "map_that_fits_into_the_environment_is_there" {
+run "map_that_fits_is_in_the_environment" {
   variables {
     archive_copy_archives = { all = { extensions = [for number in range(200) : ".e${number}"], bucket = "b23" } }
   }
 
   assert {
     condition     = startswith(module.archive_copy[0].environment["bucket_map"], "{") && length(aws_ssm_parameter.archive_copy_bucket_map) == 0
-    error_message = "A parameter was made for a map that fits."
+    error_message = "Terraform creates a parameter for a map that fits into the environment."
   }
 }
 
@@ -274,19 +274,19 @@ run "map_that_is_too_long_for_the_environment_is_in_a_parameter" {
 
   assert {
     condition     = module.archive_copy[0].environment["bucket_map"] == "ssm:${aws_ssm_parameter.archive_copy_bucket_map[0].name}" && aws_ssm_parameter.archive_copy_bucket_map[0].tier == "Standard"
-    error_message = "The function does not read the map from the parameter, or the parameter costs more than it must."
+    error_message = "The function does not read the map from the parameter, or the parameter is of the more expensive tier."
   }
 
   assert {
     condition     = jsondecode(aws_ssm_parameter.archive_copy_bucket_map[0].value) == output.archive_copy.bucket_map
-    error_message = "The parameter does not hold the map."
+    error_message = "The parameter does not contain the map."
   }
 
   assert {
     condition = [for statement in module.archive_copy[0].policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "ReadBucketMap"] == [
       [["ssm:GetParameter"], ["arn:aws:ssm:eu-west-1:123456789012:parameter${aws_ssm_parameter.archive_copy_bucket_map[0].name}"]]
     ]
-    error_message = "The function may read more or less than that parameter."
+    error_message = "The function must be allowed to read that parameter, and no other."
   }
 }
 
@@ -297,7 +297,7 @@ run "map_over_4_kb_is_in_an_advanced_parameter" {
 
   assert {
     condition     = aws_ssm_parameter.archive_copy_bucket_map[0].tier == "Advanced"
-    error_message = "A standard parameter does not take the map."
+    error_message = "The map does not fit into a standard parameter."
   }
 }
 
@@ -311,7 +311,7 @@ run "map_over_8_kb_is_refused" {
   expect_failures = [aws_ssm_parameter.archive_copy_bucket_map]
 }
 
-# Version 5.100 of the provider refuses some ARNs of that region itself, such as those of an alarm's topic.
+# Version 5.100 of the provider itself refuses some ARNs of that region, such as the ARN of an alarm topic.
 run "sovereign_cloud_has_its_own_arns" {
   override_data {
     target = data.aws_partition.current
@@ -332,12 +332,12 @@ run "sovereign_cloud_has_its_own_arns" {
       for statement in module.archive_copy[0].policy.Statement : alltrue([for resource in statement.Resource : startswith(resource, "arn:aws-eusc:")])
       if contains(["FindObjects", "ReadSource", "CompareAndWriteArchives", "ReadUnderKeys"], statement.Sid)
     ])
-    error_message = "An ARN does not hold in the European Sovereign Cloud."
+    error_message = "An ARN is wrong in the European Sovereign Cloud."
   }
 
   assert {
     condition     = one([for statement in module.archive_copy[0].policy.Statement : statement.Condition.StringLike["kms:ViaService"] if statement.Sid == "ReadUnderKeys"]) == ["s3.eusc-de-east-1.*"]
-    error_message = "The key could not be used through S3, whose domain there is amazonaws.eu."
+    error_message = "The function could not use the key through S3, whose domain there is amazonaws.eu."
   }
 }
 
@@ -357,38 +357,38 @@ run "another_partition_has_its_own_arns" {
       for resource in flatten([for statement in module.archive_copy[0].policy.Statement : statement.Resource if !contains(["WriteLog", "TakeWork", "RenewWork", "SendDeadLetters"], statement.Sid)]) :
       startswith(resource, "arn:aws-us-gov:s3:::bucket-brigade-123456789012-us-gov-west-1-")
     ])
-    error_message = "An ARN holds in one partition only."
+    error_message = "An ARN works in one partition only."
   }
 }
 
-run "older_versions_that_are_allowed_are_not_looked_for" {
+run "allowed_older_versions_need_no_list_of_versions" {
   variables {
     archive_copy_older_versions = "allow"
   }
 
   assert {
     condition     = module.archive_copy[0].environment["OLDER_VERSIONS"] == "allow"
-    error_message = "The function does not know that an older version may replace a newer one."
+    error_message = "The function does not get the setting that an older version may replace a newer one."
   }
 
   assert {
     condition     = !strcontains(jsonencode(module.archive_copy[0].policy), "s3:ListBucketVersions")
-    error_message = "The function may list versions, which it has no need to."
+    error_message = "The function may list versions although it does not need to."
   }
 }
 
-run "copies_without_annotations_take_no_rights_to_them" {
+run "copies_without_annotations_have_no_permissions_on_them" {
   variables {
     archive_copy_annotations = "ignore"
   }
 
   assert {
     condition     = module.archive_copy[0].environment["ANNOTATIONS"] == "ignore"
-    error_message = "The function does not know what is to become of annotations."
+    error_message = "The function does not get the setting for annotations."
   }
 
   assert {
     condition     = !strcontains(jsonencode(module.archive_copy[0].policy), "Annotation")
-    error_message = "The function may do something with annotations."
+    error_message = "The function has a permission on annotations."
   }
 }

@@ -1,4 +1,4 @@
-# Whose the buckets are: looked up, named to the functions, and a condition of every permission on S3.
+# The owners of the buckets: looked up, passed to the functions, and in the condition of every permission on S3.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -19,7 +19,8 @@ override_data {
   values = { account_id = "210987654321" }
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable. All tasks, with all that S3 is asked for.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable. All tasks are
+# enabled, with all their permissions on S3.
 variables {
   disposable_buckets                 = true
   package_dir                        = "./tests/packages"
@@ -35,7 +36,7 @@ variables {
   upload_validate_table_schema       = "s3://my-schemas/a/b.json"
 }
 
-run "every_permission_on_s3_says_whose_the_buckets_are" {
+run "every_permission_on_s3_names_the_bucket_owner" {
   assert {
     condition = {
       for sid, statement in merge([
@@ -64,12 +65,12 @@ run "every_permission_on_s3_says_whose_the_buckets_are" {
       "upload_validate.RemoveSuperseded"     = ["123456789012"]
       "upload_validate.ReadTableSchema"      = ["123456789012"]
     }
-    error_message = "A function may use a bucket of any account that lets it in."
+    error_message = "A function may use a bucket of any account that grants it access."
   }
 
   assert {
     condition     = keys(data.aws_s3_bucket.given) == ["partition_replicate_source_bucket", "upload_validate_table_schema"] && length(data.aws_s3_bucket.given_mirror) == 0
-    error_message = "A given bucket is not looked up, or one that is made here is."
+    error_message = "An existing bucket is not looked up, or a bucket created here is."
   }
 
   assert {
@@ -81,11 +82,11 @@ run "every_permission_on_s3_says_whose_the_buckets_are" {
         "bucket-brigade-123456789012-eu-west-1-mirror" = "210987654321"
       }
     )
-    error_message = "A function does not know whose the buckets are."
+    error_message = "A function does not get the owners of its buckets."
   }
 }
 
-run "buckets_of_other_accounts_are_named_to_functions_and_in_permissions" {
+run "owners_of_other_accounts_are_in_settings_and_permissions" {
   variables {
     archive_copy_archives = {
       shared = { extensions = [".hdf"], bucket = "their-archive" }
@@ -110,7 +111,7 @@ run "buckets_of_other_accounts_are_named_to_functions_and_in_permissions" {
       ReadSource              = ["123456789012"]
       CompareAndWriteArchives = ["123456789012", "111111111111"]
     }
-    error_message = "archive_copy may use buckets of other accounts than those of its buckets."
+    error_message = "archive_copy may use buckets of accounts that own none of its buckets."
   }
 
   assert {
@@ -121,12 +122,12 @@ run "buckets_of_other_accounts_are_named_to_functions_and_in_permissions" {
       RemoveSuperseded  = ["333333333333", "123456789012"]
       ReadTableSchema   = ["444444444444"]
     }
-    error_message = "upload_validate may use buckets of other accounts than those of its buckets."
+    error_message = "upload_validate may use buckets of accounts that own none of its buckets."
   }
 
   assert {
     condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Condition.StringEquals["aws:ResourceAccount"] == ["222222222222"]])
-    error_message = "The mirror's role may use buckets of another account than the mirror's."
+    error_message = "The mirror's role may use buckets of accounts other than the mirror's."
   }
 
   assert {
@@ -137,17 +138,17 @@ run "buckets_of_other_accounts_are_named_to_functions_and_in_permissions" {
       { "*" = "123456789012", their-mirror = "222222222222" },
       { "*" = "123456789012", their-data = "333333333333", my-schemas = "444444444444" },
     ]
-    error_message = "A function does not know whose its buckets are."
+    error_message = "A function does not get the owners of its buckets."
   }
 
-  # Who deploys may have no leave to look at them.
+  # The deployer may have no permission to look them up.
   assert {
     condition     = keys(data.aws_s3_bucket.given) == ["partition_replicate_source_bucket"] && length(data.aws_s3_bucket.given_mirror) == 0
     error_message = "A bucket of another account is looked up."
   }
 }
 
-run "every_given_bucket_of_ones_own_is_looked_up_where_it_lies" {
+run "every_existing_bucket_of_the_account_is_looked_up_in_its_partition" {
   variables {
     archive_copy_source_bucket             = "my-frozen-data"
     archive_copy_archives                  = { all = { extensions = ["other"], bucket = "my-archive" } }
@@ -161,16 +162,16 @@ run "every_given_bucket_of_ones_own_is_looked_up_where_it_lies" {
 
   assert {
     condition     = sort([for bucket in data.aws_s3_bucket.given : bucket.bucket]) == tolist(["my-archive", "my-data", "my-frozen-data", "my-published-data", "my-quarantine", "my-uploads"])
-    error_message = "A given bucket is not looked up."
+    error_message = "An existing bucket is not looked up."
   }
 
   assert {
     condition     = [for bucket in data.aws_s3_bucket.given_mirror : bucket.bucket] == ["my-mirror"]
-    error_message = "The given mirror is not looked up at the destination."
+    error_message = "The existing mirror is not looked up at the destination."
   }
 }
 
-run "bucket_that_is_made_later_is_named_with_its_owner_and_not_looked_up" {
+run "bucket_that_is_created_later_is_named_with_its_owner_and_not_looked_up" {
   variables {
     archive_copy_archives = { all = { extensions = ["other"], bucket = "made-later" } }
     bucket_owners         = { made-later = "123456789012" }
@@ -178,12 +179,12 @@ run "bucket_that_is_made_later_is_named_with_its_owner_and_not_looked_up" {
 
   assert {
     condition     = !contains([for bucket in data.aws_s3_bucket.given : bucket.bucket], "made-later")
-    error_message = "A plan would fail until the bucket is there."
+    error_message = "A plan would fail until the bucket exists."
   }
 
   assert {
     condition     = module.archive_copy[0].environment["BUCKET_OWNERS"] == "{\"*\":\"123456789012\"}"
-    error_message = "The environment names what it need not."
+    error_message = "The environment contains an unnecessary entry."
   }
 }
 
@@ -196,16 +197,16 @@ run "mirror_that_is_not_on_aws_has_no_owner" {
 
   assert {
     condition     = length(data.aws_s3_bucket.given_mirror) == 0 && length(data.aws_caller_identity.destination) == 0
-    error_message = "AWS is asked about a bucket that it does not have."
+    error_message = "Terraform looks up a bucket in AWS that is not there."
   }
 
   assert {
     condition     = module.partition_replicate[0].environment["BUCKET_OWNERS"] == "{\"*\":\"123456789012\"}"
-    error_message = "An owner is expected of a bucket that has none."
+    error_message = "The function expects an owner for a bucket that has none."
   }
 }
 
-run "buckets_of_a_task_that_is_off_are_not_looked_up" {
+run "buckets_of_a_disabled_task_are_not_looked_up" {
   variables {
     archive_copy_enabled          = false
     archive_copy_source_bucket    = "my-frozen-data"
@@ -216,11 +217,11 @@ run "buckets_of_a_task_that_is_off_are_not_looked_up" {
 
   assert {
     condition     = length(data.aws_s3_bucket.given) == 0 && length(data.aws_s3_bucket.given_mirror) == 0
-    error_message = "A bucket without a use is looked up."
+    error_message = "An unused bucket is looked up."
   }
 }
 
-run "owners_and_map_share_the_environment" {
+run "owners_and_map_share_the_space_of_the_environment" {
   variables {
     archive_copy_archives = { for number in range(40) : "a${number}" => { extensions = number == 0 ? ["other"] : [".e${number}"], bucket = "an-archive-of-another-account-${number}" } }
     bucket_owners         = { for number in range(40) : "an-archive-of-another-account-${number}" => "111111111111" }
@@ -228,11 +229,11 @@ run "owners_and_map_share_the_environment" {
 
   assert {
     condition     = local.archive_copy_bucket_map_bytes < 3072 && startswith(module.archive_copy[0].environment["bucket_map"], "ssm:")
-    error_message = "Map and owners together would not fit into the function's environment."
+    error_message = "bucket_map and owners together would not fit into the function's environment."
   }
 }
 
-run "owner_that_is_no_account_is_refused" {
+run "owner_that_is_not_an_account_is_refused" {
   command = plan
 
   variables {
@@ -242,7 +243,7 @@ run "owner_that_is_no_account_is_refused" {
   expect_failures = [var.bucket_owners]
 }
 
-run "owner_of_a_bucket_that_is_not_given_is_refused" {
+run "owner_of_an_unknown_bucket_is_refused" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# The function module on its own.
+# The module lambda_task.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -28,7 +28,7 @@ variables {
   }
 }
 
-run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
+run "function_without_queue_may_only_do_its_task_log_and_send_dead_letters" {
   module {
     source = "./modules/lambda_task"
   }
@@ -39,12 +39,12 @@ run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
       SendDeadLetters = ["Allow", ["sqs:SendMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"]]
       WriteLog        = ["Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], ["arn:aws:logs:eu-west-1:123456789012:log-group:a-group:*"]]
     }
-    error_message = "The function may do more or less than it needs."
+    error_message = "The function has more or fewer permissions than it needs."
   }
 
   assert {
     condition     = length(aws_lambda_event_source_mapping.queue) == 0
-    error_message = "There is no queue to read."
+    error_message = "The function has an event source although it has no queue."
   }
 
   assert {
@@ -59,36 +59,36 @@ run "function_without_queue_may_do_its_task_log_and_send_dead_letters" {
 
   assert {
     condition     = aws_lambda_function.this.logging_config[0].log_format == "JSON" && aws_lambda_function.this.logging_config[0].application_log_level == "INFO"
-    error_message = "Lines must be JSON, and those of level INFO must pass Lambda: metrics are among them."
+    error_message = "Log lines must be JSON, and Lambda must not filter level INFO, because metrics have that level."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/work" && aws_cloudwatch_log_group.this.retention_in_days == 30
-    error_message = "The log is not kept as long as it should."
+    error_message = "The log's retention period is wrong."
   }
 
   assert {
     condition     = aws_iam_role.this.name == "work-eu-west-1"
-    error_message = "Two regions of one account would fight for one role."
+    error_message = "Deployments in two regions of one account would have the same role name."
   }
 
   assert {
     condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold } == { errors = 0, throttles = 0, duration = 90000 }
-    error_message = "The alarms must go off at the first error, the first refusal and at nine tenths of the time-out."
+    error_message = "The alarms must start at the first error, at the first throttle and at 90 % of the time-out."
   }
 
   assert {
     condition     = length(aws_lambda_function_recursion_config.this) == 0
-    error_message = "A loop would not be stopped."
+    error_message = "Lambda would not stop a loop."
   }
 
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.failed) == 0
-    error_message = "An alarm watches what the task does not count."
+    error_message = "An alarm watches a metric that the task does not have."
   }
 }
 
-run "function_that_continues_may_call_itself_and_last_long" {
+run "function_that_continues_may_call_itself_and_run_long" {
   module {
     source = "./modules/lambda_task"
   }
@@ -104,7 +104,7 @@ run "function_that_continues_may_call_itself_and_last_long" {
 
   assert {
     condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.threshold } == { errors = 0, throttles = 0, recursion = 0 }
-    error_message = "A dropped continuation must set off an alarm, and an invocation that ends near its time-out must not."
+    error_message = "A dropped continuation must start an alarm, and an invocation that ends near its time-out must not."
   }
 
   assert {
@@ -112,11 +112,11 @@ run "function_that_continues_may_call_itself_and_last_long" {
       output.alarms["work-recursion"].metric == "RecursiveInvocationsDropped"
       && output.alarms["work-recursion"].dimensions == tomap({ FunctionName = "work" })
     )
-    error_message = "The alarm does not watch what Lambda drops of this function."
+    error_message = "The alarm does not watch the messages of this function that Lambda drops."
   }
 }
 
-run "permission_holds_under_its_condition" {
+run "permission_keeps_its_condition" {
   module {
     source = "./modules/lambda_task"
   }
@@ -135,16 +135,16 @@ run "permission_holds_under_its_condition" {
     condition = [for statement in output.policy.Statement : try(statement.Condition, null) if statement.Sid == "AskForToken"] == [
       { StringEquals = { "sts:SigningAlgorithm" = ["ES384"] } }
     ]
-    error_message = "The function may do it under any condition."
+    error_message = "The permission has lost its condition."
   }
 
   assert {
     condition     = [for statement in output.policy.Statement : statement.Sid if can(statement.Condition)] == ["AskForToken"]
-    error_message = "A condition was put on a permission that has none."
+    error_message = "A permission without a condition has got one."
   }
 }
 
-run "one_failure_that_the_task_counts_sets_off_an_alarm" {
+run "one_failure_in_the_task_metric_starts_an_alarm" {
   module {
     source = "./modules/lambda_task"
   }
@@ -155,16 +155,16 @@ run "one_failure_that_the_task_counts_sets_off_an_alarm" {
 
   assert {
     condition     = output.alarms["work-failed-objects"].dimensions == tomap({ service = "work", function_name = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
-    error_message = "The alarm does not watch what the task counts."
+    error_message = "The alarm does not watch the task's metric."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.failed[0].threshold == 0 && aws_cloudwatch_metric_alarm.failed[0].namespace == "BucketBrigade"
-    error_message = "A single failure would not be noticed."
+    error_message = "A single failure would start no alarm."
   }
 }
 
-run "queue_is_read_in_batches_with_partial_answers" {
+run "queue_is_read_in_batches_with_partial_responses" {
   module {
     source = "./modules/lambda_task"
   }
@@ -175,24 +175,24 @@ run "queue_is_read_in_batches_with_partial_answers" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "One failed message would bring the whole batch back."
+    error_message = "One failed message would return the whole batch to the queue."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue[0].batch_size == 7 && aws_lambda_event_source_mapping.queue[0].scaling_config[0].maximum_concurrency == 5
-    error_message = "The queue is not read as told."
+    error_message = "The event source mapping does not use the queue's settings."
   }
 
   assert {
     condition     = length(aws_lambda_function_recursion_config.this) == 1 && keys(aws_cloudwatch_metric_alarm.this) == ["duration", "errors", "recursion", "throttles"]
-    error_message = "A message that was sent again for a day would be dropped as a loop, or nobody would notice that."
+    error_message = "Lambda would drop a message that is sent again for a day as a loop, or the drop would start no alarm."
   }
 
   assert {
     condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "TakeWork"] == [
       [["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], ["arn:aws:sqs:eu-west-1:123456789012:work"]]
     ]
-    error_message = "The function may do more or less with its queue than to take messages and to say when they come back."
+    error_message = "The function must be allowed to receive and delete messages and to change their visibility, and nothing else."
   }
 }
 
@@ -215,14 +215,14 @@ run "given_key_encrypts_and_may_be_used" {
 
   assert {
     condition     = aws_lambda_function.this.kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/1234" && aws_cloudwatch_log_group.this.kms_key_id == "arn:aws:kms:eu-west-1:123456789012:key/1234"
-    error_message = "Environment or log is not encrypted with the given key."
+    error_message = "The environment or the log is not encrypted with the given key."
   }
 
   assert {
     condition = [for statement in output.policy.Statement : [statement.Action, statement.Resource] if statement.Sid == "UseKey"] == [
       [["kms:Decrypt", "kms:GenerateDataKey"], ["arn:aws:kms:eu-west-1:123456789012:key/1234"]]
     ]
-    error_message = "The function may not use the key, or more than it."
+    error_message = "The function must be allowed to use the key, and no other."
   }
 
   assert {
@@ -232,11 +232,11 @@ run "given_key_encrypts_and_may_be_used" {
 
   assert {
     condition     = length(output.alarms) == 4 && alltrue([for alarm in output.alarms : alarm.actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])])
-    error_message = "An alarm tells nobody."
+    error_message = "An alarm sends no message."
   }
 }
 
-run "keys_of_buckets_are_used_through_s3_alone_and_to_write_only_where_the_function_writes" {
+run "bucket_keys_are_used_only_through_s3_and_encrypt_only_where_the_function_writes" {
   module {
     source = "./modules/lambda_task"
   }
@@ -261,11 +261,11 @@ run "keys_of_buckets_are_used_through_s3_alone_and_to_write_only_where_the_funct
         { StringLike = { "kms:ViaService" = ["s3.eu-west-1.*", "s3.eu-west-2.*"] } },
       ]
     }
-    error_message = "The function may do more or less with the keys of its buckets than S3 does for it."
+    error_message = "The function has more or fewer permissions on the keys of its buckets than S3 needs on its behalf."
   }
 }
 
-run "role_is_assumed_for_functions_of_its_own_account_alone" {
+run "role_is_assumed_only_for_functions_of_its_own_account" {
   module {
     source = "./modules/lambda_task"
   }
@@ -281,7 +281,7 @@ run "role_is_assumed_for_functions_of_its_own_account_alone" {
   }
 }
 
-run "permission_on_s3_that_does_not_say_whose_the_buckets_are_is_refused" {
+run "permission_on_s3_without_the_bucket_owner_is_refused" {
   command = plan
 
   module {

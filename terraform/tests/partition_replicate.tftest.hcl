@@ -1,4 +1,4 @@
-# partition_replicate as a whole: what is made, where, named, set and allowed. Nothing here needs AWS or the network.
+# The whole of partition_replicate: resources, names, settings and permissions. These tests need neither AWS nor the network.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -24,7 +24,7 @@ override_data {
   values = { account_id = "210987654321" }
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable.
 variables {
   disposable_buckets                = true
   package_dir                       = "./tests/packages"
@@ -44,7 +44,7 @@ run "both_functions_have_their_settings" {
       MAX_RECEIVES      = "10"
       LOGGING_LEVEL     = "INFO"
     })
-    error_message = "The environment of enqueue is not what its settings read."
+    error_message = "The environment of enqueue differs from the names that its settings read."
   }
 
   assert {
@@ -71,11 +71,11 @@ run "both_functions_have_their_settings" {
       MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
     })
-    error_message = "The environment of replicate is not what its settings read."
+    error_message = "The environment of replicate differs from the names that its settings read."
   }
 }
 
-run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
+run "rule_selects_events_of_s3_that_change_an_object_of_the_bucket" {
   variables {
     partition_replicate_prefixes = ["a/", "b/"]
   }
@@ -92,7 +92,7 @@ run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
         object = { key = [{ prefix = "a/" }, { prefix = "b/" }] }
       }
     }
-    error_message = "The rule takes other events than those that are mirrored."
+    error_message = "The rule selects other events than those that the task mirrors."
   }
 
   assert {
@@ -102,18 +102,18 @@ run "rule_takes_what_changes_an_object_of_the_bucket_and_comes_from_s3" {
 
   assert {
     condition     = aws_s3_bucket_notification.partition_replicate[0].eventbridge
-    error_message = "The bucket tells EventBridge nothing."
+    error_message = "The bucket sends no events to EventBridge."
   }
 }
 
-run "rule_may_invoke_enqueue_by_its_arn_alone" {
+run "only_the_rule_may_invoke_enqueue_by_its_arn" {
   assert {
     condition = (
       aws_lambda_permission.partition_replicate[0].principal == "events.amazonaws.com"
       && aws_lambda_permission.partition_replicate[0].source_arn == "arn:aws:events:eu-west-1:123456789012:rule/a-rule"
       && aws_lambda_permission.partition_replicate[0].source_account == null
     )
-    error_message = "Another rule could invoke the function, or EventBridge may be unable to because of a source account."
+    error_message = "Another rule could invoke the function, or a source account may stop EventBridge from invoking it."
   }
 }
 
@@ -129,11 +129,11 @@ run "undelivered_events_and_table_are_kept" {
       && aws_dynamodb_table.partition_replicate[0].server_side_encryption[0].enabled
       && aws_dynamodb_table.partition_replicate[0].ttl[0].attribute_name == "ExpiresAt"
     )
-    error_message = "The table cannot be had back, is not encrypted, or grows for ever."
+    error_message = "The table cannot be restored, is not encrypted, or grows without limit."
   }
 }
 
-run "functions_may_do_what_they_do_and_no_more" {
+run "functions_have_only_the_permissions_that_they_need" {
   assert {
     condition = { for statement in module.partition_replicate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
       FindObjects = ["s3:ListBucket", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
@@ -146,7 +146,7 @@ run "functions_may_do_what_they_do_and_no_more" {
       CarryOnOrGiveUp = ["sqs:SendMessage"]
       LookAgainLater  = ["sqs:SendMessage"]
     }
-    error_message = "replicate may do more or less than it does."
+    error_message = "replicate has more or fewer permissions than it needs."
   }
 
   assert {
@@ -155,26 +155,26 @@ run "functions_may_do_what_they_do_and_no_more" {
       SendWork      = ["sqs:SendMessage"]
       RenewOrGiveUp = ["sqs:SendMessage"]
     }
-    error_message = "enqueue may do more than send, and take what is due in the recheck queue."
+    error_message = "enqueue must be allowed to send messages and to process the recheck queue, and nothing else."
   }
 }
 
-run "destination_is_made_in_its_own_partition_with_a_role_of_its_own" {
+run "destination_is_created_in_its_own_partition_with_its_own_role" {
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Sid => statement.Resource } == {
       FindObjects     = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
       CompareAndWrite = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror/*"]
     }
-    error_message = "The role may do something elsewhere than in the mirror."
+    error_message = "The role has permissions outside the mirror."
   }
 
   assert {
     condition     = length(module.partition_replicate_destination_bucket) == 1
-    error_message = "No bucket was made though none was given."
+    error_message = "Terraform creates no bucket although none exists."
   }
 }
 
-run "role_of_the_mirror_may_do_what_the_task_does_and_no_more" {
+run "role_of_the_mirror_has_only_the_permissions_that_the_task_needs" {
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Sid => statement.Action } == {
       FindObjects = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:ListBucketVersions"]
@@ -187,11 +187,11 @@ run "role_of_the_mirror_may_do_what_the_task_does_and_no_more" {
         "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
       ]
     }
-    error_message = "The role may do more or less than the task does with it."
+    error_message = "The role has more or fewer permissions than the task needs."
   }
 }
 
-run "what_becomes_of_versions_is_told_to_the_function" {
+run "settings_for_versions_reach_the_function" {
   variables {
     partition_replicate_versions        = "all"
     partition_replicate_version_deletes = "mirror"
@@ -202,11 +202,11 @@ run "what_becomes_of_versions_is_told_to_the_function" {
       module.partition_replicate[0].environment["VERSIONS"] == "all"
       && module.partition_replicate[0].environment["VERSION_DELETES"] == "mirror"
     )
-    error_message = "The function does not know what is to become of versions."
+    error_message = "The function does not get the settings for versions."
   }
 }
 
-run "newest_state_alone_takes_no_rights_to_versions_but_to_the_one_that_is_read_or_tagged" {
+run "mirror_of_current_versions_may_only_read_and_tag_versions" {
   variables {
     partition_replicate_versions = "current"
   }
@@ -216,11 +216,11 @@ run "newest_state_alone_takes_no_rights_to_versions_but_to_the_one_that_is_read_
       for statement in concat(jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement, module.partition_replicate[0].policy.Statement) :
       [for action in statement.Action : action if(strcontains(action, "Version") && !endswith(action, "Annotation") && !endswith(action, "Annotations")) || action == "dynamodb:Query"]
     ])) == toset(["s3:GetObjectVersion", "s3:PutObjectVersionTagging"])
-    error_message = "More may be done with versions than mirroring the newest state takes."
+    error_message = "There are more permissions on versions than mirroring the current version needs."
   }
 }
 
-run "store_that_is_not_aws_gets_nothing_made" {
+run "store_outside_aws_gets_no_resources" {
   variables {
     partition_replicate_destination_bucket       = "my-mirror"
     partition_replicate_destination_endpoint_url = "https://s3.example.org"
@@ -231,7 +231,7 @@ run "store_that_is_not_aws_gets_nothing_made" {
       module.partition_replicate_destination_bucket, aws_iam_user.partition_replicate, aws_iam_role.partition_replicate_destination,
       aws_iam_openid_connect_provider.partition_replicate,
     ])) == 0
-    error_message = "Something was made in AWS for a destination that is not there."
+    error_message = "Terraform creates resources in AWS for a destination outside AWS."
   }
 
   assert {
@@ -240,11 +240,11 @@ run "store_that_is_not_aws_gets_nothing_made" {
       && module.partition_replicate[0].environment["DEST_SECRET"] == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-secret"
       && module.partition_replicate[0].environment["DEST_ROLE_ARN"] == ""
     )
-    error_message = "The function does not know the store, or the secret with the keys to it."
+    error_message = "The function does not get the URL of the store, or the secret with its key."
   }
 }
 
-run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
+run "partial_failure_lag_depth_and_undelivered_events_start_alarms" {
   variables {
     alarm_topic_arn = "arn:aws:sns:eu-west-1:123456789012:alarms"
   }
@@ -256,7 +256,7 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
         aws_cloudwatch_metric_alarm.partition_replicate_undelivered[0],
       ] : alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     ])
-    error_message = "An alarm tells nobody."
+    error_message = "An alarm sends no message."
   }
 
   assert {
@@ -265,29 +265,29 @@ run "partial_failure_lag_depth_and_undelivered_events_set_off_alarms" {
       dimensions = tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
-    error_message = "A failed object in a batch that went well otherwise would not be noticed."
+    error_message = "One failed object in an otherwise successful batch would start no alarm."
   }
 
   assert {
     condition = toset(flatten([
       for query in aws_cloudwatch_metric_alarm.partition_replicate_lag[0].metric_query : [for metric in query.metric : metric.metric_name]
     ])) == toset(["ApproximateAgeOfOldestMessage", "EventAge"])
-    error_message = "The lag is not that of what waits and of what is worked on."
+    error_message = "The lag must cover both waiting and processed events."
   }
 }
 
-run "continuations_and_rechecks_are_no_loops_and_set_off_no_alarm" {
+run "continuations_and_rechecks_are_not_loops_and_start_no_alarm" {
   assert {
     condition = (
       contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-recursion")
       && contains(keys(module.partition_replicate_enqueue[0].alarms), "bucket-brigade-partition-replicate-enqueue-recursion")
       && !contains(keys(module.partition_replicate[0].alarms), "bucket-brigade-partition-replicate-duration")
     )
-    error_message = "Large objects would stop after about 16 continuations, and rechecks during a long outage too."
+    error_message = "Lambda would stop large objects after about 16 continuations, and rechecks in a long outage too."
   }
 }
 
-run "keys_are_looked_at_again_after_fifteen_minutes" {
+run "keys_are_checked_again_after_fifteen_minutes" {
   override_module {
     target = module.partition_replicate_queue[0]
     outputs = {
@@ -302,7 +302,7 @@ run "keys_are_looked_at_again_after_fifteen_minutes" {
 
   assert {
     condition     = module.partition_replicate_recheck_queue[0].delay_seconds == 900
-    error_message = "A server may still hold a request when its key is looked at again."
+    error_message = "A server may still carry out a request after the recheck of its key."
   }
 
   assert {
@@ -314,7 +314,7 @@ run "keys_are_looked_at_again_after_fifteen_minutes" {
       RenewOrGiveUp = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
       TakeWork      = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
     }
-    error_message = "enqueue may send to, or take from, another queue than it does."
+    error_message = "enqueue may send to, or receive from, a wrong queue."
   }
 
   assert {
@@ -326,18 +326,18 @@ run "keys_are_looked_at_again_after_fifteen_minutes" {
       LookAgainLater  = "arn:aws:sqs:eu-west-1:123456789012:a-queue"
       TakeWork        = "arn:aws:sqs:eu-west-1:123456789012:work.fifo"
     }
-    error_message = "replicate may send to, or take from, another queue than it does."
+    error_message = "replicate may send to, or receive from, a wrong queue."
   }
 }
 
 run "output_says_that_the_first_minutes_may_be_missed" {
   assert {
     condition     = strcontains(output.partition_replicate.next_steps, "ten minutes after the first apply")
-    error_message = "A person would not know that changes of the first minutes may be missed."
+    error_message = "The output does not warn that the mirror may miss changes in the first minutes."
   }
 }
 
-run "mirror_may_lie_in_the_sovereign_cloud" {
+run "mirror_may_be_in_the_sovereign_cloud" {
   override_data {
     target = data.aws_partition.destination[0]
     values = { partition = "aws-eusc" }
@@ -358,20 +358,20 @@ run "mirror_may_lie_in_the_sovereign_cloud" {
       module.partition_replicate[0].environment["DEST_BUCKET_REGION"] == "eusc-de-east-1"
       && local.partition_replicate_dest_arn == "arn:aws-eusc:s3:::bucket-brigade-123456789012-eu-west-1-mirror"
     )
-    error_message = "The mirror is not addressed in the European Sovereign Cloud."
+    error_message = "The mirror's region or ARN is not in the European Sovereign Cloud."
   }
 }
 
-run "lag_is_that_of_this_deployment" {
+run "lag_counts_only_this_deployment" {
   assert {
     condition = [
       for query in aws_cloudwatch_metric_alarm.partition_replicate_lag[0].metric_query : one(query.metric).dimensions if query.id == "worked_on"
     ] == [tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })]
-    error_message = "Another deployment's lag would set the alarm off."
+    error_message = "The lag of another deployment would start the alarm."
   }
 }
 
-run "source_under_other_keys_can_be_read_and_not_written" {
+run "keys_of_the_source_may_decrypt_and_not_encrypt" {
   variables {
     partition_replicate_source_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/source"]
   }
@@ -380,18 +380,18 @@ run "source_under_other_keys_can_be_read_and_not_written" {
     condition = { for statement in module.partition_replicate[0].policy.Statement : statement.Sid => statement.Action if strcontains(join("", statement.Action), "kms:") } == {
       ReadUnderKeys = ["kms:Decrypt"]
     }
-    error_message = "replicate cannot read under the key of the source, or may write under it."
+    error_message = "replicate must be allowed to decrypt with the key of the source, and not to encrypt."
   }
 }
 
-run "switched_off_leaves_nothing" {
+run "disabled_task_has_no_resources" {
   variables {
     partition_replicate_enabled = false
   }
 
   assert {
     condition     = output.partition_replicate == null
-    error_message = "The output of a task that is off must be null."
+    error_message = "The output of a disabled task must be null."
   }
 
   assert {
@@ -402,7 +402,7 @@ run "switched_off_leaves_nothing" {
       aws_secretsmanager_secret.partition_replicate, aws_cloudwatch_event_rule.partition_replicate,
       aws_iam_role.partition_replicate_destination, aws_iam_openid_connect_provider.partition_replicate,
     ])) == 0
-    error_message = "Something of the task is left."
+    error_message = "Resources of the disabled task remain."
   }
 }
 
@@ -416,7 +416,7 @@ run "missing_source_bucket_is_refused" {
   expect_failures = [var.partition_replicate_source_bucket]
 }
 
-run "source_that_archive_copy_notifies_too_is_refused" {
+run "source_with_a_notification_of_archive_copy_is_refused" {
   command = plan
 
   variables {
@@ -448,7 +448,7 @@ run "plain_http_is_refused" {
   expect_failures = [output.partition_replicate]
 }
 
-run "unknown_kind_of_delete_is_refused" {
+run "unknown_deletes_setting_is_refused" {
   command = plan
 
   variables {
@@ -459,7 +459,7 @@ run "unknown_kind_of_delete_is_refused" {
   expect_failures = [var.partition_replicate_deletes, var.partition_replicate_version_deletes]
 }
 
-run "unknown_choice_of_versions_is_refused" {
+run "unknown_versions_setting_is_refused" {
   command = plan
 
   variables {
@@ -469,7 +469,7 @@ run "unknown_choice_of_versions_is_refused" {
   expect_failures = [var.partition_replicate_versions]
 }
 
-run "removal_of_versions_that_nobody_knows_is_refused" {
+run "mirrored_version_deletes_without_all_versions_are_refused" {
   command = plan
 
   variables {
@@ -480,7 +480,7 @@ run "removal_of_versions_that_nobody_knows_is_refused" {
   expect_failures = [var.partition_replicate_version_deletes]
 }
 
-run "numbers_out_of_their_bounds_are_refused" {
+run "numbers_out_of_range_are_refused" {
   command = plan
 
   variables {
@@ -512,14 +512,14 @@ run "names_that_aws_would_refuse_are_refused" {
   ]
 }
 
-run "mirror_without_annotations_takes_no_rights_to_them_and_none_of_their_events" {
+run "mirror_without_annotations_has_no_permissions_on_them_and_no_events" {
   variables {
     partition_replicate_annotations = "ignore"
   }
 
   assert {
     condition     = module.partition_replicate[0].environment["ANNOTATIONS"] == "ignore"
-    error_message = "The function does not know what is to become of annotations."
+    error_message = "The function does not get the setting for annotations."
   }
 
   assert {
@@ -527,6 +527,6 @@ run "mirror_without_annotations_takes_no_rights_to_them_and_none_of_their_events
       join("", [jsonencode(module.partition_replicate[0].policy), local.partition_replicate_dest_policy, aws_cloudwatch_event_rule.partition_replicate[0].event_pattern]),
       "Annotation",
     )
-    error_message = "Something has to do with annotations though they are ignored."
+    error_message = "A permission or the rule includes annotations although they are ignored."
   }
 }

@@ -1,4 +1,4 @@
-# Who partition_replicate is at its destination: a role that it assumes with a token, or a user by choice.
+# The identity of partition_replicate at its destination: a role that it assumes with a token, or optionally a user.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -19,7 +19,7 @@ override_data {
   values = { id = "us-gov-west-1" }
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable.
 variables {
   disposable_buckets                = true
   package_dir                       = "./tests/packages"
@@ -29,7 +29,7 @@ variables {
   partition_replicate_issuer_url    = "https://0123.tokens.sts.global.api.aws"
 }
 
-run "role_trusts_the_function_alone_and_for_one_audience" {
+run "role_trusts_only_the_function_and_one_audience" {
   assert {
     condition = jsondecode(aws_iam_role.partition_replicate_destination[0].assume_role_policy).Statement == [{
       Effect    = "Allow"
@@ -40,7 +40,7 @@ run "role_trusts_the_function_alone_and_for_one_audience" {
         "0123.tokens.sts.global.api.aws:sub" = "arn:aws:iam::123456789012:role/a-role"
       } }
     }]
-    error_message = "The role can be assumed by others than the function, or not by the function."
+    error_message = "The function, and no other principal, must be able to assume the role."
   }
 
   assert {
@@ -48,16 +48,16 @@ run "role_trusts_the_function_alone_and_for_one_audience" {
       aws_iam_openid_connect_provider.partition_replicate[0].url == "https://0123.tokens.sts.global.api.aws"
       && aws_iam_openid_connect_provider.partition_replicate[0].client_id_list == toset(["bucket-brigade"])
     )
-    error_message = "The destination's account does not know the issuer of the tokens, or their audience."
+    error_message = "The destination's account does not trust the issuer of the tokens, or does not accept their audience."
   }
 
   assert {
     condition     = length(aws_iam_user.partition_replicate) == 0 && length(aws_secretsmanager_secret.partition_replicate) == 0
-    error_message = "There is a user or a secret without a use."
+    error_message = "Terraform creates an unused user or secret."
   }
 }
 
-run "function_may_ask_for_no_other_token" {
+run "function_may_request_no_other_token" {
   assert {
     condition = [for statement in module.partition_replicate[0].policy.Statement : statement if statement.Sid == "AskForToken"] == [{
       Sid      = "AskForToken"
@@ -70,12 +70,12 @@ run "function_may_ask_for_no_other_token" {
         StringEquals                = { "sts:SigningAlgorithm" = ["ES384"] }
       }
     }]
-    error_message = "The function may ask for other tokens than the one that it needs."
+    error_message = "The function may request tokens that it does not need."
   }
 
   assert {
     condition     = [for statement in module.partition_replicate_enqueue[0].policy.Statement : statement.Sid if statement.Sid == "AskForToken"] == []
-    error_message = "A function that has no business at the destination may ask for a token."
+    error_message = "A function that does not use the destination may request a token."
   }
 }
 
@@ -91,11 +91,11 @@ run "audience_is_the_same_for_function_provider_and_role" {
       && jsondecode(aws_iam_role.partition_replicate_destination[0].assume_role_policy).Statement[0].Condition.StringEquals["0123.tokens.sts.global.api.aws:aud"] == "https://mirror.example.org"
       && [for statement in module.partition_replicate[0].policy.Statement : statement.Condition["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"] if statement.Sid == "AskForToken"] == [["https://mirror.example.org"]]
     )
-    error_message = "Where the audiences differ, the token is refused."
+    error_message = "If the audiences differ, AWS refuses the token."
   }
 }
 
-run "provider_that_is_there_already_is_used" {
+run "existing_provider_is_used" {
   variables {
     partition_replicate_oidc_provider_arn = "arn:aws-us-gov:iam::210987654321:oidc-provider/0123.tokens.sts.global.api.aws"
   }
@@ -107,7 +107,7 @@ run "provider_that_is_there_already_is_used" {
         Federated = "arn:aws-us-gov:iam::210987654321:oidc-provider/0123.tokens.sts.global.api.aws"
       }
     )
-    error_message = "An account can have only one provider for an issuer: the given one has to be used."
+    error_message = "An account can have only one provider for an issuer, so Terraform must use the existing one."
   }
 }
 
@@ -121,7 +121,7 @@ run "provider_of_another_issuer_is_refused" {
   expect_failures = [var.partition_replicate_oidc_provider_arn]
 }
 
-run "access_key_is_made_by_hand_for_a_user_and_put_into_a_secret" {
+run "access_key_needs_a_user_and_a_secret_and_no_role" {
   variables {
     partition_replicate_credentials = "access_key"
     partition_replicate_issuer_url  = null
@@ -134,7 +134,7 @@ run "access_key_is_made_by_hand_for_a_user_and_put_into_a_secret" {
       && output.partition_replicate.destination_user == "bucket-brigade-partition-replicate-eu-west-1"
       && output.partition_replicate.destination_role_arn == null
     )
-    error_message = "There should be a user, and no role."
+    error_message = "Terraform must create a user, and no role."
   }
 
   assert {
@@ -142,7 +142,7 @@ run "access_key_is_made_by_hand_for_a_user_and_put_into_a_secret" {
       FindObjects     = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
       CompareAndWrite = ["arn:aws-us-gov:s3:::bucket-brigade-123456789012-eu-west-1-mirror/*"]
     }
-    error_message = "The user may do something elsewhere than in the mirror."
+    error_message = "The user has permissions outside the mirror."
   }
 
   assert {
@@ -151,14 +151,14 @@ run "access_key_is_made_by_hand_for_a_user_and_put_into_a_secret" {
       && module.partition_replicate[0].environment["DEST_ROLE_ARN"] == ""
       && module.partition_replicate[0].environment["DEST_TOKEN_AUDIENCE"] == ""
     )
-    error_message = "The function must have the secret, and nothing of a role."
+    error_message = "The function must get the secret, and no settings of a role."
   }
 
   assert {
     condition = [for statement in module.partition_replicate[0].policy.Statement : statement.Action if contains(["AskForToken", "ReadSecret"], statement.Sid)] == [
       ["secretsmanager:GetSecretValue"]
     ]
-    error_message = "The function must be able to read its secret, and to ask for no token."
+    error_message = "The function must be allowed to read its secret, and not to request a token."
   }
 }
 
@@ -178,7 +178,7 @@ run "china_federates_too" {
       jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement[0].Resource == ["arn:aws-cn:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
       && module.partition_replicate[0].environment["DEST_BUCKET_REGION"] == "cn-north-1"
     )
-    error_message = "The role of the mirror is not one of China."
+    error_message = "The role or the region of the mirror is not in China."
   }
 }
 
@@ -198,7 +198,7 @@ run "european_sovereign_cloud_federates_too" {
       jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement[0].Resource == ["arn:aws-eusc:s3:::bucket-brigade-123456789012-eu-west-1-mirror"]
       && module.partition_replicate[0].environment["DEST_BUCKET_REGION"] == "eusc-de-east-1"
     )
-    error_message = "The role of the mirror is not one of the European Sovereign Cloud."
+    error_message = "The role or the region of the mirror is not in the European Sovereign Cloud."
   }
 }
 
@@ -211,7 +211,7 @@ run "key_of_the_mirror_may_be_used_by_the_role" {
     condition = [for statement in jsondecode(aws_iam_role_policy.partition_replicate_destination[0].policy).Statement : statement.Resource if statement.Sid == "UseKey"] == [
       ["arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234abcd"]
     ]
-    error_message = "What is encrypted under the mirror's key could not be written."
+    error_message = "The role could not write objects that are encrypted with the mirror's key."
   }
 }
 
@@ -236,7 +236,7 @@ run "federation_without_an_issuer_is_refused" {
   expect_failures = [var.partition_replicate_issuer_url]
 }
 
-run "federation_with_a_store_that_is_not_aws_is_refused" {
+run "federation_with_a_store_outside_aws_is_refused" {
   command = plan
 
   variables {
@@ -248,7 +248,7 @@ run "federation_with_a_store_that_is_not_aws_is_refused" {
   expect_failures = [var.partition_replicate_credentials]
 }
 
-run "unknown_kind_of_credentials_is_refused" {
+run "unknown_credentials_are_refused" {
   command = plan
 
   variables {
@@ -258,7 +258,7 @@ run "unknown_kind_of_credentials_is_refused" {
   expect_failures = [var.partition_replicate_credentials]
 }
 
-run "issuer_without_https_and_audience_of_nothing_are_refused" {
+run "issuer_without_https_and_empty_audience_are_refused" {
   command = plan
 
   variables {
@@ -269,7 +269,7 @@ run "issuer_without_https_and_audience_of_nothing_are_refused" {
   expect_failures = [var.partition_replicate_issuer_url, var.partition_replicate_token_audience]
 }
 
-run "provider_that_is_no_arn_is_refused" {
+run "provider_that_is_not_an_arn_is_refused" {
   command = plan
 
   variables {

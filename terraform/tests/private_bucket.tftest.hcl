@@ -1,29 +1,29 @@
-# The bucket module on its own.
+# The module private_bucket.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable.
 variables {
   name       = "inbox"
   partition  = "aws-cn"
   disposable = true
 }
 
-run "bucket_is_private_versioned_encrypted_and_tidy" {
+run "bucket_is_private_versioned_encrypted_and_aborts_stale_uploads" {
   module {
     source = "./modules/private_bucket"
   }
 
   assert {
     condition     = aws_s3_bucket.disposable[0].force_destroy && length(aws_s3_bucket.protected) == 0
-    error_message = "A disposable bucket could not be destroyed once it holds an object."
+    error_message = "Terraform could not destroy a disposable bucket that contains objects."
   }
 
   assert {
     condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
-    error_message = "An object that was overwritten could not be had back."
+    error_message = "An overwritten object could not be restored."
   }
 
   assert {
@@ -48,12 +48,12 @@ run "bucket_is_private_versioned_encrypted_and_tidy" {
       Resource  = ["arn:aws-cn:s3:::inbox", "arn:aws-cn:s3:::inbox/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
-    error_message = "The bucket could be reached without TLS, or its policy does more than to prevent that."
+    error_message = "The policy must deny requests without TLS, and do nothing else."
   }
 
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7 && length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0
-    error_message = "Stale uploads must go after a week, and nothing else ever."
+    error_message = "Stale uploads must be aborted after a week, and objects must not expire."
   }
 }
 
@@ -68,7 +68,7 @@ run "bucket_is_protected_unless_it_is_disposable" {
     disposable = false
   }
 
-  # Another state than the one that holds the disposable bucket.
+  # A separate state from that of the disposable bucket.
   state_key = "protected"
 
   assert {
@@ -110,7 +110,7 @@ run "too_long_name_is_refused" {
   expect_failures = [var.name]
 }
 
-run "versions_that_are_not_current_expire_and_objects_do_not" {
+run "noncurrent_versions_expire_and_objects_do_not" {
   module {
     source = "./modules/private_bucket"
   }
@@ -121,11 +121,11 @@ run "versions_that_are_not_current_expire_and_objects_do_not" {
 
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.this.rule[1].noncurrent_version_expiration[0].noncurrent_days == 30 && length(aws_s3_bucket_lifecycle_configuration.this.rule[1].expiration) == 0
-    error_message = "Only versions that are not current must expire, after the days given."
+    error_message = "Only noncurrent versions must expire, after the given number of days."
   }
 }
 
-run "objects_of_passing_use_expire_and_so_do_their_versions" {
+run "objects_expire_and_so_do_their_versions" {
   module {
     source = "./modules/private_bucket"
   }
@@ -136,6 +136,6 @@ run "objects_of_passing_use_expire_and_so_do_their_versions" {
 
   assert {
     condition     = aws_s3_bucket_lifecycle_configuration.this.rule[1].expiration[0].days == 90 && aws_s3_bucket_lifecycle_configuration.this.rule[1].noncurrent_version_expiration[0].noncurrent_days == 7
-    error_message = "Objects must expire after the days given, and what they leave behind a week later."
+    error_message = "Objects must expire after the given number of days, and their noncurrent versions a week later."
   }
 }

@@ -1,4 +1,4 @@
-# upload_validate as a whole: what is made, named, set and allowed. Nothing here needs AWS or the network.
+# The whole of upload_validate: resources, names, settings and permissions. These tests need neither AWS nor the network.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -9,7 +9,7 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-# A test destroys what it made, which is refused for a bucket that is not disposable.
+# A test destroys its resources, and Terraform refuses that for a bucket that is not disposable.
 variables {
   disposable_buckets          = true
   package_dir                 = "./tests/packages"
@@ -18,7 +18,7 @@ variables {
   upload_validate_webhook_url = "https://example.org/hook"
 }
 
-run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
+run "defaults_create_two_buckets_and_send_no_mail" {
   assert {
     condition = output.upload_validate.quarantine_bucket == null && { for name, value in output.upload_validate : name => value if value != null } == {
       function_name         = "bucket-brigade-upload-validate"
@@ -29,7 +29,7 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       queue_url             = "https://sqs.example/a-queue"
       dead_letter_queue_url = "https://sqs.example/a-queue"
     }
-    error_message = "Names and addresses with no optional variable set are not the documented ones."
+    error_message = "The default names and addresses differ from the documented ones."
   }
 
   assert {
@@ -58,22 +58,22 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       MAX_RECEIVES           = "10"
       LOGGING_LEVEL          = "INFO"
     })
-    error_message = "The function's environment is not what its settings read."
+    error_message = "The function's environment differs from the names that its settings read."
   }
 
   assert {
     condition     = keys(module.upload_validate_bucket) == ["published", "uploads"] && length(aws_ses_email_identity.upload_validate) == 0
-    error_message = "Two buckets must be made, and no identity."
+    error_message = "Terraform must create two buckets, and no identity."
   }
 
   assert {
     condition     = aws_s3_bucket_notification.upload_validate[0].queue[*].events == tolist([toset(["s3:ObjectCreated:*"])])
-    error_message = "A check must be set off by every object that comes to be, and by nothing else."
+    error_message = "Every new object, and nothing else, must start a check."
   }
 
   assert {
     condition     = aws_dynamodb_table.upload_validate[0].hash_key == "id" && one(aws_dynamodb_table.upload_validate[0].ttl).attribute_name == "expiration"
-    error_message = "The table is not the one that the idempotency records need."
+    error_message = "The table's key or expiry attribute differs from that of the idempotency records."
   }
 
   assert {
@@ -88,11 +88,11 @@ run "defaults_make_two_buckets_and_tell_nobody_by_mail" {
       RememberOutcomes = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
       RenewWork        = ["sqs:SendMessage"]
     }
-    error_message = "The function may do more or less than it needs."
+    error_message = "The function has more or fewer permissions than it needs."
   }
 }
 
-run "everything_that_can_be_set_is_used" {
+run "every_setting_is_used" {
   variables {
     upload_validate_superseded_files     = "remove"
     name_prefix                          = "b2"
@@ -111,17 +111,17 @@ run "everything_that_can_be_set_is_used" {
 
   assert {
     condition     = module.upload_validate_bucket["quarantine"].name == "b2-123456789012-eu-west-1-quarantine" && length(module.upload_validate_bucket) == 1
-    error_message = "Only the bucket that is not given must be made."
+    error_message = "Terraform must create only the bucket that does not exist."
   }
 
   assert {
     condition     = aws_s3_bucket_notification.upload_validate[0].bucket == "my-uploads" && aws_ses_email_identity.upload_validate[0].email == "robot@mail.example.org"
-    error_message = "The given bucket does not notify the queue, or the identity is not the sender."
+    error_message = "The existing bucket does not notify the queue, or the identity is not the sender."
   }
 
   assert {
     condition     = module.upload_validate[0].environment["SUPERSEDED_FILES"] == "remove" && { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if contains(["RemoveSuperseded", "SendMail"], statement.Sid) } == { RemoveSuperseded = ["s3:DeleteObject"], SendMail = ["ses:SendRawEmail"] }
-    error_message = "Files are removed without the setting or the permission for it, or e-mails are sent in another way than raw."
+    error_message = "The function must have the setting and the permission to remove files, and may send only raw e-mails."
   }
 
   assert {
@@ -136,11 +136,11 @@ run "everything_that_can_be_set_is_used" {
       ReadTableSchema   = ["arn:aws:s3:::my-schemas/a/b.json"]
       RenewWork         = ["arn:aws:sqs:eu-west-1:123456789012:a-queue"]
     }
-    error_message = "The function may do more or less than it needs."
+    error_message = "The function has more or fewer permissions than it needs."
   }
 }
 
-run "each_bucket_has_its_key_and_uploads_are_not_written_under_theirs" {
+run "each_bucket_has_its_key_and_the_uploads_key_only_decrypts" {
   variables {
     upload_validate_quarantine_enabled      = true
     upload_validate_upload_kms_key_arns     = ["arn:aws:kms:eu-west-1:123456789012:key/uploads"]
@@ -156,16 +156,16 @@ run "each_bucket_has_its_key_and_uploads_are_not_written_under_theirs" {
         ["arn:aws:kms:eu-west-1:123456789012:key/final", "arn:aws:kms:eu-west-1:123456789012:key/quarantine"],
       ]
     }
-    error_message = "The function may do more or less with the keys of its buckets than it needs."
+    error_message = "The function has more or fewer permissions on the keys of its buckets than it needs."
   }
 
   assert {
     condition     = { for use, bucket in module.upload_validate_bucket : use => bucket.kms_key_arn } == { for use in ["uploads", "published", "quarantine"] : use => "arn:aws:kms:eu-west-1:123456789012:key/${use == "published" ? "final" : use}" }
-    error_message = "A bucket is not encrypted under its own key."
+    error_message = "A bucket is not encrypted with its own key."
   }
 }
 
-run "switched_off_leaves_nothing" {
+run "disabled_task_has_no_resources" {
   variables {
     upload_validate_enabled     = false
     upload_validate_github_repo = ""
@@ -174,11 +174,11 @@ run "switched_off_leaves_nothing" {
 
   assert {
     condition     = output.upload_validate == null && length(module.upload_validate_bucket) == 0 && length(aws_dynamodb_table.upload_validate) == 0
-    error_message = "Something of a task that is off is left."
+    error_message = "Resources of the disabled task remain."
   }
 }
 
-run "what_it_cannot_do_without_is_asked_for" {
+run "missing_required_variables_are_refused" {
   command = plan
 
   variables {
@@ -189,7 +189,7 @@ run "what_it_cannot_do_without_is_asked_for" {
   expect_failures = [var.upload_validate_github_repo, var.upload_validate_webhook_url]
 }
 
-run "address_of_the_webhook_may_be_in_an_entry" {
+run "webhook_url_may_be_in_an_entry" {
   variables {
     upload_validate_webhook_url      = "secretsmanager:uploads#url"
     upload_validate_webhook_key_name = "/uploads/webhook"
@@ -205,11 +205,11 @@ run "address_of_the_webhook_may_be_in_an_entry" {
       ReadParameters = ["arn:aws:ssm:eu-west-1:123456789012:parameter/uploads/webhook"]
       ReadSecrets    = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:uploads-??????"]
     }
-    error_message = "The function must be allowed to read the entry, and no other."
+    error_message = "The function must be allowed to read that entry, and no other."
   }
 }
 
-run "address_of_the_webhook_without_its_scheme_is_refused" {
+run "webhook_url_without_scheme_is_refused" {
   command = plan
 
   variables {
@@ -219,7 +219,7 @@ run "address_of_the_webhook_without_its_scheme_is_refused" {
   expect_failures = [output.upload_validate]
 }
 
-run "key_in_place_of_its_name_is_refused" {
+run "key_instead_of_its_name_is_refused" {
   command = plan
 
   variables {
@@ -230,7 +230,7 @@ run "key_in_place_of_its_name_is_refused" {
 
   assert {
     condition     = local.refused_keys.upload_validate == "upload_validate_github_key_name and upload_validate_sentry_dsn_name and upload_validate_webhook_key_name"
-    error_message = "Not all of them are refused."
+    error_message = "Not all wrong values are refused."
   }
 
   assert {
@@ -241,7 +241,7 @@ run "key_in_place_of_its_name_is_refused" {
   expect_failures = [output.upload_validate]
 }
 
-run "addresses_of_a_wrong_form_are_refused" {
+run "urls_of_a_wrong_form_are_refused" {
   command = plan
 
   variables {
@@ -252,7 +252,7 @@ run "addresses_of_a_wrong_form_are_refused" {
 
   assert {
     condition     = local.refused_keys.upload_validate == "upload_validate_council_api_url and upload_validate_github_api_url and upload_validate_webhook_url"
-    error_message = "Not all of them are refused."
+    error_message = "Not all wrong values are refused."
   }
 
   expect_failures = [output.upload_validate]

@@ -1,4 +1,4 @@
-# Each variable refuses what cannot work, before anything is made.
+# Each variable refuses a wrong value before Terraform creates a resource.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -11,11 +11,11 @@ mock_provider "aws" {
 
 variables {
   package_dir = "./tests/packages"
-  # A federated mirror needs a second partition, and the mocked providers are of one.
+  # A federated mirror needs a second partition, and the mocked providers have only one.
   partition_replicate_credentials = "access_key"
 }
 
-run "longest_names_that_fit_are_taken" {
+run "longest_names_that_fit_are_accepted" {
   command = plan
 
   variables {
@@ -25,14 +25,15 @@ run "longest_names_that_fit_are_taken" {
 
   assert {
     condition     = length(output.archive_copy.archive_buckets["a"]) == 63
-    error_message = "The name of the bucket is not put together as its length is reckoned."
+    error_message = "The bucket's name differs from the name whose length the validation checks."
   }
 }
 
 run "name_prefix_too_long_for_a_bucket_is_refused" {
   command = plan
 
-  # A bucket's name has 63 characters: this, 12 of the account, 9 of the region, "source" and three hyphens are 64.
+  # AWS allows 63 characters for a bucket's name. This prefix, the account (12), the region (9), "source" and three hyphens
+  # are 64.
   variables {
     name_prefix           = "thirty-four-characters-are-a-prefx"
     archive_copy_archives = { all = { extensions = ["other"], bucket = "mine" } }
@@ -44,7 +45,7 @@ run "name_prefix_too_long_for_a_bucket_is_refused" {
 run "name_prefix_may_be_as_long_as_the_longest_role_allows" {
   command = plan
 
-  # A role's name has 64 characters: this, "-partition-replicate-enqueue-" (29) and the region (14).
+  # AWS allows 64 characters for a role's name: this prefix, "-partition-replicate-enqueue-" (29) and the region (14).
   override_data {
     target = data.aws_region.current
     values = { id = "ap-southeast-1" }
@@ -59,7 +60,7 @@ run "name_prefix_may_be_as_long_as_the_longest_role_allows" {
 
   assert {
     condition     = length("${module.partition_replicate_enqueue[0].function_name}-${local.region}") == 64
-    error_message = "The longest role's name is not put together as its length is reckoned."
+    error_message = "The longest role name differs from the name whose length the validation checks."
   }
 }
 
@@ -81,7 +82,7 @@ run "name_prefix_too_long_for_the_longest_role_is_refused" {
   expect_failures = [var.name_prefix]
 }
 
-run "name_prefix_too_long_for_the_quarantine_is_refused_unless_a_bucket_is_given" {
+run "name_prefix_too_long_for_the_quarantine_is_refused_unless_a_bucket_exists" {
   command = plan
 
   variables {
@@ -96,7 +97,7 @@ run "name_prefix_too_long_for_the_quarantine_is_refused_unless_a_bucket_is_given
   expect_failures = [var.name_prefix]
 }
 
-run "bucket_that_upload_validate_and_archive_copy_notify_is_refused" {
+run "bucket_with_notifications_of_upload_validate_and_archive_copy_is_refused" {
   command = plan
 
   variables {
@@ -110,7 +111,7 @@ run "bucket_that_upload_validate_and_archive_copy_notify_is_refused" {
   expect_failures = [var.upload_validate_manage_notification]
 }
 
-run "bucket_that_upload_validate_and_the_mirror_notify_is_refused" {
+run "bucket_with_notifications_of_upload_validate_and_the_mirror_is_refused" {
   command = plan
 
   variables {
@@ -125,7 +126,7 @@ run "bucket_that_upload_validate_and_the_mirror_notify_is_refused" {
   expect_failures = [var.upload_validate_manage_notification]
 }
 
-run "bucket_whose_notification_one_task_sets_may_serve_two" {
+run "bucket_with_a_notification_of_one_task_may_serve_two" {
   command = plan
 
   variables {
@@ -148,7 +149,7 @@ run "unknown_storage_class_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "life_cycle_of_a_given_bucket_is_refused" {
+run "life_cycle_of_an_existing_bucket_is_refused" {
   command = plan
 
   variables {
@@ -158,7 +159,7 @@ run "life_cycle_of_a_given_bucket_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "half_a_day_of_life_is_refused" {
+run "half_a_day_before_expiry_is_refused" {
   command = plan
 
   variables {
@@ -168,7 +169,7 @@ run "half_a_day_of_life_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "alias_in_the_place_of_a_bucket_key_is_refused" {
+run "alias_instead_of_a_bucket_key_is_refused" {
   command = plan
 
   variables {
@@ -226,7 +227,7 @@ run "kms_alias_is_refused" {
   expect_failures = [var.kms_key_arn]
 }
 
-run "retention_that_cloudwatch_does_not_know_is_refused" {
+run "retention_that_cloudwatch_does_not_support_is_refused" {
   command = plan
 
   variables {
@@ -398,7 +399,7 @@ run "archive_bucket_that_is_a_path_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "made_bucket_name_over_63_characters_is_refused" {
+run "created_bucket_name_over_63_characters_is_refused" {
   command = plan
 
   variables {
@@ -409,7 +410,7 @@ run "made_bucket_name_over_63_characters_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "archive_that_is_the_source_is_refused" {
+run "source_as_an_archive_is_refused" {
   command = plan
 
   variables {
@@ -420,7 +421,7 @@ run "archive_that_is_the_source_is_refused" {
   expect_failures = [var.archive_copy_archives]
 }
 
-run "no_try_at_all_is_refused" {
+run "zero_attempts_are_refused" {
   command = plan
 
   variables {
@@ -430,7 +431,7 @@ run "no_try_at_all_is_refused" {
   expect_failures = [var.archive_copy_retries]
 }
 
-run "half_a_try_is_refused" {
+run "half_an_attempt_is_refused" {
   command = plan
 
   variables {
@@ -450,7 +451,7 @@ run "negative_sleep_is_refused" {
   expect_failures = [var.archive_copy_retry_sleep_seconds]
 }
 
-run "no_concurrency_is_refused" {
+run "zero_concurrency_is_refused" {
   command = plan
 
   variables {
@@ -460,7 +461,7 @@ run "no_concurrency_is_refused" {
   expect_failures = [var.archive_copy_concurrency]
 }
 
-run "memory_under_the_least_is_refused" {
+run "memory_under_the_minimum_is_refused" {
   command = plan
 
   variables {
@@ -470,7 +471,7 @@ run "memory_under_the_least_is_refused" {
   expect_failures = [var.archive_copy_memory_mb]
 }
 
-run "timeout_over_the_most_is_refused" {
+run "timeout_over_the_maximum_is_refused" {
   command = plan
 
   variables {
@@ -480,7 +481,7 @@ run "timeout_over_the_most_is_refused" {
   expect_failures = [var.archive_copy_timeout_seconds]
 }
 
-run "batch_over_the_most_is_refused" {
+run "batch_over_the_maximum_is_refused" {
   command = plan
 
   variables {
@@ -510,16 +511,16 @@ run "maximum_concurrency_of_one_is_refused" {
   expect_failures = [var.archive_copy_maximum_concurrency]
 }
 
-run "queues_start_a_finite_number_of_invocations" {
+run "queues_limit_their_invocations" {
   command = plan
 
   assert {
     condition     = [var.archive_copy_maximum_concurrency, var.partition_replicate_maximum_concurrency, var.upload_validate_maximum_concurrency] == [20, 20, 5]
-    error_message = "A queue could take every invocation of the account."
+    error_message = "A queue could use all concurrency of the account."
   }
 }
 
-run "maximum_concurrency_over_the_most_is_refused" {
+run "maximum_concurrency_over_the_limit_is_refused" {
   command = plan
 
   variables {
@@ -531,7 +532,7 @@ run "maximum_concurrency_over_the_most_is_refused" {
   expect_failures = [var.archive_copy_maximum_concurrency, var.partition_replicate_maximum_concurrency, var.upload_validate_maximum_concurrency]
 }
 
-run "unknown_choice_about_annotations_of_archive_copy_is_refused" {
+run "unknown_annotations_setting_of_archive_copy_is_refused" {
   command = plan
 
   variables {
@@ -541,7 +542,7 @@ run "unknown_choice_about_annotations_of_archive_copy_is_refused" {
   expect_failures = [var.archive_copy_annotations]
 }
 
-run "unknown_choice_about_annotations_of_partition_replicate_is_refused" {
+run "unknown_annotations_setting_of_partition_replicate_is_refused" {
   command = plan
 
   variables {
@@ -551,7 +552,7 @@ run "unknown_choice_about_annotations_of_partition_replicate_is_refused" {
   expect_failures = [var.partition_replicate_annotations]
 }
 
-run "unknown_choice_about_older_versions_is_refused" {
+run "unknown_older_versions_setting_is_refused" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# The queue module on its own.
+# The module work_queue.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -12,14 +12,14 @@ variables {
   function_timeout_seconds = 120
 }
 
-run "standard_queue_keeps_and_hands_out_messages_long_enough" {
+run "standard_queue_hides_and_keeps_messages_long_enough" {
   module {
     source = "./modules/work_queue"
   }
 
   assert {
     condition     = aws_sqs_queue.this.visibility_timeout_seconds == 720
-    error_message = "A message must stay hidden six times as long as an invocation may take."
+    error_message = "The visibility time-out must be six times the function's time-out."
   }
 
   assert {
@@ -34,26 +34,26 @@ run "standard_queue_keeps_and_hands_out_messages_long_enough" {
 
   assert {
     condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = aws_sqs_queue.dead_letters.arn, maxReceiveCount = 10 }
-    error_message = "A message that was handed out ten times must become a dead letter."
+    error_message = "A message must become a dead letter after ten deliveries."
   }
 
   assert {
     condition     = jsondecode(aws_sqs_queue.dead_letters.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws-cn:sqs:cn-north-1:123456789012:work"] }
-    error_message = "Only the queue itself may fill its dead-letter queue by redrive."
+    error_message = "Only the queue itself may redrive messages to its dead-letter queue."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.age.threshold == 1620 && aws_cloudwatch_metric_alarm.dead_letters.threshold == 0
-    error_message = "The alarms must go off after a visibility time-out and 15 minutes, and at the first dead letter."
+    error_message = "The alarms must start after a visibility time-out and 15 minutes, and at the first dead letter."
   }
 
   assert {
     condition     = jsondecode(aws_sqs_queue.this.policy).Statement[*].Effect == ["Deny"]
-    error_message = "Without a sender nobody may send on the strength of the queue's policy."
+    error_message = "Without a sender, the queue's policy must allow no one to send."
   }
 }
 
-run "sender_may_send_for_its_resource_in_this_account_only" {
+run "sender_may_send_only_for_its_resource_in_this_account" {
   module {
     source = "./modules/work_queue"
   }
@@ -82,7 +82,7 @@ run "sender_may_send_for_its_resource_in_this_account_only" {
       for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] :
       jsondecode(queue.policy).Statement[0].Effect == "Deny" && jsondecode(queue.policy).Statement[0].Condition == { Bool = { "aws:SecureTransport" = "false" } }
     ])
-    error_message = "A queue could be reached without TLS."
+    error_message = "A queue accepts requests without TLS."
   }
 }
 
@@ -97,16 +97,16 @@ run "fifo_queue_has_fifo_dead_letters_and_high_throughput" {
 
   assert {
     condition     = aws_sqs_queue.this.name == "work.fifo" && aws_sqs_queue.dead_letters.name == "work-dead-letters.fifo" && aws_sqs_queue.dead_letters.fifo_queue
-    error_message = "The dead-letter queue of a FIFO queue must be one too, and both names must say so."
+    error_message = "The dead-letter queue of a FIFO queue must be FIFO, and both names must end with .fifo."
   }
 
   assert {
     condition     = aws_sqs_queue.this.deduplication_scope == "messageGroup" && aws_sqs_queue.this.fifo_throughput_limit == "perMessageGroupId"
-    error_message = "Throughput would be limited for the queue as a whole."
+    error_message = "The throughput limit would apply to the whole queue."
   }
 }
 
-run "message_can_be_held_back_at_first" {
+run "new_messages_can_be_delayed" {
   module {
     source = "./modules/work_queue"
   }
@@ -117,12 +117,12 @@ run "message_can_be_held_back_at_first" {
 
   assert {
     condition     = aws_sqs_queue.this.delay_seconds == 30 && aws_sqs_queue.dead_letters.delay_seconds != 30
-    error_message = "The queue, and it alone, must hold messages back."
+    error_message = "Only the queue must delay messages, and not its dead-letter queue."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.age.threshold == 1650
-    error_message = "The delay of a message would count as waiting."
+    error_message = "The alarm would count a message's delay as waiting time."
   }
 }
 

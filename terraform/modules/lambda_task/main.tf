@@ -2,7 +2,7 @@ locals {
   kms_key_arn     = var.defaults.kms_key_arn
   alarm_topic_arn = var.defaults.alarm_topic_arn
 
-  # What any function needs whatever its task; the rest comes from the caller.
+  # Permissions that every function needs. The caller adds those of its task.
   permissions = merge(
     var.permissions,
     {
@@ -26,16 +26,16 @@ locals {
     local.permissions_on_bucket_keys,
   )
 
-  # What each use of a bucket takes of its key. A part of a multipart upload is written under the key of the first, which S3
-  # decrypts for it.
+  # Permissions on the key of a bucket, by the use of the bucket. Writing needs Decrypt too: S3 writes each part of a
+  # multipart upload under the key of the first part, and decrypts that key for it.
   bucket_key_uses = {
     ReadUnderKeys  = { keys = distinct(var.bucket_keys.read), actions = ["kms:Decrypt"] }
     WriteUnderKeys = { keys = distinct(var.bucket_keys.write), actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
   }
 
-  # S3 asks KMS in the function's name, and KMS calls it s3.REGION.DOMAIN, whose domain differs between partitions (KMS
-  # Developer Guide, "kms:ViaService"). The encryption context is no condition: under a bucket key it is the bucket's ARN,
-  # else the object's.
+  # S3 calls KMS on behalf of the function. In kms:ViaService, S3 is s3.REGION.DOMAIN, and the domain depends on the partition
+  # (KMS Developer Guide, "kms:ViaService"). There is no condition on the encryption context: it is the bucket's ARN with a
+  # bucket key, and the object's ARN without one.
   permissions_on_bucket_keys = {
     for sid, use in local.bucket_key_uses : sid => {
       actions   = use.actions
@@ -49,23 +49,23 @@ locals {
       metric      = "Errors"
       statistic   = "Sum"
       threshold   = 0
-      description = "Invocations ended in an error, a time-out or a crash: see the function's log."
+      description = "Invocations ended with an error, a time-out or a crash: see the function's log."
     }
     throttles = {
       metric      = "Throttles"
       statistic   = "Sum"
       threshold   = 0
-      description = "Invocations were refused: the account's or the function's concurrency is used up."
+      description = "Invocations were throttled: the concurrency of the account or of the function is used up."
     }
   }
 
-  # A function that continues ends near its time-out by design, so its duration says nothing.
+  # A function that continues in further invocations ends near its time-out by design, so it has no alarm on its duration.
   alarm_on_duration = {
     duration = {
       metric      = "Duration"
       statistic   = "Maximum"
-      threshold   = 0.9 * var.timeout_seconds * 1000 # CloudWatch counts milliseconds
-      description = "An invocation took more than nine tenths of its time-out: smaller batches or a longer time-out are due."
+      threshold   = 0.9 * var.timeout_seconds * 1000 # in milliseconds, the unit of the metric
+      description = "An invocation took more than 90 % of its time-out: use smaller batches or a longer time-out."
     }
   }
   alarm_on_recursion = {
@@ -73,11 +73,11 @@ locals {
       metric      = "RecursiveInvocationsDropped"
       statistic   = "Sum"
       threshold   = 0
-      description = "Lambda took messages that were sent again for a loop and dropped them: is the function's recursive-loop detection set to Allow?"
+      description = "Lambda mistook messages that were sent again for a loop and dropped them: check that the function's recursive-loop detection is set to Allow."
     }
   }
 
-  # A message that has failed often is sent again to the queue that it came from, for days if need be.
+  # The function sends a message that failed often back to its own queue, for days if necessary.
   sends_to_itself = var.continues || var.queue != null
 
   alarms = merge(
@@ -87,11 +87,11 @@ locals {
   )
 }
 
-# The function's identity. IAM is global, so the region keeps the roles of two deployments apart.
+# The function's identity. IAM is global, so the name ends with the region: deployments in two regions need two roles.
 resource "aws_iam_role" "this" {
   name = "${var.name}-${var.region}"
 
-  # Lambda's service principal is the same in every partition. It assumes the role for functions of this account alone.
+  # Lambda's service principal is the same in every partition. It may assume the role only for functions of this account.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -103,7 +103,7 @@ resource "aws_iam_role" "this" {
   })
 }
 
-# All that the function may do, on one page.
+# All permissions of the function.
 resource "aws_iam_role_policy" "this" {
   name = "task"
   role = aws_iam_role.this.id
@@ -122,18 +122,18 @@ resource "aws_iam_role_policy" "this" {
   })
 }
 
-# Made here and not by Lambda at the first line, so that it has an end and a key.
+# Created here, because a log group that Lambda creates has no retention period and no key.
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.defaults.log_retention_days
   kms_key_id        = local.kms_key_arn
 }
 
-# The function.
+# The function of the task.
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:Log lines and metrics name request, bucket, key and version; a trace of one segment adds nothing
-  #checkov:skip=CKV_AWS_116:Failed asynchronous invocations go to the on-failure destination below, which keeps the error too
-  #checkov:skip=CKV_AWS_117:It speaks to AWS's public endpoints only and reaches nothing in a VPC
+  #checkov:skip=CKV_AWS_50:Log lines and metrics name request, bucket, key and version; a trace with one segment adds nothing
+  #checkov:skip=CKV_AWS_116:Failed asynchronous invocations go to the on-failure destination below, with their error
+  #checkov:skip=CKV_AWS_117:The function uses only public endpoints and needs nothing in a VPC
   #checkov:skip=CKV_AWS_272:The code is pinned by its hash
   function_name                  = var.name
   description                    = var.description
@@ -146,7 +146,8 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = var.reserved_concurrency
   kms_key_arn                    = local.kms_key_arn
 
-  # A key in the package bucket carries the hash, so new code is a new key. A file keeps its name, hence its hash.
+  # A key in the package bucket contains the hash, so new code has a new key. A local file keeps its name, so Terraform needs
+  # its hash to notice new code.
   filename         = var.package.file
   source_code_hash = var.package.file == null ? null : filebase64sha256(var.package.file)
   s3_bucket        = var.package.bucket
@@ -156,7 +157,7 @@ resource "aws_lambda_function" "this" {
     variables = var.environment
   }
 
-  # Lambda takes a metric in EMF for a line of level INFO. So it must let INFO pass; the task's own logger does the rest.
+  # To Lambda, a metric in EMF is a line of level INFO, so Lambda must not filter INFO. The task's own logger filters the rest.
   logging_config {
     log_group             = aws_cloudwatch_log_group.this.name
     log_format            = "JSON"
@@ -165,8 +166,8 @@ resource "aws_lambda_function" "this" {
   }
 }
 
-# Lambda stops a function after about 16 turns of one chain of messages, and a large object, or an outage of a day, takes
-# more (Lambda Developer Guide, "Use Lambda recursive loop detection to prevent infinite loops").
+# Lambda stops a chain of messages after about 16 invocations; a large object or a day's outage takes more (Lambda Developer
+# Guide, "Use Lambda recursive loop detection to prevent infinite loops").
 resource "aws_lambda_function_recursion_config" "this" {
   count = local.sends_to_itself ? 1 : 0
 
@@ -174,8 +175,8 @@ resource "aws_lambda_function_recursion_config" "this" {
   recursive_loop = "Allow"
 }
 
-# Work from the queue. Messages that failed are named in the answer and come back alone. Without a maximum the queue could
-# take every invocation that the account has.
+# Invokes the function with batches from the queue. The function's response names the messages that failed, and only those
+# come back. Without a maximum, the queue could use all concurrency of the account.
 resource "aws_lambda_event_source_mapping" "queue" {
   count = var.queue == null ? 0 : 1
 
@@ -188,11 +189,11 @@ resource "aws_lambda_event_source_mapping" "queue" {
     maximum_concurrency = var.queue.maximum_concurrency
   }
 
-  # Lambda looks at once whether the role may read the queue.
+  # Lambda checks at once that the role may read the queue.
   depends_on = [aws_iam_role_policy.this]
 }
 
-# An asynchronous invocation that failed for good goes to the dead letters, with its event and its error.
+# After its last retry, a failed asynchronous invocation goes to the dead-letter queue, with its event and its error.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name = aws_lambda_function.this.function_name
 
@@ -202,11 +203,11 @@ resource "aws_lambda_function_event_invoke_config" "this" {
     }
   }
 
-  # Lambda looks at once whether the role may send there.
+  # Lambda checks at once that the role may send to the destination.
   depends_on = [aws_iam_role_policy.this]
 }
 
-# What Lambda itself sees go wrong.
+# Alarms on Lambda's own metrics.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
@@ -225,12 +226,12 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = compact([local.alarm_topic_arn])
 }
 
-# Lambda's own error count does not see what failed in a batch whose others went well; the task's metric does.
+# Alarm on the task's own metric. Lambda's error count does not include single failures in a batch.
 resource "aws_cloudwatch_metric_alarm" "failed" {
   count = var.failures == null ? 0 : 1
 
   alarm_name          = "${var.name}-failed-${var.failures.of}"
-  alarm_description   = "${var.failures.description} The log lines say which and why; what may still succeed is tried again."
+  alarm_description   = "${var.failures.description} The log lines name each one and the reason; retries continue for those that can still succeed."
   namespace           = "BucketBrigade"
   metric_name         = "Failed"
   dimensions          = { service = var.failures.service, function_name = aws_lambda_function.this.function_name }

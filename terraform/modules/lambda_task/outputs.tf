@@ -9,22 +9,22 @@ output "function_arn" {
 }
 
 output "role_arn" {
-  description = "ARN of the function's role, which is who the function is to others."
+  description = "ARN of the function's role, its identity towards other services."
   value       = aws_iam_role.this.arn
 }
 
 output "environment" {
-  description = "Environment variables of the function, as the tests compare them with the task's settings."
+  description = "Environment variables of the function. The tests compare them with the task's settings."
   value       = aws_lambda_function.this.environment[0].variables
 }
 
 output "policy" {
-  description = "All that the function may do: the policy of its role, decoded."
+  description = "All permissions of the function: the decoded policy of its role."
   value       = jsondecode(aws_iam_role_policy.this.policy)
 }
 
 output "alarms" {
-  description = "The alarms by name, each with the metric and the dimensions that it watches, as the tests look at them."
+  description = "The alarms by name, each with its metric, dimensions and actions. The tests check them."
   value = { for alarm in concat(values(aws_cloudwatch_metric_alarm.this), aws_cloudwatch_metric_alarm.failed) : alarm.alarm_name => {
     metric     = alarm.metric_name
     dimensions = alarm.dimensions

@@ -1,16 +1,16 @@
 variable "name" {
-  description = "Name of the function; role, log group and alarms are named after it."
+  description = "Name of the function. The names of role, log group and alarms contain it."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]+$", var.name))
-    error_message = "The name of a function must have letters, digits, hyphens and underscores; it is \"${var.name}\"."
+    error_message = "The name of a function may only have letters, digits, hyphens and underscores; it is \"${var.name}\"."
   }
 
-  # AWS allows 64 characters for the name of a function, and for that of a role.
+  # AWS allows 64 characters for the name of a function and for the name of a role.
   validation {
     condition     = length("${var.name}-${var.region}") <= 64
-    error_message = "The name of a role, \"${var.name}-${var.region}\", has ${length("${var.name}-${var.region}")} characters and may have 64."
+    error_message = "The name of a role, \"${var.name}-${var.region}\", has ${length("${var.name}-${var.region}")} characters, and AWS allows 64."
   }
 }
 
@@ -25,7 +25,7 @@ variable "handler" {
 }
 
 variable "package" {
-  description = "The zip: a local file, or bucket and key."
+  description = "The zip: a local file, or a bucket and a key."
   type = object({
     file   = optional(string)
     bucket = optional(string)
@@ -34,12 +34,12 @@ variable "package" {
 
   validation {
     condition     = (var.package.file == null) == (var.package.bucket != null && var.package.key != null)
-    error_message = "package must name either a file, or both bucket and key."
+    error_message = "package must have either a file, or both a bucket and a key."
   }
 }
 
 variable "defaults" {
-  description = "What all functions of the deployment have in common; the root module's variables of the same names say more."
+  description = "Settings that all functions of the deployment share. The root module describes the variables of the same names."
   type = object({
     runtime            = string
     architecture       = string
@@ -51,62 +51,62 @@ variable "defaults" {
 }
 
 variable "region" {
-  description = "AWS region, which ends the role's name."
+  description = "AWS region. The role's name ends with it."
   type        = string
 }
 
 variable "account_id" {
-  description = "AWS account of the function: Lambda may assume its role for functions of this account alone."
+  description = "AWS account of the function. Lambda may assume the role only for functions of this account."
   type        = string
 }
 
 variable "memory_mb" {
-  description = "Memory in MB."
+  description = "Memory of the function in MB."
   type        = number
 }
 
 variable "timeout_seconds" {
-  description = "Time-out in seconds."
+  description = "Time-out of the function in seconds."
   type        = number
 }
 
 variable "reserved_concurrency" {
-  description = "Invocations set aside for the function, which are also its most. null: none."
+  description = "Invocations reserved for the function, which are also its maximum. null: none."
   type        = number
   default     = null
 }
 
 variable "environment" {
-  description = "Environment variables: the task's settings, and no secret."
+  description = "Environment variables: the task's settings, without secrets."
   type        = map(string)
 }
 
 variable "permissions" {
-  description = "What the task itself may do, by statement id, with a condition where there is one: operator, key, values. Its log, queue, dead letters and keys are added here."
+  description = "Permissions of the task, by statement ID. A condition is a map: operator -> key -> values. The module adds the permissions on log, queue, dead letters and keys."
   type = map(object({
     actions   = list(string)
     resources = list(string)
     condition = optional(map(map(list(string))))
   }))
 
-  # Some actions know no resources; then the condition is what limits them.
+  # Some actions support no resource ARNs; a condition must limit these.
   validation {
     condition     = alltrue([for permission in values(var.permissions) : !contains(concat(permission.actions, permission.condition == null ? permission.resources : []), "*")])
-    error_message = "permissions must name actions, and resources or a condition, not \"*\" alone."
+    error_message = "permissions must not have \"*\" as an action, and \"*\" as a resource only with a condition."
   }
 
-  # A bucket's ARN does not say whose it is.
+  # A bucket's ARN does not identify its owner.
   validation {
     condition = alltrue([
       for permission in values(var.permissions) :
       !anytrue([for action in permission.actions : startswith(action, "s3:")]) || try(length(permission.condition.StringEquals["aws:ResourceAccount"]) > 0, false)
     ])
-    error_message = "permissions on S3 must have the condition StringEquals aws:ResourceAccount, because a bucket's name does not say whose it is."
+    error_message = "permissions on S3 must have the condition StringEquals aws:ResourceAccount, because a bucket's name does not identify its owner."
   }
 }
 
 variable "bucket_keys" {
-  description = "KMS keys that objects are encrypted with, apart from the deployment's own: of buckets that the function reads, and of those that it writes."
+  description = "KMS keys that encrypt objects, apart from the deployment's key. read: keys of the buckets that the function reads. write: keys of the buckets that it writes."
   type = object({
     read  = optional(list(string), [])
     write = optional(list(string), [])
@@ -116,14 +116,14 @@ variable "bucket_keys" {
 }
 
 variable "continues" {
-  description = "Whether the function sends what it cannot finish before its time-out back to its own queue, and goes on in the next invocation. Lambda must not take that for a loop, and an invocation that lasts long is no alarm."
+  description = "Whether the function sends work that it cannot finish before its time-out back to its own queue, and continues in the next invocation. If true, Lambda's loop detection is off, and there is no alarm on the duration."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "queue" {
-  description = "Queue whose messages the function works on. null: none."
+  description = "Queue whose messages the function processes. null: none."
   type = object({
     arn                 = string
     batch_size          = number
@@ -133,12 +133,12 @@ variable "queue" {
 }
 
 variable "dead_letter_queue_arn" {
-  description = "Queue for events that failed for good: the task sends there, and so does Lambda after a failed asynchronous invocation."
+  description = "Queue for events that failed permanently. The task sends to it, and so does Lambda after a failed asynchronous invocation."
   type        = string
 }
 
 variable "failures" {
-  description = "What the task counts as failed: the service that its metrics name, of what they are, and a sentence for the alarm. null: it counts nothing."
+  description = "The task's metric of failures. service: its dimension `service`. of: what it counts, for the alarm's name. description: a sentence for the alarm. null: the task has no such metric."
   type = object({
     service     = string
     of          = string

@@ -2,11 +2,11 @@ locals {
   bucket = var.disposable ? aws_s3_bucket.disposable[0].bucket : aws_s3_bucket.protected[0].bucket
 }
 
-# A bucket for data that is to stay. Deleting a bucket takes its versioning, policy and life cycle first, and only then does
-# AWS refuse because it holds an object; so a plan that would delete it fails before anything is touched.
+# A bucket for permanent data. Without prevent_destroy, Terraform would remove versioning, policy and life cycle before AWS
+# refuses to delete a bucket with objects. With it, such a plan fails before any change.
 resource "aws_s3_bucket" "protected" {
-  #checkov:skip=CKV_AWS_18:Who reads and writes is told by CloudTrail data events, an account's own decision
-  #checkov:skip=CKV_AWS_144:A second copy in another region is the job of partition_replicate, not of each bucket
+  #checkov:skip=CKV_AWS_18:CloudTrail data events log the access, and each account decides on those
+  #checkov:skip=CKV_AWS_144:A copy in another region is the job of partition_replicate, not of each bucket
   #checkov:skip=CKV2_AWS_62:The task that reads a bucket sets its notification; an archive has no reader
   count = var.disposable ? 0 : 1
 
@@ -17,11 +17,11 @@ resource "aws_s3_bucket" "protected" {
   }
 }
 
-# A bucket of a throw-away deployment: it can be destroyed, and what it holds is deleted with it. A resource of its own,
-# because `lifecycle` takes no variable.
+# A bucket of a temporary deployment: Terraform can destroy it with all its objects. This is a separate resource, because
+# `lifecycle` accepts no variable.
 resource "aws_s3_bucket" "disposable" {
-  #checkov:skip=CKV_AWS_18:Who read it no longer matters once it is thrown away
-  #checkov:skip=CKV_AWS_144:What can be thrown away needs no second copy
+  #checkov:skip=CKV_AWS_18:An access log has no use after the bucket is deleted
+  #checkov:skip=CKV_AWS_144:Temporary data needs no second copy
   #checkov:skip=CKV2_AWS_62:The task that reads a bucket sets its notification; an archive has no reader
   #checkov:skip=CKV_AWS_21:The resource below does this for both kinds of bucket
   #checkov:skip=CKV_AWS_145:The resource below does this for both kinds of bucket
@@ -33,13 +33,13 @@ resource "aws_s3_bucket" "disposable" {
   force_destroy = true
 }
 
-# Deployments from before there were two kinds keep their bucket.
+# Older deployments had only one kind of bucket; they keep theirs.
 moved {
   from = aws_s3_bucket.this
   to   = aws_s3_bucket.protected[0]
 }
 
-# An object overwritten or deleted by mistake can be had back.
+# Versioning makes it possible to restore an object that was overwritten or deleted by mistake.
 resource "aws_s3_bucket_versioning" "this" {
   bucket = local.bucket
 
@@ -48,7 +48,7 @@ resource "aws_s3_bucket_versioning" "this" {
   }
 }
 
-# Nothing in it can be made public, by whatever policy or ACL.
+# No policy and no ACL can make an object public.
 resource "aws_s3_bucket_public_access_block" "this" {
   bucket = local.bucket
 
@@ -58,7 +58,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
   restrict_public_buckets = true
 }
 
-# At rest under the given key, else under S3's own. The bucket key spares a call to KMS for every object.
+# Encrypts objects with the given key, or else with keys that S3 manages. A bucket key saves a KMS request for every object.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = local.bucket
 
@@ -72,7 +72,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# Under way by TLS only.
+# Denies requests without TLS.
 resource "aws_s3_bucket_policy" "this" {
   bucket = local.bucket
 
@@ -89,7 +89,7 @@ resource "aws_s3_bucket_policy" "this" {
   })
 }
 
-# Parts of an upload that nobody completed are paid for but cannot be seen. A copy lasts minutes; a week is ample.
+# The parts of an incomplete upload cost storage and are not listed as objects. A copy takes minutes, so a week is enough.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = local.bucket
 
@@ -104,7 +104,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # What was overwritten or deleted can be had back for so long.
+  # Overwritten and deleted objects can be restored for this many days.
   dynamic "rule" {
     for_each = var.noncurrent_versions_expire_after_days[*]
 
@@ -120,7 +120,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # What is of use for some time only. The versions that it leaves behind go a week later.
+  # Deletes objects that are needed only for some time, and their noncurrent versions a week later.
   dynamic "rule" {
     for_each = var.expire_after_days[*]
 

@@ -9,25 +9,25 @@ variable "name" {
 }
 
 variable "partition" {
-  description = "AWS partition, for ARNs."
+  description = "AWS partition in the ARNs."
   type        = string
 }
 
 variable "kms_key_arn" {
-  description = "KMS key that encrypts the objects. null: S3's own keys."
+  description = "KMS key that encrypts the objects. null: keys that S3 manages."
   type        = string
   default     = null
 }
 
 variable "disposable" {
-  description = "Whether the bucket can be destroyed, with all that it holds. false: a plan that would destroy it fails."
+  description = "Whether Terraform may destroy the bucket with all its objects. false: a plan that would destroy it fails."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "noncurrent_versions_expire_after_days" {
-  description = "Days after which a version is deleted that is no longer the current one. null: never."
+  description = "Days after which a noncurrent version is deleted. null: never."
   type        = number
   default     = null
 

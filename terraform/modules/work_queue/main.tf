@@ -1,22 +1,22 @@
 locals {
-  # SQS demands that the name of a FIFO queue end so.
+  # SQS requires this ending for the name of a FIFO queue.
   suffix           = var.fifo ? ".fifo" : ""
   name             = "${var.name}${local.suffix}"
   dead_letter_name = "${var.name}-dead-letters${local.suffix}"
 
-  # Put together instead of read from the queues, so that each queue is made with its policy in one step: the AWS
-  # provider waits half a minute for every policy that is a resource of its own.
+  # Built here, not read from the queues, so that Terraform creates each queue and its policy in one step: the AWS provider
+  # waits half a minute for a policy in a separate resource.
   arn             = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${local.name}"
   dead_letter_arn = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${local.dead_letter_name}"
 
-  # What AWS advises, so that a message is not handed out again while an invocation, throttled and retried, has it.
+  # AWS recommends six times the time-out. So a message does not become visible again while a throttled invocation is retried.
   visibility_timeout_seconds = 6 * var.function_timeout_seconds
 
-  # The most that SQS keeps: a message outlives a long weekend and the repair after it.
+  # The maximum of SQS. A message survives a long weekend and the repair after it.
   retention_seconds = 14 * 24 * 60 * 60
 }
 
-# The work to be done. Only the sender may put something in on the strength of this policy; others need one of their own.
+# The queue of work. This policy allows only the sender to send messages; other senders need permissions of their own.
 resource "aws_sqs_queue" "this" {
   name                       = local.name
   visibility_timeout_seconds = local.visibility_timeout_seconds
@@ -25,7 +25,7 @@ resource "aws_sqs_queue" "this" {
   sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
   kms_master_key_id          = var.kms_key_arn
 
-  # Order and throughput go by message group, not by queue.
+  # Deduplication and throughput limits apply to each message group, not to the whole queue.
   fifo_queue            = var.fifo
   deduplication_scope   = var.fifo ? "messageGroup" : null
   fifo_throughput_limit = var.fifo ? "perMessageGroupId" : null
@@ -61,7 +61,7 @@ resource "aws_sqs_queue" "this" {
   })
 }
 
-# What could not be done, with its reason, until somebody looks.
+# Messages that failed permanently, with the reason, until a person handles them.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = local.dead_letter_name
   fifo_queue                = var.fifo
@@ -87,11 +87,11 @@ resource "aws_sqs_queue" "dead_letters" {
   })
 }
 
-# Work piles up, or nothing takes it. A message whose invocation was killed is hidden for a visibility time-out, and one
-# that failed is hidden for 15 minutes at most: an older one waits for other reasons. The age counts from when it was sent.
+# Messages wait for too long. A message whose invocation was killed is hidden for one visibility time-out, and a message that
+# failed is hidden for at most 15 minutes. A higher age has another cause. The age counts from the time of sending.
 resource "aws_cloudwatch_metric_alarm" "age" {
   alarm_name          = "${local.name}-age"
-  alarm_description   = "The oldest message has waited for more than the queue's delay, a visibility time-out and 15 minutes: is the function throttled, switched off or too slow?"
+  alarm_description   = "The oldest message has waited for more than the queue's delay, a visibility time-out and 15 minutes: check whether the function is throttled, disabled or too slow."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.this.name }
@@ -105,10 +105,10 @@ resource "aws_cloudwatch_metric_alarm" "age" {
   ok_actions          = compact([var.alarm_topic_arn])
 }
 
-# A dead letter is work that stays undone unless a person acts.
+# The work of a dead letter is not done unless a person acts.
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${local.dead_letter_name}-present"
-  alarm_description   = "Messages wait in the dead-letter queue: their attributes say why; redrive them once the cause is mended."
+  alarm_description   = "Messages are in the dead-letter queue, and their attributes give the reason: fix the cause, then redrive them."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

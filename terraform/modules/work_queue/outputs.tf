@@ -19,11 +19,11 @@ output "dead_letter_queue_url" {
 }
 
 output "delay_seconds" {
-  description = "Seconds that a message lies in the queue before it is handed out for the first time."
+  description = "Seconds before a new message is delivered for the first time."
   value       = aws_sqs_queue.this.delay_seconds
 }
 
 output "max_receive_count" {
-  description = "How often a message is handed out before it becomes a dead letter."
+  description = "Deliveries of a message before it becomes a dead letter."
   value       = var.max_receive_count
 }

@@ -1,8 +1,8 @@
 variable "name" {
-  description = "Name of the queue, without `.fifo`; the dead-letter queue is named after it."
+  description = "Name of the queue, without `.fifo`. The name of the dead-letter queue begins with it."
   type        = string
 
-  # SQS allows 80; "-dead-letters.fifo" takes 18.
+  # SQS allows 80 characters, and "-dead-letters.fifo" has 18.
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,62}$", var.name))
     error_message = "The name of a queue must have 1 to 62 letters, digits, hyphens and underscores; it is \"${var.name}\"."
@@ -10,32 +10,32 @@ variable "name" {
 }
 
 variable "partition" {
-  description = "AWS partition, for ARNs."
+  description = "AWS partition in the ARNs."
   type        = string
 }
 
 variable "region" {
-  description = "AWS region, for ARNs."
+  description = "AWS region in the ARNs."
   type        = string
 }
 
 variable "account_id" {
-  description = "AWS account, for ARNs; a sender's resource must belong to it."
+  description = "AWS account in the ARNs. The sender's resource must belong to it."
   type        = string
 }
 
 variable "function_timeout_seconds" {
-  description = "Time-out of the function that works on the queue; the visibility time-out is six times as long."
+  description = "Time-out in seconds of the function that processes the queue. The visibility time-out is six times as long."
   type        = number
 
   validation {
     condition     = var.function_timeout_seconds >= 1 && var.function_timeout_seconds <= 900
-    error_message = "function_timeout_seconds must be from 1 to 900, which is Lambda's own limit."
+    error_message = "function_timeout_seconds must be from 1 to 900, the limit of Lambda."
   }
 }
 
 variable "max_receive_count" {
-  description = "How often a message is handed out before it becomes a dead letter. Only what kills its function comes that far, at most 15 hours later (ten visibility time-outs of 90 minutes): what fails for a while is sent again before."
+  description = "Deliveries of a message before it becomes a dead letter. Only a message that kills its function reaches the limit, after at most 15 hours (ten visibility time-outs of 90 minutes); a message that fails for some time is sent again before."
   type        = number
   default     = 10
 
@@ -46,24 +46,24 @@ variable "max_receive_count" {
 }
 
 variable "delay_seconds" {
-  description = "Seconds that a message lies in the queue before it is handed out for the first time."
+  description = "Seconds before a new message is delivered for the first time."
   type        = number
   default     = 0
 
   validation {
     condition     = var.delay_seconds >= 0 && var.delay_seconds <= 900
-    error_message = "delay_seconds must be from 0 to 900, which is SQS's own limit."
+    error_message = "delay_seconds must be from 0 to 900, the limit of SQS."
   }
 }
 
 variable "fifo" {
-  description = "Whether messages of one group are handed out in order, with high throughput across groups."
+  description = "Whether the queue is FIFO: messages of one group are delivered in order, with high throughput across groups."
   type        = bool
   default     = false
 }
 
 variable "sender" {
-  description = "AWS service that may send to the queue, and the ARN of the only resource it may do so for. null: none."
+  description = "AWS service that may send to the queue, and the ARN of the only resource for which it may send. null: none."
   type = object({
     service    = string
     source_arn = string
@@ -72,13 +72,13 @@ variable "sender" {
 }
 
 variable "kms_key_arn" {
-  description = "KMS key that encrypts the messages. null: SQS's own."
+  description = "KMS key that encrypts the messages. null: keys that SQS manages."
   type        = string
   default     = null
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that the alarms tell. null: none."
+  description = "SNS topic that gets a message when an alarm starts and when it ends. null: none."
   type        = string
   default     = null
 }

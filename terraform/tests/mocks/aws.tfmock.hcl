@@ -1,4 +1,4 @@
-# What AWS answers in these tests: one account and region, and ARNs and URLs that look like real ones.
+# Responses of AWS in these tests: one account, one region, and realistic ARNs and URLs.
 
 mock_data "aws_partition" {
   defaults = { partition = "aws" }
