@@ -148,8 +148,8 @@ def test_only_handlers_make_aws_clients_and_none_at_import(module):
 @every_module
 def test_handler_imports_botocore_before_everything_else_of_ours(module):
     # A cold start is longer otherwise: docs/performance.md says why.
-    first = {"handler.py": "tasks.object_clerk.transport.clients", "clients.py": "botocore.config.Config"}.get(module.name)
-    if first:
+    clients = "tasks.object_clerk.transport.clients"
+    if first := {"handler.py": clients, "clients.py": "botocore.config.Config"}.get(module.name):
         outside = [name for name in imports_of(module) if name.startswith(("tasks.", "botocore."))]
         assert outside[0] == first
 

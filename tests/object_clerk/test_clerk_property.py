@@ -280,7 +280,7 @@ def run_on_moto(machine, **options):
         run(machine, look, new_client(), "bucket", **options)
 
 
-@pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
+@pytest.mark.parametrize("machine", [pytest.param(Clerking, marks=pytest.mark.long), ClerkingWithVersions])
 @pytest.mark.usefixtures("five_mib_parts")
 def test_no_bytes_are_ever_missing(machine):
     run_on_moto(machine, max_examples=5, stateful_step_count=10)
