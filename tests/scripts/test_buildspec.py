@@ -13,6 +13,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from scripts.dist_index import read_index
+from scripts.sources import SHARED
 from tests.scripts.conftest import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.slow(group="buildspec")]
@@ -22,7 +23,7 @@ PHASES = ("install", "pre_build", "build", "post_build")
 MADE = (".git", ".venv", "build", "dist", "reports", ".terraform", "__pycache__", ".pytest_cache", ".hypothesis")
 # Terraform's tests among them: `make validate` runs those for themselves.
 NOT_PACKAGED = ("bench", "local", "tests")
-OTHER_TASKS = {path.name for path in (ROOT / "tasks").glob("*/") if path.name not in ("archive_copy", "utils")}
+OTHER_TASKS = {path.name for path in (ROOT / "tasks").glob("*/") if path.name not in ("archive_copy", *SHARED)}
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
 # All tests would run this one again; a few stand for them.
 FEW_TESTS = "archive_copy/test_bucket_map.py"

@@ -46,15 +46,15 @@ def test_selected_tasks_of_an_empty_project_are_an_error(tmp_path):
 
 def test_source_files_are_the_task_and_what_tasks_share(checkout):
     add_task(checkout, "answer")
-    write(checkout / "tasks" / "utils" / "deep" / "clerk.py", "")
+    write(checkout / "tasks" / "object_clerk" / "deep" / "clerk.py", "")
     write(checkout / "tasks" / "greet" / "profiles" / "plain.json", "{}")
     assert source_files(checkout, "greet") == [
         Path("tasks/__init__.py"),
         Path("tasks/greet/__init__.py"),
         Path("tasks/greet/handler.py"),
         Path("tasks/greet/profiles/plain.json"),
+        Path("tasks/object_clerk/deep/clerk.py"),
         Path("tasks/utils/__init__.py"),
-        Path("tasks/utils/deep/clerk.py"),
     ]
 
 
