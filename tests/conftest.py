@@ -98,7 +98,9 @@ def pytest_runtest_teardown():
 
 @contextmanager
 def _coverage_paused():
-    """A marker of pytest-cov pauses too, each time at a cost that grows with the number of pauses before."""
+    """Traces neither this thread nor new ones. The marker of pytest-cov does that too, but each pause costs more than
+    the one before.
+    """
     of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
     if not type(of_this_thread).__module__.startswith("coverage"):
         # Nothing is measured; a debugger goes on.

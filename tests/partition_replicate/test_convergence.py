@@ -495,7 +495,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
         Where a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in
         a row: the conditions of S3 tell neither a delete marker from the one before it nor a version from one with the
-        same bytes. A late DELETE may also hide a late PUT: see `test_late_put_beneath_a_late_delete_is_found`.
+        same bytes. A late DELETE may also hide a late PUT: see `test_late_writes.py`.
         """
         if self.locked or self.landed[key] >= {"PUT", "DELETE"}:
             # The destination has more; what the source has is in it, in its order.

@@ -6,8 +6,8 @@ together from botocore's own description of the operation, signed by botocore's 
 in little more than a third of the time. What is not plain goes botocore's way: all other operations, buckets that are
 ARNs, proxies, redirects to another region.
 
-Handlers of a client's events `before-call`, `before-send` and `after-call` are called for these requests too, for those
-to S3 those of `provide-client-params` as well.
+A client's handlers of `before-call`, `before-send` and `after-call` are called for these requests too, and for those to
+S3 its handlers of `provide-client-params`.
 """
 
 import hmac
