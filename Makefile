@@ -35,6 +35,7 @@ endif
 # One more than there are cores: some tests wait most of the time, and each worker loads all tests.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+RUFF := $(PYTHON) -m ruff
 PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
 # A test's name says what a docstring would.
 NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,missing-function-docstring
@@ -42,7 +43,7 @@ RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform 
 	--compact --quiet --skip-download
 
 .PHONY: help demo test test-long lint validate build dist otf-wheel lock upload package-hash package-key lint-report \
-	test-report bench chaos screenshots clean .build-setup .lint-setup .test-setup .validate-setup
+	test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
@@ -64,7 +65,9 @@ else
 	@$(PYTEST) -m long
 endif
 
-lint: .lint-setup ## Check the code with pylint, the Terraform with fmt and checkov
+lint: .lint-setup ## Check the code with ruff and pylint, the Terraform with fmt and checkov
+	@$(RUFF) format --quiet --check $(LINTED) $(LINTED_TESTS)
+	@$(RUFF) check --quiet $(LINTED) $(LINTED_TESTS)
 	@$(PYLINT) $(LINTED)
 	@$(PYLINT) $(NO_DOCSTRINGS) $(LINTED_TESTS)
 	@$(PYTHON) -m scripts.terraform fmt
@@ -120,6 +123,10 @@ chaos: .test-setup ## Run the long randomised tests, and those that moto alone m
 	@$(PYTHON) -m scripts.package dist
 	@echo 'CHAOS_SEED=$(CHAOS_SEED)'
 	@$(PYTEST) -m chaos --hypothesis-seed=$(CHAOS_SEED)
+
+format: $(DEV) ## Format the code with ruff
+	@$(RUFF) check --quiet --fix $(LINTED) $(LINTED_TESTS) || :
+	@$(RUFF) format $(LINTED) $(LINTED_TESTS)
 
 clean: ## Remove all that make has made, .venv too
 	@rm -rf build dist reports $(VENV) .coverage .coverage.* .hypothesis .pytest_cache

@@ -1,4 +1,4 @@
-"""AWS in this process: moto's server with the mends applied and IAM enforced."""
+"""AWS in this process: moto's server with the patches applied and IAM enforced."""
 
 import json
 import secrets
@@ -19,9 +19,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.utilities.utils import PARTITION_NAMES, get_partition
 from werkzeug.serving import ThreadedWSGIServer
 
-from local import mends
+from local import patches
 from local.faults import Faults
-from local.mends.hooks import Hooks, LambdaInvoker
+from local.patches.hooks import Hooks, LambdaInvoker
 from local.unknown_actions import refuse_unknown_actions
 
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -103,7 +103,7 @@ class EmbeddedAws:
         """
         with ExitStack() as stack:
             _claim_process(stack)
-            self._hooks = stack.enter_context(mends.applied())
+            self._hooks = stack.enter_context(patches.applied())
             self._hooks.reset()
             moto_api_backend.reset()
             stack.callback(moto_api_backend.reset)
@@ -127,7 +127,7 @@ class EmbeddedAws:
 
     @property
     def hooks(self) -> Hooks:
-        """The settings of the mends: faults, who runs functions, how long a restore takes."""
+        """The settings of the patches: faults, who runs functions, how long a restore takes."""
         if self._hooks is None:
             raise RuntimeError("EmbeddedAws is not started.")
         return self._hooks

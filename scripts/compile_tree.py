@@ -5,7 +5,8 @@ Alone in its file and on nothing but the standard library, because that Python h
 
 import sys
 from pathlib import Path
-from py_compile import PyCompileError, PycInvalidationMode, compile as compile_module
+from py_compile import PycInvalidationMode, PyCompileError
+from py_compile import compile as compile_module
 
 # Where Lambda unpacks a zip: tracebacks name it, and no path of the machine that built gets into the zip.
 UNPACKED_AT = "/var/task"

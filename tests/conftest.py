@@ -14,7 +14,7 @@ import pytest
 
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.transport import clients
-from tests.support.mocked import mended_aws
+from tests.support.mocked import patched_aws
 from tests.support.time_machine import Clock
 from tests.support.wire import Wire
 
@@ -175,8 +175,8 @@ def client_of_the_tests(service, region):
 
 @pytest.fixture(name="aws")
 def empty_aws(monkeypatch):
-    """Moto with its mends, in this process, empty: the session that the tasks make their clients of, as boto3's."""
-    with mended_aws():
+    """Moto with its patches, in this process, empty: the session that the tasks make their clients of, as boto3's."""
+    with patched_aws():
         # A session reads botocore's data files anew, so one serves every test of a process.
         monkeypatch.setattr(clients, "session", session_beneath_the_tasks)
         yield session_of_the_tasks()

@@ -73,7 +73,7 @@ OBJECTS = (
     Frozen("granules/MOD09GA.A2026168.met", b"GROUP = INVENTORYMETADATA", "granules"),
     Frozen("documents/a+b=c.txt", b"a plus in the key", "documents"),
     Frozen("documents/100%/50%2Foff.txt", b"per cent signs in the key", "documents"),
-    Frozen("documents/café/déjà vu.txt", "des accents".encode(), "documents"),
+    Frozen("documents/café/déjà vu.txt", b"des accents", "documents"),
     Frozen("documents/🪣🪣🪣.csv", "bucket,brigade\n🪣,🪣\n".encode(), "documents"),
     Frozen("documents/empty.txt", b"", "documents"),
     Frozen("documents/measurements.csv", b"station,value\n" + b"a,1\n" * 100_000, "documents"),

@@ -337,9 +337,7 @@ def _upload_large(s3: Any) -> None:
     for number, start in enumerate(range(0, LARGE_BYTES, PART_BYTES), start=1):
         block[:4] = number.to_bytes(4, "big")
         body = memoryview(block)[: LARGE_BYTES - start]
-        part = s3.upload_part(
-            **where, UploadId=upload, PartNumber=number, Body=bytes(body), ChecksumAlgorithm="CRC32"
-        )
+        part = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=bytes(body), ChecksumAlgorithm="CRC32")
         parts.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]})
     s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
 

@@ -1,8 +1,8 @@
 """Why an invocation gave no result.
 
-    Exception
-    ├── Refused    the service did not run the function; a later try may succeed
-    └── Stopped    the service was stopped meanwhile
+Exception
+├── Refused    the service did not run the function; a later try may succeed
+└── Stopped    the service was stopped meanwhile
 """
 
 

@@ -17,7 +17,7 @@ from local.lambda_service.logs import Logs
 from local.lambda_service.recursion import count_dropped, extended, goes_too_far
 from local.lambda_service.roles import permits
 from local.lambda_service.sqs_batches import passes, reported_failures, sqs_record, trace_of
-from local.mends.sqs import QUEUES_CHANGED
+from local.patches.sqs import QUEUES_CHANGED
 
 # It works on moto's queues from inside.
 # pylint: disable=protected-access

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from moto.awslambda.models import LambdaFunction
 
@@ -85,9 +85,7 @@ class Instance:
         started = time.perf_counter()
         self._log.write(f"START RequestId: {request_id} Version: {self._function.version}")
         if outcome.ending == Ending.READY:
-            invocation = Invocation(
-                request_id, self._function.function_arn, payload, self._function.timeout, trace
-            )
+            invocation = Invocation(request_id, self._function.function_arn, payload, self._function.timeout, trace)
             outcome = self._sandbox.invoke(invocation)
         self.reusable = outcome.ending in (Ending.RESPONSE, Ending.ERROR)
         error = _error(outcome, request_id=request_id, timeout=self._function.timeout)
@@ -139,7 +137,7 @@ def _error(outcome: Outcome, *, request_id: str, timeout: int) -> dict[str, str]
     if outcome.body:
         return {"errorType": json.loads(outcome.body)["errorType"]}
     if outcome.ending == Ending.TIMEOUT:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         message = f"{now}Z {request_id} Task timed out after {timeout:.2f} seconds"
         return {"errorType": "Sandbox.Timedout", "errorMessage": message}
     if outcome.ending == Ending.OUT_OF_MEMORY:

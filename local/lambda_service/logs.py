@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from moto.awslambda.models import LambdaFunction
@@ -50,7 +50,7 @@ class LogStream:
         self._logs = logs
         self._function_name = function.function_name
         self._group = log_group(function)
-        day = datetime.now(timezone.utc).strftime("%Y/%m/%d")
+        day = datetime.now(UTC).strftime("%Y/%m/%d")
         self.name = f"{day}/[{function.version}]{uuid4().hex}"
         self._backend = logs_backends[function.account_id][function.region]
         self._delivers = self._create_stream(function)

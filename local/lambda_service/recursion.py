@@ -14,7 +14,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.cloudwatch.models import cloudwatch_backends
 
 from local.lambda_service.runtime_api import new_trace
-from local.mends.lambda_recursion import ALLOW, recursive_loop
+from local.patches.lambda_recursion import ALLOW, recursive_loop
 
 # Lambda stops a chain after about so many invocations of one function.
 MAX_TURNS = 16

@@ -10,7 +10,7 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from local.lambda_service.errors import Refused
-from local.mends.policy_conditions import hold
+from local.patches.policy_conditions import hold
 
 # As long as Lambda's own credentials last.
 CREDENTIALS_SECONDS = 12 * 3600

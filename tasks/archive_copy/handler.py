@@ -14,10 +14,12 @@ from functools import cache, partial
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.object_clerk.transport import clients
 
-from tasks.archive_copy import answers
-from tasks.archive_copy.answers import CopyRequestError
+# isort: split
+
+from tasks.archive_copy import responses
 from tasks.archive_copy.archiver import Archiver, first_failure
-from tasks.archive_copy.journal import Journal
+from tasks.archive_copy.outcome_log import OutcomeLog
+from tasks.archive_copy.responses import CopyRequestError
 from tasks.archive_copy.settings import Settings
 from tasks.object_clerk.bucket_owners import expect_owners
 from tasks.object_clerk.copies import CopyLimits
@@ -27,7 +29,7 @@ from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
-from tasks.utils.journal import fate_of
+from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.work_queue import WorkQueue
@@ -99,14 +101,14 @@ def handler(event, context):
     deadline = Deadline.of_lambda(context)
     here = deadline.limiting(container)
     with here.telemetry.invocation(context) as count:
-        journal = Journal(here.telemetry.logger, count)
+        outcome_log = OutcomeLog(here.telemetry.logger, count)
         if is_queue_event(event):
-            return _archive_batch(here, event, deadline, journal)
+            return _archive_batch(here, event, deadline, outcome_log)
         outcomes = _archive_all(here, object_events(event), deadline)
-        journal.outcomes(outcomes)
+        outcome_log.outcomes(outcomes)
     if is_batch_operations(event):
-        return answers.to_batch_operations(event, outcomes)
-    return answers.to_direct_event(outcomes)
+        return responses.to_batch_operations(event, outcomes)
+    return responses.to_direct_event(outcomes)
 
 
 def _archive_all(here, events, deadline):
@@ -115,7 +117,7 @@ def _archive_all(here, events, deadline):
         return list(pool.map(archive, events))
 
 
-def _archive_batch(here, event, deadline, journal):
+def _archive_batch(here, event, deadline, outcome_log):
     outcomes, durations = {}, Durations()
 
     def archive(message):
@@ -136,14 +138,14 @@ def _archive_batch(here, event, deadline, journal):
         deadline=deadline,
     )
     for end in result.ends:
-        _write_down(end, outcomes.get(end.message.id, []), journal)
+        _write_down(end, outcomes.get(end.message.id, []), outcome_log)
     return result.answer
 
 
-def _write_down(end, outcomes, journal):
+def _write_down(end, outcomes, outcome_log):
     fate = fate_of(end)
-    journal.outcomes(outcomes, fate=fate)
+    outcome_log.outcomes(outcomes, fate=fate)
     if isinstance(end.error, DeferredError):
-        journal.deferred(end.error, message_id=end.message.id)
+        outcome_log.deferred(end.error, message_id=end.message.id)
     elif end.error and not any(outcome.error for outcome in outcomes):
-        journal.failure(end.error, fate, message_id=end.message.id)
+        outcome_log.failure(end.error, fate, message_id=end.message.id)

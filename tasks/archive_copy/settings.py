@@ -52,9 +52,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             SettingsError: one sentence for each setting that is missing or wrong.
         """
         environment = Environment(values)
-        buckets = environment.json_object(
-            "bucket_map", example=f"a JSON object such as {EXAMPLE}", parameter=parameter
-        )
+        buckets = environment.json_object("bucket_map", example=f"a JSON object such as {EXAMPLE}", parameter=parameter)
         settings = cls(
             source_bucket=environment.text("SOURCE_BUCKET", default=""),
             bucket_map=BucketMap(buckets),

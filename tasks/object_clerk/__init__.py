@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tasks.object_clerk.clerk import ObjectClerk
 
+__all__ = ["ObjectClerk"]
+
 
 def __getattr__(name):
     # Loaded on first use: most Lambda functions never use it, and their cold start should not pay for it.

@@ -336,9 +336,7 @@ def _listed(requests, address):
     _read_lists_as_streams(requests.client)
     token = None
     while True:
-        page = requests(
-            "list_object_annotations", source=address, ContinuationToken=token, **address.parameters
-        )
+        page = requests("list_object_annotations", source=address, ContinuationToken=token, **address.parameters)
         for each in page.get("Annotations", []):
             yield Annotation(each["AnnotationName"], each["Size"], each.get("ETag", ""))
         token = page.get("NextContinuationToken")

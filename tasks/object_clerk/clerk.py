@@ -134,9 +134,7 @@ class ObjectClerk:
             ObjectVerificationException: other bytes came than are stored, three times.
         """
         address = S3Object(bucket, object_key)
-        return downloads.read(
-            self._requests(), address, transfer=self._download, verify=verify_checksum
-        )
+        return downloads.read(self._requests(), address, transfer=self._download, verify=verify_checksum)
 
     def get_object_info(self, bucket, object_key):
         """Returns the HTTP headers of an object, a dict with lower-case names."""
@@ -167,9 +165,7 @@ class ObjectClerk:
         not the stored bytes: what was made of them is good only when the iterator has ended by itself.
         """
         address = S3Object(bucket, object_key)
-        return downloads.blocks(
-            self._requests(), address, transfer=self._download, verify=verify_checksum
-        )
+        return downloads.blocks(self._requests(), address, transfer=self._download, verify=verify_checksum)
 
     def upload_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
         self,

@@ -173,7 +173,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         if theirs is None:
             raise ObjectNotFoundException("the source is not there", **self._places())
         raise SourceReplacedException(
-            f"another object has taken the source's place: ETag {theirs['ETag']} instead of \"{self.pinned}\"",
+            f'another object has taken the source\'s place: ETag {theirs["ETag"]} instead of "{self.pinned}"',
             **self._places(),
         )
 

@@ -1,20 +1,20 @@
 """The errors of requests to S3.
 
-    BucketBrigadeError                           see `tasks.utils.errors`
-    └── ObjectClerkException                     a request to S3 failed for good
-        ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
-        ├── ObjectClerkServerAuthException       401 and 403: wrong credentials or permissions       (transient)
-        │   └── CredentialsExpiredException      they were valid until now: new ones may pass        (transient)
-        ├── ObjectNotFoundException              no such key or version
-        │   ├── NoSuchBucketException            no such bucket                                      (transient)
-        │   └── SourceReplacedException          ... because another object has taken its place
-        ├── ObjectArchivedException              the object is in an archive class and is not restored
-        ├── ObjectChangedException               another writer changed it meanwhile                 (transient)
-        ├── DeadlineException                    the deadline is near; also an UnfinishedError       (transient)
-        │   └── NotBegunException                no time was left to begin a request                 (transient)
-        ├── ObjectVerificationException          the bytes are not what they should be               (retryable)
-        ├── ObjectSaveException                  the object cannot be written as asked
-        └── ConditionNotSupportedException       the server does not know this conditional request
+BucketBrigadeError                           see `tasks.utils.errors`
+└── ObjectClerkException                     a request to S3 failed for good
+    ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
+    ├── ObjectClerkServerAuthException       401 and 403: wrong credentials or permissions       (transient)
+    │   └── CredentialsExpiredException      they were valid until now: new ones may pass        (transient)
+    ├── ObjectNotFoundException              no such key or version
+    │   ├── NoSuchBucketException            no such bucket                                      (transient)
+    │   └── SourceReplacedException          ... because another object has taken its place
+    ├── ObjectArchivedException              the object is in an archive class and is not restored
+    ├── ObjectChangedException               another writer changed it meanwhile                 (transient)
+    ├── DeadlineException                    the deadline is near; also an UnfinishedError       (transient)
+    │   └── NotBegunException                no time was left to begin a request                 (transient)
+    ├── ObjectVerificationException          the bytes are not what they should be               (retryable)
+    ├── ObjectSaveException                  the object cannot be written as asked
+    └── ConditionNotSupportedException       the server does not know this conditional request
 """
 
 from tasks.utils.errors import BucketBrigadeError, UnfinishedError

@@ -145,7 +145,7 @@ def _require_moved_already(requests, source, destination, etag, found):
         return
     if found is None:
         raise _absent(source, destination)
-    reason = f"another object has taken the source's place: ETag {found['ETag']} instead of \"{etag}\""
+    reason = f'another object has taken the source\'s place: ETag {found["ETag"]} instead of "{etag}"'
     raise SourceReplacedException(reason, operation="move_object", source=source, destination=destination)
 
 

@@ -180,7 +180,7 @@ def client_config(**overrides):
     return Config(**{**settings, **overrides})
 
 
-# Bytes that were damaged three times running are damaged by the way they take, or where they lie: no patience mends
+# Bytes that were damaged three times running are damaged by the way they take, or where they lie: no patience patches
 # that, not even that of a policy which tries for ever.
 SOUND_TRIES = 3
 
@@ -208,9 +208,7 @@ class S3Requests:
 
     def __call__(self, operation, *, source=None, destination=None, **parameters):
         """Makes one request, as `request` does, again and again until it passes or the policy gives up."""
-        return self.run(
-            lambda: request(self.client, operation, source=source, destination=destination, **parameters)
-        )
+        return self.run(lambda: request(self.client, operation, source=source, destination=destination, **parameters))
 
     def closing(self):
         """Returns what makes requests that end the work, such as an abort: `Deadline.closing` is their deadline."""

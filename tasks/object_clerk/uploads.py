@@ -210,9 +210,7 @@ class _Upload:
 
     def _request(self, operation, *, by=None, **parameters):
         send = by or self.requests
-        return send(
-            operation, source=self.body.name, destination=self.destination, **self._place(), **parameters
-        )
+        return send(operation, source=self.body.name, destination=self.destination, **self._place(), **parameters)
 
     def _place(self):
         return {"Bucket": self.destination.bucket, "Key": self.destination.key}

@@ -133,9 +133,7 @@ class BucketCopies:
 
     def _abort(self, writing, target, upload):
         try:
-            writing(
-                "abort_multipart_upload", destination=target, Bucket=target.bucket, Key=target.key, UploadId=upload
-            )
+            writing("abort_multipart_upload", destination=target, Bucket=target.bucket, Key=target.key, UploadId=upload)
         except ObjectClerkException as error:
             # The error that led here is the one to report; the bucket's life cycle clears what stays behind.
             LOGGER.warning("a multipart upload could not be aborted: %s", error)

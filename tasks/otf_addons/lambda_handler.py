@@ -48,9 +48,7 @@ class LambdaExecution(RemoteExecutionHandler):
         function, invocation = self.spec["functionArn"], self.spec.get("invocationType", "Event")
         payload = {"Payload": json.dumps(self.spec["payload"])} if "payload" in self.spec else {}
         try:
-            answer = self._client.invoke(
-                FunctionName=function, InvocationType=invocation, LogType="Tail", **payload
-            )
+            answer = self._client.invoke(FunctionName=function, InvocationType=invocation, LogType="Tail", **payload)
             said = answer["Payload"].read().decode(errors="replace")
         except (ClientError, BotoCoreError) as error:
             self.logger.error(f"{function} could not be invoked: {error}")

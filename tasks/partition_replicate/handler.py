@@ -17,17 +17,19 @@ from functools import cache, partial
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.object_clerk.transport import clients, direct
 
+# isort: split
+
 from tasks.object_clerk.bucket_owners import expect_owners, owner_of
 from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.streams import Memory, StreamLimits
 from tasks.object_clerk.versions import in_order
-from tasks.partition_replicate import answers
+from tasks.partition_replicate import responses
 from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
 from tasks.partition_replicate.intake import Queue, RecheckQueue
-from tasks.partition_replicate.journal import Continued, Journal
 from tasks.partition_replicate.outcome import Unfinished
+from tasks.partition_replicate.outcome_log import Continued, OutcomeLog
 from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
@@ -36,7 +38,7 @@ from tasks.utils.batches import DeadLetters, has_messages, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
-from tasks.utils.journal import fate_of
+from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.work_queue import WorkQueue
@@ -200,11 +202,11 @@ def enqueue(event, context):
     here = intake()
     with here.telemetry.invocation(context) as count:
         if is_queue_event(event):
-            return _enqueue_messages(here, event, Deadline.of_lambda(context), Journal(here.telemetry.logger, count))
+            return _enqueue_messages(here, event, Deadline.of_lambda(context), OutcomeLog(here.telemetry.logger, count))
         return {"enqueued": _enqueue(here, event, origin=event)}
 
 
-def _enqueue_messages(here, event, deadline, journal):
+def _enqueue_messages(here, event, deadline, outcome_log):
     result = work_through(
         event,
         lambda message: _enqueue(here, message.decoded(), origin=message.id),
@@ -215,9 +217,9 @@ def _enqueue_messages(here, event, deadline, journal):
     )
     for end in result.ends:
         if isinstance(end.error, DeferredError):
-            journal.deferred(end.error, message_id=end.message.id)
+            outcome_log.deferred(end.error, message_id=end.message.id)
         elif end.error:
-            journal.failure(end.error, fate_of(end), message_id=end.message.id)
+            outcome_log.failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 
@@ -245,15 +247,15 @@ def replicate(event, context):
     here = worker()
     deadline = Deadline.of_lambda(context)
     with here.telemetry.invocation(context) as count:
-        journal = Journal(here.telemetry.logger, count)
+        outcome_log = OutcomeLog(here.telemetry.logger, count)
         if is_batch_operations(event):
-            return _replicate_tasks(here, event, deadline, journal)
+            return _replicate_tasks(here, event, deadline, outcome_log)
         if not has_messages(event):
             raise EventError("replicate takes batches of its FIFO queue and tasks of S3 Batch Operations, nothing else")
-        return _replicate_messages(here, event, deadline, journal)
+        return _replicate_messages(here, event, deadline, outcome_log)
 
 
-def _replicate_messages(here, event, deadline, journal):
+def _replicate_messages(here, event, deadline, outcome_log):
     # What is written down is written down in the end, by this thread alone.
     results = defaultdict(list)
 
@@ -273,10 +275,10 @@ def _replicate_messages(here, event, deadline, journal):
     )
     for end in result.ends:
         if isinstance(end.error, DeferredError):
-            journal.deferred(end.error, message_id=end.message.id)
+            outcome_log.deferred(end.error, message_id=end.message.id)
         else:
             fate = fate_of(end)
-            journal.message(end, results[end.message.id], fate)
+            outcome_log.message(end, results[end.message.id], fate)
     return result.answer
 
 
@@ -306,7 +308,7 @@ def _replicate_one(here, event, message, deadline):
     return outcome
 
 
-def _replicate_tasks(here, event, deadline, journal):
+def _replicate_tasks(here, event, deadline, outcome_log):
     def handle(found):
         unanswered, asked = [], None
         try:
@@ -323,8 +325,8 @@ def _replicate_tasks(here, event, deadline, journal):
     with ThreadPoolExecutor(here.settings.concurrency) as pool:
         results = list(pool.map(lambda each: deadline.closing().limiting(lambda: handle(each)), found))
     for each, result in zip(found, results):
-        journal.task(each, result)
-    return answers.to_batch_operations(event, results)
+        outcome_log.task(each, result)
+    return responses.to_batch_operations(event, results)
 
 
 def _replicate(here, event, deadline, unanswered):

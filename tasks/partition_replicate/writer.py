@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 
 from tasks.object_clerk import annotations
@@ -309,7 +309,7 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
             # A delete marker, which has no lock; or nothing may be asked of it, which says nothing of a lock either.
             return False
         until = found.get("ObjectLockRetainUntilDate")
-        return found.get("ObjectLockLegalHoldStatus") == "ON" or bool(until and until > datetime.now(timezone.utc))
+        return found.get("ObjectLockLegalHoldStatus") == "ON" or bool(until and until > datetime.now(UTC))
 
     def _once(self):
         return replace(self.writing, policy=RetryPolicy(tries=1))

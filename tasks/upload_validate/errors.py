@@ -1,15 +1,15 @@
 """What can keep a set from being judged or people from being told.
 
-    BucketBrigadeError
-    ├── SetChangedError       files came, went or changed while the set was judged: look again   (transient)
-    ├── BusyError             another invocation is at this very set                             (transient)
-    ├── KeyUnavailableError   the entry that holds a key cannot be read now                      (transient)
-    ├── UncertainError        an earlier try was cut off while it told somebody: nobody knows whether it did
-    └── ReporterError         somebody was not told
-        ├── ServiceFailedError    500, 503, 429, no connection: it was not done                  (retryable)
-        ├── RefusedError          any other 4xx: the same call will be refused again
-        └── AnswerLostError       it was sent, and no answer came, or that of a gateway (502,
-                                  504): it may have been done                                    (transient)
+BucketBrigadeError
+├── SetChangedError       files came, went or changed while the set was judged: look again   (transient)
+├── BusyError             another invocation is at this very set                             (transient)
+├── KeyUnavailableError   the entry that holds a key cannot be read now                      (transient)
+├── UncertainError        an earlier try was cut off while it told somebody: nobody knows whether it did
+└── ReporterError         somebody was not told
+    ├── ServiceFailedError    500, 503, 429, no connection: it was not done                  (retryable)
+    ├── RefusedError          any other 4xx: the same call will be refused again
+    └── AnswerLostError       it was sent, and no answer came, or that of a gateway (502,
+                              504): it may have been done                                    (transient)
 """
 
 from tasks.utils.errors import BucketBrigadeError

@@ -44,7 +44,11 @@ def _entries(requests, bucket, prefix):
     while True:
         # What lies in folders below is not of this set; S3 answers with 1,000 keys at most.
         page = requests(
-            "list_objects_v2", source=f"s3://{bucket}", Bucket=bucket, Prefix=prefix, Delimiter="/",
+            "list_objects_v2",
+            source=f"s3://{bucket}",
+            Bucket=bucket,
+            Prefix=prefix,
+            Delimiter="/",
             ContinuationToken=token,
         )
         # Consoles make folders as empty objects that are named like the prefix.

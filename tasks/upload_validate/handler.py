@@ -15,15 +15,17 @@ from typing import Any
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.object_clerk.transport import clients
 
+# isort: split
+
 from tasks.object_clerk import downloads
 from tasks.object_clerk.bucket_owners import expect_owners
 from tasks.object_clerk.pacer import Pacer
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.transfers import Transfer
 from tasks.upload_validate.errors import KeyUnavailableError
-from tasks.upload_validate.journal import Journal
+from tasks.upload_validate.idempotency import Outcomes
 from tasks.upload_validate.keys import KeyRing
-from tasks.upload_validate.once import Outcomes
+from tasks.upload_validate.outcome_log import OutcomeLog
 from tasks.upload_validate.profile import Profile
 from tasks.upload_validate.profile_files import load_profile
 from tasks.upload_validate.publisher import Publisher
@@ -40,14 +42,14 @@ from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
-from tasks.utils.journal import fate_of
+from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.work_queue import WorkQueue
 
 LOGGER = logging.getLogger("bucket_brigade")
 
-# Three seconds in all: what S3 does not mend in that time is left to another delivery.
+# Three seconds in all: what S3 does not patch in that time is left to another delivery.
 S3_POLICY = RetryPolicy(tries=5, delay=0.2, jitter=(0.0, 0.2))
 
 
@@ -142,10 +144,10 @@ def handler(event, context):
     here = deadline.limiting(container)
     with here.telemetry.invocation(context) as count:
         sentry = deadline.limiting(lambda: _sentry(here))
-        journal = Journal(here.telemetry.logger, count, sentry.tell)
+        outcome_log = OutcomeLog(here.telemetry.logger, count, sentry.tell)
         try:
             # Records of what was sent may be written after the deadline of the work.
-            return deadline.closing().limiting(lambda: _validate(here, event, journal, context, deadline))
+            return deadline.closing().limiting(lambda: _validate(here, event, outcome_log, context, deadline))
         except Exception as error:
             sentry.tell(error)
             raise
@@ -153,10 +155,10 @@ def handler(event, context):
             sentry.flush()
 
 
-def _validate(here, event, journal, context, deadline):
+def _validate(here, event, outcome_log, context, deadline):
     if is_queue_event(event):
-        return _validate_batch(here, event, journal, context, deadline)
-    return {"sets": _uploads(here, journal, context, deadline).handle_all(object_events(event))}
+        return _validate_batch(here, event, outcome_log, context, deadline)
+    return {"sets": _uploads(here, outcome_log, context, deadline).handle_all(object_events(event))}
 
 
 def _sentry(here):
@@ -171,15 +173,15 @@ def _sentry(here):
     return Sentry("")
 
 
-def _uploads(here, journal, context, deadline):
+def _uploads(here, outcome_log, context, deadline):
     validator = _validator(here, context, deadline)
-    return Uploads(here.settings.temp_bucket, here.profile.layout, validator, journal)
+    return Uploads(here.settings.temp_bucket, here.profile.layout, validator, outcome_log)
 
 
-def _validate_batch(here, event, journal, context, deadline):
+def _validate_batch(here, event, outcome_log, context, deadline):
     uploads, unavailable = None, None
     try:
-        uploads = _uploads(here, journal, context, deadline)
+        uploads = _uploads(here, outcome_log, context, deadline)
     except BucketBrigadeError as error:
         if not error.transient:
             raise
@@ -196,7 +198,7 @@ def _validate_batch(here, event, journal, context, deadline):
     )
     for end in result.ends:
         if end.error:
-            journal.failure(end.error, fate_of(end), message_id=end.message.id)
+            outcome_log.failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 
@@ -216,12 +218,8 @@ def _validator(here, context, deadline):
         outcomes=Outcomes(partial(client, "dynamodb"), settings.outcomes_table),
         reporters=Reporters(
             council_name=partial(council_name, http, settings.council_api_url),
-            issue=GithubIssue(
-                http, settings.github_api_url, settings.github_repo, here.keys.key(settings.github_key)
-            ),
-            mail=SesEmail(
-                ses_client, settings.sender_email, settings.error_report_email, deadline=deadline
-            ),
+            issue=GithubIssue(http, settings.github_api_url, settings.github_repo, here.keys.key(settings.github_key)),
+            mail=SesEmail(ses_client, settings.sender_email, settings.error_report_email, deadline=deadline),
             webhook=Webhook(http, webhook_url, here.keys.key(settings.webhook_key)),
         ),
         error_limit=settings.error_limit,

@@ -72,7 +72,7 @@ def page_of(verdict):
             "<main>",
             _badge(verdict.valid, "Published", "Not published"),
             # A date is not broken at its hyphens as long as there is a line that it fits on.
-        f"<h1>{' · '.join(f'<span>{part}</span>' for part in parts)}</h1>",
+            f"<h1>{' · '.join(f'<span>{part}</span>' for part in parts)}</h1>",
             f'<p class="facts">{_facts_of_set(verdict)}</p>',
             *sections,
             "</main>",

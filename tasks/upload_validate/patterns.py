@@ -30,9 +30,12 @@ _LONG_INTERVAL = 256
 
 _FLAGS = IGNORECASE | DOTALL | UNICODE | VERBOSE
 _REFUSED = {
-    ops.ASSERT: "look-ahead or look-behind", ops.ASSERT_NOT: "look-ahead or look-behind",
-    ops.GROUPREF: "a reference to a group", ops.GROUPREF_EXISTS: "a reference to a group",
-    ops.ATOMIC_GROUP: "an atomic group", ops.POSSESSIVE_REPEAT: "a possessive quantifier",
+    ops.ASSERT: "look-ahead or look-behind",
+    ops.ASSERT_NOT: "look-ahead or look-behind",
+    ops.GROUPREF: "a reference to a group",
+    ops.GROUPREF_EXISTS: "a reference to a group",
+    ops.ATOMIC_GROUP: "an atomic group",
+    ops.POSSESSIVE_REPEAT: "a possessive quantifier",
 }
 # By whether the characters before and after are of a word; None where there is none.
 _ASSERTIONS = {

@@ -226,8 +226,17 @@ def read_profile(document, *, name, schema=None):
 
 def _read(top, name):
     top.only(
-        "layout", "size", "encodings", "delimiters", "delimiter_by_extension", "least_columns", "kinds", "together",
-        "words", "council", "needs_schema",
+        "layout",
+        "size",
+        "encodings",
+        "delimiters",
+        "delimiter_by_extension",
+        "least_columns",
+        "kinds",
+        "together",
+        "words",
+        "council",
+        "needs_schema",
     )
     layout = _layout(top)
     encodings = tuple(top.texts("encodings"))
@@ -320,8 +329,15 @@ def _tables_of(document, encodings):
 
 # https://specs.frictionlessdata.io/tabular-data-resource/ calls encodings by their names in the web's registry.
 _ENCODING_NAMES = {
-    "utf-8": "utf-8", "utf8": "utf-8", "ascii": "utf-8", "us-ascii": "utf-8", "windows-1252": "windows-1252",
-    "cp1252": "windows-1252", "latin-1": "latin-1", "latin1": "latin-1", "iso-8859-1": "latin-1",
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "ascii": "utf-8",
+    "us-ascii": "utf-8",
+    "windows-1252": "windows-1252",
+    "cp1252": "windows-1252",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "iso-8859-1": "latin-1",
 }
 
 
@@ -340,9 +356,7 @@ def _table(resource, encodings):
         encodings=encodings,
         header=header,
         comment_char=dialect.character("commentChar", default=None),
-        schema=read_schema(
-            resource.child("schema"), case_sensitive=dialect.flag("caseSensitiveHeader", default=False)
-        ),
+        schema=read_schema(resource.child("schema"), case_sensitive=dialect.flag("caseSensitiveHeader", default=False)),
     )
 
 

@@ -207,17 +207,21 @@ class SchemaCheck:  # pylint: disable=too-many-instance-attributes  # what was f
             if at >= len(cells):
                 yield lambda at=at, field=field: f'Column {at + 1} "{shortened(field.name, NAMED)}" is missing'
             elif self._folded(decoded(cells[at], encoding)) != self._folded(field.name):
-                yield lambda at=at, field=field: (
-                    f"Column {at + 1} is headed {quoted(decoded(cells[at], encoding))}: "
-                    f'expected "{shortened(field.name, NAMED)}"'
+                yield (
+                    lambda at=at, field=field: (
+                        f"Column {at + 1} is headed {quoted(decoded(cells[at], encoding))}: "
+                        f'expected "{shortened(field.name, NAMED)}"'
+                    )
                 )
         surplus = len(cells) - self.width
         if surplus == 1:
             yield lambda: f"Column {self.width + 1} is not in the schema: {quoted(decoded(cells[-1], encoding))}"
         elif surplus > 1:
-            yield lambda: (
-                f"Columns {self.width + 1} to {len(cells)} are not in the schema, "
-                f"from {quoted(decoded(cells[self.width], encoding))} on"
+            yield (
+                lambda: (
+                    f"Columns {self.width + 1} to {len(cells)} are not in the schema, "
+                    f"from {quoted(decoded(cells[self.width], encoding))} on"
+                )
             )
 
     def approve(self, cells):
@@ -256,8 +260,10 @@ class SchemaCheck:  # pylint: disable=too-many-instance-attributes  # what was f
                 continue
             self._spend(column, cell)
             for fault in column.faults(text):
-                yield lambda name=column.name, fault=fault, text=text: (
-                    f'Row {number}, column "{name}" {fault}: {quoted(text)}'
+                yield (
+                    lambda name=column.name, fault=fault, text=text: (
+                        f'Row {number}, column "{name}" {fault}: {quoted(text)}'
+                    )
                 )
 
     def repetitions(self, number, cells):
@@ -271,17 +277,21 @@ class SchemaCheck:  # pylint: disable=too-many-instance-attributes  # what was f
             # 64 bits of it: among 250,000 values two are mistaken for one in one file out of half a billion.
             mark = hash(values)
             if mark in seen:
-                yield lambda positions=positions, row=seen[mark]: (
-                    f'Row {number}, column "{self._names(positions)}" repeats the value of row {row}'
+                yield (
+                    lambda positions=positions, row=seen[mark]: (
+                        f'Row {number}, column "{self._names(positions)}" repeats the value of row {row}'
+                    )
                 )
             elif self._values < UNIQUE_LIMIT:
                 seen[mark] = number
                 self._values += 1
             else:
                 self._stop_comparing(positions)
-                yield lambda positions=positions: (
-                    f'Column "{self._names(positions)}" is not searched for repeated values: '
-                    f"unique columns may have {UNIQUE_LIMIT:,} values in all"
+                yield (
+                    lambda positions=positions: (
+                        f'Column "{self._names(positions)}" is not searched for repeated values: '
+                        f"unique columns may have {UNIQUE_LIMIT:,} values in all"
+                    )
                 )
 
     def _names(self, positions):

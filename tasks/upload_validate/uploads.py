@@ -14,11 +14,11 @@ class Uploads:  # pylint: disable=too-few-public-methods
         bucket: the upload bucket.
         layout: the `Layout` of its keys.
         validator: a `Validator`.
-        journal: a `Journal`.
+        outcome_log: a `OutcomeLog`.
     """
 
-    def __init__(self, bucket, layout, validator, journal):
-        self.journal = journal
+    def __init__(self, bucket, layout, validator, outcome_log):
+        self.outcome_log = outcome_log
         self._bucket = bucket
         self._layout = layout
         self._validator = validator
@@ -47,8 +47,13 @@ class Uploads:  # pylint: disable=too-few-public-methods
         if errors:
             raise min(errors, key=lambda error: not getattr(error, "transient", True))
         return [
-            {"set": each.prefix, "outcome": each.outcome, "files": each.files, "errors": each.errors,
-             "digest": each.digest}
+            {
+                "set": each.prefix,
+                "outcome": each.outcome,
+                "files": each.files,
+                "errors": each.errors,
+                "digest": each.digest,
+            }
             for each in results.values()
         ]
 
@@ -56,17 +61,17 @@ class Uploads:  # pylint: disable=too-few-public-methods
         if isinstance(event, Unreadable):
             raise EventError(event.reason)
         if event.kind not in ASKED_FOR:
-            self.journal.ignored(event, "this event tells of no upload")
+            self.outcome_log.ignored(event, "this event tells of no upload")
             return None
         if event.object.bucket != self._bucket:
             raise EventError(f"the event is of the bucket {event.object.bucket}, uploads are in {self._bucket}")
         place = self._layout.place_of(event.object.key)
         if place is None:
-            self.journal.ignored(event, f"its key is not of the form {self._layout.form}")
+            self.outcome_log.ignored(event, f"its key is not of the form {self._layout.form}")
             return None
         prefix, names = place
         if prefix not in self._seen:
             # Whatever else this invocation was told of the set had been uploaded before it was looked at.
             self._seen[prefix] = self._validator.validate(prefix, names)
-            self.journal.result(self._seen[prefix])
+            self.outcome_log.result(self._seen[prefix])
         return self._seen[prefix]

@@ -11,13 +11,13 @@ from tasks.object_clerk.transfers import Transfer
 from tasks.upload_validate.errors import SetChangedError, UncertainError
 from tasks.upload_validate.file_check import FileFinding, check_file
 from tasks.upload_validate.file_sets import list_set
-from tasks.upload_validate.once import Outcomes
+from tasks.upload_validate.idempotency import Outcomes
+from tasks.upload_validate.messages import issue_of, mail_of
 from tasks.upload_validate.page import page_of
 from tasks.upload_validate.problems import Problem
 from tasks.upload_validate.profile import Profile
 from tasks.upload_validate.publisher import Publisher
 from tasks.upload_validate.report import PUBLISHED, REJECTED, TOO_MANY_FILES, Verdict
-from tasks.upload_validate.texts import issue_of, mail_of
 from tasks.utils.s3_object import S3Object
 
 # A set that changes more often than that while it is read is still being uploaded; its next event comes soon.
@@ -142,9 +142,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
             # The set has come back to earlier content, or its bucket was changed. The notifications of this verdict
             # were sent, and publishing needs no lock: several workers that do it at a time come to the same.
             kept = self._settle(file_set)
-        return Result(
-            file_set.prefix, kept["outcome"], file_set.digest, file_set.count, kept["errors"], course
-        )
+        return Result(file_set.prefix, kept["outcome"], file_set.digest, file_set.count, kept["errors"], course)
 
     def _is_in_place(self, file_set, outcome):
         publisher = self.final if outcome == PUBLISHED else self._quarantine_for(file_set)

@@ -1,7 +1,7 @@
 """The environment, read once and judged as a whole.
 
 A task's own `settings.py` reads its names through an `Environment` and calls `finish()`, which raises one error that
-names every problem, so that a deployment is mended in one go and not in five.
+names every problem, so that a deployment is patched in one go and not in five.
 """
 
 import json

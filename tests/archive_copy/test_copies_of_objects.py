@@ -8,14 +8,14 @@ import hashlib
 import json
 import threading
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from local.mends.hooks import HOOKS
+from local.patches.hooks import HOOKS
 from tasks.archive_copy import handler as handler_module
 from tasks.archive_copy.handler import CopyRequestError
 from tasks.object_clerk.copies import CopyLimits, _say_that_conditions_are_unknown
@@ -31,7 +31,7 @@ HEADERS = {
     "ContentDisposition": 'attachment; filename="a.hdf"',
     "ContentEncoding": "identity",
     "ContentLanguage": "en",
-    "Expires": datetime(2030, 1, 1, tzinfo=timezone.utc),
+    "Expires": datetime(2030, 1, 1, tzinfo=UTC),
     "Metadata": {"mission": "aqua", "orbit": "42"},
 }
 TAGS = [{"Key": "project", "Value": "a b+c"}, {"Key": "state", "Value": "ready=1/2@x:y"}]
@@ -227,6 +227,7 @@ def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s
     wire.before.append(interfere)
     failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
     assert "other writers got in between 5 times in a row" in failed[0]["err_msg"]
+
 
 # What is verified, and what nobody may do meanwhile.
 
@@ -444,7 +445,7 @@ def test_upload_of_an_invocation_that_was_killed_is_aborted_by_the_next(large_fr
     s3.create_multipart_upload(Bucket=PROTECTED, Key="a.hdf")
 
     def so_much_later(answer):
-        now = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+        now = datetime.now(UTC) + timedelta(minutes=minutes)
         answer["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(now, usegmt=True)
 
     wire.answer_with("ListMultipartUploads", so_much_later)
@@ -462,6 +463,7 @@ def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3
         large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))), context(35))
     assert keys(s3, PROTECTED) == []
     assert_no_upload_open(s3)
+
 
 def test_copy_in_parts_is_published_only_if_nobody_wrote_there_meanwhile(large_from_6_mib, s3, wire):
     put(s3, "a.hdf", Body=CONTENT)
@@ -483,8 +485,12 @@ def test_copy_in_parts_is_published_only_if_nobody_wrote_there_meanwhile(large_f
 def test_copy_in_parts_replaces_only_what_it_has_seen(large_from_6_mib, s3, wire):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=CONTENT)
-    writes = iter([lambda: s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"late"),
-                   lambda: s3.delete_object(Bucket=PROTECTED, Key="a.hdf")])
+    writes = iter(
+        [
+            lambda: s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"late"),
+            lambda: s3.delete_object(Bucket=PROTECTED, Key="a.hdf"),
+        ]
+    )
     wire.before.append(lambda operation: operation == "CompleteMultipartUpload" and next(writes, lambda: None)())
     large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
     assert wire.count("CompleteMultipartUpload") == 3

@@ -124,9 +124,7 @@ def test_direct_event_of_ten_with_three_bad_ones_copies_seven_and_names_three(ar
 def test_queue_batch_of_ten_with_three_bad_ones_copies_seven_and_hands_three_back(archive, environment, s3, wire):
     environment(bucket_map=WITHOUT_OTHER)
     event = sqs_event(*(s3_event(record) for record in ten_records(s3, wire)))
-    assert archive(event) == {
-        "batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (3, 8, 9)]
-    }
+    assert archive(event) == {"batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (3, 8, 9)]}
     assert keys(s3, PUBLIC) == SOUND
 
 
@@ -178,9 +176,7 @@ def test_message_that_fails_at_its_last_receive_goes_to_the_dead_letters_with_it
     assert "SlowDown" in message["MessageAttributes"]["Reason"]["StringValue"]
 
 
-def test_message_with_one_record_for_good_and_one_for_now_gets_another_try(
-    archive, s3, wire, dead_letters
-):
+def test_message_with_one_record_for_good_and_one_for_now_gets_another_try(archive, s3, wire, dead_letters):
     put(s3, "a.txt")
     wire.fail("CopyObject", (503, "SlowDown"), times=99)
     event = sqs_event(s3_event(s3_record(RESTORED, "unmapped.xyz"), s3_record(RESTORED, "a.txt")))

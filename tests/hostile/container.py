@@ -17,6 +17,7 @@ sleep = time.sleep  # pylint: disable=invalid-name  # a function, not a constant
 time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
 
 # pylint: disable=wrong-import-position  # see above
+# ruff: noqa: E402
 from tasks.archive_copy import handler as archive_copy
 from tasks.partition_replicate import handler as partition_replicate
 from tasks.upload_validate import handler as upload_validate

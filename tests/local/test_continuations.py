@@ -16,14 +16,14 @@ from moto.s3.responses import S3Response
 
 from local.demo.lines import fields
 from local.demo.partition_replicate import LARGE
-from local.mends.s3_errors import refusal
-from local.mends.s3_requests import operation_name
+from local.patches.s3_errors import refusal
+from local.patches.s3_requests import operation_name
 from tasks.object_clerk.parts import MIN_PART
 from tasks.partition_replicate.intake import entry
-from tasks.partition_replicate.journal import CONTINUED
+from tasks.partition_replicate.outcome_log import CONTINUED
 from tasks.utils.batches import STALLS
 from tasks.utils.events import object_events
-from tasks.utils.journal import DEAD_LETTERED, RETRIED
+from tasks.utils.outcome_log import DEAD_LETTERED, RETRIED
 from tests.local.lambda_deployment import deployed, eventually
 from tests.partition_replicate.events import event_of
 
@@ -72,9 +72,7 @@ class Mirror:
         self.dead, dead_arn = stage.queue(f"{name}-dead-letters.fifo", **fifo)
         redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": MAX_RECEIVES})
         visibility = 6 * TIMEOUT_SECONDS
-        self.queue, queue_arn = stage.queue(
-            f"{name}.fifo", **fifo, RedrivePolicy=redrive, VisibilityTimeout=visibility
-        )
+        self.queue, queue_arn = stage.queue(f"{name}.fifo", **fifo, RedrivePolicy=redrive, VisibilityTimeout=visibility)
         self.recheck, _ = stage.queue(f"{name}-recheck")
         keys = {"accesskey": there["aws_access_key_id"], "secretaccesskey": there["aws_secret_access_key"]}
         stage.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(keys))

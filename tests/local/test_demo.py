@@ -82,9 +82,21 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
         running.read_until("5 sets judged: 2 published, 3 rejected; 1 issue with 1 comment, 2 e-mails, 5 webhook calls")
         summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
         assert {**summary, "seconds": None} == {
-            "objects": 15, "copied": 14, "retried": 1, "dead_lettered": 1, "lost": 0,
-            "replicated": 23, "differences": 0, "resumed": 1, "access_keys": 0,
-            "published": 2, "rejected": 3, "issues": 1, "mails": 2, "webhooks": 5, "seconds": None,
+            "objects": 15,
+            "copied": 14,
+            "retried": 1,
+            "dead_lettered": 1,
+            "lost": 0,
+            "replicated": 23,
+            "differences": 0,
+            "resumed": 1,
+            "access_keys": 0,
+            "published": 2,
+            "rejected": 3,
+            "issues": 1,
+            "mails": 2,
+            "webhooks": 5,
+            "seconds": None,
         }
         # Nothing that was said so far names a key; what follows are those of the person who tries it.
         assert not [line for line in running.lines if access_keys.KEY_ID.search(line)]

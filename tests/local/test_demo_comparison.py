@@ -2,14 +2,14 @@ import boto3
 import pytest
 
 from local.demo.comparison import differences, histories_differ
-from tests.support.mocked import mended_aws
+from tests.support.mocked import patched_aws
 
 REGION = "eu-west-1"
 
 
 @pytest.fixture(name="s3")
 def two_equal_buckets():
-    with mended_aws():
+    with patched_aws():
         s3 = boto3.client("s3", region_name=REGION)
         for bucket in ("source", "mirror"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})

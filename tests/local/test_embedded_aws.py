@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.sqs.models import SQSBackend
 from werkzeug.serving import WSGIRequestHandler
 
-from local import embedded_aws, mends
+from local import embedded_aws, patches
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service.roles import assume
-from local.mends.sqs import QUEUES_CHANGED
-from tests.local.mending import let_s3_send
+from local.patches.sqs import QUEUES_CHANGED
+from tests.local.patching import let_s3_send
 
 NO_RETRIES = Config(retries={"total_max_attempts": 1})
 TRUST = json.dumps(
@@ -117,8 +117,8 @@ def test_each_one_begins_empty():
             aws.client("sqs").create_queue(QueueName="queue")
 
 
-def test_one_after_the_other_within_mends_are_whole():
-    with mends.applied():
+def test_one_after_the_other_within_patches_are_whole():
+    with patches.applied():
         for _ in range(2):
             with EmbeddedAws() as aws:
                 s3 = make_bucket(aws)
@@ -286,9 +286,7 @@ def test_restored_object_is_told_to_its_queue(aws):
     policy = {"Policy": let_s3_send("queue")}
     queue = aws.client("sqs").create_queue(QueueName="queue", Attributes=policy)["QueueUrl"]
     told = {"QueueArn": f"arn:aws:sqs:{aws.region}:{aws.account_id}:queue", "Events": ["s3:ObjectRestore:Completed"]}
-    s3.put_bucket_notification_configuration(
-        Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [told]}
-    )
+    s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [told]})
     aws.client("sqs").purge_queue(QueueUrl=queue)
     s3.put_object(Bucket="bucket", Key="key", Body=b"cold", StorageClass="DEEP_ARCHIVE")
     s3.restore_object(Bucket="bucket", Key="key", RestoreRequest={"Days": 1})

@@ -206,8 +206,9 @@ def test_partial_answer_that_is_no_json_fails_the_batch():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from([*IDS, "", "other"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["batchItemFailures", "itemIdentifier"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["batchItemFailures", "itemIdentifier"]), inner)
+    ),
 )
 
 

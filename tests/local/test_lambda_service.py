@@ -22,7 +22,8 @@ from tests.local.lambda_deployment import deployed, eventually
 
 with deployed() as stage:
     print(stage.service._runtime._folder, flush=True)
-    stage.function("import os, time\\ndef handler(event, context): print('SEEN', os.getpid()); time.sleep(600)", Timeout=900)
+    code = "import os, time\\ndef handler(event, context): print('SEEN', os.getpid()); time.sleep(600)"
+    stage.function(code, Timeout=900)
     stage.send_event({})
     queue, arn = stage.queue("q")
     stage.map(arn)

@@ -72,7 +72,11 @@ def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path
     # A deployment from before buckets were protected knows its bucket by another address.
     deployment.run("state", "mv", f"{BUCKET}.protected[0]", f"{BUCKET}.this")
     assert planned(deployment, *targets(*BUCKETS)) | {"operation": None} == {
-        "add": 0, "change": 0, "import": 0, "remove": 0, "operation": None,
+        "add": 0,
+        "change": 0,
+        "import": 0,
+        "remove": 0,
+        "operation": None,
     }
     for change in ("-var=archive_copy_enabled=false", "-destroy"):
         with pytest.raises(DeploymentError, match="prevent_destroy"):

@@ -74,8 +74,6 @@ def left_in(sqs, url):
     return sum(int(counts[name]) for name in names)
 
 
-
-
 @contextmanager
 def deployed(folder):
     variables = {"package_dir": str(ROOT / "dist"), "archive_copy_enabled": False, **demo.VARIABLES}

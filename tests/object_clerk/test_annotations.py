@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from local.mends import s3_annotations
+from local.patches import s3_annotations
 from tasks.object_clerk import annotations, errors
 from tasks.object_clerk.copies import copy_object
 from tasks.object_clerk.moves import move_object

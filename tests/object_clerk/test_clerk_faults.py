@@ -45,9 +45,7 @@ def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(travelling_clerk, s
 @pytest.mark.parametrize("tries", [3, -1])
 @pytest.mark.parametrize("size", [KIB, PART + 1])
 @pytest.mark.usefixtures("five_mib_parts")
-def test_bits_flipped_on_the_way_up_for_ever_are_raised_and_the_old_object_stays(
-    store, way, body, size, tries
-):
+def test_bits_flipped_on_the_way_up_for_ever_are_raised_and_the_old_object_stays(store, way, body, size, tries):
     store.put("key", b"old")
     way.add(Trouble("PUT", "/key", times=99, up=flipped))
     clerk = store.clerk(port=way.listens_on, tries=tries)
@@ -220,9 +218,7 @@ def test_a_server_that_is_not_there_is_raised_after_the_limit(store):
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.usefixtures("five_mib_parts")
-def test_an_upload_whose_answers_are_lost_is_whole_and_leaves_nothing_open(
-    travelling_clerk, store, way, body, method
-):
+def test_an_upload_whose_answers_are_lost_is_whole_and_leaves_nothing_open(travelling_clerk, store, way, body, method):
     way.add(Trouble(method, "uploadId", times=2, lost=True))
     travelling_clerk.upload_object(body, store.bucket, "key")
     assert store.bytes_of("key") == body

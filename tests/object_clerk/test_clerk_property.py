@@ -27,7 +27,7 @@ from tasks.object_clerk.moves import _copy_found
 from tasks.object_clerk.uploads import _Upload
 from tests.conftest import REGION
 from tests.object_clerk.conftest import PART
-from tests.support.mocked import mended_aws
+from tests.support.mocked import patched_aws
 
 KEYS = st.sampled_from(["a", "b", "c"])
 # By name, because hypothesis writes down what it draws.
@@ -272,7 +272,7 @@ def new_client(**options):
 
 
 def run_on_moto(machine, **options):
-    with mended_aws():
+    with patched_aws():
         look = new_client()
         look.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
         if machine.keeps_versions:

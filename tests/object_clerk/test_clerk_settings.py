@@ -24,7 +24,6 @@ def test_an_empty_environment_gives_the_documented_defaults():
     assert client == (60, 60, {"max_attempts": 0})
 
 
-
 @pytest.mark.parametrize("given, seconds", [({}, 3600), ({"ABANDONED_UPLOAD_SECONDS": "0"}, 0)])
 def test_abandoned_uploads_are_aborted_after_an_hour_or_when_it_says_so(given, seconds):
     settings = ClerkSettings.read(given, transfer_config={"max_concurrency": 2})
@@ -116,7 +115,7 @@ def test_a_threshold_that_is_no_number_of_bytes_is_told(threshold):
 
 
 def test_all_problems_are_told_at_once():
-    wrong = {"MULTIPART_THRESHOLD": "x", **{name: '{"a": 1, "b": 2}' for name in JSON_VARIABLES}}
+    wrong = {"MULTIPART_THRESHOLD": "x", **dict.fromkeys(JSON_VARIABLES, '{"a": 1, "b": 2}')}
     with pytest.raises(SettingsError) as caught:
         ClerkSettings.read(wrong)
     assert len(caught.value.args[0].split("; ")) == 7

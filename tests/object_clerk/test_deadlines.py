@@ -71,7 +71,7 @@ def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
     def then_say_nothing(connection, _head):
         # First of all, for the next request comes as soon as this one has its answer.
         server.answers[:] = [say_nothing]
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"1\"\r\n\r\n")
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "1"\r\n\r\n')
 
     with served(then_say_nothing) as server:
         client = s3(direct.s3, server)
@@ -96,7 +96,7 @@ def test_a_request_is_not_begun_after_the_deadline(silent, make, operation):
 
 def test_a_body_that_stops_half_way_is_given_up_at_the_deadline(monkeypatch):
     size = 2 * Transfer().block
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: \"1\"\r\n\r\n".encode()
+    head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "1"\r\n\r\n'.encode()
     with served(lambda connection, _head: connection.sendall(head + bytes(size // 2))) as server:
         requests = S3Requests(s3(by_botocore, server), RetryPolicy(tries=-1), Deadline(time.monotonic() + 1000))
         read = blocks(requests, S3Object("bucket", "key"))

@@ -3,7 +3,7 @@
 import io
 import json
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from unittest.mock import MagicMock, patch
 
 import boto3
@@ -21,7 +21,7 @@ from tasks.object_clerk.transport import direct
 from tasks.object_clerk.transport.direct import DirectDynamoDB, DirectS3
 from tests.support.stores import session
 
-NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=UTC)
 # What tells of the client and not of the request.
 OF_THE_CLIENT = {"user-agent", "amz-sdk-invocation-id", "amz-sdk-request"}
 OF_THE_DIGEST = {"x-amz-content-sha256", "authorization"}
@@ -174,7 +174,7 @@ def test_request_goes_where_botocore_sends_it_and_is_signed_alike(ways_there, op
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
 NAMES = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789-_"), min_size=1, max_size=10)
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))
+MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 ETAGS = TEXTS.map(lambda text: f'"{text}"')
 READ = {
     "VersionId": TEXTS,

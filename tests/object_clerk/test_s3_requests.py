@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from local.mends.hooks import HOOKS
+from local.patches.hooks import HOOKS
 from tasks.object_clerk import errors
 from tasks.object_clerk.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request, translated
 from tasks.object_clerk.transport import clients, direct

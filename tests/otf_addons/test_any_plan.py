@@ -77,15 +77,11 @@ def test_copies_never_meet_and_the_sources_stay(found, directory, rename):
 
 # On a real server, whose keys are paths: no directory has the name of a file.
 places = st.sampled_from(["src", "other", "third"])
-files_there = st.lists(
-    st.tuples(places, st.text("ab", min_size=1, max_size=2)).map("/".join), unique=True, max_size=6
-)
+files_there = st.lists(st.tuples(places, st.text("ab", min_size=1, max_size=2)).map("/".join), unique=True, max_size=6)
 post_copy_actions = st.one_of(
     st.just({"action": "delete"}),
     st.builds(lambda there: {"action": "move", "destination": f"{there}/"}, places),
-    st.builds(
-        lambda there, rename: {"action": "rename", "destination": f"{there}/", **vars(rename)}, places, renames
-    ),
+    st.builds(lambda there, rename: {"action": "rename", "destination": f"{there}/", **vars(rename)}, places, renames),
 )
 
 

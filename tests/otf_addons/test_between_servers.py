@@ -53,7 +53,7 @@ def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(frame
     copy = elsewhere.head("dest/small")
     assert (copy["ContentType"], copy["ContentEncoding"], copy["Metadata"]) == ("text/csv", "gzip", {"origin": "x"})
     tags = elsewhere.client.get_object_tagging(Bucket=elsewhere.bucket, Key="dest/small")["TagSet"]
-    assert {tag["Key"]: tag["Value"] for tag in tags} == {name: "v" * 250 for name in "abcdefghij"}
+    assert {tag["Key"]: tag["Value"] for tag in tags} == dict.fromkeys("abcdefghij", "v" * 250)
     assert (elsewhere.bytes_of("dest/small"), elsewhere.bytes_of("dest/empty")) == (b"bytes", b"")
     assert inbox.keys_of() == ["archive/empty", "archive/small"]
 
@@ -97,9 +97,7 @@ def test_large_file_goes_in_parts_with_all_that_belongs_to_it(inbox, elsewhere):
 
 
 def test_large_file_that_arrives_damaged_is_not_published(inbox, elsewhere):
-    inbox.client.put_object(
-        Bucket=inbox.bucket, Key="src/large", Body=os.urandom(7 * MIB), ChecksumAlgorithm="CRC32"
-    )
+    inbox.client.put_object(Bucket=inbox.bucket, Key="src/large", Body=os.urandom(7 * MIB), ChecksumAlgorithm="CRC32")
     elsewhere.put("dest/large", b"old")
     with Proxy(inbox.host, inbox.port) as way:
         way.add(Trouble(method="GET", about="src/large", times=99, down=lambda head, body: (head, flipped(body))))
@@ -116,9 +114,7 @@ def test_bucket_of_the_same_name_on_the_other_server_is_not_taken_for_the_source
     elsewhere.client.create_bucket(Bucket=inbox.bucket)
     elsewhere.client.put_object(Bucket=inbox.bucket, Key="src/a.txt", Body=b"wrong")
 
-    ran = framework.run(
-        transfer(source(inbox.bucket), destination(elsewhere.bucket, protocol=protocol_of(elsewhere)))
-    )
+    ran = framework.run(transfer(source(inbox.bucket), destination(elsewhere.bucket, protocol=protocol_of(elsewhere))))
 
     assert ran.ok, ran.said
     assert elsewhere.bytes_of("dest/a.txt") == b"right"
@@ -193,9 +189,7 @@ def test_files_go_to_another_partition(aws, framework):
     taking = moto_store(aws, "taking", region_name="cn-north-1")
     giving.put("src/a.txt", b"a", Metadata={"origin": "x"})
 
-    ran = framework.run(
-        transfer(source("giving"), destination("taking", protocol={"region_name": "cn-north-1"}))
-    )
+    ran = framework.run(transfer(source("giving"), destination("taking", protocol={"region_name": "cn-north-1"})))
 
     assert ran.ok, ran.said
     assert (taking.bytes_of("dest/a.txt"), taking.head("dest/a.txt")["Metadata"]) == (b"a", {"origin": "x"})

@@ -15,7 +15,7 @@ from tests.otf_addons.definitions import destination, local, source, transfer
 
 MIB = 1024 * 1024
 # Ten of them are too long for a header.
-LONG_TAGS = {name: "v" * 250 for name in "abcdefghij"}
+LONG_TAGS = dict.fromkeys("abcdefghij", "v" * 250)
 
 
 def proxied(bucket, **options):
@@ -23,10 +23,7 @@ def proxied(bucket, **options):
 
 
 def tags_of(store, key):
-    return {
-        tag["Key"]: tag["Value"]
-        for tag in store.client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"]
-    }
+    return {tag["Key"]: tag["Value"] for tag in store.client.get_object_tagging(Bucket=store.bucket, Key=key)["TagSet"]}
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB], ids=["empty", "small", "large"])

@@ -3,7 +3,7 @@
 import json
 import os
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from types import SimpleNamespace
@@ -72,7 +72,7 @@ def test_role_is_assumed_with_its_external_id_in_its_region(aws, powerless):
 
     assert ran.ok, ran.said
     assert store.keys_of() == ["dest/a.txt", "src/a.txt"]
-    lasting = assumed(role_arn)[0].expiration - datetime.now(timezone.utc).replace(tzinfo=None)
+    lasting = assumed(role_arn)[0].expiration - datetime.now(UTC).replace(tzinfo=None)
     refused = powerless.run(touch("frankfurt", "flag", **{**protocol, "assume_role_external_id": "another's"}))
     assert not refused.ok and "not authorized to perform: sts:AssumeRole" in refused.said
     assert timedelta(minutes=28) < lasting <= timedelta(minutes=31)
@@ -193,7 +193,7 @@ class Sts:  # pylint: disable=too-few-public-methods
 
     def assume_role(self, **_):
         self.given += 1
-        ends = datetime.now(timezone.utc) + timedelta(seconds=self.seconds)
+        ends = datetime.now(UTC) + timedelta(seconds=self.seconds)
         number = str(self.given)
         return {
             "Credentials": {

@@ -74,9 +74,7 @@ def test_log_of_a_function_forges_no_record_and_its_private_keys_are_redacted(fr
 def test_function_slower_than_the_read_timeout_is_a_failed_execution_and_not_tried_again(framework, function, arn):
     function.waits_for = threading.Event()
 
-    ran = framework.run(
-        invoke(arn, invocationType="RequestResponse", protocol={"botocoreReadTimeout": 1})
-    )
+    ran = framework.run(invoke(arn, invocationType="RequestResponse", protocol={"botocoreReadTimeout": 1}))
     function.waits_for.set()
 
     assert not ran.ok and "Read timeout" in ran.said

@@ -12,8 +12,8 @@ once, in its order, with its tags and annotations.
 
 import itertools
 import json
-from concurrent.futures import Executor, Future
 from collections import defaultdict
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from copy import copy
 from unittest.mock import patch
@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 from moto.core.models import botocore_stubber
 from moto.s3.models import FakeKey, s3_backends
 
-from local.mends.s3_annotations import annotations_of
+from local.patches.s3_annotations import annotations_of
 from tasks.object_clerk import annotations, part_copies
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.streams import Memory, StreamLimits
@@ -58,7 +58,7 @@ from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.rows import Rows
-from tests.support.mocked import mended_aws
+from tests.support.mocked import patched_aws
 from tests.support.mortal import Killed
 
 # Two, so that what happens meets what happened before.
@@ -542,7 +542,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 def run_histories(examples, *among, locked=False, **more):
     """Runs so many histories, each under one of the settings."""
     # Workers run one inside the other, so that each has to do all of its work in one thread.
-    with mended_aws(), patch.object(annotations, "ThreadPoolExecutor", InThisThread):
+    with patched_aws(), patch.object(annotations, "ThreadPoolExecutor", InThisThread):
         stage = Stage()
         if locked:
             stage.lock()

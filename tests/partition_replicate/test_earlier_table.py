@@ -24,8 +24,19 @@ BOTH_MODES = pytest.mark.parametrize(
 )
 
 OURS = (
-    "Revision", "SourceETag", "DestETag", "SourceVersionId", "DestVersionId", "Skipped", "Removed", "Sequencer",
-    "UploadId", "UploadSource", "UploadPartSize", "UploadCRC32", "ExpiresAt",
+    "Revision",
+    "SourceETag",
+    "DestETag",
+    "SourceVersionId",
+    "DestVersionId",
+    "Skipped",
+    "Removed",
+    "Sequencer",
+    "UploadId",
+    "UploadSource",
+    "UploadPartSize",
+    "UploadCRC32",
+    "ExpiresAt",
 )
 TEXTS = st.sampled_from(["", "null", "a.txt", "zz", "d" * 32, '"' + "d" * 32 + '"', "é", "s3://bucket/key"])
 NUMBERS = st.sampled_from(["0", "1", "-1", "1.5", "7", "12345678901234567890", "1E+30"])
@@ -45,9 +56,9 @@ VALUES = st.recursive(
     max_leaves=4,
 )
 # What says that something was left out or removed is believed, for that is this project's own word: then it is not odd.
-ODD = st.dictionaries(
-    st.sampled_from(["DestObject", "DestObjectTags", "LastUpdate", *OURS]), VALUES, max_size=5
-).map(lambda item: {name: value for name, value in item.items() if value != {"BOOL": True}})
+ODD = st.dictionaries(st.sampled_from(["DestObject", "DestObjectTags", "LastUpdate", *OURS]), VALUES, max_size=5).map(
+    lambda item: {name: value for name, value in item.items() if value != {"BOOL": True}}
+)
 
 _keys = (f"{number}/é ü.txt" for number in itertools.count())
 

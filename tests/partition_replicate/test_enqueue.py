@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.mends.sqs import FIFO_ID
+from local.patches.sqs import FIFO_ID
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.intake import RecheckQueue, entry, group_of
 from tasks.utils.errors import EventError, SettingsError

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from queue import SimpleQueue
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -260,7 +260,7 @@ class Sts:
                 raise refusal
             about = {"Code": refusal, "Message": f"Value '{WebIdentityToken}' at 'webIdentityToken' is wrong"}
             raise ClientError({"Error": about}, "AssumeRoleWithWebIdentity")
-        expiration = datetime(2026, 6, 1, 13, tzinfo=timezone.utc)
+        expiration = datetime(2026, 6, 1, 13, tzinfo=UTC)
         keys = {"AccessKeyId": "id", "SecretAccessKey": "key", "SessionToken": f"of token {self.tokens}"}
         return {"Credentials": {**keys, "Expiration": expiration}}
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from local.mends.hooks import HOOKS
+from local.patches.hooks import HOOKS
 from tasks.object_clerk import part_copies
 from tasks.object_clerk.parts import MIN_PART
 from tasks.object_clerk.streams import StreamLimits

@@ -1,10 +1,10 @@
 """A destination under Object Lock: what cannot be removed stays as an older version, and the key goes on."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.mends.hooks import HOOKS
+from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate import writer as writer_module
 from tests.partition_replicate.conftest import MIRROR
@@ -32,7 +32,7 @@ def lock(world, version, how):
     if how == "hold":
         world.mirror.put_object_legal_hold(**where, LegalHold={"Status": "ON"})
     else:
-        until = datetime.now(timezone.utc) + timedelta(hours=1)
+        until = datetime.now(UTC) + timedelta(hours=1)
         world.mirror.put_object_retention(**where, Retention={"Mode": how, "RetainUntilDate": until})
 
 
@@ -139,7 +139,7 @@ def test_version_whose_lock_has_ended_is_removed(world, environment):
     world.replicate(newest)
     # moto lets a date of the past pass.
     where = {"Bucket": MIRROR, "Key": "a.txt", "VersionId": made_from(world, version_of(newest))}
-    ended = datetime.now(timezone.utc) - timedelta(hours=1)
+    ended = datetime.now(UTC) - timedelta(hours=1)
     world.mirror.put_object_retention(**where, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": ended})
     assert world.replicate(world.delete("a.txt", version_of(newest))) == []
     assert history(MIRROR) == [b"1"]

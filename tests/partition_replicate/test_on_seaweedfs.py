@@ -141,9 +141,9 @@ def test_history_reads_the_same(pair):
 
 def test_workers_at_the_same_time_leave_the_newest_state_and_each_version_once(pair):
     dice = random.Random(4)
-    events = []
-    for number in range(12):
-        events.append(pair.delete("d.txt") if dice.random() < 0.3 else pair.put("d.txt", b"%d" % number))
+    events = [
+        pair.delete("d.txt") if dice.random() < 0.3 else pair.put("d.txt", b"%d" % number) for number in range(12)
+    ]
     events += events
     dice.shuffle(events)
 

@@ -3,7 +3,7 @@
 import pytest
 from moto.s3.models import FakeKey, s3_backends
 
-from local.mends.hooks import HOOKS
+from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.conftest import MIRROR, TABLE

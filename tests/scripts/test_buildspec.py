@@ -46,8 +46,11 @@ def moto_server():
 @pytest.fixture(scope="module", name="client")
 def server_client(server):
     return boto3.client(
-        "s3", endpoint_url=server, region_name=KEYS["AWS_DEFAULT_REGION"],
-        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"], aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        "s3",
+        endpoint_url=server,
+        region_name=KEYS["AWS_DEFAULT_REGION"],
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
     )
 
 
@@ -74,11 +77,16 @@ def run(commands, copy, server, **settings):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(not_inherited)}
     environ = {**inherited, **KEYS, "AWS_ENDPOINT_URL": server, "TASK": "archive_copy", "WORKERS": "1", **settings}
     finished = subprocess.run(
-        ["/bin/sh", "-c", script], cwd=copy, env=environ,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        ["/bin/sh", "-c", script],
+        cwd=copy,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert finished.returncode == 0, finished.stdout
-    return dict(line.split("=", 1) for line in finished.stdout.splitlines()[-len(exported):])
+    return dict(line.split("=", 1) for line in finished.stdout.splitlines()[-len(exported) :])
 
 
 @pytest.fixture(scope="module", name="build")
@@ -86,7 +94,9 @@ def whole_build(copy, server, client):
     """All commands, for one task, with an environment and a bucket."""
     client.create_bucket(Bucket="packages", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     settings = {
-        "ENVIRONMENT": "qa", "PACKAGE_BUCKET": "packages", "PACKAGE_PREFIX": "builds/",
+        "ENVIRONMENT": "qa",
+        "PACKAGE_BUCKET": "packages",
+        "PACKAGE_PREFIX": "builds/",
         "CODEBUILD_RESOLVED_SOURCE_VERSION": "c0ffee",
     }
     return run(commands_of(*PHASES), copy, server, **settings)

@@ -7,8 +7,26 @@ import pytest
 from tests.scripts.conftest import ROOT
 
 PUBLIC = {
-    "demo", "test", "test-long", "lint", "validate", "build", "dist", "clean", "lint-report", "test-report", "bench",
-    "chaos", "upload", "package-hash", "package-key", "otf-wheel", "lock", "help", "screenshots",
+    "demo",
+    "test",
+    "test-long",
+    "lint",
+    "validate",
+    "build",
+    "dist",
+    "clean",
+    "lint-report",
+    "test-report",
+    "bench",
+    "chaos",
+    "upload",
+    "package-hash",
+    "package-key",
+    "otf-wheel",
+    "lock",
+    "help",
+    "screenshots",
+    "format",
 }
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
@@ -17,7 +35,11 @@ def make(*arguments, **environ):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
         ["make", *arguments],
-        cwd=ROOT, env={**inherited, "MAKEFLAGS": "", **environ}, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        env={**inherited, "MAKEFLAGS": "", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -34,7 +34,9 @@ def build_twice(tmp_path_factory, left_out):
         shutil.copy(ROOT / "requirements.txt", root)
         subprocess.run(
             ["/bin/sh", "-c", f'umask {umask}; exec "$0" -m scripts.package dist', sys.executable],
-            cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed}, check=True,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
+            check=True,
         )
     return roots
 
@@ -59,7 +61,11 @@ def files_of(builds):
 def run(root, *arguments, **environ):
     return subprocess.run(
         [sys.executable, "-m", "scripts.package", *arguments],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT), **environ}, capture_output=True, text=True, check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -9,7 +9,9 @@ def report_of(tmp_path, *modules):
     answer = tmp_path / "pylint.json"
     subprocess.run(
         [sys.executable, "-m", "pylint", f"--output-format=json2:{answer}", *modules],
-        cwd=tmp_path, capture_output=True, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
     )
     report = tmp_path / "pylint.xml"
     subprocess.run([sys.executable, "-m", "scripts.pylint_junit", report, answer, answer], cwd=ROOT, check=True)

@@ -32,7 +32,11 @@ def add_terraform(tools, script):
 def run(name, tools, **environ):
     return subprocess.run(
         [sys.executable, "-m", "scripts.terraform", name],
-        cwd=ROOT, env={**os.environ, "PATH": str(tools), **environ}, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(tools), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -76,6 +76,10 @@ def test_command_prints_the_flag_for_terraform_init(tmp_path):
     mirror = add_mirror(tmp_path, "named")
     finished = subprocess.run(
         [sys.executable, "-m", "scripts.terraform_mirror"],
-        cwd=ROOT, env={**os.environ, "TF_PLUGIN_DIR": str(mirror)}, capture_output=True, text=True, check=True,
+        cwd=ROOT,
+        env={**os.environ, "TF_PLUGIN_DIR": str(mirror)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert finished.stdout == f"-plugin-dir={mirror}\n"

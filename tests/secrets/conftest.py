@@ -10,7 +10,7 @@ from tests.conftest import REGION, session_beneath_the_tasks
 from tests.secrets.aws_faults import Faults, none
 from tests.secrets.search import canary, found
 from tests.secrets.written import Written
-from tests.support.mocked import mended_aws
+from tests.support.mocked import patched_aws
 
 # Those of the function's own role, as Lambda puts them into its environment.
 OWN = {"own key id": canary("own key id"), "own secret key": canary("own secret key"), "own token": canary("own token")}
@@ -50,7 +50,7 @@ def faults_of_aws(patches, written):
     session.set_credentials(*OWN.values())
     session.set_config_variable("region", REGION)
     faults = Faults(written)
-    with mended_aws():
+    with patched_aws():
         session.get_component("event_emitter").register_first("before-send", faults)
         patches.setattr(clients, "session", lambda: session)
         yield faults

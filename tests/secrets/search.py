@@ -74,6 +74,6 @@ def found(secrets, texts):
     for place, text in texts:
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         # Also what was quoted in a way of its own, such as only some characters.
-        for hit in [*pattern.finditer(text), *pattern.finditer(unquote_plus(text))]:
-            places.append(f"{place} holds {forms[hit.group()]}")
+        hits = [*pattern.finditer(text), *pattern.finditer(unquote_plus(text))]
+        places.extend(f"{place} holds {forms[hit.group()]}" for hit in hits)
     return sorted(set(places))

@@ -11,7 +11,8 @@ import sentry_sdk
 from tasks.upload_validate import handler as handler_module
 from tasks.utils.secret_values import Secrets
 from tests.conftest import REGION, client_of_the_tests
-from tests.secrets import aws_faults, outside as outside_module
+from tests.secrets import aws_faults
+from tests.secrets import outside as outside_module
 from tests.secrets.outside import COUNCILS, GITHUB, HOOK, SENTRY, patch_connections, serving
 from tests.secrets.search import SPOILT, any_key, canary, spoilt
 from tests.secrets.written import DSN_KEY

@@ -9,7 +9,7 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from urllib.parse import parse_qs, unquote_plus
 
-from tasks.utils.journal import Journal
+from tasks.utils.outcome_log import OutcomeLog
 from tests.secrets.search import canary
 
 # What goes to AWS with every request, to say who asks; no service keeps it.
@@ -38,13 +38,13 @@ class Written:
 
     def note_failures(self, patches):
         """Notes the errors of messages from now on."""
-        note, failure = self.errors.append, Journal.failure
+        note, failure = self.errors.append, OutcomeLog.failure
 
-        def noted_failure(journal, error, fate, **fields):
+        def noted_failure(outcome_log, error, fate, **fields):
             note(error)
-            failure(journal, error, fate, **fields)
+            failure(outcome_log, error, fate, **fields)
 
-        patches.setattr(Journal, "failure", noted_failure)
+        patches.setattr(OutcomeLog, "failure", noted_failure)
 
     def by(self, call):
         """Returns what `call()` returns, or the error that it raises; Lambda writes both down."""

@@ -17,7 +17,7 @@ HAND_PICKED = [
     "%%25%2525",
     "%E9-not-utf-8",
     "a+b%20c d.txt",
-    'quotes"\'`.txt',
+    "quotes\"'`.txt",
     "back\\slash.txt",
     "new\nline.txt",
     "carriage\rreturn.txt",

@@ -8,7 +8,7 @@ import botocore.endpoint_provider
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from local import mends
+from local import patches
 
 _answer = BotocoreStubber.__call__
 
@@ -42,8 +42,8 @@ make_once(
 
 
 @contextmanager
-def mended_aws(**how):
-    """Moto with its mends, empty, until the block ends; `how` is what `mends.applied` takes.
+def patched_aws(**how):
+    """Moto with its patches, empty, until the block ends; `how` is what `patches.applied` takes.
 
     What is sent by `requests` is not mocked: moto would make the 1,300 patterns for that anew each time, which takes
     longer than many a test.
@@ -52,7 +52,7 @@ def mended_aws(**how):
         patch("moto.core.models.RESPONSES_METHODS", []),
         patch.object(BotocoreStubber, "__call__", _answer_with_bytes),
         mock_aws(),
-        mends.applied(**how) as hooks,
+        patches.applied(**how) as hooks,
     ):
         yield hooks
 

@@ -15,9 +15,7 @@ class Mortal:  # pylint: disable=too-few-public-methods  # what a test needs of 
     """A client that dies at its n-th request, before or after the server has done it."""
 
     def __init__(self, store, port, at, done):
-        self.client = new_client(
-            f"http://{store.host}:{port}", store.keys, Config(retries={"total_max_attempts": 1})
-        )
+        self.client = new_client(f"http://{store.host}:{port}", store.keys, Config(retries={"total_max_attempts": 1}))
         self.numbers, self.at, self.done = itertools.count(), at, done
         self.client.meta.events.register_first("before-call.s3", self._before)
         self.client.meta.events.register_last("after-call.s3", self._after)

@@ -3,9 +3,9 @@
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Callable
 
 HEAD_END = b"\r\n\r\n"
 

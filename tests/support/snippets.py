@@ -49,8 +49,14 @@ class Terminal:  # pylint: disable=too-few-public-methods  # a shell runs comman
         """Runs commands one after the other in one shell, each of which has to succeed, and returns what they print."""
         script = "\n".join(f"set -eu -o pipefail\n: snippet {number}\n{text}" for number, text in enumerate(snippets))
         done = subprocess.run(
-            ["bash", "-x"], input=script, cwd=self._folder, env=self._environment, text=True, capture_output=True,
-            check=False, timeout=300,
+            ["bash", "-x"],
+            input=script,
+            cwd=self._folder,
+            env=self._environment,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=300,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -1,6 +1,6 @@
 """Files made to cost as much as possible, and what judging one of them costs, measured in a process of its own.
 
-    python -m tests.upload_validate.bombs NAME BYTES
+python -m tests.upload_validate.bombs NAME BYTES
 """
 
 import json
@@ -64,7 +64,8 @@ INTEGER = table(field("integer"))
 BOMBS = {
     "columns": (None, lambda: repeated(b"a," * 100_000 + b"\n")),
     "columns, fewer in each row": (
-        None, lambda: rows_of(lambda n: b"a," * (100_000 - 7 * n % 99_000) + b"\n", at_once=1),
+        None,
+        lambda: rows_of(lambda n: b"a," * (100_000 - 7 * n % 99_000) + b"\n", at_once=1),
     ),
     "columns of two letters": (None, lambda: repeated(b"aa," * 349_000 + b"\n")),
     "columns over lines": (None, lambda: repeated(b'"a\n",' * 390_000 + b"\n")),
@@ -96,14 +97,16 @@ BOMBS = {
     "integers": (INTEGER, lambda: rows_of(lambda n: b"%d\n" % n)),
     "comments": ({**INTEGER, "dialect": {"commentChar": "#"}}, lambda: repeated(b"#\n", after=b"a\n")),
     "numbers with symbols": (
-        table(field("number", bareNumber=False)), lambda: rows_of(lambda n: b"$%d%%\n" % n),
+        table(field("number", bareNumber=False)),
+        lambda: rows_of(lambda n: b"$%d%%\n" % n),
     ),
     "dates of a format": (
         table(field("datetime", format="%H%M%S%f")),
         lambda: rows_of(lambda n: b"%02d%02d%02d%d\n" % (n % 24, n % 60, n // 60 % 60, n % 100)),
     ),
     "points": (
-        table(field("geopoint"), dialect={"delimiter": ";"}), lambda: rows_of(lambda n: b"%d,.%d\n" % (n % 90, n)),
+        table(field("geopoint"), dialect={"delimiter": ";"}),
+        lambda: rows_of(lambda n: b"%d,.%d\n" % (n % 90, n)),
     ),
     "letters beyond ASCII": (table(field(maxLength=9)), lambda: rows_of(lambda n: b"\xc3\xa9%d\n" % (n % 10**6))),
     "cells wrong in one encoding": (table(field(maxLength=1)), lambda: repeated("é\n".encode(), after=b"a\n")),
@@ -128,7 +131,8 @@ BOMBS = {
         ),
     ),
     "a value of many": (
-        table(field(enum=[str(n) for n in range(10_000)])), lambda: rows_of(lambda n: b"%d\n" % (n % 10_000)),
+        table(field(enum=[str(n) for n in range(10_000)])),
+        lambda: rows_of(lambda n: b"%d\n" % (n % 10_000)),
     ),
 }
 

@@ -5,7 +5,7 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -85,9 +85,18 @@ class Outside:  # pylint: disable=too-many-instance-attributes
     def open_issue(self, title, body="", **about):
         number = len(self.issues) + 1
         url = f"https://github.com/{REPOSITORY}/issues/{number}"
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        issue = {"number": number, "title": title, "body": body, "state": "open", "html_url": url, "comments": 0,
-                 "labels": [], "updated_at": now, **about}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        issue = {
+            "number": number,
+            "title": title,
+            "body": body,
+            "state": "open",
+            "html_url": url,
+            "comments": 0,
+            "labels": [],
+            "updated_at": now,
+            **about,
+        }
         self.issues.append(issue)
         return issue
 

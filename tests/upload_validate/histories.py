@@ -100,7 +100,8 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         world.outside.forget()
         mails().clear()
         world.dynamodb.create_table(
-            TableName=self.table, BillingMode="PAY_PER_REQUEST",
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         )

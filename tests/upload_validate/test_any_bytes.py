@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.messages import issue_of, mail_of
 from tasks.upload_validate.page import page_of
 from tasks.upload_validate.profile_files import load_profile
 from tasks.upload_validate.report import FileSet, UploadedFile, Verdict, to_json
-from tasks.upload_validate.texts import issue_of, mail_of
 from tests.upload_validate.conftest import csv_of
 
 SCHEMA = {
@@ -28,7 +28,7 @@ REAL = [
     csv_of(30),
     csv_of(30, header="a,b,c", line_end="\r\n"),
     b"\xef\xbb\xbf" + csv_of(30, header="x,xordinate,z"),
-    "houseid\tGâr\tc\r\n".encode("windows-1252") + b"1\t\"2\r\n3\"\t\x92\r\n" * 9,
+    "houseid\tGâr\tc\r\n".encode("windows-1252") + b'1\t"2\r\n3"\t\x92\r\n' * 9,
     b'a,b,c\n1,2020-01-01,abc\n2,"20""21-01-01",x\n' * 9,
     "a,b,c\n1,2,é\n".encode("utf-16"),
 ]
@@ -37,8 +37,29 @@ REAL = [
 FILLING = b"\n1,2020-01-01," + b"x" * 35_000 + b"\n2,2020-01-01," + b"y" * 35_000 + b"\n"
 
 PIECES = st.sampled_from(
-    [b"a", b"1", b",", b"\t", b'"', b"\n", b"\r", b"\r\n", b"\0", b"\xe9", "é".encode(), b"\x81", b"\x85", b"\v",
-     b"x" * 70, b"a,b,c\n", b"1,2020-01-01,x\n", b"PK\x03\x04", b"\xff\xfe", b"\xef\xbb\xbf", "\u2028".encode()]
+    [
+        b"a",
+        b"1",
+        b",",
+        b"\t",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\0",
+        b"\xe9",
+        "é".encode(),
+        b"\x81",
+        b"\x85",
+        b"\v",
+        b"x" * 70,
+        b"a,b,c\n",
+        b"1,2020-01-01,x\n",
+        b"PK\x03\x04",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        "\u2028".encode(),
+    ]
 )
 
 
@@ -54,7 +75,10 @@ def mutated(draw):
 
 CONTENTS = st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=30).map(b"".join), mutated())
 ARGUMENTS = {
-    "content": CONTENTS, "key": st.text(max_size=12), "block": st.integers(1, 100), "limit": st.integers(1, 5),
+    "content": CONTENTS,
+    "key": st.text(max_size=12),
+    "block": st.integers(1, 100),
+    "limit": st.integers(1, 5),
     "profile": st.sampled_from(PROFILES),
 }
 # From the end of the first 64 KB on, blocks pass one by one.
@@ -71,7 +95,11 @@ def gives_a_report(content, *, key, block, limit, profile):
     entry = verdict.report()["file_set"][0]
     assert entry["csv_valid"] == (entry["errors"] == "") == (entry["error_count"] == 0)
     assert [type(entry[name]) for name in ("csv_valid", "csv_rows", "csv_encoding", "ems", "errors")] == [
-        bool, int, str, str, str,
+        bool,
+        int,
+        str,
+        str,
+        str,
     ]
     assert len(entry["problems"]) <= limit + 1 + 2
     assert json.loads(to_json(verdict.report())) == verdict.report()

@@ -6,7 +6,7 @@ import threading
 import pytest
 import requests
 
-from tasks.upload_validate import once
+from tasks.upload_validate import idempotency
 from tasks.upload_validate.handler import handler
 from tasks.utils.retry import RetryPolicy
 from tests.conftest import REGION, client_of_the_tests
@@ -44,7 +44,7 @@ def effects_outside(task, aws, monkeypatch):
 
     there = Effects()
     # In a container that was killed here, the other messages of the batch go on and wait for the first one's lock.
-    monkeypatch.setattr(once, "PATIENCE", RetryPolicy(tries=1))
+    monkeypatch.setattr(idempotency, "PATIENCE", RetryPolicy(tries=1))
     handlers = {f"after-call.{name}": lambda name=name, **_: there.note(name) for name in WRITES}
     for event, call in handlers.items():
         aws.events.register(event, call)
@@ -217,7 +217,7 @@ def test_invocation_waits_for_another_one_on_the_same_set(task, wire, monkeypatc
     answers = []
     threads, waiting = while_it_is_judged(wire, lambda: answers.append(task.run(key)))
     over = threading.Event()
-    monkeypatch.setattr(once.time, "sleep", lambda _: (waiting.set(), over.wait(10)))
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: (waiting.set(), over.wait(10)))
     answers.append(task.run(key))
     over.set()
     threads[0].join()

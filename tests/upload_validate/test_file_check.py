@@ -66,10 +66,13 @@ def test_file_without_a_row_is_empty(check, content):
 def test_all_errors_are_told_and_not_only_the_first(check):
     finding = check(b"a,b,c\n1,2,3\n1,2\n1\n1,2,3,4\n", size=10)
     assert texts(finding) == [
-        "Expected file to be at least 1KB", INCOMPLETE.format(3, 3, 2), INCOMPLETE.format(3, 4, 1),
+        "Expected file to be at least 1KB",
+        INCOMPLETE.format(3, 3, 2),
+        INCOMPLETE.format(3, 4, 1),
     ]
     assert [(problem.row, problem.line, problem.excerpt) for problem in finding.problems[1:]] == [
-        (3, 3, "1,2"), (4, 4, "1"),
+        (3, 3, "1,2"),
+        (4, 4, "1"),
     ]
 
 
@@ -108,9 +111,7 @@ def test_error_over_the_limit_is_counted_and_not_described(check, monkeypatch):
     assert len(described) == 7
 
 
-@pytest.mark.parametrize(
-    "header, columns", [(b"a,b", 2), (b"a;b;c;d", 1), (b"abc", 1), (b"a|b|c", 1), (b"a\tb", 2)]
-)
+@pytest.mark.parametrize("header, columns", [(b"a,b", 2), (b"a;b;c;d", 1), (b"abc", 1), (b"a|b|c", 1), (b"a\tb", 2)])
 def test_too_few_columns_mean_that_the_delimiter_was_not_found(check, header, columns):
     finding = check(header + b"\n" + header + b"\n", size=BIG)
     assert texts(finding) == [f"File has only {columns} columns. We might have failed to detect the delimiter"]

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from tasks.object_clerk.errors import ObjectChangedException
 from tasks.upload_validate.handler import handler
 from tasks.utils.deadline import Deadline, limited
-from tasks.object_clerk.errors import ObjectChangedException
 from tasks.utils.errors import BucketBrigadeError, EventError, SettingsError
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import load, s3_event, s3_record, sqs_event
@@ -80,8 +80,12 @@ def test_report_has_the_fields_in_their_order_and_of_their_types(task, s3):
     }
     (entry,) = report["file_set"]
     assert dict(list(entry.items())[:6]) == {
-        "key": f"{PREFIX}stations.csv", "csv_valid": True, "csv_rows": 61, "csv_encoding": "utf-8",
-        "ems": "Idox Eros (Halarose)", "errors": "",
+        "key": f"{PREFIX}stations.csv",
+        "csv_valid": True,
+        "csv_rows": 61,
+        "csv_encoding": "utf-8",
+        "ems": "Idox Eros (Halarose)",
+        "errors": "",
     }
     written = s3.get_object(Bucket=FINAL, Key=f"{PREFIX}report.json")
     assert written["ContentType"] == "application/json"
@@ -99,7 +103,8 @@ def test_set_with_errors_is_not_published_and_its_errors_are_mailed(task):
     assert all("row 62 found 1" in mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     ((_, report),) = task.outside.hooks
     assert [entry["errors"] for entry in report["file_set"]] == [
-        "", "Incomplete file: Expected 3 columns on row 62 found 1",
+        "",
+        "Incomplete file: Expected 3 columns on row 62 found 1",
     ]
     assert report["github_issue"] == ""
 
@@ -193,7 +198,7 @@ def test_message_that_can_never_succeed_is_dead_lettered_with_its_reason(task, s
     key = task.put("a.csv")
     assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": []}
     (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
-    assert "422 {\"message\": \"Validation Failed\"}" in message["MessageAttributes"]["Reason"]["StringValue"]
+    assert '422 {"message": "Validation Failed"}' in message["MessageAttributes"]["Reason"]["StringValue"]
     assert message["MessageAttributes"]["ErrorType"]["StringValue"] == "RefusedError"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.upload_validate import once
+from tasks.upload_validate import idempotency
 from tasks.upload_validate.handler import handler
 from tasks.utils.retry import RetryPolicy
 from tests.conftest import REGION, client_of_the_tests
@@ -61,7 +61,7 @@ class World:
 
 @pytest.fixture(name="world")
 def world_of_one_process(stage, aws, s3, outside, monkeypatch):  # pylint: disable=unused-argument  # they set the stage
-    monkeypatch.setattr(once, "PATIENCE", RetryPolicy(tries=1))
+    monkeypatch.setattr(idempotency, "PATIENCE", RetryPolicy(tries=1))
     world = World(s3, client_of_the_tests("dynamodb", REGION), outside, monkeypatch.setenv, Plan())
     outside.after = world.after
     aws.events.register("before-call", world.before)
@@ -80,7 +80,7 @@ def test_any_history_of_a_set_ends_with_the_newest_sound_one_published(world):
 PLANTED = {
     "what lies in a bucket is remembered": ("tasks.upload_validate.publisher.Publisher.holds", lambda *_: True),
     "reports are not taken back": ("tasks.upload_validate.publisher.Publisher._retract", lambda *_: None),
-    "locks are not kept": ("tasks.upload_validate.once.Outcomes.tell", lambda _, __, ___, call, **____: call()),
+    "locks are not kept": ("tasks.upload_validate.idempotency.Outcomes.tell", lambda _, __, ___, call, **____: call()),
 }
 
 

@@ -14,12 +14,12 @@ import pytest
 from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ReporterError, ServiceFailedError
 from tasks.upload_validate.keys import KeyRing
+from tasks.upload_validate.messages import Issue
 from tasks.upload_validate.reporters import github_issue, in_time
 from tasks.upload_validate.reporters.council import council_name
 from tasks.upload_validate.reporters.github_issue import GithubIssue
 from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.texts import Issue
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tests.upload_validate.conftest import REPOSITORY
@@ -287,7 +287,7 @@ def test_answer_without_end_is_given_up_in_little_memory(server, memory, flood):
     began = time.monotonic()
     try:
         ONCE.send("GET", server.url).json()
-        assert False, "it was taken for an answer"
+        raise AssertionError("it was taken for an answer")
     except ReporterError as error:
         assert len(str(error)) < 500
     assert memory() - before < 8 * MEGABYTE

@@ -41,7 +41,10 @@ def test_key_is_read_from_the_parameter_store(ring, ssm):
     ssm.put_parameter(Name="plain", Value="two", Type="String")
     arn = ssm.get_parameter(Name="/github/key")["Parameter"]["ARN"]
     assert [ring.key(name).value() for name in ("/github/key", "ssm:/github/key", "ssm:plain", arn)] == [
-        "one", "one", "two", "one",
+        "one",
+        "one",
+        "two",
+        "one",
     ]
 
 

@@ -131,7 +131,11 @@ class Neighbours(BaseHTTPRequestHandler):
         url = {"github": GITHUB, "councils": COUNCILS, "hook": WEBHOOK}[place] + ("/" + rest if rest else "")
         parts = urlsplit(url)
         request = SimpleNamespace(
-            method=self.command, url=url, headers=self.headers, body=body, params=dict(parse_qsl(parts.query)),
+            method=self.command,
+            url=url,
+            headers=self.headers,
+            body=body,
+            params=dict(parse_qsl(parts.query)),
             path_url=f"{parts.path}?{parts.query}",
         )
         with self.world.outside.lock:
@@ -178,8 +182,11 @@ def world_of_processes():
         Way("127.0.0.1", neighbours.server_port) as outside_way,
     ):
         keys = server.credentials
-        aws = partial(boto3.session.Session().client, endpoint_url=f"http://127.0.0.1:{moto_port}", **{
-            **keys, "region_name": REGION})
+        aws = partial(
+            boto3.session.Session().client,
+            endpoint_url=f"http://127.0.0.1:{moto_port}",
+            **{**keys, "region_name": REGION},
+        )
         world = World(server.client(config=Config(retries={"total_max_attempts": 1})), aws("dynamodb"))
         for way in (s3_way, aws_way, outside_way):
             way.world = world

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tasks.upload_validate import once
+from tasks.upload_validate import idempotency
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.retry import RetryPolicy
 from tests.conftest import client_of_the_tests
@@ -29,7 +29,7 @@ REPORT, PAGE = f"{PREFIX}report.json", f"{PREFIX}report.html"
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch):
     # Workers take turns here, so that waiting for another one is in vain.
-    monkeypatch.setattr(once, "PATIENCE", RetryPolicy(tries=1))
+    monkeypatch.setattr(idempotency, "PATIENCE", RetryPolicy(tries=1))
 
 
 @pytest.fixture(name="look")
@@ -273,7 +273,7 @@ def test_published_object_under_kms_is_known_by_the_report_and_not_read_again(ta
     task.run(key)
     before = list(wire.sent)
     task.run(key)
-    assert wire.sent[len(before):] == ["ListObjectsV2", "ListObjectsV2", "GetObject"]
+    assert wire.sent[len(before) :] == ["ListObjectsV2", "ListObjectsV2", "GetObject"]
 
 
 def test_fresh_set_takes_no_more_requests_than_two_for_each_file_and_eight(task, wire):

@@ -21,7 +21,10 @@ def test_record_ends_at_a_line_end_wherever_blocks_are_cut(line_end):
     content = f"a,b{line_end}1,2{line_end}{line_end}3,4".encode()
     for block in range(1, 12):
         assert records_of(content, block=block) == [
-            (1, 1, ["a", "b"]), (2, 2, ["1", "2"]), (3, 3, []), (4, 4, ["3", "4"]),
+            (1, 1, ["a", "b"]),
+            (2, 2, ["1", "2"]),
+            (3, 3, []),
+            (4, 4, ["3", "4"]),
         ]
 
 
@@ -127,8 +130,10 @@ def whole_tables(draw):
 
 
 ARGUMENTS = {
-    "table": whole_tables(), "line_end": st.sampled_from(["\n", "\r\n", "\r"]),
-    "always_quoted": st.booleans(), "block": st.integers(1, 40),
+    "table": whole_tables(),
+    "line_end": st.sampled_from(["\n", "\r\n", "\r"]),
+    "always_quoted": st.booleans(),
+    "block": st.integers(1, 40),
 }
 
 

@@ -18,6 +18,7 @@ from tasks.object_clerk.errors import DeadlineException
 from tasks.object_clerk.s3_requests import client_config
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
 from tasks.upload_validate.keys import KeyRing
+from tasks.upload_validate.messages import Issue, Mail
 from tasks.upload_validate.reporters import http as http_module
 from tasks.upload_validate.reporters import in_time
 from tasks.upload_validate.reporters.council import council_name
@@ -26,7 +27,6 @@ from tasks.upload_validate.reporters.http import Http
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.ses_email import SesEmail
 from tasks.upload_validate.reporters.webhook import Webhook
-from tasks.upload_validate.texts import Issue, Mail
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tests.conftest import client_of_the_tests

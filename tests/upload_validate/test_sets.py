@@ -52,11 +52,11 @@ def test_set_of_too_many_files_is_rejected_with_one_problem(task):
     answer = task.run(*keys)["sets"]
     assert [(one["outcome"], one["files"], one["errors"]) for one in answer] == [("rejected", 4, 1)]
     assert task.published() == []
-    (_, report), = task.outside.hooks
+    ((_, report),) = task.outside.hooks
     assert [(entry["key"], entry["csv_valid"], entry["errors"]) for entry in report["file_set"]] == [
         (PREFIX, False, TOO_MANY)
     ]
-    mail, = mails()
+    (mail,) = mails()
     assert TOO_MANY in mail.get_body(("plain",)).get_content()
     assert "more than 3 files" in mail.get_body(("html",)).get_content()
     # People hear once of a set that goes on growing, in whatever order its files come.
@@ -107,7 +107,7 @@ def test_report_on_many_wrong_files_stays_small(task, monkeypatch):
     monkeypatch.setattr(validator, "PROBLEMS_OF_A_SET", 7)
     wrong = csv_of() + b"short\n" * 5
     task.run(*[task.put(f"{name}.csv", wrong) for name in "abc"])
-    (_, report), = task.outside.hooks
+    ((_, report),) = task.outside.hooks
     assert [(len(entry["problems"]), entry["error_count"]) for entry in report["file_set"]] == [(5, 5), (2, 5), (1, 5)]
 
 

@@ -22,8 +22,16 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     assert settings.logging_level == "INFO"
     assert settings.max_receives is None
     assert settings.superseded_files == "keep"
-    unset = ("quarantine_bucket", "table_schema", "github_key", "webhook_key", "error_report_email", "sender_email",
-             "sentry_dsn", "dead_letter_queue")
+    unset = (
+        "quarantine_bucket",
+        "table_schema",
+        "github_key",
+        "webhook_key",
+        "error_report_email",
+        "sender_email",
+        "sentry_dsn",
+        "dead_letter_queue",
+    )
     assert {getattr(settings, name) for name in unset} == {""}
 
 

@@ -5,17 +5,27 @@ from html.parser import HTMLParser
 import pytest
 
 from tasks.upload_validate.file_check import FileFinding, check_file
+from tasks.upload_validate.messages import BODY_LIMIT, code_span, issue_of, mail_of
 from tasks.upload_validate.page import advice_for, page_of
 from tasks.upload_validate.problems import Problem
 from tasks.upload_validate.report import FileSet, UploadedFile, Verdict, errors_of
-from tasks.upload_validate.texts import BODY_LIMIT, code_span, issue_of, mail_of
 from tests.upload_validate.conftest import PREFIX, csv_of
 
 NAMES = {"gss": "E07000223", "election_date": "2025-05-01", "timestamp": "1"}
 HOSTILE = [
-    "a`b``c.csv", "a\n- [x](javascript:alert(1)).csv", "@octocat.csv", "<script>alert(1)</script>.csv",
-    "a\r\nBcc: all@example.org.csv", '=HYPERLINK("http://x").csv', "\u202egpj.csv", '"onload="x', "<!-- -->", "a\0b",
-    "&lt;img src=x onerror=alert(1)&gt;", "![x](http://evil.example/x.png)", "\ud800.csv",
+    "a`b``c.csv",
+    "a\n- [x](javascript:alert(1)).csv",
+    "@octocat.csv",
+    "<script>alert(1)</script>.csv",
+    "a\r\nBcc: all@example.org.csv",
+    '=HYPERLINK("http://x").csv',
+    "\u202egpj.csv",
+    '"onload="x',
+    "<!-- -->",
+    "a\0b",
+    "&lt;img src=x onerror=alert(1)&gt;",
+    "![x](http://evil.example/x.png)",
+    "\ud800.csv",
 ]
 
 
@@ -135,8 +145,13 @@ def test_page_shows_what_was_wrong_where_with_the_line_and_what_to_do(profile):
     found = check_file("x/stations.csv", len(content), [content], profile=profile, limit=5)
     texts = read(page_of(verdict_of(profile, found, FileFinding("x/fine.csv", rows=9)))).texts
     for expected in (
-        "Not published", "stations.csv", "Incomplete file: Expected 3 columns on row 5 found 2", "line 5, row 5",
-        "<b>short</b>,2", "Rows are cut short: export the file again, or complete the rows named below.", "fine.csv",
+        "Not published",
+        "stations.csv",
+        "Incomplete file: Expected 3 columns on row 5 found 2",
+        "line 5, row 5",
+        "<b>short</b>,2",
+        "Rows are cut short: export the file again, or complete the rows named below.",
+        "fine.csv",
     ):
         assert expected in texts
 

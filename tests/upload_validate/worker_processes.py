@@ -52,7 +52,10 @@ class Nursery:
         self._environment = environment
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with  # it ends with this object
-            [sys.executable, "-m", __name__], cwd=ROOT, stdin=subprocess.PIPE, text=True,
+            [sys.executable, "-m", __name__],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            text=True,
             env={"PATH": os.environ["PATH"], **environment},
         )
 
@@ -88,10 +91,10 @@ def main():
     # Patience is not what is tested.
     time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
     # Imported after that, because some of it takes the name along.
-    from tasks.upload_validate import handler, once  # pylint: disable=import-outside-toplevel  # see above
+    from tasks.upload_validate import handler, idempotency  # pylint: disable=import-outside-toplevel  # see above
     from tasks.utils.retry import RetryPolicy  # pylint: disable=import-outside-toplevel  # see above
 
-    once.PATIENCE = RetryPolicy(tries=2)
+    idempotency.PATIENCE = RetryPolicy(tries=2)
     # No connection is opened by that, and each fork has them made.
     for service in ("s3", "dynamodb"):
         handler.client(service)

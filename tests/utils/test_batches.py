@@ -117,7 +117,8 @@ def test_first_failure_of_a_group_stops_the_group_and_hands_the_rest_back():
     assert failed(result) == ["message-2", "message-4"]
     assert "message-4" not in seen
     assert [str(end.error) for end in result.ends if end.error] == [
-        "later", "message message-2 of the same group failed and comes first"
+        "later",
+        "message message-2 of the same group failed and comes first",
     ]
 
 

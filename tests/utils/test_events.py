@@ -1,6 +1,6 @@
 import copy
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from tasks.utils.s3_object import S3Object
 from tests.support.events import load, s3_event, s3_record, sqs_event
 from tests.support.keys import keys
 
-EVENING = datetime(2026, 6, 17, 18, 54, 6, tzinfo=timezone.utc)
+EVENING = datetime(2026, 6, 17, 18, 54, 6, tzinfo=UTC)
 
 
 def test_s3_notification_tells_everything_it_knows():
@@ -234,8 +234,15 @@ def test_any_json_at_all_gives_a_list(event):
 
 @given(data=st.data())
 def test_any_damage_to_a_real_event_gives_a_list(data):
-    names = ["s3_restore_completed", "sqs_s3_restore_completed", "sns_s3_created", "eventbridge_deleted",
-             "batch_operations_1_0", "batch_operations_2_0", "s3_test_event"]
+    names = [
+        "s3_restore_completed",
+        "sqs_s3_restore_completed",
+        "sns_s3_created",
+        "eventbridge_deleted",
+        "batch_operations_1_0",
+        "batch_operations_2_0",
+        "s3_test_event",
+    ]
     event = copy.deepcopy(load(data.draw(st.sampled_from(names))))
     damaged = damage(event, data)
     assert all(isinstance(found, (ObjectEvent, Unreadable)) for found in object_events(damaged))

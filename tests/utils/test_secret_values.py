@@ -49,8 +49,13 @@ def test_longer_secret_is_replaced_before_its_part():
 
 @pytest.mark.parametrize(
     "said",
-    ["/services/T00/B00/XXXXXXXXXXXX", "/services/T00/B00/XXXXXXXXXXXX?token=0123456789", "XXXXXXXXXXXX", "0123456789",
-     "token=0123456789"],
+    [
+        "/services/T00/B00/XXXXXXXXXXXX",
+        "/services/T00/B00/XXXXXXXXXXXX?token=0123456789",
+        "XXXXXXXXXXXX",
+        "0123456789",
+        "token=0123456789",
+    ],
 )
 def test_parts_of_an_address_behind_its_host_are_replaced(said):
     secrets = Secrets()

@@ -8,10 +8,12 @@ from functools import cache, lru_cache, partial
 
 # The first of botocore that is imported: docs/performance.md says why that counts.
 from botocore.config import Config
+
+# isort: split
+import botocore.session
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
-import botocore.session
 
 from tasks.utils.deadline import expired, limited
 from tasks.utils.errors import SettingsError

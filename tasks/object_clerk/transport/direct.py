@@ -15,7 +15,7 @@ import json
 import re
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.message import Message
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
@@ -117,9 +117,7 @@ class _Direct:
 
     def _emit(self, event, operation, **about):
         """Tells who listens; returns the first answer of theirs, or None."""
-        return first_non_none_response(
-            self._client.meta.events.emit(f"{event}.{self._service}.{operation}", **about)
-        )
+        return first_non_none_response(self._client.meta.events.emit(f"{event}.{self._service}.{operation}", **about))
 
     def _error(self, operation, answer):
         """Returns what botocore reads in the answer of an error."""
@@ -453,7 +451,7 @@ def _is_moment(name, value):
 
 def _text(value):
     if isinstance(value, datetime):
-        return format_datetime(value.astimezone(timezone.utc), usegmt=True)
+        return format_datetime(value.astimezone(UTC), usegmt=True)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

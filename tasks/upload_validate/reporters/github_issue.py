@@ -14,8 +14,8 @@ from typing import Any
 
 from tasks.upload_validate.addresses import is_address
 from tasks.upload_validate.errors import AnswerLostError, ServiceFailedError
+from tasks.upload_validate.messages import Issue
 from tasks.upload_validate.reporters.http import Http
-from tasks.upload_validate.texts import Issue
 
 LOGGER = logging.getLogger("bucket_brigade")
 
@@ -58,8 +58,12 @@ class GithubIssue:
         if self.key is None:
             LOGGER.info(
                 "would raise an issue",
-                extra={"repository": self.repository, "title": issue.title, "body": issue.marked_body,
-                       "labels": list(issue.labels)},
+                extra={
+                    "repository": self.repository,
+                    "title": issue.title,
+                    "body": issue.marked_body,
+                    "labels": list(issue.labels),
+                },
             )
             return ""
         return self.http.patiently(
