@@ -20,6 +20,7 @@ PURE = {
     "object_clerk/errors.py",
     "object_clerk/parts.py",
     "object_clerk/transfers.py",
+    "utils/batch_operations.py",
     "utils/deadline.py",
     "utils/errors.py",
     "utils/one_line.py",

@@ -25,6 +25,7 @@ from tasks.object_clerk.bucket_owners import expect_owners
 from tasks.object_clerk.copies import CopyLimits
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.versions import in_order
+from tasks.utils.batch_operations import to_batch_operations
 from tasks.utils.batches import DeadLetters, work_through
 from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
@@ -107,7 +108,7 @@ def handler(event, context):
         outcomes = _archive_all(here, object_events(event), deadline)
         outcome_log.outcomes(outcomes)
     if is_batch_operations(event):
-        return responses.to_batch_operations(event, outcomes)
+        return to_batch_operations(event, responses.results(outcomes))
     return responses.to_direct_event(outcomes)
 
 

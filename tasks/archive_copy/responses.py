@@ -1,12 +1,9 @@
-"""What a caller gets to hear of the outcomes: the direct one a dict or an error, S3 Batch Operations its results."""
+"""The answers to direct events and to S3 Batch Operations."""
 
 import json
 
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import ObjectEvent
-
-# The longest text that S3 Batch Operations keeps in its report for a task.
-RESULT_LIMIT = 1024
 
 
 class CopyRequestError(BucketBrigadeError):
@@ -31,19 +28,6 @@ def to_direct_event(outcomes):
     return answer
 
 
-def to_batch_operations(event, outcomes):
-    """Returns the answer to S3 Batch Operations, which repeats a `TemporaryFailure` by itself.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
-    """
-    return {
-        "invocationSchemaVersion": event.get("invocationSchemaVersion", "1.0"),
-        "treatMissingKeysAs": "PermanentFailure",
-        "invocationId": event["invocationId"],
-        "results": [_result(task, outcome) for task, outcome in zip(event["tasks"], outcomes, strict=True)],
-    }
-
-
 def _file(outcome):
     source = outcome.event.object if isinstance(outcome.event, ObjectEvent) else None
     return {
@@ -60,9 +44,6 @@ def _skipped(outcome):
     return {"source_bucket": source.bucket, "source_key": source.key, "reason": outcome.skipped}
 
 
-def _result(task, outcome):
-    code, text = "Succeeded", str(outcome.destination or outcome.skipped)
-    if outcome.error:
-        code = "TemporaryFailure" if outcome.error.transient else "PermanentFailure"
-        text = str(outcome.error)
-    return {"taskId": task["taskId"], "resultCode": code, "resultString": text[:RESULT_LIMIT]}
+def results(outcomes):
+    """Return the results for S3 Batch Operations: for each outcome its error, or the text for the report."""
+    return [outcome.error or str(outcome.destination or outcome.skipped) for outcome in outcomes]

@@ -1,9 +1,17 @@
-"""What the tasks share besides S3; it knows no task and no S3 request.
+"""The code that tasks share, apart from S3. It knows no task and no S3 request.
 
-`errors` what can go wrong and whether to retry · `s3_object` an address · `retry`, `deadline` pure rules · `settings`
-the environment · `secret_values` what no text may quote · `events` AWS envelopes in, plain events out · `batches` SQS
-messages in, partial answers out · `work_queue` the queue they came from · `telemetry` logs and metrics · `outcome_log`
-what failed, in both · `one_line` log messages of one line.
+- `errors`: the tree of errors, and whether to retry
+- `s3_object`: the address of an object
+- `retry`, `deadline`: pure rules about time
+- `settings`: the environment
+- `secret_values`: secrets, and how to replace them in a text
+- `events`: from the envelopes of AWS to plain events
+- `batches`: from SQS messages to a partial batch response
+- `batch_operations`: the answer to S3 Batch Operations
+- `work_queue`: the queue of the messages
+- `telemetry`: log lines and metrics
+- `outcome_log`: failures in the log and in the metrics
+- `one_line`: log messages of one line
 """
 
 import logging
