@@ -4,7 +4,8 @@
 S3 request · `pacer` how fast they follow each other · `copies`, `part_copies` an object copied inside S3 · `moves` and
 then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `streams` bytes from one S3 to another ·
 `open_uploads` uploads that a dead process left · `annotations` what goes along · `versions` listings of versions ·
-`bucket_owners` whose bucket it must be · `checksums`, `parts`, `transfers` pure rules · `transport` the AWS clients and
+`bucket_owners` whose bucket it must be · `races` conditional writes and lost races · `pinned`
+one state of an object · `buffer_pool` the memory of streams · `checksums`, `parts`, `transfers` pure rules · `transport` the AWS clients and
 their most common requests by a shorter way.
 """
 

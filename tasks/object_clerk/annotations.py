@@ -23,14 +23,14 @@ from botocore.response import StreamingBody
 from tasks.object_clerk import checksums
 from tasks.object_clerk.errors import (
     DeadlineException,
-    ObjectChangedException,
+    KeyNotFoundException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
-    ObjectNotFoundException,
     ObjectVerificationException,
 )
 from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.races import ObserveAgain, retry_lost_races
 from tasks.object_clerk.s3_requests import BODY_ERRORS, S3Requests, request, translated
 from tasks.utils.s3_object import S3Object
 
@@ -184,19 +184,25 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         if theirs is None or not (theirs or self.look):
             return
         ours = {} if self._is_bare() else annotations_of(self.writing, self.destination)
-        for _ in range(ROUNDS):
-            if ours is None:
-                self.lacking = bool(theirs)
-                return
-            if theirs is None:
-                return
-            if not self._make_equal(theirs, ours):
-                self.carried = theirs
-                return
-            # There is no condition on annotations, so both sides are looked at once more.
-            theirs = annotations_of(self.reading, self.source)
-            ours = annotations_of(self.writing, self.destination)
-        raise ObjectChangedException(f"annotations were changed {ROUNDS} times in a row", **self._places())
+        observed = [(theirs, ours)]
+
+        def attempt():
+            self._settle(*(observed.pop() if observed else self._observe()))
+
+        reason = "annotations were changed"
+        retry_lost_races(attempt, requests=self.writing, rounds=ROUNDS, lost=(), reason=reason, **self._places())
+
+    def _observe(self):
+        return annotations_of(self.reading, self.source), annotations_of(self.writing, self.destination)
+
+    def _settle(self, theirs, ours):
+        if ours is None:
+            self.lacking = bool(theirs)
+        elif theirs is not None and self._make_equal(theirs, ours):
+            # S3 has no condition on annotations.
+            raise ObserveAgain
+        else:
+            self.carried = theirs or {}
 
     def _is_bare(self):
         """Returns whether the destination has no annotations, and its server is known to take some."""
@@ -230,7 +236,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         with _ROOM:
             try:
                 payload = self._read(self.reading, self.source, theirs)
-            except ObjectNotFoundException as error:
+            except KeyNotFoundException as error:
                 if error.code != GONE:
                     raise
                 # Deleted since it was listed.
@@ -250,7 +256,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
             return True
         try:
             return self._read(self.writing, self.destination, mine) == payload
-        except ObjectNotFoundException as error:
+        except KeyNotFoundException as error:
             if error.code != GONE:
                 raise
             return False
@@ -278,7 +284,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         except ObjectClerkServerAuthException as error:
             _name_permissions(error, "s3:DeleteObjectAnnotation and s3:DeleteObjectVersionAnnotation")
             raise
-        except ObjectNotFoundException as error:
+        except KeyNotFoundException as error:
             if error.code != GONE:
                 raise
         return True

@@ -6,28 +6,27 @@ is still what was compared (compare-and-swap).
 """
 
 import hashlib
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY, IGNORE, NAME, AnnotationCopy
 from tasks.object_clerk.downloads import blocks
 from tasks.object_clerk.errors import (
     ConditionNotSupportedException,
+    KeyNotFoundException,
     ObjectChangedException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
-    ObjectNotFoundException,
     ObjectVerificationException,
     SourceReplacedException,
 )
 from tasks.object_clerk.part_copies import CopyLimits, content_headers, copy_in_parts, tag_set, tags_of
+from tasks.object_clerk.pinned import pinned_address
+from tasks.object_clerk.races import ObserveAgain, conditional_write, precondition, retry_lost_races
 from tasks.object_clerk.s3_requests import S3Requests, head
 from tasks.utils.s3_object import S3Object
-
-LOGGER = logging.getLogger("bucket_brigade")
 
 # How often a lost race is looked at again. Each loss means that another writer got through in the milliseconds
 # between a look and a write, so several in a row mean a key that is being hammered.
@@ -133,45 +132,39 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
             raise ObjectClerkException("an object cannot be copied onto itself", **self._places())
         if self.size is None or self.size <= self.limits.single:
             try:
-                return self._copy_whole(self.pinned, {"IfNoneMatch": "*"})
-            except ObjectChangedException:
+                return self._copy_whole(self.pinned, precondition(None))
+            except (ConditionNotSupportedException, ObjectChangedException):
                 pass
-            except ObjectNotFoundException as error:
+            except KeyNotFoundException:
                 # The source may be gone because an earlier delivery of the event has done all there was to do.
-                if not self.pinned or error.code == "NoSuchBucket":
+                if not self.pinned:
                     raise
-            except ConditionNotSupportedException:
-                _say_that_conditions_are_unknown()
             except ObjectClerkException as error:
                 if not _is_too_large(error):
                     raise
-        return self._look_and_copy()
+        return retry_lost_races(self._observe_and_copy, requests=self.requests, rounds=ROUNDS, **self._places())
 
-    def _look_and_copy(self):
-        for _ in range(ROUNDS):
-            theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
-            if not _is(theirs, self.pinned):
-                return self._settle_without_source(theirs, ours)
-            try:
-                if not ours or not self._is_equal(theirs, ours):
-                    return self._write(theirs, ours)
-                tags = self._missing_tags(theirs, ours)
-                if tags is None:
-                    self._carry_annotations(theirs, ours)
-                    return self._copied(ours, written=False)
-                self.before_change(theirs, ours)
-                # There is no condition on tags, so that both sides have to be looked at once more.
-                self._put_tags(tags, ours)
-            except ObjectChangedException:
-                self.requests.retries += 1
-        raise ObjectChangedException(f"other writers got in between {ROUNDS} times in a row", **self._places())
+    def _observe_and_copy(self):
+        theirs, ours = head(self.requests, self.source), head(self.requests, self.destination)
+        if not _is(theirs, self.pinned):
+            return self._settle_without_source(theirs, ours)
+        if not ours or not self._is_equal(theirs, ours):
+            return self._write(theirs, ours)
+        tags = self._missing_tags(theirs, ours)
+        if tags is None:
+            self._carry_annotations(theirs, ours)
+            return self._copied(ours, written=False)
+        self.before_change(theirs, ours)
+        self._put_tags(tags, ours)
+        # S3 has no condition on tags.
+        raise ObserveAgain
 
     def _settle_without_source(self, theirs, ours):
         """Says that an earlier delivery has made the copy already, or that what was to be copied is gone."""
         if ours and self.pinned and self.pinned == checksums.bare(ours["ETag"]):
             return self._copied(ours, written=False)
         if theirs is None:
-            raise ObjectNotFoundException("the source is not there", **self._places())
+            raise KeyNotFoundException("the source is not there", **self._places())
         raise SourceReplacedException(
             f'another object has taken the source\'s place: ETag {theirs["ETag"]} instead of "{self.pinned}"',
             **self._places(),
@@ -218,17 +211,7 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
     def _write(self, theirs, ours):
         if ours:
             self.before_change(theirs, ours)
-        condition = {"IfMatch": ours["ETag"]} if ours else {"IfNoneMatch": "*"}
-        try:
-            return self._copy_as_found(theirs, condition)
-        except ObjectNotFoundException as error:
-            # S3 answers 404, and not 412, to If-Match where the object was deleted after the look.
-            if ours is None or error.code == "NoSuchBucket":
-                raise
-            raise ObjectChangedException(error.reason, **self._places()) from error
-        except ConditionNotSupportedException:
-            _say_that_conditions_are_unknown()
-            return self._copy_as_found(theirs, {})
+        return conditional_write(partial(self._copy_as_found, theirs), precondition(ours and ours["ETag"]))
 
     def _copy_as_found(self, theirs, condition):
         if theirs["ContentLength"] <= self.limits.single:
@@ -249,8 +232,8 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         """Puts those of the source on the copy, which a copy in parts leaves, and an earlier delivery may have left."""
         if self.annotations == IGNORE:
             return
-        source = pinned_by(self.source, theirs)
-        copy = pinned_by(self.destination, ours)
+        source = pinned_address(self.source, theirs)
+        copy = pinned_address(self.destination, ours)
         check = None if fresh else partial(self.before_change, theirs, ours)
         work = AnnotationCopy(self.requests, source, self.requests, copy, ours["ETag"], fresh, before_writes=check)
         work.run()
@@ -317,13 +300,6 @@ class _Copy:  # pylint: disable=too-many-instance-attributes
         return {"operation": "copy_object", "source": self.source, "destination": self.destination}
 
 
-def pinned_by(address, found):
-    """Returns the address of what S3 answered about, with its version if that can only be this one."""
-    version = found.get("VersionId")
-    # The version "null" can be overwritten, so its name pins nothing: the ETag does.
-    return S3Object(address.bucket, address.key, address.version_id or (version if version != "null" else None))
-
-
 def _is(found, etag):
     return found is not None and etag in (None, checksums.bare(found["ETag"]))
 
@@ -331,8 +307,3 @@ def _is(found, etag):
 def _is_too_large(error):
     # S3 answers InvalidRequest for a dozen reasons; this is the one that a copy in parts cures.
     return error.code in ("InvalidRequest", "EntityTooLarge") and "larger than the maximum" in error.reason
-
-
-@cache
-def _say_that_conditions_are_unknown():
-    LOGGER.warning("this server does not know conditional copies: each copy looks first and then writes")

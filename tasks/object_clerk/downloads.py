@@ -12,23 +12,23 @@ import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.errors import (
     DeadlineException,
-    ObjectChangedException,
     ObjectClerkException,
     ObjectClerkServerInternalException,
     ObjectSaveException,
     ObjectVerificationException,
 )
 from tasks.object_clerk.parts import Part, plan
+from tasks.object_clerk.pinned import Pinned
+from tasks.object_clerk.races import retry_lost_races
 from tasks.object_clerk.s3_requests import BODY_ERRORS, READ_TIMEOUT, request, translated
 from tasks.object_clerk.transfers import Transfer
 from tasks.utils.deadline import LEAST_TIMEOUT
-from tasks.utils.s3_object import S3Object
 
 LOGGER = logging.getLogger("bucket_brigade")
 
@@ -52,7 +52,7 @@ def read(requests, address, *, transfer, verify=True):
         ObjectChangedException: other writers kept replacing the object.
         ObjectClerkException: anything else that S3 refuses.
     """
-    return _until_pinned(requests, lambda: _read_into(requests, address, _Memory, transfer, verify))
+    return _until_pinned(requests, address, lambda: _read_into(requests, address, _Memory, transfer, verify))
 
 
 def save(requests, address, path, *, transfer, verify=True):
@@ -75,7 +75,7 @@ def save(requests, address, path, *, transfer, verify=True):
         raise ObjectSaveException("that is not a file", operation="download_object", source=address, destination=path)
     try:
         with _beside(path) as file:
-            _until_pinned(requests, lambda: _read_into(requests, address, file.sized, transfer, verify))
+            _until_pinned(requests, address, lambda: _read_into(requests, address, file.sized, transfer, verify))
     except OSError as error:
         reason = f"the file cannot be written: {error.strerror}"
         raise ObjectSaveException(reason, operation="download_object", source=address, destination=path) from error
@@ -97,7 +97,7 @@ def blocks(requests, address, *, etag=None, transfer=Transfer(), verify=True):
         ObjectClerkException: as for `read`.
     """
     answer = _open(requests, address, etag)
-    pinned = _Pinned.by(address, answer)
+    pinned = Pinned.by(address, answer)
     proof = checksums.proof_of(answer) if verify else None
     counter = checksums.counter(proof[0]) if proof else None
     reading = _Reading(requests, pinned, Part(1, 0, pinned.size - 1), transfer.block, answer["Body"])
@@ -110,14 +110,13 @@ def blocks(requests, address, *, etag=None, transfer=Transfer(), verify=True):
         _check(pinned, proof, counter.text() if counter else None)
 
 
-def _until_pinned(requests, call):
-    """Calls `call()`, anew where the bytes were damaged and where the object was replaced half way."""
-    for _ in range(ROUNDS - 1):
-        try:
-            return requests.until_sound(call)
-        except ObjectChangedException:
-            requests.retries += 1
-    return requests.until_sound(call)
+def _until_pinned(requests, address, call):
+    """Calls `call()` again if the bytes were damaged, or if the object was replaced half way."""
+    places = {"operation": "get_object", "source": address}
+    reason = "the object was replaced"
+    return retry_lost_races(
+        partial(requests.until_sound, call), requests=requests, rounds=ROUNDS, reason=reason, **places
+    )
 
 
 def _open(requests, address, etag=None):
@@ -126,7 +125,7 @@ def _open(requests, address, etag=None):
 
 def _read_into(requests, address, make_target, transfer, verify):
     answer = _open(requests, address)
-    pinned = _Pinned.by(address, answer)
+    pinned = Pinned.by(address, answer)
     proof = checksums.proof_of(answer) if verify else None
     with answer["Body"] as body, make_target(pinned.size) as target:
         if pinned.size < transfer.threshold:
@@ -173,7 +172,7 @@ def _check(pinned, proof, ours):
     name, theirs = proof
     if ours == theirs:
         return None
-    if name == "MD5" and pinned.opaque:
+    if name == "MD5" and pinned.has_opaque_etag:
         return _say_unproven(pinned, "it is encrypted, and its ETag is no MD5")
     raise ObjectVerificationException(
         f"the bytes read have {name} {ours}, the object has {theirs}", operation="get_object", source=pinned.address
@@ -182,23 +181,6 @@ def _check(pinned, proof, ours):
 
 def _say_unproven(pinned, reason):
     LOGGER.info("only the number of bytes was verified: %s", reason, extra={"object": str(pinned.address)})
-
-
-@dataclass(frozen=True)
-class _Pinned:
-    """One version of an object: every further request asks for this one and no other."""
-
-    address: S3Object
-    etag: str
-    size: int
-    opaque: bool
-
-    @classmethod
-    def by(cls, address, answer):
-        """Returns the version that an answer to GetObject is of."""
-        version = answer.get("VersionId")
-        where = S3Object(address.bucket, address.key, address.version_id or (version if version != "null" else None))
-        return cls(where, answer["ETag"], answer["ContentLength"], checksums.has_opaque_etag(answer))
 
 
 class _Reading:

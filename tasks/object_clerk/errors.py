@@ -5,9 +5,10 @@ BucketBrigadeError                           see `tasks.utils.errors`
     ├── ObjectClerkServerInternalException   500, 503, SlowDown, a lost connection, a time-out  (retryable)
     ├── ObjectClerkServerAuthException       401 and 403: wrong credentials or permissions       (transient)
     │   └── CredentialsExpiredException      they were valid until now: new ones may pass        (transient)
-    ├── ObjectNotFoundException              no such key or version
-    │   ├── NoSuchBucketException            no such bucket                                      (transient)
-    │   └── SourceReplacedException          ... because another object has taken its place
+    ├── ObjectNotFoundException              no such object: either of the next two
+    │   ├── BucketNotFoundException          no such bucket                                      (transient)
+    │   └── KeyNotFoundException             no such key, version, annotation or upload
+    │       └── SourceReplacedException      another object has replaced the one that was asked for
     ├── ObjectArchivedException              the object is in an archive class and is not restored
     ├── ObjectChangedException               another writer changed it meanwhile                 (transient)
     ├── DeadlineException                    the deadline is near; also an UnfinishedError       (transient)
@@ -45,6 +46,11 @@ class ObjectClerkException(BucketBrigadeError):
         self.code = code
         self.attempts = 1
 
+    @property
+    def places(self):
+        """The operation and the addresses, as keyword arguments of another error."""
+        return {"operation": self.operation, "source": self.source, "destination": self.destination}
+
     def __str__(self):
         places = [str(place) for place in (self.source, self.destination) if place]
         what = " ".join([self.operation] + [" -> ".join(places)] * bool(places)).strip()
@@ -69,17 +75,21 @@ class CredentialsExpiredException(ObjectClerkServerAuthException):
 
 
 class ObjectNotFoundException(ObjectClerkException):
-    """There is no such key or version; of a bucket see `NoSuchBucketException`."""
+    """There is no such object, because the bucket or the key does not exist."""
 
 
-class NoSuchBucketException(ObjectNotFoundException):
-    """There is no such bucket, which says nothing about the object: the bucket may be made, or made again."""
+class BucketNotFoundException(ObjectNotFoundException):
+    """There is no such bucket. An operator may create it, or create it again."""
 
     transient = True
 
 
-class SourceReplacedException(ObjectNotFoundException):
-    """The object that was meant is not there any more: another one has taken its place."""
+class KeyNotFoundException(ObjectNotFoundException):
+    """The bucket has no such key, version, annotation or multipart upload."""
+
+
+class SourceReplacedException(KeyNotFoundException):
+    """The source is no longer the object that was asked for: another object has replaced it."""
 
 
 class ObjectArchivedException(ObjectClerkException):

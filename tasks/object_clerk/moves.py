@@ -5,21 +5,23 @@ from functools import partial
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import require_carried
-from tasks.object_clerk.copies import ROUNDS, copy_object, pinned_by
+from tasks.object_clerk.copies import ROUNDS, copy_object
 from tasks.object_clerk.errors import (
-    ConditionNotSupportedException,
+    KeyNotFoundException,
     ObjectChangedException,
     ObjectNotFoundException,
     SourceReplacedException,
 )
 from tasks.object_clerk.part_copies import CopyLimits, content_headers, tags_of
+from tasks.object_clerk.pinned import pinned_address
+from tasks.object_clerk.races import conditional_write, precondition, retry_lost_races
 from tasks.object_clerk.s3_requests import head, request
 
 LOGGER = logging.getLogger("bucket_brigade")
 
 
-class _TagsChanged(ObjectChangedException):
-    """The tags of the source are no longer those that were copied."""
+class _SourceChanged(ObjectChangedException):
+    """The source, or its tags, are no longer what was copied."""
 
 
 def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits()):
@@ -45,7 +47,8 @@ def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits
             raise _absent(source, destination)
         return found, _copy_found(requests, source, destination, found, prove=prove, limits=limits)
 
-    return _until_settled(requests, copy_as_found)
+    places = {"operation": "copy_object", "source": source, "destination": destination}
+    return _retry(requests, copy_as_found, reason="the source was changed", **places)
 
 
 def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` takes, and the ETag
@@ -79,14 +82,15 @@ def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` ta
         if found is None or checksums.bare(etag) not in (None, checksums.bare(found["ETag"])):
             _require_moved_already(requests, source, destination, checksums.bare(etag), found)
             return
-        pinned = pinned_by(source, found)
+        pinned = pinned_address(source, found)
         tags = _tags(requests, pinned, found)
         copied = _copy_found(requests, source, destination, found, prove=prove, limits=limits)
         if copied:
             require_carried(requests, pinned, copied.destination, etag=copied.etag)
             delete_copied(requests, source, found, tags=tags, destination=destination)
 
-    _until_settled(requests, move_as_found)
+    reason = "the source stays, because it was changed after the copy"
+    _retry(requests, move_as_found, reason=reason, operation="move_object", source=source)
 
 
 def delete_copied(requests, source, found, *, tags=None, destination=None):
@@ -118,7 +122,7 @@ def delete_copied(requests, source, found, *, tags=None, destination=None):
         ObjectChangedException: the tags are no longer `tags`.
         ObjectClerkException: it could not be deleted.
     """
-    pinned = pinned_by(source, found)
+    pinned = pinned_address(source, found)
     where = {"source": source, "destination": destination, **pinned.parameters}
     if pinned.version_id:
         if tags:
@@ -129,13 +133,8 @@ def delete_copied(requests, source, found, *, tags=None, destination=None):
     requests.run(lambda: _delete_unversioned(partial(request, requests.client), source, found, tags, where))
 
 
-def _until_settled(requests, attempt):
-    for _ in range(ROUNDS - 1):
-        try:
-            return attempt()
-        except (SourceReplacedException, _TagsChanged):
-            requests.retries += 1
-    return attempt()
+def _retry(requests, attempt, **about):
+    return retry_lost_races(attempt, requests=requests, rounds=ROUNDS, lost=_SourceChanged, **about)
 
 
 def _require_moved_already(requests, source, destination, etag, found):
@@ -151,21 +150,24 @@ def _require_moved_already(requests, source, destination, etag, found):
 
 def _absent(source, destination):
     reason = "the source is not there"
-    return ObjectNotFoundException(reason, operation="copy_object", source=source, destination=destination)
+    return KeyNotFoundException(reason, operation="copy_object", source=source, destination=destination)
 
 
 def _copy_found(requests, source, destination, found, **how):
     if source == destination:
         return None
-    return copy_object(
-        requests,
-        pinned_by(source, found),
-        destination,
-        etag=found["ETag"],
-        size=found["ContentLength"],
-        storage_class=found.get("StorageClass", "STANDARD"),
-        **how,
-    )
+    try:
+        return copy_object(
+            requests,
+            pinned_address(source, found),
+            destination,
+            etag=found["ETag"],
+            size=found["ContentLength"],
+            storage_class=found.get("StorageClass", "STANDARD"),
+            **how,
+        )
+    except SourceReplacedException as error:
+        raise _SourceChanged(error.reason, **error.places) from error
 
 
 def _delete_unversioned(send, source, found, tags, where):
@@ -176,17 +178,18 @@ def _delete_unversioned(send, source, found, tags, where):
             return
         if tags is not None:
             _require_tags(send, source, current, tags)
+
+    def delete(condition):
+        if condition or is_looked_at or _is_unchanged(source, found, head(send, source)):
+            send("delete_object", **condition, **where)
+
     try:
-        send("delete_object", IfMatch=found["ETag"], **where)
+        conditional_write(delete, precondition(found["ETag"]))
     except (ObjectChangedException, ObjectNotFoundException) as error:
         # An earlier try whose answer was lost may have deleted it; or another object has taken its place.
         if _is_unchanged(source, found, head(send, source)):
             error.reason = f"it could not be deleted, though it is unchanged: {error.reason}"
             raise
-    except ConditionNotSupportedException:
-        LOGGER.warning("this server does not know conditional deletes: each move looks first and then deletes")
-        if is_looked_at or _is_unchanged(source, found, head(send, source)):
-            send("delete_object", **where)
 
 
 def _is_unchanged(source, found, current):
@@ -211,5 +214,5 @@ def _tags(requests, address, found):
 
 def _require_tags(requests, address, found, tags):
     if _tags(requests, address, found) != tags:
-        reason = "the source stays, for its tags were changed after the copy, again and again"
-        raise _TagsChanged(reason, operation="move_object", source=address)
+        reason = "its tags were changed after the copy"
+        raise _SourceChanged(reason, operation="move_object", source=address)

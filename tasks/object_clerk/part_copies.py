@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 from tasks.object_clerk import checksums
 from tasks.object_clerk.errors import (
     DeadlineException,
+    KeyNotFoundException,
     ObjectChangedException,
     ObjectClerkException,
-    ObjectNotFoundException,
 )
 from tasks.object_clerk.open_uploads import HOUR_SECONDS, abort_abandoned
 from tasks.object_clerk.parts import MAX_PART, MAX_SINGLE, MIB, MIN_PART, plan
@@ -237,7 +237,7 @@ class _PartCopy:
         send = by or self.requests
         try:
             return send(operation, source=self.source, destination=self.destination, **where, **parameters)
-        except ObjectNotFoundException as error:
+        except KeyNotFoundException as error:
             # A try that timed out may have completed the upload all the same: a look at the object tells. With
             # If-Match, S3 also answers 404 where the object that was to be replaced has been deleted meanwhile.
             if error.code == "NoSuchUpload" or (operation == "complete_multipart_upload" and error.code == "NoSuchKey"):

@@ -24,16 +24,16 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from tasks.object_clerk.errors import (
+    BucketNotFoundException,
     ConditionNotSupportedException,
     CredentialsExpiredException,
-    NoSuchBucketException,
+    KeyNotFoundException,
     NotBegunException,
     ObjectArchivedException,
     ObjectChangedException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
-    ObjectNotFoundException,
     ObjectVerificationException,
 )
 from tasks.object_clerk.pacer import Pacer
@@ -126,8 +126,8 @@ BY_CODE = (
     (DAMAGED_CODES, ObjectVerificationException),
     (CHANGED_CODES, ObjectChangedException),
     (ARCHIVED_CODES, ObjectArchivedException),
-    (NO_BUCKET_CODES, NoSuchBucketException),
-    (NOT_FOUND_CODES, ObjectNotFoundException),
+    (NO_BUCKET_CODES, BucketNotFoundException),
+    (NOT_FOUND_CODES, KeyNotFoundException),
     (AUTH_CODES, ObjectClerkServerAuthException),
     (EXPIRED_CODES, CredentialsExpiredException),
     (NOT_IMPLEMENTED_CODES, ConditionNotSupportedException),
@@ -137,7 +137,7 @@ BY_CODE = (
 BY_STATUS = {
     401: ObjectClerkServerAuthException,
     403: ObjectClerkServerAuthException,
-    404: ObjectNotFoundException,
+    404: KeyNotFoundException,
     408: ObjectClerkServerInternalException,
     409: ObjectClerkServerInternalException,
     412: ObjectChangedException,
@@ -270,9 +270,7 @@ def head(requests, address):
     """Returns the HEAD answer of an object, checksums included, or None where there is no such object."""
     try:
         return requests("head_object", source=address, ChecksumMode="ENABLED", **address.parameters)
-    except ObjectNotFoundException as error:
-        if error.code == "NoSuchBucket":
-            raise
+    except KeyNotFoundException:
         return None
 
 

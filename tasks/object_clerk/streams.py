@@ -7,7 +7,6 @@ server until the upload is completed or aborted: whoever goes on asks it, and ca
 """
 
 import base64
-import mmap
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,14 +15,15 @@ from dataclasses import dataclass, field
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.bodies import BytesBody
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.errors import (
     DeadlineException,
     ObjectClerkException,
     ObjectClerkServerInternalException,
-    ObjectSaveException,
     ObjectVerificationException,
 )
 from tasks.object_clerk.parts import MIB, Part, plan
+from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.s3_requests import BODY_ERRORS, S3Requests, request, translated
 from tasks.utils.deadline import Deadline
 from tasks.utils.s3_object import S3Object
@@ -98,98 +98,23 @@ class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it
             self._rate = min(self._rate, max(self._arrived, size) / seconds)
 
 
-class Memory:  # pylint: disable=too-few-public-methods  # it is taken, and given back when the block ends
-    """Room for bytes on their way, shared by all who carry some.
-
-    It is one piece, and what was given back is given out again. Malloc, asked for part after part, would get some of
-    them from the system anew, which takes as long as filling them, and keep more than is in use.
-
-    Args:
-        size: bytes in all; none is occupied before something is written there.
-
-    Raises:
-        OSError: the machine has not as much.
-    """
-
-    def __init__(self, size):
-        self.size = size
-        # ACCESS_COPY makes it this process's own.
-        self._all = memoryview(mmap.mmap(-1, size, access=mmap.ACCESS_COPY))
-        self._taken = []
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, size):
-        """Waits until so many bytes in a row are free, and yields them as a memoryview to write to and to read from.
-
-        When the block ends, they are somebody else's.
-
-        Raises:
-            ObjectSaveException: that is more than there is.
-        """
-        if size > self.size:
-            raise ObjectSaveException(f"it needs parts of {size} bytes, and there is room for {self.size} in memory")
-        with self._changed:
-            place = self._changed.wait_for(lambda: self._free(size))
-            self._taken.append(place)
-        try:
-            yield self._all[slice(*place)]
-        finally:
-            with self._changed:
-                self._taken.remove(place)
-                self._changed.notify_all()
-
-    def _free(self, size):
-        """Returns where the first so many free bytes in a row begin and end, or None."""
-        begin = 0
-        for taken in [*sorted(self._taken), (self.size, None)]:
-            if taken[0] - begin >= size:
-                return begin, begin + size
-            begin = taken[1]
-        return None
-
-
 @dataclass(frozen=True)
 class StreamLimits:
     """How objects are cut and how much of them is on its way.
 
     Attributes:
-        memory: the `Memory` that holds the bytes.
+        buffers: the `BufferPool` that holds the bytes.
         threshold: an object of so many bytes or more is carried in parts.
         part_size: bytes of a part; it grows where 10,000 parts would not reach.
         workers: parts of one object carried at once.
         flow: the `Flow` of all parts.
     """
 
-    memory: Memory
+    buffers: BufferPool
     threshold: int = 16 * MIB
     part_size: int = 16 * MIB
     workers: int = 4
     flow: Flow = field(default_factory=Flow)
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """One state of a source: no read by it ever gets bytes of another.
-
-    Attributes:
-        address: the `S3Object`, with its version where the bucket keeps versions.
-        etag: the ETag, as S3 gives it.
-        size: bytes.
-    """
-
-    address: S3Object
-    etag: str
-    size: int
-
-    @classmethod
-    def by(cls, address, answer):
-        """Returns the state of an object that an answer to HeadObject or GetObject tells of."""
-        version = answer.get("VersionId")
-        # "null" is the name of whatever was written without versions last, so it pins nothing; the ETag does.
-        version = address.version_id or (None if version == "null" else version)
-        where = S3Object(address.bucket, address.key, version)
-        return cls(where, answer["ETag"], answer["ContentLength"])
 
 
 @dataclass(frozen=True)
@@ -353,7 +278,7 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
     def _carried(self, part, there):
         deadline = self.writing.deadline
         with (
-            self.limits.memory.taken(part.size) as data,
+            self.limits.buffers.buffer(part.size) as data,
             self.limits.flow.carrying(part.size, deadline, first=lambda: not self.sent),
         ):
             self._had_time = self._had_time or deadline.is_early()

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.object_clerk import checksums, copies, streams
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.errors import (
+    KeyNotFoundException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
     ObjectNotFoundException,
@@ -15,6 +17,7 @@ from tasks.object_clerk.errors import (
     SourceReplacedException,
 )
 from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.s3_requests import head
 from tasks.otf_addons import carried
 from tasks.otf_addons.attributes import Attributes
@@ -25,7 +28,7 @@ LOGGER = logging.getLogger("bucket_brigade")
 
 def limits():
     """Returns how much of all objects on their way is in memory, and how they are cut: 8 parts of 16 MiB."""
-    return streams.StreamLimits(streams.Memory(128 * MIB))
+    return streams.StreamLimits(BufferPool(128 * MIB))
 
 
 @dataclass
@@ -98,8 +101,8 @@ class BucketCopies:
 
     def _stream_whole(self, found, target):
         reading, writing = self.source.requests(), self.destination.requests()
-        with self.limits.memory.taken(found.size) as room:
-            answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag, into=room)
+        with self.limits.buffers.buffer(found.size) as buffer:
+            answer, data = streams.fetch(reading, found.address, most=found.size, etag=found.etag, into=buffer)
             seen = Found.by(found.address, answer)
             attributes = Attributes(reading, seen, answer)
             written = streams.put(writing, data, target, **attributes.headers(with_class=self.keeps_class))
@@ -120,7 +123,7 @@ class BucketCopies:
             **attributes.headers(with_class=self.keeps_class),
         )["UploadId"]
         try:
-            pinned = streams.Pinned(seen.address, seen.etag, seen.size)
+            pinned = Pinned(seen.address, seen.etag, seen.size)
             stream = streams.PartStream(reading, writing, pinned, target, upload, self.limits)
             parts = stream.run({})
             _compare(answer, parts)
@@ -168,12 +171,12 @@ def look(requests, found):
     """Looks at an object that was found, and returns it with its version, and S3's answer.
 
     Raises:
-        ObjectNotFoundException: it is gone.
+        KeyNotFoundException: it is gone.
         SourceReplacedException: another one has taken its place since.
     """
     answer = head(requests, found.address)
     if answer is None:
-        raise ObjectNotFoundException("it is gone", operation="head_object", source=found.address)
+        raise KeyNotFoundException("it is gone", operation="head_object", source=found.address)
     if checksums.bare(answer["ETag"]) != checksums.bare(found.etag):
         raise SourceReplacedException(
             "another object has taken its place since it was listed", operation="head_object", source=found.address

@@ -7,8 +7,13 @@ or with the `Attributes` of one that was downloaded.
 import logging
 
 from tasks.object_clerk.annotations import AnnotationCopy, annotations_of
-from tasks.object_clerk.copies import pinned_by
-from tasks.object_clerk.errors import ObjectClerkException, ObjectClerkServerAuthException, ObjectNotFoundException
+from tasks.object_clerk.errors import (
+    KeyNotFoundException,
+    ObjectClerkException,
+    ObjectClerkServerAuthException,
+    ObjectNotFoundException,
+)
+from tasks.object_clerk.pinned import pinned_address
 from tasks.object_clerk.s3_requests import head
 
 LOGGER = logging.getLogger("bucket_brigade")
@@ -43,8 +48,8 @@ def _carried(reading, source, writing, target, written):
         return frozenset()
     written = written or head(writing, target)
     if written is None:
-        raise ObjectNotFoundException("the copy is gone", operation="carry annotations", destination=target)
-    work = AnnotationCopy(reading, source, writing, pinned_by(target, written), written["ETag"])
+        raise KeyNotFoundException("the copy is gone", operation="carry annotations", destination=target)
+    work = AnnotationCopy(reading, source, writing, pinned_address(target, written), written["ETag"])
     work.run()
     if work.lacking:
         LOGGER.warning("%s has annotations, and the server of %s does not take any", source, target)

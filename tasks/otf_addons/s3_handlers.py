@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler, RemoteTransferHandler
 
-from tasks.object_clerk.errors import ObjectNotFoundException, SourceReplacedException
+from tasks.object_clerk.errors import KeyNotFoundException, ObjectNotFoundException, SourceReplacedException
 from tasks.object_clerk.s3_requests import head
 from tasks.otf_addons import plan, removals, worker_files
 from tasks.otf_addons.bucket_copies import BucketCopies, look
@@ -239,7 +239,7 @@ class S3Transfer(RemoteTransferHandler):
             address = S3Object(self.options.place.bucket, key)
             answer = head(self._requests(), address)
             if answer is None:
-                raise ObjectNotFoundException("it is not there", operation="head_object", source=address)
+                raise KeyNotFoundException("it is not there", operation="head_object", source=address)
             self._found[key] = Found.by(address, answer)
         return self._found[key]
 

@@ -63,9 +63,7 @@ class Current:
         for _ in range(ROUNDS):
             try:
                 written = self._make_equal(source, destination)
-            except LOST_RACES as error:
-                if getattr(error, "code", "") == "NoSuchBucket":
-                    raise
+            except LOST_RACES:
                 written = self._lose()
             except _Settled as settled:
                 return settled.outcome

@@ -20,10 +20,11 @@ from tasks.object_clerk.transport import clients, direct
 # isort: split
 
 from tasks.object_clerk.bucket_owners import expect_owners, owner_of
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import client_config
-from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import responses
 from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
@@ -91,7 +92,7 @@ def intake():
 def worker():
     """Returns what `replicate` needs, made at its first invocation."""
     settings = _settings(Settings)
-    limits = StreamLimits(_memory(settings.memory))
+    limits = StreamLimits(_buffer_pool(settings.memory))
     # A connection for each part of each object on its way.
     connections = settings.concurrency * limits.workers
     source = direct.s3(config=client_config(max_pool_connections=connections))
@@ -128,9 +129,9 @@ def _settings(kind):
     return kind.read(os.environ)
 
 
-def _memory(size):
+def _buffer_pool(size):
     try:
-        return Memory(size)
+        return BufferPool(size)
     except OSError as error:
         raise SettingsError(f"TRANSFER_MEMORY_MB is {size // MIB}: the machine has not so much memory") from error
 

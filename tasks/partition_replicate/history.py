@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import NAME
-from tasks.object_clerk.errors import ObjectArchivedException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.errors import KeyNotFoundException, ObjectArchivedException, ObjectChangedException
 from tasks.object_clerk.versions import Version, versions_of
 from tasks.partition_replicate.errors import NoProgress, RowChanged
 from tasks.partition_replicate.notes import Notes
@@ -105,9 +105,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
                     return
                 else:
                     careful = True
-            except LOST_RACES as error:
-                if getattr(error, "code", "") == "NoSuchBucket":
-                    raise
+            except LOST_RACES:
                 self.writer.writing.retries += 1
                 careful = True
         places = {"operation": "replicate", "source": self._source(), "destination": self.writer.address}
@@ -137,9 +135,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         address = self.writer.address
         try:
             found = self.writer.writing("head_object", source=address, **address.parameters)
-        except ObjectNotFoundException as error:
-            if error.code == "NoSuchBucket":
-                raise
+        except KeyNotFoundException as error:
             # A delete marker is named in the headers; where a server does not do that, one is as good as another.
             headers = error.__cause__.response["ResponseMetadata"]["HTTPHeaders"]
             return not row.dest_etag and headers.get("x-amz-version-id", row.dest_version) == row.dest_version

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tasks.object_clerk import checksums
-from tasks.object_clerk.errors import ObjectNotFoundException
+from tasks.object_clerk.errors import KeyNotFoundException, ObjectNotFoundException
 from tasks.object_clerk.part_copies import content_headers, tagging_header, tags_of
 from tasks.object_clerk.parts import MIB
+from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.s3_requests import head
-from tasks.object_clerk.streams import Pinned, crc32_of, fetch
+from tasks.object_clerk.streams import crc32_of, fetch
 from tasks.partition_replicate.table import stamp_of
 from tasks.utils.s3_object import S3Object
 
@@ -117,9 +118,7 @@ def look_and_read(requests, address, *, most):
     """Looks at an object and takes its bytes along in the same request, if there are at most so many."""
     try:
         found, data = fetch(requests, address, most=most)
-    except ObjectNotFoundException as error:
-        if error.code == "NoSuchBucket":
-            raise
+    except KeyNotFoundException:
         return Look(address)
     return Look(address, found, _tags(requests, address, found, False), data)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.object_clerk.streams import Pinned
+from tasks.object_clerk.pinned import Pinned
 from tasks.partition_replicate.errors import RowChanged, RowRefused, TableError, TableThrottled
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy

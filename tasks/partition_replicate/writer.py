@@ -9,6 +9,7 @@ from tasks.object_clerk import annotations
 from tasks.object_clerk.errors import (
     ConditionNotSupportedException,
     DeadlineException,
+    KeyNotFoundException,
     ObjectChangedException,
     ObjectClerkException,
     ObjectClerkServerAuthException,
@@ -31,7 +32,7 @@ LOGGER = logging.getLogger("bucket_brigade")
 
 # By these a write says that something is no longer what it was when it was looked at. "Not found" is among them: a
 # conditional write gives it where the object is gone, a read where the version is, a part where the upload is.
-LOST_RACES = (ObjectChangedException, ObjectNotFoundException, RowChanged)
+LOST_RACES = (ObjectChangedException, KeyNotFoundException, RowChanged)
 
 ABSENT = {"IfNoneMatch": "*"}
 
@@ -193,10 +194,10 @@ class Writer:  # pylint: disable=too-many-instance-attributes  # two sides, a ke
     def _write_whole(self, source, condition, once):
         requests = self._once() if once else self.writing
         pinned = source.pinned
-        with self.limits.memory.taken(pinned.size) as room:
+        with self.limits.buffers.buffer(pinned.size) as buffer:
             data = source.data
             if data is None:
-                _, data = fetch(self.reading, pinned.address, etag=pinned.etag, most=pinned.size, into=room)
+                _, data = fetch(self.reading, pinned.address, etag=pinned.etag, most=pinned.size, into=buffer)
 
             def write(more):
                 return put(requests, data, self.address, **more)

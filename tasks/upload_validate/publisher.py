@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from tasks.object_clerk import checksums
 from tasks.object_clerk.copies import copy_object
 from tasks.object_clerk.downloads import blocks
-from tasks.object_clerk.errors import ConditionNotSupportedException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.errors import KeyNotFoundException, ObjectChangedException
+from tasks.object_clerk.races import conditional_write, precondition, retry_lost_races
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.upload_validate.errors import SetChangedError
 from tasks.upload_validate.file_sets import list_objects
@@ -99,24 +100,20 @@ class Publisher:
             return None
         try:
             return json.loads(b"".join(blocks(self.requests, S3Object(self.bucket, key), etag=found[key])))
-        except ObjectNotFoundException as error:
-            if error.code == "NoSuchBucket":
-                raise
-        except (ObjectChangedException, ValueError):
+        except (KeyNotFoundException, ObjectChangedException, ValueError):
             pass
         return None
 
     def _write_over_what_is_found(self, prefix, assure_unchanged, write):
         """Looks at the bucket, then at the upload, and calls `write(found)`, which writes over what was found only."""
-        for _ in range(ROUNDS):
+
+        def attempt():
             found = self._look(prefix)
             assure_unchanged()
-            try:
-                return write(found)
-            except ObjectChangedException:
-                self.requests.retries += 1
-        reason = f"other verdicts got in between {ROUNDS} times in a row"
-        raise ObjectChangedException(reason, destination=f"s3://{self.bucket}/{prefix}")
+            return write(found)
+
+        reason, where = "other verdicts got in between", f"s3://{self.bucket}/{prefix}"
+        return retry_lost_races(attempt, requests=self.requests, rounds=ROUNDS, reason=reason, destination=where)
 
     def _retract(self, verdict, found):
         """Takes page and report back before bytes that they may speak of are replaced.
@@ -138,9 +135,7 @@ class Publisher:
                     etag=file.etag,
                     size=file.size,
                 )
-            except ObjectNotFoundException as error:
-                if error.code == "NoSuchBucket":
-                    raise
+            except KeyNotFoundException as error:
                 raise SetChangedError(str(error)) from error
             etags[file.key] = checksums.bare(copied.etag)
         return etags
@@ -168,31 +163,21 @@ class Publisher:
 
     def _put(self, key, found, body, kind):
         address = S3Object(self.bucket, key)
-        condition = {"IfMatch": found[key]} if key in found else {"IfNoneMatch": "*"}
-        try:
-            answer = self._request_put(address, body, kind, condition)
-        except ConditionNotSupportedException:
-            answer = self._request_put(address, body, kind, {})
-        except ObjectNotFoundException as error:
-            # S3 answers 404 to If-Match where the object was deleted after the look.
-            if error.code == "NoSuchBucket":
-                raise
-            raise ObjectChangedException(error.reason, destination=address) from error
+
+        def put(condition):
+            return self.requests(
+                "put_object", destination=address, Body=body, ContentType=kind, **address.parameters, **condition
+            )
+
+        answer = conditional_write(put, precondition(found.get(key)))
         return checksums.bare(answer["ETag"])
 
-    def _request_put(self, address, body, kind, condition):
-        return self.requests(
-            "put_object", destination=address, Body=body, ContentType=kind, **address.parameters, **condition
-        )
-
     def _remove(self, address, etag):
+        def delete(condition):
+            self.requests("delete_object", destination=address, **address.parameters, **condition)
+
         try:
-            self.requests("delete_object", destination=address, IfMatch=etag, **address.parameters)
-        except ConditionNotSupportedException:
-            self.requests("delete_object", destination=address, **address.parameters)
+            conditional_write(delete, precondition(etag))
         except ObjectChangedException:
-            # Another worker put it there: the look at the upload that follows says whose it is.
+            # It is gone, or another worker put it there: the look at the upload that follows says whose it is.
             pass
-        except ObjectNotFoundException as error:
-            if error.code == "NoSuchBucket":
-                raise

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.object_clerk.downloads import blocks
-from tasks.object_clerk.errors import DeadlineException, ObjectChangedException, ObjectNotFoundException
+from tasks.object_clerk.errors import DeadlineException, KeyNotFoundException, ObjectChangedException
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.transfers import Transfer
 from tasks.upload_validate.errors import SetChangedError, UncertainError
@@ -185,9 +185,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         try:
             with closing(body):
                 return check_file(file.key, file.size, body, profile=self.profile, limit=limit)
-        except (ObjectChangedException, ObjectNotFoundException) as error:
-            if error.code == "NoSuchBucket":
-                raise
+        except (KeyNotFoundException, ObjectChangedException) as error:
             raise SetChangedError(str(error)) from error
 
     def _assure_unchanged(self, file_set):

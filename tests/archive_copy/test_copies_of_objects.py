@@ -18,8 +18,9 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from local.patches.hooks import HOOKS
 from tasks.archive_copy import handler as handler_module
 from tasks.archive_copy.handler import CopyRequestError
-from tasks.object_clerk.copies import CopyLimits, _say_that_conditions_are_unknown
+from tasks.object_clerk.copies import CopyLimits
 from tasks.object_clerk.parts import GIB, MIB
+from tasks.object_clerk.races import _log_unknown_conditions
 from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
 from tests.archive_copy.test_handler import body, context, failed_files, file, keys, put
 from tests.support.events import s3_event, s3_record, sqs_event
@@ -309,14 +310,14 @@ def test_object_with_the_same_bytes_and_other_headers_is_replaced(archive, s3, d
 
 def test_server_that_does_not_know_conditional_copies_is_looked_at_first(archive, s3, wire, capsys):
     # It is said once in a process, which another test may have had said already.
-    _say_that_conditions_are_unknown.cache_clear()
+    _log_unknown_conditions.cache_clear()
     put(s3, "a.hdf", Body=b"new")
     wire.fail("CopyObject", (501, "NotImplemented"), times=2)
     assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
     assert wire.sent == ["CopyObject", "HeadObject", "HeadObject", "CopyObject", "CopyObject"]
     assert body(s3, PROTECTED, "a.hdf") == b"new"
     archive(s3_event(s3_record(RESTORED, "a.hdf")))
-    assert capsys.readouterr().out.count("does not know conditional copies") == 1
+    assert capsys.readouterr().out.count("does not know conditional writes") == 1
 
 
 def test_objects_of_a_direct_event_and_of_a_batch_are_copied_side_by_side(archive, environment, s3, wire):

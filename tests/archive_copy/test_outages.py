@@ -59,4 +59,4 @@ def test_object_that_is_not_there_is_a_dead_letter_at_once(s3, queue):
     assert queue.run(DAY) < 60
     assert queue.invocations == 1
     (letter,) = queue.dead_letters()
-    assert letter["MessageAttributes"]["ErrorType"]["StringValue"] == "ObjectNotFoundException"
+    assert letter["MessageAttributes"]["ErrorType"]["StringValue"] == "KeyNotFoundException"

@@ -8,6 +8,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.errors import (
     DeadlineException,
     ObjectChangedException,
@@ -16,13 +17,12 @@ from tasks.object_clerk.errors import (
     ObjectVerificationException,
 )
 from tasks.object_clerk.parts import MAX_OBJECT, MAX_PART, MAX_PARTS, MIN_PART, plan
+from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import (
     Carried,
     Flow,
-    Memory,
     PartStream,
-    Pinned,
     StreamLimits,
     crc32_of,
     fetch,
@@ -57,19 +57,19 @@ def test_plan_of_any_object_is_legal_and_covers_it(size, part_size):
 def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memory):
     # What is on its way is looked at, not what it lies in: 10 GiB are more than some machines have.
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("tasks.object_clerk.streams.mmap.mmap", lambda *_, **__: bytearray())
-        limits = StreamLimits(Memory(memory))
+        patched.setattr("tasks.object_clerk.buffer_pool.mmap.mmap", lambda *_, **__: bytearray())
+        limits = StreamLimits(BufferPool(memory))
     part = plan(size, part_size=limits.part_size)[0].size if size else 0
     free = memory
     with ExitStack() as held:
         if part > memory:
             with pytest.raises(ObjectSaveException):
-                held.enter_context(limits.memory.taken(part))
+                held.enter_context(limits.buffers.buffer(part))
             assert size > MAX_PARTS * memory - (MAX_PARTS << 20)
         for _ in range(limits.workers):
             # What is more than is free waits until another part has arrived.
             if part <= free:
-                held.enter_context(limits.memory.taken(part))
+                held.enter_context(limits.buffers.buffer(part))
                 free -= part
         assert free >= 0
 
@@ -99,94 +99,12 @@ class CountingStore:
 @settings(max_examples=25, deadline=None)
 def test_bytes_in_flight_never_exceed_the_setting(size, memory, workers):
     store = CountingStore()
-    limits = StreamLimits(Memory(memory), MIN_PART, MIN_PART, workers)
+    limits = StreamLimits(BufferPool(memory), MIN_PART, MIN_PART, workers)
     requests = S3Requests(store)
     carried = PartStream(requests, requests, Pinned(ADDRESS, '"e"', size), ADDRESS, "upload", limits).run({})
     assert sum(part.size for part in carried) == size
     assert store.in_flight == 0
     assert store.most <= memory
-
-
-def test_memory_is_never_given_out_twice():
-    memory, held, most, spoilt = Memory(10), [], [], []
-
-    def carry(number):
-        mine = bytes([number]) * 4
-        for _ in range(50):
-            with memory.taken(4) as room:
-                room[:] = mine
-                held.append(4)
-                most.append(len(held))
-                held.pop()
-                spoilt.extend([number] if room != mine else [])
-
-    threads = [threading.Thread(target=carry, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(most) <= 2
-    assert not spoilt
-    with memory.taken(10):
-        pass
-
-
-@given(st.lists(st.tuples(st.integers(0, 100), st.booleans(), st.integers(0, 9)), max_size=40))
-def test_whoever_holds_memory_is_alone_in_it(steps):
-    memory, held = Memory(100), []
-    for mark, (size, gives_back, which) in enumerate(steps):
-        if gives_back and which < len(held):
-            held.pop(which)[0].close()
-        free = memory.size - sum(len(room) for _, room, _ in held)
-        # Between n rooms are at most n + 1 gaps, so one of them is that large: nobody has to wait.
-        if size * (len(held) + 1) <= free:
-            stack = ExitStack()
-            room = stack.enter_context(memory.taken(size))
-            room[:] = bytes([mark]) * size
-            held.append((stack, room, bytes([mark]) * size))
-        assert all(room == mine for _, room, mine in held)
-
-
-def test_memory_that_was_given_back_is_given_out_again_before_any_other():
-    memory = Memory(3 << 20)
-    with memory.taken(1 << 20) as room:
-        room[:5] = b"first"
-    with memory.taken(1 << 20) as room, memory.taken(1 << 20) as other:
-        assert (bytes(room[:5]), bytes(other[:5])) == (b"first", bytes(5))
-
-
-def test_who_needs_more_in_a_row_than_is_free_waits_for_it():
-    memory, came = Memory(10), threading.Event()
-
-    def carry():
-        with memory.taken(7):
-            came.set()
-
-    waits = threading.Thread(target=carry)
-    with ExitStack() as held:
-        first = ExitStack()
-        first.enter_context(memory.taken(3))
-        held.enter_context(memory.taken(1))
-        first.close()
-        waits.start()
-        # Nine are free, and six of them in a row.
-        assert not came.wait(0.05)
-    waits.join()
-    assert came.is_set()
-
-
-def test_more_than_there_is_in_memory_is_refused_and_not_waited_for():
-    with pytest.raises(ObjectSaveException, match="it needs parts of 11 bytes, and there is room for 10 in memory"):
-        with Memory(10).taken(11):
-            pass
-
-
-def test_memory_is_free_again_after_an_error():
-    memory = Memory(10)
-    with pytest.raises(KeyError), memory.taken(10):
-        raise KeyError
-    with memory.taken(10):
-        pass
 
 
 def test_object_is_fetched_with_its_headers_in_one_request(requests, s3):
@@ -197,9 +115,9 @@ def test_object_is_fetched_with_its_headers_in_one_request(requests, s3):
 
 def test_object_is_fetched_into_memory_that_is_there(requests, s3):
     s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes")
-    room = bytearray(5)
-    _, data = fetch(requests, ADDRESS, most=5, into=memoryview(room))
-    assert data.obj is room and room == b"bytes"
+    buffer = bytearray(5)
+    _, data = fetch(requests, ADDRESS, most=5, into=memoryview(buffer))
+    assert data.obj is buffer and buffer == b"bytes"
 
 
 def test_object_that_is_larger_than_expected_comes_without_its_bytes(requests, s3):
@@ -293,7 +211,7 @@ def carry_over(link, monkeypatch, *, parts, invocation, workers=4):
     """Carries an object of so many parts in one invocation; returns the error that ended it, or None."""
     monkeypatch.setattr("tasks.utils.deadline.monotonic", link.monotonic)
     requests = S3Requests(link, RetryPolicy(tries=1), Deadline(link.now + invocation, invocation))
-    limits = StreamLimits(Memory(workers * PART), PART, PART, workers, link.flow)
+    limits = StreamLimits(BufferPool(workers * PART), PART, PART, workers, link.flow)
     stream = PartStream(requests, requests, Pinned(ADDRESS, '"e"', parts * PART), ADDRESS, "upload", limits)
     there = {number: {"Size": PART, "ETag": '"part"', "ChecksumCRC32": "AAAAAA=="} for number in link.uploaded}
     try:

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from tasks.object_clerk import streams
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.otf_addons.bucket_copies import BucketCopies
 from tasks.otf_addons.s3_handlers import S3Transfer
 from tests.otf_addons.conftest import moto_store
@@ -76,7 +77,7 @@ def copying(inbox, elsewhere, way=None):
     """Copies between the two servers, in parts from 6 MiB on."""
     giving = handler(source(inbox.bucket, protocol=protocol_of(inbox, way and way.listens_on)))
     taking = handler(destination(elsewhere.bucket, protocol=protocol_of(elsewhere)))
-    limits = streams.StreamLimits(streams.Memory(12 * MIB), part_size=6 * MIB)
+    limits = streams.StreamLimits(BufferPool(12 * MIB), part_size=6 * MIB)
     found = giving.list_files("src", ".*") and giving._found["src/large"]  # pylint: disable=protected-access
     target = taking.options.place.object("large")
     return lambda: BucketCopies(giving.connection, taking.connection, limits).copy(found, target)

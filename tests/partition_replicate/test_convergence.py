@@ -37,8 +37,9 @@ from moto.s3.models import FakeKey, s3_backends
 
 from local.patches.s3_annotations import annotations_of
 from tasks.object_clerk import annotations, part_copies
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.s3_requests import S3Requests, client_config
-from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.transport.direct import DirectS3
 from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import table as table_module
@@ -273,7 +274,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.prefix = f"{next(_example)}/"
         self.stage.observe = self._observe
         table = Table(self.stage.dynamodb, "objects")
-        limits = StreamLimits(Memory(1 << 20))
+        limits = StreamLimits(BufferPool(1 << 20))
         policy = RetryPolicy(tries=2)
         versioning = Versioning(versions)
         # A container asks once, and trouble at that is none of a key's.

@@ -410,8 +410,8 @@ def test_part_that_fails_is_tried_again(world, wire):
 def test_object_whose_parts_do_not_fit_into_memory_is_refused_with_a_sentence(world, environment):
     environment(TRANSFER_MEMORY_MB="16")
     worker = handler_module.worker()
-    worker.replicator.limits.memory.size = PART - 1
+    worker.replicator.limits.buffers.size = PART - 1
     assert world.replicate(world.put("big", BODY)) == []
     (letter,) = world.dead_letters()
-    assert "it needs parts of 5242880 bytes" in letter["MessageAttributes"]["Reason"]["StringValue"]
+    assert "it needs a buffer of 5242880 bytes" in letter["MessageAttributes"]["Reason"]["StringValue"]
     assert world.s3.head_object(Bucket=SOURCE, Key="big")["ContentLength"] == len(BODY)

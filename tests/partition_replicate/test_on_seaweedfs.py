@@ -12,9 +12,10 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from local.seaweedfs import SeaweedFS
+from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import S3Requests
-from tasks.object_clerk.streams import Memory, StreamLimits
+from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.transport.direct import DirectS3
 from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate.replicator import Replicator
@@ -98,7 +99,7 @@ def two_buckets(s3, request):
         s3.create_bucket(Bucket=bucket)
         if request.param == "all":
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    limits = StreamLimits(Memory(8 * PART), threshold=PART, part_size=PART)
+    limits = StreamLimits(BufferPool(8 * PART), threshold=PART, part_size=PART)
     policy = RetryPolicy(tries=3)
     replicator = Replicator(s3, Table(Rows(), "objects"), f"mirror-{name}", limits, policy, Versioning(None))
     return Pair(s3, f"source-{name}", f"mirror-{name}", replicator)

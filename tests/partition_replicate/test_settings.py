@@ -69,6 +69,6 @@ def test_more_memory_than_the_machine_has_is_named(environment, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("tasks.object_clerk.streams.mmap.mmap", refuse)
+    monkeypatch.setattr("tasks.object_clerk.buffer_pool.mmap.mmap", refuse)
     with pytest.raises(SettingsError, match="TRANSFER_MEMORY_MB is 10240: the machine has not so much memory"):
         handler.worker()

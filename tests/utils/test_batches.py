@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.object_clerk.errors import (
+    BucketNotFoundException,
     DeadlineException,
-    NoSuchBucketException,
     ObjectChangedException,
     ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
@@ -189,7 +189,7 @@ def test_dead_letter_does_not_block_its_group(sqs, queues):
         FOR_NOW,
         ObjectChangedException("look again"),
         ObjectClerkServerAuthException("denied"),
-        NoSuchBucketException("no bucket"),
+        BucketNotFoundException("no bucket"),
         ValueError("a bug"),
     ],
 )
