@@ -162,6 +162,7 @@ module "archive_copy" {
     COPY_CONCURRENCY      = tostring(var.archive_copy_concurrency)
     ANNOTATIONS           = var.archive_copy_annotations
     OLDER_VERSIONS        = var.archive_copy_older_versions
+    DIRECT_REQUESTS       = var.archive_copy_direct_requests ? "on" : "off"
     WORK_QUEUE            = module.archive_copy_queue[0].url
     DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)

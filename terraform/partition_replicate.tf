@@ -327,6 +327,7 @@ module "partition_replicate" {
     VERSION_DELETES       = var.partition_replicate_version_deletes
     ANNOTATIONS           = var.partition_replicate_annotations
     REPLICATE_CONCURRENCY = "10" # all groups of a batch in parallel
+    DIRECT_REQUESTS       = var.partition_replicate_direct_requests ? "on" : "off"
     TRANSFER_MEMORY_MB    = tostring(floor(var.partition_replicate_memory_mb / 2))
     DEAD_LETTER_QUEUE     = module.partition_replicate_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.partition_replicate_queue[0].max_receive_count)

@@ -174,6 +174,7 @@ module "upload_validate" {
     ERROR_REPORT_EMAIL     = var.upload_validate_error_report_email == null ? "" : var.upload_validate_error_report_email
     SENDER_EMAIL           = local.upload_validate_sender
     SENTRY_DSN             = local.no_keys.upload_validate_sentry_dsn_name
+    DIRECT_REQUESTS        = var.upload_validate_direct_requests ? "on" : "off"
     WORK_QUEUE             = module.upload_validate_queue[0].url
     DEAD_LETTER_QUEUE      = module.upload_validate_queue[0].dead_letter_queue_url
     MAX_RECEIVES           = tostring(module.upload_validate_queue[0].max_receive_count)

@@ -176,6 +176,13 @@ variable "archive_copy_retry_sleep_seconds" {
 
 # ---- The function ----
 
+variable "archive_copy_direct_requests" {
+  description = "Whether the function sends its most common requests to S3 without most of botocore. false leaves all of them to botocore, for example to rule the direct way out as the cause of an error."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "archive_copy_memory_mb" {
   description = "Memory of the function in MB. S3 copies the bytes itself, so memory only buys processor time for start-up and request signing."
   type        = number

@@ -241,6 +241,13 @@ variable "partition_replicate_annotations" {
 
 # ---- The function ----
 
+variable "partition_replicate_direct_requests" {
+  description = "Whether the function sends its most common requests to S3 and DynamoDB without most of botocore. false leaves all of them to botocore, for example to rule the direct way out as the cause of an error."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "partition_replicate_memory_mb" {
   description = "Memory of the function in MB. Half of it buffers bytes in transit. It must hold a whole part, and an object has at most 10,000 parts."
   type        = number

@@ -285,6 +285,13 @@ variable "upload_validate_sentry_dsn_name" {
 
 # ---- The function ----
 
+variable "upload_validate_direct_requests" {
+  description = "Whether the function sends its most common requests to S3 without most of botocore. false leaves all of them to botocore, for example to rule the direct way out as the cause of an error."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "upload_validate_memory_mb" {
   description = "Memory of the function in MB. The check itself needs little; memory buys processor time, and 1769 MB is one full processor."
   type        = number

@@ -152,6 +152,12 @@ def no_aws_of_this_machine(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "botocore"])
+def direct(request):
+    """Whether the tasks send their most common requests directly: what they do is the same either way."""
+    return request.param
+
+
 @cache
 def session_of_the_tests():
     return boto3.session.Session()

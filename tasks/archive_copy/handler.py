@@ -67,7 +67,7 @@ def container():
         jitter=(0.0, settings.copy_retry_sleep_secs / 2),
         max_delay=120.0,
     )
-    s3 = in_order(clients.client("s3", config=client_config(max_pool_connections=connections)))
+    s3 = in_order(clients.s3(direct=settings.direct_requests, config=client_config(max_pool_connections=connections)))
     expect_owners(s3, settings.bucket_owners)
     return Container(
         settings=settings,

@@ -1,12 +1,19 @@
 """S3 with retries and verification: every byte that a task moves goes through here. It knows no task.
 
-`clerk` all of it as `ObjectClerk` · `clerk_settings` its environment · `errors` what can go wrong · `s3_requests` one
-S3 request · `pacer` how fast they follow each other · `copies`, `part_copies` an object copied inside S3 · `moves` and
-then deleted · `bodies`, `uploads` bytes written · `downloads` bytes read · `streams` bytes from one S3 to another ·
-`open_uploads` uploads that a dead process left · `annotations` what goes along · `versions` listings of versions ·
-`bucket_owners` whose bucket it must be · `races` conditional writes and lost races · `pinned`
-one state of an object · `buffer_pool` the memory of streams · `checksums`, `parts`, `transfers` pure rules · `transport` the AWS clients and
-their most common requests by a shorter way.
+| module | holds |
+|---|---|
+| `clerk`, `clerk_settings` | `ObjectClerk`, the public class, and the settings of its environment |
+| `errors` | the tree of errors |
+| `s3_requests`, `pacer` | one request: retries, deadline and errors; how fast requests follow each other |
+| `copies`, `part_copies`, `moves` | copies inside S3, in one request or in parts; copies whose source is then deleted |
+| `bodies`, `uploads`, `downloads` | bytes written and read |
+| `streams`, `buffer_pool`, `flow` | bytes from one S3 to another, through bounded memory |
+| `open_uploads` | multipart uploads that a killed process left |
+| `annotations` | annotations from one object version to another |
+| `races`, `pinned` | conditional writes and lost races; one state of an object |
+| `versions`, `bucket_owners` | listings of versions; the account that each bucket must belong to |
+| `checksums`, `parts`, `transfers` | pure rules |
+| `transport` | the AWS clients, and direct requests |
 """
 
 from typing import TYPE_CHECKING

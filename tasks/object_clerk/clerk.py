@@ -5,14 +5,14 @@
     clerk.upload_object("measurements.hdf", "bucket", "2024/measurements.hdf")
     clerk.move_object("bucket", "2024/measurements.hdf", "archive", "2024/measurements.hdf")
 
-The environment's `MULTIPART_THRESHOLD`, `ABANDONED_UPLOAD_SECONDS`, `S3_CLIENT_CONFIG`, `S3_UPLOAD_CONFIG` and
-`S3_DOWNLOAD_CONFIG` are read when a clerk is made; `clerk_settings` says what they may hold. The errors are drawn in
-`errors`.
+The environment's `MULTIPART_THRESHOLD`, `ABANDONED_UPLOAD_SECONDS`, `DIRECT_REQUESTS`, `S3_CLIENT_CONFIG`,
+`S3_UPLOAD_CONFIG` and `S3_DOWNLOAD_CONFIG` are read when a clerk is made. `clerk_settings` lists their values, `errors`
+the tree of errors.
 """
 
 from itertools import islice
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from tasks.object_clerk import bodies, downloads, moves, uploads
@@ -20,6 +20,7 @@ from tasks.object_clerk.clerk_settings import ClerkSettings
 from tasks.object_clerk.errors import ObjectClerkException
 from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.transport import clients
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 
@@ -73,8 +74,10 @@ class ObjectClerk:
             SettingsError: a configuration holds what it may not.
         """
         settings = ClerkSettings.read(client_config=client_config, transfer_config=transfer_config)
-        self._client = boto3.session.Session().client(
-            "s3",
+        self._client = clients.s3(
+            direct=settings.direct_requests,
+            # As with boto3, each clerk reads the configuration of this moment.
+            of=botocore.session.Session(),
             endpoint_url=f"{'https' if use_ssl else 'http'}://{host}:{port}",
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,

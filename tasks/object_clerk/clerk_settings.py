@@ -87,11 +87,13 @@ class ClerkSettings:
         client_config: for clients that the clerk makes itself.
         upload: how uploads are cut and carried.
         download: how downloads are.
+        direct_requests: clients that the clerk makes itself send the most common requests without most of botocore.
     """
 
     client_config: Config
     upload: Transfer
     download: Transfer
+    direct_requests: bool
 
     @classmethod
     def read(cls, values=None, *, client_config=None, transfer_config=None):
@@ -117,8 +119,9 @@ class ClerkSettings:
         if transfer_config is not None:
             upload = download = _transfer(environment, "transfer_config", _as_dict(transfer_config, TRANSFER_TYPES))
         config = _client_config(environment, client_config)
+        direct_requests = environment.switch("DIRECT_REQUESTS", default=True)
         environment.finish()
-        return cls(config, replace(upload, quiet_seconds=quiet_seconds), download)
+        return cls(config, replace(upload, quiet_seconds=quiet_seconds), download, direct_requests)
 
 
 def _client_config(environment, given):

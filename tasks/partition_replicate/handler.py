@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 # Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
-from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport import clients
 
 # isort: split
 
@@ -95,7 +95,7 @@ def worker():
     limits = StreamLimits(_buffer_pool(settings.memory))
     # A connection for each part of each object on its way.
     connections = settings.concurrency * limits.workers
-    source = direct.s3(config=client_config(max_pool_connections=connections))
+    source = clients.s3(direct=settings.direct_requests, config=client_config(max_pool_connections=connections))
     expect_owners(source, settings.bucket_owners)
     return Worker(
         settings=settings,
@@ -103,7 +103,7 @@ def worker():
         recheck_queue=RecheckQueue(sqs, settings.recheck_queue),
         replicator=Replicator(
             source=in_order(source),
-            table=Table(direct.dynamodb(), settings.objects_table, TABLE_POLICY),
+            table=Table(clients.dynamodb(direct=settings.direct_requests), settings.objects_table, TABLE_POLICY),
             bucket=settings.dest_bucket,
             limits=limits,
             policy=POLICY,
@@ -171,7 +171,8 @@ def _destination(settings, connections):
 def _destination_client(settings, credentials, connections):
     # Few S3-compatible stores have a host name for each bucket.
     style = {"s3": {"addressing_style": "path"}} if settings.dest_endpoint_url else {}
-    client = direct.s3(
+    client = clients.s3(
+        direct=settings.direct_requests,
         region_name=settings.dest_region,
         endpoint_url=settings.dest_endpoint_url or None,
         aws_access_key_id=credentials.access_key,

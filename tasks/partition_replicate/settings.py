@@ -62,6 +62,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
         annotations: `carry` or `ignore`.
         concurrency: keys worked on at once.
         memory: bytes of objects on their way at once.
+        direct_requests: whether the most common requests to S3 and DynamoDB are sent without most of botocore.
         dead_letter_queue: the URL of the queue for what can never succeed, or "".
         max_receives: how often the queue hands out a message before it gives up, or None.
         logging_level: the least level that is logged.
@@ -85,6 +86,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
     annotations: str
     concurrency: int
     memory: int
+    direct_requests: bool
     dead_letter_queue: str
     max_receives: int | None
     logging_level: str
@@ -123,6 +125,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             concurrency=environment.integer("REPLICATE_CONCURRENCY", default=10, least=1, most=10),
             # A part of the least size that S3 takes has to fit; Lambda has no more than 10 GiB.
             memory=environment.integer("TRANSFER_MEMORY_MB", default=256, least=16, most=10_240) * MIB,
+            direct_requests=environment.switch("DIRECT_REQUESTS", default=True),
             **environment.of_the_queue(),
         )
         if settings.versions is None and settings.version_deletes == MIRROR:

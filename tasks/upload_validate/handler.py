@@ -68,7 +68,7 @@ class Container:
     @cached_property
     def s3(self) -> Any:
         """The client of S3."""
-        made = client("s3")
+        made = clients.s3(direct=self.settings.direct_requests, config=client_config())
         expect_owners(made, self.settings.bucket_owners)
         return made
 
@@ -117,7 +117,7 @@ def container():
 def client(service):
     """Returns the container's client of one service, made when it is first needed."""
     # Retries are counted in one place: by this project's policy for S3 and SES, by botocore for the others.
-    return clients.client(service, **({"config": client_config()} if service == "s3" else {}))
+    return clients.client(service)
 
 
 def ses_client(connect_timeout, read_timeout):

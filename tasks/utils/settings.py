@@ -94,6 +94,10 @@ class Environment:
             self.problems.append(f"{name} is {text!r}: it should be one of {', '.join(choices)}")
         return found
 
+    def switch(self, name, *, default):
+        """Return whether a setting is `on`, and not `off`."""
+        return self.choice(name, ("on", "off"), default="on" if default else "off") == "on"
+
     def logging_level(self):
         """Returns the least level that is logged, `LOGGING_LEVEL`."""
         return self.choice("LOGGING_LEVEL", LEVELS, default="INFO")

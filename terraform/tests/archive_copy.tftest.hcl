@@ -39,6 +39,7 @@ run "defaults_create_source_and_one_archive" {
       COPY_CONCURRENCY      = "8"
       ANNOTATIONS           = "carry"
       OLDER_VERSIONS        = "refuse"
+      DIRECT_REQUESTS       = "off"
       WORK_QUEUE            = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"

@@ -66,6 +66,7 @@ run "both_functions_have_their_settings" {
       VERSION_DELETES       = "keep"
       ANNOTATIONS           = "carry"
       REPLICATE_CONCURRENCY = "10"
+      DIRECT_REQUESTS       = "on"
       TRANSFER_MEMORY_MB    = "884"
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"

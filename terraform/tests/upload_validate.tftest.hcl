@@ -53,6 +53,7 @@ run "defaults_create_two_buckets_and_send_no_mail" {
       ERROR_REPORT_EMAIL     = ""
       SENDER_EMAIL           = ""
       SENTRY_DSN             = ""
+      DIRECT_REQUESTS        = "off"
       WORK_QUEUE             = "https://sqs.example/a-queue"
       DEAD_LETTER_QUEUE      = "https://sqs.example/a-queue"
       MAX_RECEIVES           = "10"

@@ -35,9 +35,12 @@ def seaweedfs_buckets():
 
 
 @pytest.fixture(params=[pytest.param("moto", marks=pytest.mark.long), "seaweedfs"], name="store")
-def make_store(request):
+def make_store(request, direct, monkeypatch):
     """A real HTTP server that speaks S3: the same test runs on each, on the slower one in `make test-long`."""
-    yield from store_named(request, request.param)
+    monkeypatch.setenv("DIRECT_REQUESTS", "on" if direct else "off")
+    for store in store_named(request, request.param):
+        store.direct = direct
+        yield store
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tasks.object_clerk import s3_requests
 from tasks.object_clerk.bodies import BytesBody
 from tasks.object_clerk.bucket_owners import expect_owners
 from tasks.object_clerk.errors import ObjectClerkServerAuthException
-from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport import clients
 from tasks.utils.settings import Environment
 from tests.conftest import REGION
 
@@ -41,7 +41,7 @@ def client_that_expects_owners(request):
 
     def make(owners):
         config = s3_requests.client_config()
-        client = direct.s3(config=config) if request.param == "direct" else clients.client("s3", config=config)
+        client = clients.s3(direct=request.param == "direct", config=config)
         for bucket in (MINE, OTHERS):
             client.head_object(Bucket=bucket, Key="key")
         expect_owners(client, owners)

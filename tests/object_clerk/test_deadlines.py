@@ -12,7 +12,7 @@ from tasks.object_clerk.downloads import blocks
 from tasks.object_clerk.errors import NotBegunException, ObjectClerkException
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.transfers import Transfer
-from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport import clients
 from tasks.utils.deadline import CLOSING_SECONDS, RESERVE_SECONDS, Deadline, Durations
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
@@ -33,12 +33,9 @@ def server_that_never_answers():
         yield server
 
 
-def s3(make, server):
-    return make(endpoint_url=server.url, config=client_config(s3={"addressing_style": "path"}), **KEYS)
-
-
-def by_botocore(**options):
-    return clients.client("s3", **options)
+def s3(direct, server):
+    config = client_config(s3={"addressing_style": "path"})
+    return clients.s3(direct=direct, endpoint_url=server.url, config=config, **KEYS)
 
 
 def over_at_once(began, call, error):
@@ -60,10 +57,9 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("operation", REQUESTS)
-@pytest.mark.parametrize("make", [by_botocore, direct.s3], ids=["botocore", "direct"])
-def test_a_request_that_is_not_answered_is_given_up_at_the_deadline(silent, make, operation):
+def test_a_request_that_is_not_answered_is_given_up_at_the_deadline(silent, direct, operation):
     began = time.monotonic()
-    requests = S3Requests(s3(make, silent), RetryPolicy(tries=-1), Deadline(began + LEFT))
+    requests = S3Requests(s3(direct, silent), RetryPolicy(tries=-1), Deadline(began + LEFT))
     over_at_once(began, lambda: requests(operation, **REQUESTS[operation]), ObjectClerkException)
 
 
@@ -74,7 +70,7 @@ def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "1"\r\n\r\n')
 
     with served(then_say_nothing) as server:
-        client = s3(direct.s3, server)
+        client = s3(True, server)
         # The first request shows the way.
         client.head_object(**PLACE)
         began = time.monotonic()
@@ -84,21 +80,20 @@ def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
         assert b"Expect" not in server.requests[-1]
 
 
-@pytest.mark.parametrize("make", [by_botocore, direct.s3], ids=["botocore", "direct"])
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_a_request_is_not_begun_after_the_deadline(silent, make, operation):
-    requests = S3Requests(s3(make, silent), RetryPolicy(tries=-1), Deadline(0.0))
+def test_a_request_is_not_begun_after_the_deadline(silent, direct, operation):
+    requests = S3Requests(s3(direct, silent), RetryPolicy(tries=-1), Deadline(0.0))
     error = over_at_once(time.monotonic(), lambda: requests(operation, **REQUESTS[operation]), NotBegunException)
     assert "no time is left for a request" in str(error)
     assert not error.stalled
     assert not silent.requests
 
 
-def test_a_body_that_stops_half_way_is_given_up_at_the_deadline(monkeypatch):
+def test_a_body_that_stops_half_way_is_given_up_at_the_deadline(monkeypatch, direct):
     size = 2 * Transfer().block
     head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "1"\r\n\r\n'.encode()
     with served(lambda connection, _head: connection.sendall(head + bytes(size // 2))) as server:
-        requests = S3Requests(s3(by_botocore, server), RetryPolicy(tries=-1), Deadline(time.monotonic() + 1000))
+        requests = S3Requests(s3(direct, server), RetryPolicy(tries=-1), Deadline(time.monotonic() + 1000))
         read = blocks(requests, S3Object("bucket", "key"))
         next(read)
         # Suddenly it is nearly over.
@@ -114,7 +109,7 @@ def of_sqs(server):
 
 
 def of_dynamodb(server):
-    client = direct.dynamodb(endpoint_url=server.url, **KEYS)
+    client = clients.dynamodb(direct=True, endpoint_url=server.url, **KEYS)
     return lambda: client.get_item(TableName="table", Key={"id": {"S": "1"}})
 
 

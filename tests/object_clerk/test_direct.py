@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tasks.object_clerk.bodies import BytesBody
 from tasks.object_clerk.bucket_owners import expect_owners
 from tasks.object_clerk.parts import MIB
-from tasks.object_clerk.transport import direct
-from tasks.object_clerk.transport.direct import DirectDynamoDB, DirectS3
+from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport.direct_dynamodb import DirectDynamoDB
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tests.support.stores import session
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=UTC)
@@ -517,7 +518,7 @@ def test_client_has_the_credentials_and_the_certificates_of_the_session(aws, mon
     trusted, sent = [], []
     monkeypatch.setattr(direct, "Connections", lambda config, ca_bundle: trusted.append(ca_bundle) or MagicMock())
     aws.client("s3").create_bucket(Bucket="a-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    client = direct.s3()
+    client = clients.s3(direct=True, config=Config(**S3_CONFIG))
     client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request))
     for _ in range(2):
         client.put_object(Bucket="a-bucket", Key="key", **body_of(b""))

@@ -15,7 +15,7 @@ from tasks.object_clerk.errors import ObjectClerkException
 from tasks.object_clerk.parts import MIB, Part
 from tasks.object_clerk.s3_requests import S3Requests, client_config, head, request
 from tasks.object_clerk.transport import clients
-from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tests.support.server import served

@@ -16,7 +16,7 @@ from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.streams import put
 from tasks.object_clerk.transport import clients
-from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tests.support.server import AUTHORITY, reset, served

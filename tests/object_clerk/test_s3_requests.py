@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from local.patches.hooks import HOOKS
 from tasks.object_clerk import errors
 from tasks.object_clerk.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request, translated
-from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport import clients
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
@@ -112,10 +112,9 @@ def each_operation_that_answers_before_it_ends(s3):
 
 
 @pytest.mark.usefixtures("aws")
-@pytest.mark.parametrize("made", [clients.client, direct.s3], ids=["by botocore", "directly"])
 @pytest.mark.parametrize("code", INSIDE)
-def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s3, made, code):
-    client = made("s3", config=client_config()) if made is clients.client else made(config=client_config())
+def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s3, direct, code):
+    client = clients.s3(direct=direct, config=client_config())
     for operation, method, asked in each_operation_that_answers_before_it_ends(s3):
         HOOKS.faults.add(operation, times=1, status=200, code=code)
         with pytest.raises(errors.ObjectClerkException) as caught:

@@ -12,7 +12,7 @@ from functools import partial
 
 from tasks.object_clerk import pacer, parts
 from tasks.object_clerk.s3_requests import head
-from tasks.object_clerk.transport import clients, direct
+from tasks.object_clerk.transport import clients
 from tasks.partition_replicate import current, handler, history, intake, notes, objects, table, writer
 from tasks.partition_replicate.single_version import SingleVersion
 from tests.support.containers import context_of, serve
@@ -40,7 +40,7 @@ def warm():
     """Has botocore read its descriptions of the services; a container makes clients of its own."""
     how = {"region_name": "eu-west-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
     secrets, queues = (clients.client(name, **how) for name in ("secretsmanager", "sqs"))
-    for made in (direct.s3(**how), direct.dynamodb(**how), secrets, queues):
+    for made in (clients.s3(direct=True, **how), clients.dynamodb(direct=True, **how), secrets, queues):
         made.close()
 
 

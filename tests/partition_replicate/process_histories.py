@@ -35,7 +35,7 @@ from moto.sqs.models import sqs_backends
 from local.embedded_aws import EmbeddedAws
 from local.seaweedfs import SeaweedFS
 from tasks.object_clerk.s3_requests import S3Requests
-from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.utils.s3_object import S3Object

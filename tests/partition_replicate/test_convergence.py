@@ -40,7 +40,7 @@ from tasks.object_clerk import annotations, part_copies
 from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.streams import StreamLimits
-from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import table as table_module
 from tasks.partition_replicate import writer as writer_module

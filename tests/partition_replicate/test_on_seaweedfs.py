@@ -16,7 +16,7 @@ from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
-from tasks.object_clerk.transport.direct import DirectS3
+from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.object_clerk.versions import in_order, versions_of
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.table import Table

@@ -23,7 +23,7 @@ SECRET_SETTINGS = {
 PLAIN_SETTINGS = {
     "archive_copy.Settings": OF_A_QUEUE
     | {"annotations", "bucket_map", "bucket_owners", "copy_concurrency", "copy_retries", "copy_retry_sleep_secs"}
-    | {"older_versions", "source_bucket", "work_queue"},
+    | {"direct_requests", "older_versions", "source_bucket", "work_queue"},
     # An external ID is no secret: "External ID", IAM User Guide.
     "otf_addons.Settings": {
         "failed_lookup_is_error",
@@ -36,13 +36,14 @@ PLAIN_SETTINGS = {
     # The role is assumed with a token and gives credentials: secrets of the running function, not of its settings.
     "partition_replicate.Settings": OF_A_QUEUE
     | {"annotations", "bucket_owners", "concurrency", "deletes", "dest_bucket", "dest_endpoint_url", "dest_kms_key"}
+    | {"direct_requests"}
     | {"dest_region", "dest_role_arn", "dest_token_audience", "memory", "objects_queue", "objects_table"}
     | {"recheck_queue", "source_bucket", "version_deletes", "versions"},
     # The two addresses are refused with a user in them; `github_api_url` and `council_api_url` have paths of their own.
     "upload_validate.Settings": OF_A_QUEUE
     | {"bucket_owners", "council_api_url", "error_limit", "error_report_email", "file_limit", "final_bucket"}
     | {"github_api_url", "github_repo", "outcomes_table", "profile", "quarantine_bucket", "sender_email"}
-    | {"superseded_files", "table_schema", "temp_bucket", "work_queue"},
+    | {"direct_requests", "superseded_files", "table_schema", "temp_bucket", "work_queue"},
 }
 
 

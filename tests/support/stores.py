@@ -7,16 +7,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 
 from tasks.object_clerk.clerk import ObjectClerk
+from tasks.object_clerk.transport import clients
 
 
 @cache
 def session():
     """One for all clients of this process: a session takes longer to make than most tests take to run."""
     return boto3.session.Session()
+
+
+@cache
+def session_of_clerks():
+    return botocore.session.Session()
 
 
 def new_client(endpoint_url, keys, config):
@@ -37,6 +44,7 @@ class Store:
     endpoint_url: str
     bucket: str
     keeps_versions: bool = False
+    direct: bool = False
 
     @property
     def host(self):
@@ -49,7 +57,13 @@ class Store:
     def clerk(self, *, port=None, tries=3, client_config=None, **options):
         """A clerk that does not wait between its tries; `port` leads it through a proxy."""
         config = Config(**{"retries": {"total_max_attempts": 1}, **(client_config or {})})
-        client = new_client(f"http://{self.host}:{port or self.port}", self.keys, config)
+        client = clients.s3(
+            direct=self.direct,
+            of=session_of_clerks(),
+            endpoint_url=f"http://{self.host}:{port or self.port}",
+            config=config,
+            **self.keys,
+        )
         return ObjectClerk.from_client(
             client, retry_delay=0, retry_jitter=0, retry_max_delay=0, retry_tries=tries, **options
         )

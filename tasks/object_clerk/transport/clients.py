@@ -1,12 +1,17 @@
-"""The AWS clients of a Lambda function, all made of one session.
+"""The factory of all AWS clients: a botocore client, or a direct one, which sends the most common requests itself.
 
-They are boto3's: its `client` asks a botocore session for them as well. But `import boto3` also loads s3transfer, which
-nothing here uses and which would be a fifth of a cold start.
+The clients come from a botocore session. boto3's `client` does the same, but `import boto3` also loads s3transfer,
+which nothing here uses and which would be a fifth of a cold start.
 """
 
-from functools import cache, lru_cache, partial
+from __future__ import annotations
 
-# The first of botocore that is imported: docs/performance.md says why that counts.
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache, partial
+from typing import TYPE_CHECKING, Any, cast
+
+# The first import of botocore: docs/performance.md says why that counts.
 from botocore.config import Config
 
 # isort: split
@@ -19,99 +24,159 @@ from tasks.utils.deadline import expired, limited
 from tasks.utils.errors import SettingsError
 from tasks.utils.secret_values import Secrets
 
-# A queue, a table or a secret answers at once. What does not is given up soon, and the message comes back.
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+# A queue, a table or a secret answers at once. A request that gets no answer ends soon, and its message comes back.
 PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
-# What `client` takes as credentials, in the order of botocore's.
+# The options of `client` that are credentials, in the order of botocore's `Credentials`.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+# Two threads that make clients of one session at the same time would both set up its parts.
+_MAKING = threading.Lock()
 
 
 @cache
-def session():
-    """Returns the container's session: credentials, region and the descriptions of the services are read once."""
+def session() -> botocore.session.Session:
+    """Return the container's session, which reads credentials, region and the descriptions of the services once."""
     return botocore.session.Session()
 
 
-def client(service, **options):
-    """Returns a client that heeds the deadline of the thread that uses it.
+def s3(*, direct: bool, **options: Any) -> S3Client:
+    """Make an S3 client.
+
+    Args:
+        direct: send the most common requests for single objects directly. `get_object` then leaves the comparison with
+            the object's checksums to its caller.
+        options: as for `client`.
+    """
+    made = client("s3", **options)
+    if not direct:
+        return cast("S3Client", made)
+    # On first use: a function that leaves all requests to botocore does not pay for the import.
+    from tasks.object_clerk.transport.direct_s3 import DirectS3  # pylint: disable=import-outside-toplevel
+
+    # DirectS3 passes all other calls to the client.
+    return cast("S3Client", DirectS3(made, **_identity(options)) if DirectS3.is_suitable(made) else made)
+
+
+def dynamodb(*, direct: bool, **options: Any) -> DynamoDBClient:
+    """Make a DynamoDB client.
+
+    Args:
+        direct: send requests for single items directly.
+        options: as for `client`.
+    """
+    made = client("dynamodb", **options)
+    if not direct:
+        return cast("DynamoDBClient", made)
+    # As in `s3`.
+    from tasks.object_clerk.transport.direct_dynamodb import DirectDynamoDB  # pylint: disable=import-outside-toplevel
+
+    return cast("DynamoDBClient", DirectDynamoDB(made, **_identity(options)))
+
+
+def client(service: str, *, of: botocore.session.Session | None = None, **options: Any) -> Any:
+    """Make a botocore client whose requests end by the deadline of the thread that makes them.
 
     Args:
         service: the service's name as boto3 has it, such as `s3`.
-        options: what `boto3.client` takes, such as `region_name` and `config`; without a `config` it is `PROMPT`.
+        of: the session that makes it; the container's by default.
+        options: the options of `boto3.client`, such as `region_name` and `config`, which is `PROMPT` by default.
     """
-    made = session().create_client(service, **{"config": PROMPT, **options})
+    maker = of or session()
+    with _MAKING:
+        made = maker.create_client(service, **{"config": PROMPT, **options})
     heed_deadlines(made)
-    own = Credentials(*map(options.get, CREDENTIALS)) if options.get(CREDENTIALS[0]) else None
-    hide_credentials(made, lambda: own or session().get_credentials())
+    own = _given_credentials(options)
+    hide_credentials(made, lambda: own or maker.get_credentials())
     return made
 
 
-def hide_credentials(made, credentials):
-    """Has no error of a client quote the client's credentials, which a server may repeat with a request's headers.
+def _identity(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what a direct client needs of the session: credentials, and the certificates to trust."""
+    maker = options.get("of") or session()
+    credentials = _given_credentials(options) or maker.get_credentials()
+    return {"credentials": credentials, "ca_bundle": maker.get_config_variable("ca_bundle")}
 
-    An answer that cannot be read is not quoted at all, for it may be credentials.
+
+def _given_credentials(options: dict[str, Any]) -> Credentials | None:
+    key_id, secret, token = map(options.get, CREDENTIALS)
+    return Credentials(key_id, secret, token) if key_id and secret else None
+
+
+def hide_credentials(made: BaseClient, credentials: Callable[[], Credentials | None]) -> None:
+    """Make the errors of a client show none of its credentials.
+
+    A server may repeat the credentials with a request's headers. An answer that cannot be parsed may itself be
+    credentials, so its error repeats nothing of it.
 
     Args:
-        made: a botocore client.
-        credentials: returns botocore's `Credentials`, those of the client, or None.
+        made: the client.
+        credentials: returns its credentials.
     """
 
-    # No partial: botocore logs handlers at DEBUG, and a partial would show what it holds.
-    def hide(parsed, **_):
+    # No partial: botocore logs handlers at DEBUG, and the log would show a partial's arguments.
+    def hide(parsed: dict[str, Any], **_: object) -> None:
         error, found = parsed.get("Error", {}), credentials()
         if error.get("Message") and found:
-            error["Message"] = _known(*found.get_frozen_credentials()[:3]).hidden(error["Message"])
+            error["Message"] = _secrets(found.get_frozen_credentials()[:3]).hidden(error["Message"])
 
     made.meta.events.register("after-call", hide)
     made.meta.events.register("after-call-error", _hide_answer)
 
 
-def _hide_answer(exception, **_):
+def _hide_answer(exception: Exception, **_: object) -> None:
     if isinstance(exception, ResponseParserError):
         exception.args = ("an answer cannot be read",)
 
 
 @lru_cache(maxsize=8)
-def _known(*credentials):
+def _secrets(credentials: Iterable[str]) -> Secrets:
     known = Secrets()
     known.add(*credentials)
     return known
 
 
 class OutOfTimeError(BotoCoreError):
-    """No time is left for a request; it was not sent. botocore does not try it again."""
+    """No time is left for a request, which was not sent. botocore does not retry it."""
 
     fmt = "no time is left for a request to {url}"
 
 
-def heed_deadlines(made):
-    """Has each request of a client end by the deadline of its thread, which `Deadline.limiting` sets.
+def heed_deadlines(made: BaseClient) -> None:
+    """Make each request of a client end by the deadline of its thread, which `Deadline.limiting` sets.
 
-    The read time-out of a try is the time that is left, if that is shorter. Without time a try is not begun, and raises
-    `OutOfTimeError`. botocore gives no such bound to a connection: it may take `connect_timeout` longer.
+    The read time-out of an attempt is at most the time that is left. If none is left, the attempt raises
+    `OutOfTimeError`. botocore has no such bound for a connection, which may take `connect_timeout` longer.
 
     Args:
-        made: a botocore client.
+        made: the client.
     """
     service = made.meta.service_model.service_id.hyphenize()
-    made.meta.events.register(f"before-send.{service}", partial(_end_in_time, made.meta.config.read_timeout))
+    read_timeout = getattr(made.meta.config, "read_timeout")
+    made.meta.events.register(f"before-send.{service}", partial(_end_in_time, read_timeout))
 
 
-def _end_in_time(read_timeout, request, **_):
+def _end_in_time(read_timeout: float, request: Any, **_: object) -> None:
     if expired():
         raise OutOfTimeError(url=request.url.partition("?")[0])
-    # A request of `direct` has no context: `connections` bounds its waits.
+    # A direct request has no context: `connections` bounds its waits.
     if request.context is not None:
         request.context["read_timeout"] = limited(read_timeout)
 
 
-def parameter(name):
-    """Returns the value of a parameter in SSM's Parameter Store.
+def parameter(name: str) -> str:
+    """Return the value of a parameter in SSM's Parameter Store.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: the parameter cannot be read.
     """
     try:
-        return client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        value: str = client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
     except (BotoCoreError, ClientError) as error:
         raise SettingsError(f"the parameter {name} cannot be read: {error}") from error
+    return value
