@@ -26,7 +26,8 @@ TESTS = Path(__file__).parent
 # ways too, so the first of them is measured where each speaks to a server.
 SERVERS = {"aws", "store", "world"}
 MEASURED = set()
-NOT_MEASURED = {"bench", "local", "scripts", "terraform", "test_architecture.py"}
+NOT_MEASURED = {"bench", "local", "scripts", "terraform"}
+NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py"}
 MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
     "test_any_bytes.py",
@@ -183,7 +184,7 @@ def client_of_the_tests(service, region):
 def empty_aws(monkeypatch):
     """Moto with its patches, in this process, empty: the session that the tasks make their clients of, as boto3's."""
     with patched_aws():
-        # A session reads botocore's data files anew, so one serves every test of a process.
+        # A new session reads botocore's data files again, so one session serves every test of a process.
         monkeypatch.setattr(clients, "session", session_beneath_the_tasks)
         yield session_of_the_tasks()
 

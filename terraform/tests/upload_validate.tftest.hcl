@@ -271,8 +271,8 @@ run "values_of_a_wrong_form_are_refused" {
     upload_validate_table_schema              = "schemas/mine.json"
     upload_validate_error_limit               = 0
     upload_validate_file_limit                = 10001
-    upload_validate_error_report_email        = "nobody"
-    upload_validate_sender_email              = "nobody"
+    upload_validate_error_report_email        = "no address"
+    upload_validate_sender_email              = "no address"
     upload_validate_superseded_files          = "delete"
     upload_validate_settle_seconds            = 901
     upload_validate_memory_mb                 = 64

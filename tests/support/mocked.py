@@ -45,8 +45,8 @@ make_once(
 def patched_aws(**how):
     """Moto with its patches, empty, until the block ends; `how` is what `patches.applied` takes.
 
-    What is sent by `requests` is not mocked: moto would make the 1,300 patterns for that anew each time, which takes
-    longer than many a test.
+    Requests of the library `requests` are not mocked: for that moto would compile 1,300 patterns again each time, which
+    takes longer than many tests.
     """
     with (
         patch("moto.core.models.RESPONSES_METHODS", []),

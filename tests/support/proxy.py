@@ -1,4 +1,4 @@
-"""A way to a server on which things go wrong: an HTTP proxy that can be told what to do to which requests."""
+"""An HTTP proxy before a server, which disturbs the requests that a test chooses."""
 
 import socket
 import struct
