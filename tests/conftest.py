@@ -21,13 +21,13 @@ from tests.support.wire import Wire
 REGION = "eu-west-1"
 TESTS = Path(__file__).parent
 
-# Measuring coverage costs a third of the time of what is measured, other people's code included. So it is not measured
-# where tasks/ is not what is tested or where many inputs take the same ways. Cases of one test mostly take the same
-# ways too, so the first of them is measured where each speaks to a server.
+# Coverage costs a third of the time of the measured code, libraries included. So it is off for tests of other code than
+# tasks/, and for tests whose many inputs take the same paths. The cases of one test mostly take the same paths too: if
+# each case speaks to a server, only the first one is measured.
 SERVERS = {"aws", "store", "world"}
 MEASURED = set()
 NOT_MEASURED = {"bench", "local", "scripts", "terraform"}
-NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py"}
+NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py", "test_sizes.py"}
 MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
     "test_any_bytes.py",
@@ -52,7 +52,7 @@ MANY_INPUTS = {
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Measures what tasks/ does when it is imported, and not the making of thousands of tests."""
+    """Measure the imports of tasks/, but not the collection of thousands of tests."""
     for module in walk_packages([str(TESTS.parent / "tasks")], "tasks."):
         import_module(module.name)
     with _coverage_paused():
@@ -61,7 +61,7 @@ def pytest_collection():
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Says where coverage is measured, and has every worker begin with its share of the slow tests."""
+    """Choose the tests that measure coverage, and start every worker with its share of the slow tests."""
     at_a_server = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Spares the garbage collector what stays to the end: it would search the libraries again and again."""
+    """Exclude the libraries from garbage collection, which would search them again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -99,12 +99,13 @@ def pytest_runtest_teardown():
 
 @contextmanager
 def _coverage_paused():
-    """Traces neither this thread nor new ones. The marker of pytest-cov does that too, but each pause costs more than
-    the one before.
+    """Turn tracing off for this thread and new ones.
+
+    The marker of pytest-cov does that too, but each of its pauses costs more than the one before.
     """
     of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
     if not type(of_this_thread).__module__.startswith("coverage"):
-        # Nothing is measured; a debugger goes on.
+        # Coverage is off; a debugger keeps its trace function.
         yield
         return
     sys.settrace(None)
@@ -123,19 +124,19 @@ def _is_measured(item):
 
 
 def _let_slow_ones_begin(items):
-    """None of them is then the one that all wait for."""
+    """Move the slow tests to the front of each worker's share, so that none of them runs alone at the end."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     groups = {}
     for item in items:
         if marker := item.get_closest_marker("slow"):
-            # What shares a costly fixture stays together, so that one worker makes it, and once.
+            # Tests that share a costly fixture stay together, so only one worker makes the fixture.
             groups.setdefault(marker.kwargs.get("group", item.nodeid), []).append(item)
     slow = list(groups.values())
     quick = [item for item in items if not item.get_closest_marker("slow")]
     left = len(items)
     items.clear()
     for worker in range(workers):
-        # As xdist does: each worker gets one run of the list, its share of what is left.
+        # As xdist does: each worker gets one slice of the list, its share of the rest.
         length = left // (workers - worker)
         begins_with = [item for group in slow[worker::workers] for item in group]
         room = length - len(begins_with)
@@ -182,7 +183,7 @@ def client_of_the_tests(service, region):
 
 @pytest.fixture(name="aws")
 def empty_aws(monkeypatch):
-    """Moto with its patches, in this process, empty: the session that the tasks make their clients of, as boto3's."""
+    """Start an empty, patched moto in this process, and return the boto3 session of the tasks' clients."""
     with patched_aws():
         # A new session reads botocore's data files again, so one session serves every test of a process.
         monkeypatch.setattr(clients, "session", session_beneath_the_tasks)
@@ -191,7 +192,7 @@ def empty_aws(monkeypatch):
 
 @pytest.fixture(name="wire")
 def wire_of_the_tasks(aws):
-    """Everything that clients of the default session, which are the tasks' own, send to S3."""
+    """Record all requests to S3 by the clients of the tasks."""
     wire = Wire()
     with wire.listening(aws.events):
         yield wire
@@ -199,7 +200,7 @@ def wire_of_the_tasks(aws):
 
 @pytest.fixture(name="clock")
 def time_that_passes_at_once(monkeypatch):
-    """The time of SQS and of the tasks' waits."""
+    """Simulate the time of SQS and of the tasks' waits."""
     clock = Clock()
     clock.patch(monkeypatch)
     return clock
@@ -207,7 +208,7 @@ def time_that_passes_at_once(monkeypatch):
 
 @pytest.fixture
 def s3(aws):
-    """A client that nothing listens to: it sets the stage and looks at what was done."""
+    """Return a client for set-up and assertions, whose requests are not recorded."""
     return client_of_the_tests("s3", aws.region_name)
 
 

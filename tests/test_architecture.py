@@ -1,4 +1,4 @@
-"""The import rules of CONTRIBUTING.md, and I10, held by reading every module's syntax tree."""
+"""The import rules of CONTRIBUTING.md, and I10, checked on the syntax tree of every module."""
 
 import ast
 import logging
@@ -14,7 +14,7 @@ TASKS = ROOT / "tasks"
 MODULES = sorted(TASKS.rglob("*.py"))
 TASK_NAMES = sorted(folder.name for folder in TASKS.iterdir() if folder.is_dir() and folder.name[0] not in "_.")
 
-# What decides and computes, and is tested without AWS.
+# Modules that decide and compute, tested without AWS.
 PURE = {
     "object_clerk/checksums.py",
     "object_clerk/errors.py",
@@ -67,8 +67,7 @@ CLIENT_MAKERS = {
     "connect_to_s3",
     "make_client",
 }
-# The add-on's handlers are what the framework calls; each has credentials of its own, which `connections` turns into
-# a client.
+# The framework calls the add-on's handlers. Each has credentials of its own, and `connections` makes a client of them.
 MAKE_CLIENTS = {"handler.py", "clerk.py", "clients.py", "connections.py"}
 MAKE_CLIENTS |= {"lambda_handler.py", "s3_handlers.py", "ssm_lookup.py"}
 AWS_LIBRARIES = {"boto3", "botocore", "s3transfer"}
@@ -88,7 +87,7 @@ def tree_of(module):
 
 
 def imports_of(module):
-    """Every dotted name that a module imports, wherever in it."""
+    """Yield every dotted name that a module imports, at any place."""
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -106,13 +105,13 @@ def calls_of(tree):
 every_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
 
 
-def test_there_are_tasks_and_shared_code_to_look_at():
+def test_tasks_and_shared_code_are_found():
     assert {"object_clerk", "utils", "archive_copy", "partition_replicate"} <= set(TASK_NAMES)
     assert {name_of(module) for module in MODULES} >= PURE
 
 
 @every_module
-def test_task_imports_itself_and_what_is_shared_and_nothing_else_of_ours(module):
+def test_task_imports_only_itself_and_shared_code(module):
     shared = {"utils": set(), "object_clerk": {"utils"}}.get(task_of(module), {"object_clerk", "utils"})
     ours = {name.split(".")[1] for name in imports_of(module) if name.startswith("tasks.")}
     assert ours <= {*shared, task_of(module)}
@@ -148,7 +147,7 @@ def test_only_handlers_make_aws_clients_and_none_at_import(module):
 
 @every_module
 def test_handler_imports_botocore_before_everything_else_of_ours(module):
-    # A cold start is longer otherwise: docs/performance.md says why.
+    # Otherwise a cold start takes longer: docs/performance.md gives the reason.
     clients = "tasks.object_clerk.transport.clients"
     if first := {"handler.py": clients, "clients.py": "botocore.config.Config"}.get(module.name):
         outside = [name for name in imports_of(module) if name.startswith(("tasks.", "botocore."))]
@@ -160,7 +159,7 @@ def test_only_settings_and_handlers_know_the_environment(module):
     reads = {"os.environ", "os.getenv", "os.environb"}
     found = [ast.unparse(node) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
     if module.name == "handler.py":
-        # A handler hands the environment to its settings, whole, and takes nothing out of it itself.
+        # A handler passes the whole environment to its settings, and reads no variable itself.
         assert found.count("os.environ") <= 1 and "os.getenv" not in found
         taken = [ast.unparse(node) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Subscript)]
         assert not any("environ" in text for text in taken)
@@ -186,7 +185,7 @@ def test_pure_modules_import_no_aws_library(module):
 @every_module
 def test_only_reporters_and_the_transport_of_the_data_plane_speak_http(module):
     if "reporters" not in module.parts and not name_of(module).startswith("object_clerk/transport/"):
-        # An exception of urllib3 is what a broken body raises in boto3's hands.
+        # boto3 raises exceptions of urllib3 when a body breaks.
         spoken = {name for name in imports_of(module) if not name.startswith("urllib3.exceptions")}
         assert HTTP_LIBRARIES.isdisjoint(name.split(".")[0] for name in spoken)
 
@@ -197,7 +196,7 @@ def test_only_the_add_on_imports_the_framework_that_is_gpl(module):
         assert "opentaskpy" not in {name.split(".")[0] for name in imports_of(module)}
 
 
-# Each of them escapes what its lines quote: JSON in ASCII, or messages of one line.
+# Each of these loggers escapes quoted text: it writes JSON in ASCII, or messages of one line.
 LOGGERS = {"logging.getLogger('bucket_brigade')"}
 MAKE_LOGGERS = {"utils/telemetry.py", "otf_addons/task_log.py"}
 # These print to a console, or print an exception with all that its text quotes.
@@ -206,7 +205,7 @@ RAW_OUTPUT = {"print", "sys.stdout.write", "sys.stderr.write", "os.write", "warn
 
 @every_module
 def test_no_log_call_takes_a_raw_key(module):
-    """A key forges log lines if it is printed as it is: so every logger is one that escapes its messages."""
+    """Every logger escapes its messages, because a raw key could forge log lines."""
     calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
     made = [call for call in calls if ast.unparse(call.func).endswith(("getLogger", "init_logging", "Logger"))]
     if name_of(module) not in MAKE_LOGGERS:
@@ -225,7 +224,7 @@ def test_every_logger_that_is_made_escapes_its_messages(monkeypatch):
 
 
 @every_module
-def test_no_arn_or_endpoint_of_one_partition_stands_in_the_code(module):
+def test_code_has_no_arn_or_endpoint_of_one_partition(module):
     nodes = list(ast.walk(tree_of(module)))
     prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:

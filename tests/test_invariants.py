@@ -9,12 +9,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "invariants.md").read_text(encoding="utf-8")
 INVARIANTS = [f"I{number}" for number in range(1, 11)]
-# How a file of each kind begins a test.
+# The beginning of a test, by the kind of file.
 BEGINNINGS = {".py": r"^ *def (test_\w+)\(", ".hcl": r'^run "(\w+)"'}
 
 
 def section(invariant):
-    """Returns pairs of a file and the names of its tests, as the section of an invariant lists them."""
+    """Return pairs of a file and the names of its tests, from the section of an invariant."""
     text = re.search(rf"^## {invariant} .*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL).group()
     items = re.findall(r"^- (\S+):((?:\s+`\w+`,?)+)$", text, re.MULTILINE)
     assert len(items) == text.count("\n- "), "an item is a file, a colon and names in backquotes"

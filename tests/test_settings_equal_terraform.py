@@ -1,4 +1,4 @@
-"""The names that a task's settings read are the names that its Terraform sets: no more and no fewer."""
+"""A task's settings read exactly the names that its Terraform sets."""
 
 import importlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ TASKS = sorted(path.parent.name for path in ROOT.glob("tasks/*/settings.py") if 
 
 
 class Recorder(Mapping):
-    """An empty environment that remembers what it was asked for."""
+    """An empty environment that records the requested names."""
 
     def __init__(self):
         self.asked = []
@@ -33,7 +33,7 @@ class Recorder(Mapping):
 
 
 def names_read_by(settings_module):
-    """The names asked for, of which the second, upper-case spelling of a lower-case name is not one of its own."""
+    """Return the names that the settings request, without the upper-case spelling of a lower-case name."""
     recorder = Recorder()
     with pytest.raises(Exception, match="is not set"):
         settings_module.Settings.read(recorder)
@@ -42,7 +42,7 @@ def names_read_by(settings_module):
 
 
 def names_set_in(hcl):
-    """The keys of every module's `environment` in a Terraform file."""
+    """Return the keys of every module's `environment` in a Terraform file."""
     parsed = hcl2.loads(hcl)
     environments = [
         module["environment"]

@@ -1,4 +1,4 @@
-"""A container of one function, as `tests.support.containers` starts it: the real handler, which waits for nothing."""
+"""A container for `tests.support.containers`: the real handlers, without long waits."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from tests.support.containers import context_of, serve
 
 LONGEST_SLEEP = 0.01
 sleep = time.sleep  # pylint: disable=invalid-name  # a function, not a constant
-# Before the imports below: some of them take the name along.
+# Before the imports below, because some of them bind the name.
 time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
 
 # pylint: disable=wrong-import-position  # see above
@@ -33,14 +33,14 @@ LINES = io.StringIO()
 
 
 def handle(job):
-    """Invokes a function with the event in a file; answers with what came of it, and what the process took for it."""
+    """Invoke a function with the event in a file; return its answer or error, and its time and memory."""
     event = json.loads(Path(job["event"]).read_text(encoding="utf-8"))
     began = time.monotonic()
     try:
         answer, refusal = FUNCTIONS[job["function"]](event, context_of(job["seconds"])), None
     except BucketBrigadeError as error:
         answer, refusal = None, str(error)
-    except Exception:  # pylint: disable=broad-exception-caught  # the test shows it
+    except Exception:  # pylint: disable=broad-exception-caught  # the test fails with it
         answer, refusal = {"bug": traceback.format_exc()[-3_000:]}, None
     seconds = time.monotonic() - began
     lines = LINES.getvalue()
@@ -53,6 +53,6 @@ def handle(job):
 
 if __name__ == "__main__":
     partition_replicate.POLICY = replace(partition_replicate.POLICY, delay=0.0, jitter=(0.0, 0.0))
-    # Each log line goes there; what else is printed is a fault that the fork server's log shows.
+    # Log lines go there. Any other output is a fault, which the fork server's log shows.
     sys.stdout = LINES
     serve(handle)

@@ -1,4 +1,4 @@
-"""Input that a stranger might send: events, keys, headers, files and answers, each drawn by a `random.Random`."""
+"""Hostile input: events, keys, headers, files and answers, each drawn by a `random.Random`."""
 
 import copy
 import gzip
@@ -31,8 +31,8 @@ TEXTS = [
     "2025-13-45T99:99:99Z",
 ]
 NUMBERS = [0, -1, 1.5, 1e308, 2**63, -(2**64), 10**400, float("nan"), float("inf")]
-# Of raw JSON text: deeper than Python's parser goes, numbers that it refuses, keys twice, no JSON at all. SQS takes
-# what XML 1.0 can hold and nothing else, so there are no control characters.
+# Raw texts: deeper than Python's parser goes, numbers that it refuses, duplicate keys, no JSON at all. They have no
+# control characters, because SQS accepts only characters of XML 1.0.
 RAW = [
     "",
     "null",
@@ -57,7 +57,7 @@ def text(dice):
 
 
 def value(dice, depth=3):
-    """Anything that JSON holds."""
+    """Return any JSON value."""
     kind = dice.randrange(6 if depth else 4)
     if kind == 4:
         return [value(dice, depth - 1) for _ in range(dice.randrange(4))]
@@ -67,18 +67,18 @@ def value(dice, depth=3):
 
 
 def mutated(dice, event):
-    """An event with some of its parts replaced, removed or added."""
+    """Return an event with some of its parts replaced, removed or added."""
     event = copy.deepcopy(event)
     for _ in range(dice.randint(1, 3)):
         where = dice.choice(_places(event))
         names = list(where) if isinstance(where, dict) else list(range(len(where)))
-        deed = dice.randrange(4)
-        if not names or deed == 0:
+        change = dice.randrange(4)
+        if not names or change == 0:
             if isinstance(where, dict):
                 where[text(dice)] = value(dice)
             else:
                 where.append(value(dice))
-        elif deed == 1:
+        elif change == 1:
             del where[dice.choice(names)]
         else:
             where[dice.choice(names)] = value(dice)
@@ -91,7 +91,7 @@ def _places(event):
 
 
 def body(dice, bucket, key):
-    """The text of a message about a key: an event with changes, wrapped as AWS wraps it or not, or no event at all."""
+    """Return the body of a message about a key: a changed event, perhaps in envelopes of SNS, or no event at all."""
     if dice.random() < 0.2:
         return dice.choice(RAW)
     event = dice.choice(
@@ -112,8 +112,8 @@ def body(dice, bucket, key):
 
 
 def headers(dice):
-    """What S3 stores beside an object and gives back."""
-    # HTTP takes the spaces around a header away.
+    """Return headers that S3 stores with an object."""
+    # HTTP removes spaces around the value of a header.
     plain = [each for each in TEXTS if each.isascii() and each.isprintable() and each.strip() == each and each]
     plain = [each for each in plain if len(each) < 600]
     given = {
@@ -124,7 +124,7 @@ def headers(dice):
         "ContentEncoding": dice.choice(["gzip", "aws-chunked", "identity", "x"]),
         "WebsiteRedirectLocation": "/" + dice.choice(plain),
     }
-    # More than 2 KB of user metadata S3 refuses itself.
+    # S3 itself refuses more than 2 KB of user metadata.
     kept = dice.sample(sorted(given), dice.randint(1, 3))
     return {name: given[name] for name in kept}
 
@@ -136,13 +136,13 @@ PIECES = [*BYTES, b"," * 2_000, b'"' * 999]
 
 
 def file_of(dice):
-    """The bytes of an uploaded file: a table with faults, or no table."""
+    """Return the bytes of an uploaded file: a table with faults, or no table."""
     if dice.random() < 0.2:
         return dice.randbytes(dice.choice([1, 10, 2_000, 70_000]))
     width = dice.choice([1, 2, 3, 3, 50, 2_000])
     rows = dice.choice([0, 1, 40, 400])
     lines = [["houseid", "street", "postcode"][:width] or ["a"]]
-    # Too few bytes for a table are refused at once.
+    # A file that is too small is refused at once.
     lines += [[dice.choice(CELLS) for _ in range(min(width, 20))] + ["y"] * (width - 20) for _ in range(rows)]
     content = bytearray("\n".join(dice.choice(",\t;,").join(line) for line in lines)[:300_000].encode())
     for _ in range(dice.randrange(4)):
@@ -152,7 +152,7 @@ def file_of(dice):
 
 
 def set_name(dice):
-    """Where a set of files lies: three parts, some of them not what they should be."""
+    """Return the prefix of a file set: three parts, some of them invalid."""
     parts = ["E07000223", "2025-05-01", f"2025-03-02T10:00:{dice.randrange(60):02}Z"]
     if dice.random() < 0.5:
         # A key is at most 1,024 bytes long.
@@ -193,7 +193,7 @@ HEADERS = [
 
 
 def answer(dice):
-    """The bytes of an answer over HTTP, right or wrong, after which the server closes."""
+    """Return the bytes of a valid or invalid HTTP answer, after which the server closes the connection."""
     if dice.random() < 0.05:
         return dice.choice([b"", b"\0\0\0\0", b"HTTP/1.1 OK\r\n\r\n", b"SSH-2.0-x\r\n", b"HTTP/9.9 200 OK\r\n\r\n{}"])
     content, lines = dice.choice(BODIES), []

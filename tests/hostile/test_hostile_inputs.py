@@ -1,7 +1,7 @@
-"""Whatever a stranger sends: each message ends done, waiting, or as a dead letter with its reason. I4, I7, I8, I9.
+"""With any input, each message ends done, waiting, or as a dead letter with its reason. I4, I7, I8, I9.
 
-The real handlers run in processes of their own, whose memory and time are measured, beside the embedded AWS. In each
-batch there is one sound message, and it is done. `CHAOS_SEED` repeats a run.
+The real handlers run in processes of their own, beside the embedded AWS; the tests measure their memory and time. Each
+batch has one valid message, which must be done. `CHAOS_SEED` repeats a run.
 """
 
 import itertools
@@ -26,17 +26,17 @@ from tests.support.events import s3_event, s3_record, sqs_event
 from tests.support.server import served
 from tests.upload_validate.conftest import ENVIRONMENT, UPLOADS, csv_of, prepare
 
-# In `make chaos`; `make test-long` takes a part of them.
+# For `make chaos`, and a part of them for `make test-long`.
 INPUTS, PART = 20_000, 400
 BATCH = 10
-# Lambda's time-out for an invocation here, and what a process may take.
+# Limits of an invocation: Lambda's time-out, and the memory of the process.
 SECONDS, MOST_MB = 60, 128
 SOURCE, ARCHIVE, MIRROR = "source", "archive", "mirror"
 
 
 @dataclass
-class World:  # pylint: disable=too-many-instance-attributes  # what all inputs share
-    """The embedded AWS, a server outside of it that answers anything, and a container for each function."""
+class World:  # pylint: disable=too-many-instance-attributes  # the resources of all inputs
+    """The embedded AWS, the outside services, and a container for each function."""
 
     folder: Any
     s3: Any
@@ -48,7 +48,7 @@ class World:  # pylint: disable=too-many-instance-attributes  # what all inputs 
     numbers: Any = field(default_factory=itertools.count)
 
     def invoke(self, function, event):
-        """Invokes a function; returns its answer, the error that it raised on purpose, and its log lines."""
+        """Invoke a function; return its answer, the text of its refusal, and its log lines."""
         paths = {name: str(self.folder / name) for name in ("event", "log")}
         (self.folder / "event").write_text(json.dumps(event), encoding="utf-8")
         container = self.containers[function]
@@ -63,7 +63,7 @@ class World:  # pylint: disable=too-many-instance-attributes  # what all inputs 
         return done["answer"], done["refusal"], [json.loads(line) for line in lines]
 
     def dead_letters(self, function):
-        """Takes all messages out of the dead-letter queue: id of the message -> reason."""
+        """Take all messages from the dead-letter queue: id of the message -> reason."""
         reasons, asked = {}, {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"]}
         while received := self.sqs.receive_message(QueueUrl=self.dead[function], **asked).get("Messages"):
             for message in received:
@@ -73,13 +73,13 @@ class World:  # pylint: disable=too-many-instance-attributes  # what all inputs 
         return reasons
 
     def deliver(self, function, event):
-        """Hands a batch over; returns how each of its messages ended: id -> (end, reason)."""
-        # A queue takes one message of an id within five minutes.
+        """Deliver a batch; return the end of each of its messages: id -> (end, reason)."""
+        # Within five minutes, a FIFO queue accepts only one message with the same id.
         for record in event["Records"]:
             record["messageId"] = f"message-{next(self.numbers)}"
         answer, refusal, lines = self.invoke(function, event)
         assert refusal is None, refusal
-        back = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+        back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         ends = ends_of([record["messageId"] for record in event["Records"]], self.dead_letters(function), back, lines)
         for end, reason in ends.values():
             self.ends[function, end] += 1
@@ -88,9 +88,9 @@ class World:  # pylint: disable=too-many-instance-attributes  # what all inputs 
 
 
 def ends_of(ids, dead, back, lines):
-    """Returns how each message ended: id -> (end, reason)."""
+    """Return the end of each message: id -> (end, reason)."""
     failed = [line for line in lines if line.get("reason") and line["level"] in ("WARNING", "ERROR")]
-    # A line about an object names that in place of the message.
+    # A line about an object names the object instead of the message.
     reasons = {line.get("message_id"): line["reason"] for line in failed}
     assert not back & dead.keys()
     ends = dict.fromkeys(ids, ("done", ""))
@@ -104,7 +104,7 @@ def is_a_sentence(reason):
 
 @dataclass
 class Outside:
-    """GitHub, the webhook and the councils: sound by default, and hostile when a test says so."""
+    """GitHub, the webhook and the councils: valid answers by default, hostile ones if `is_hostile`."""
 
     is_hostile: bool = False
     dice: Any = None
@@ -114,17 +114,17 @@ class Outside:
         left = int(length[1]) if length else 0
         while left:
             left -= len(connection.recv(left))
-        connection.sendall(inputs.answer(self.dice) if self.is_hostile else self.sound_answer(head))
+        connection.sendall(inputs.answer(self.dice) if self.is_hostile else self.valid_answer(head))
         connection.close()
 
     @staticmethod
-    def sound_answer(head):
+    def valid_answer(head):
         content = b"[]" if head.startswith(b"GET /github") else b'{"name": "A", "html_url": "https://example.org/1"}'
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
 
 
 def prepared(aws):
-    """Makes buckets, tables and queues; returns the URLs of the queues."""
+    """Create buckets, tables and queues; return the URLs of the queues."""
     s3, sqs, dynamodb = aws.client("s3"), aws.client("sqs"), aws.client("dynamodb")
     prepare(s3, dynamodb, aws.client("ses"))
     for bucket in (SOURCE, ARCHIVE, MIRROR):
@@ -138,7 +138,7 @@ def prepared(aws):
 
 
 @pytest.fixture(scope="module", name="world")
-def world_of_strangers(tmp_path_factory):
+def hostile_world(tmp_path_factory):
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("hostile")
         aws = stack.enter_context(EmbeddedAws(region=REGION))
@@ -159,7 +159,7 @@ def world_of_strangers(tmp_path_factory):
 
 
 def environments_of(aws, queues, outside):
-    """The environment of each function."""
+    """Return the environment of each function."""
     keys = aws.admin_credentials
     every = {
         "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
@@ -196,19 +196,19 @@ def environments_of(aws, queues, outside):
 
 
 def messages(world, dice, number):
-    """Messages of any text to each function that takes them; a sound one among them is done."""
+    """Deliver messages with any body to a function; the valid one among them must be done."""
     function = dice.choice(["archive", "enqueue", "replicate", "validate"])
     bucket = UPLOADS if function == "validate" else SOURCE
     key = f"E07000223/2025-05-01/2025-03-02T10:00:00Z/{number}.csv" if function == "validate" else f"{number}.txt"
     world.s3.put_object(Bucket=bucket, Key=key, Body=csv_of())
     bodies = [inputs.body(dice, bucket, key) for _ in range(BATCH - 1)]
-    sound = [s3_event(s3_record(bucket, key, name="ObjectCreated:Put"))]
+    valid = [s3_event(s3_record(bucket, key, name="ObjectCreated:Put"))]
     if function in ("enqueue", "replicate"):
-        sound = [event_of(bucket, key, "Object Created")]
+        valid = [event_of(bucket, key, "Object Created")]
     if function == "replicate":
-        ends = world.deliver(function, sqs_batch(*bodies, *sound))
+        ends = world.deliver(function, sqs_batch(*bodies, *valid))
     else:
-        ends = world.deliver(function, sqs_event(*bodies, *sound))
+        ends = world.deliver(function, sqs_event(*bodies, *valid))
     *others, last = ends.values()
     for body, (end, _) in zip(bodies, others):
         assert is_json(body) or end == "dead-lettered", body[:200]
@@ -224,7 +224,7 @@ def is_json(text):
 
 
 def names_and_headers(world, dice, number):
-    """Objects with any name and any headers arrive."""
+    """Deliver events of objects with any name and any headers; the objects must arrive."""
     keys = {f"{number}/{inputs.text(dice)}"[:200].replace("\ud800", "?") for _ in range(BATCH)}
     for key in keys:
         world.s3.put_object(Bucket=SOURCE, Key=key, Body=b"bytes", **inputs.headers(dice))
@@ -242,14 +242,14 @@ def names_and_headers(world, dice, number):
 
 
 def files(world, dice, number):
-    """Uploaded files of any bytes are judged."""
+    """Upload files with any bytes; each set must be judged."""
     batch = sqs_event(*uploaded(world, dice, number))
     ends = world.deliver("validate", batch)
     assert {end for end, _ in ends.values()} == {"done"}, ends
 
 
 def files_and_answers(world, dice, number):
-    """Whatever the services outside answer, each set ends with a reason."""
+    """Upload files while outside services give any answer; each set must end with a reason."""
     world.outside.is_hostile, world.outside.dice = True, dice
     try:
         world.deliver("validate", sqs_event(*uploaded(world, dice, number)))
@@ -258,7 +258,7 @@ def files_and_answers(world, dice, number):
 
 
 def uploaded(world, dice, number):
-    """Uploads a set of one file for each message; returns the bodies of the messages."""
+    """Upload a set of one file for each message; return the bodies of the messages."""
     keys = []
     for each in range(BATCH):
         prefix = inputs.set_name(dice).replace("E07000223", f"E07{number:06}{each}", 1)
@@ -270,7 +270,7 @@ def uploaded(world, dice, number):
 
 
 def whole_events(world, dice, number):
-    """A function that is invoked with any event answers, or refuses it with a sentence."""
+    """Invoke functions with any event; each must answer, or refuse it with a sentence."""
     for _ in range(BATCH):
         function = dice.choice(["archive", "enqueue", "replicate", "validate"])
         text = inputs.body(dice, SOURCE, f"{number}.txt")
@@ -293,13 +293,13 @@ def run(world, seed, numbers):
 
 
 @pytest.mark.long
-def test_some_of_what_strangers_send_ends_with_a_reason(world):
+def test_some_hostile_inputs_end_with_a_reason(world):
     run(world, 20261121, range(PART // BATCH))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("tenth", range(10))
-def test_whatever_strangers_send_ends_with_a_reason(world, tenth):
+def test_hostile_inputs_end_with_a_reason(world, tenth):
     seed = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
     share = INPUTS // BATCH // 10
     run(world, seed, range(tenth * share, (tenth + 1) * share))

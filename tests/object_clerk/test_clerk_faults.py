@@ -6,7 +6,7 @@ from tasks.object_clerk import errors
 from tasks.object_clerk.s3_requests import SOUND_TRIES
 from tests.object_clerk.conftest import PART
 from tests.support.proxy import Trouble, flipped
-from tests.support.stores import a_port_nobody_listens_on
+from tests.support.stores import closed_port
 
 KIB = 1024
 
@@ -211,7 +211,7 @@ def test_a_server_that_does_not_answer_is_given_up_after_the_time_out(store, way
 
 
 def test_a_server_that_is_not_there_is_raised_after_the_limit(store):
-    clerk = store.clerk(port=a_port_nobody_listens_on(), tries=2)
+    clerk = store.clerk(port=closed_port(), tries=2)
     with pytest.raises(errors.ObjectClerkServerInternalException, match="put_object.*2 times"):
         clerk.upload_object(b"1", store.bucket, "key")
 

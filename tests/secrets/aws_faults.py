@@ -1,4 +1,4 @@
-"""AWS, and an S3-compatible store, failing in every way; where they answer, they repeat what they were asked."""
+"""Faults of AWS and of an S3-compatible store, whose answers quote the request."""
 
 import base64
 import http.client
@@ -19,17 +19,17 @@ from tests.secrets.written import bytes_of
 
 
 def ways_of(text):
-    """A text in the ways that a debug page may show it."""
+    """Return a text in the encodings that a debug page may use."""
     return [text, json.dumps(text), quote(text), base64.b64encode(text.encode()).decode()]
 
 
 def every_way(text):
-    """A text in all these ways."""
+    """Return a text in all these encodings, one after the other."""
     return " ".join(ways_of(text))
 
 
 def said(request):
-    """Who asks, and what for, as a request says it."""
+    """Return the whole request as text, credentials included."""
     body = bytes_of(request.body).decode("utf-8", "replace")
     headers = [f"{name}: {_text(value)}" for name, value in request.headers.items()]
     return "\n".join([request.method, request.url, *sorted(headers, reverse=True), body])
@@ -40,22 +40,22 @@ def _text(value):
 
 
 def answer(request, status, body, headers=()):
-    """An answer as botocore reads it; that to a HEAD has no body."""
+    """Return an answer as botocore reads it, without a body after a HEAD."""
     body = b"" if request.method == "HEAD" else body.encode()
     return AWSResponse(request.url, status, {"Content-Length": str(len(body)), **dict(headers)}, _Raw(body))
 
 
 class _Raw(io.BytesIO):
-    """What botocore reads a body from."""
+    """A body as botocore reads it."""
 
     def stream(self, **_):
-        """Yields the body."""
+        """Yield the body."""
         while block := self.read(65_536):
             yield block
 
 
 def refusal(request, status, code, headers=()):
-    """An error of a service, in XML or JSON as the service has it, that repeats the request."""
+    """Return an error that quotes the request, in the service's format: XML or JSON."""
     text = every_way(said(request))
     if "X-Amz-Target" in request.headers:
         return answer(request, status, json.dumps({"__type": code, "message": text, "Message": text}), headers)
@@ -66,7 +66,7 @@ def refusal(request, status, code, headers=()):
 
 
 def raises(make):
-    """A fault that raises what `make` makes of a request."""
+    """Return a fault that raises the exception that `make` makes of a request."""
 
     def fault(request):
         raise make(request)
@@ -91,32 +91,33 @@ CASES = cases(FAULTS, quick=["401", "500", "a page", "exception"])
 
 
 def random_faults(random):
-    """Returns what has about every eighth request fail, in any way."""
+    """Return a `hits` by which about every eighth request fails, with a random fault."""
     return lambda service, operation, request: random.choice(list(FAULTS.values())) if random.random() < 1 / 8 else None
 
 
 def sent(request):
-    """Has http.client look at the headers, as it does before it sends them; then there is no answer."""
+    """Let http.client check the headers, as before it sends them; then give no answer."""
     connection = http.client.HTTPConnection("127.0.0.1")
     connection.putrequest(request.method, "/")
     try:
         for name, value in request.headers.items():
             connection.putheader(name, value)
     except ValueError as error:
-        # So botocore has it.
+        # As botocore does.
         raise HTTPClientError(error=error) from error
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
-def none(service, operation, request):  # pylint: disable=unused-argument  # what `Faults.hits` takes
+def none(service, operation, request):  # pylint: disable=unused-argument  # the arguments of `Faults.hits`
     """No fault."""
 
 
 class Faults:  # pylint: disable=too-few-public-methods  # botocore calls it
-    """Stands before the clients of a session: notes each request, and has some fail.
+    """Records each request of a session's clients, and makes some of them fail.
 
     Attributes:
-        hits: takes service, operation and request; returns a fault, an answer, or None.
+        hits: takes service, operation and request; returns a fault or None.
+        met: number of requests that failed.
     """
 
     def __init__(self, written):

@@ -1,14 +1,14 @@
-"""Which of many cases are tried in `make test`."""
+"""The choice of cases for `make test`."""
 
 import pytest
 
 
 def cases(named, quick):
-    """Returns parameters of a test: those that are quick are for `make test`, all others for `make test-long`.
+    """Return parameters of a test: the quick ones for `make test`, all others for `make test-long`.
 
     Args:
-        named: the values by name.
-        quick: names, one or more for each kind of case.
+        named: name -> value.
+        quick: names, at least one for each kind of case.
     """
     assert set(quick) <= named.keys()
     return [

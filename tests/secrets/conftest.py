@@ -12,14 +12,14 @@ from tests.secrets.search import canary, found
 from tests.secrets.written import Written
 from tests.support.mocked import patched_aws
 
-# Those of the function's own role, as Lambda puts them into its environment.
+# The credentials of the function's own role, which Lambda puts into its environment.
 OWN = {"own key id": canary("own key id"), "own secret key": canary("own secret key"), "own token": canary("own token")}
 
 
 @pytest.fixture(scope="module", name="patches")
 def patches_of_a_module():
     with pytest.MonkeyPatch.context() as monkeypatch:
-        # Nothing is waited for.
+        # No test waits.
         monkeypatch.setattr(time, "sleep", lambda seconds: None)
         monkeypatch.setattr("tasks.utils.retry.sleep", lambda seconds: None)
         yield monkeypatch
@@ -29,7 +29,7 @@ def patches_of_a_module():
 def all_that_is_written(patches):
     written = Written()
     written.note_failures(patches)
-    # As in Lambda, where the root logger writes to the log what libraries log from INFO on.
+    # As in Lambda, where the root logger writes the lines of libraries from INFO on.
     loggers = [logging.getLogger(name) for name in ("", *LIBRARIES)]
     levels = [logger.level for logger in loggers]
     handler = logging.StreamHandler(written.log)
@@ -44,7 +44,7 @@ def all_that_is_written(patches):
 
 @pytest.fixture(scope="module", name="faults")
 def faults_of_aws(patches, written):
-    """Moto, for clients with the canaries of the function's own role, and the faults before it."""
+    """Start moto for clients whose credentials are canaries, and return the faults before it."""
     session = botocore.session.Session()
     session.register_component("data_loader", session_beneath_the_tasks().get_component("data_loader"))
     session.set_credentials(*OWN.values())
@@ -58,7 +58,7 @@ def faults_of_aws(patches, written):
 
 @pytest.fixture
 def leaks(written, faults):
-    """Returns where a canary is, in all that was written since the test began."""
+    """Return a function that finds canaries in all output since the test began."""
     written.forget()
     yield lambda secrets, more=(): found({**OWN, **secrets}, [*written.texts(), *more])
     faults.hits = none

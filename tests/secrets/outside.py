@@ -1,4 +1,4 @@
-"""GitHub, the councils, the webhook and Sentry on loopback, and how a call to them can fail."""
+"""GitHub, the councils, the webhook and Sentry on loopback, and the faults of calls to them."""
 
 import itertools
 import json
@@ -18,10 +18,10 @@ ANSWERS = {("GET", "github"): [], ("GET", "councils"): {"name": "Adur"}}
 
 
 class Outside(ThreadingHTTPServer):
-    """All of them in one server; each is a path.
+    """One server for all of these services, each with its own path.
 
     Attributes:
-        fault: how calls fail: a function of an `Answering` that answers, or the name of what befalls the connection.
+        fault: a function that takes an `Answering` and answers, or the name of a fault of the connection.
         met: the paths whose calls have failed.
     """
 
@@ -37,14 +37,14 @@ class Outside(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def fail(self, *paths, fault=None):
-        """Has calls to these paths fail, and no others."""
+        """Make calls to these paths fail, and no others."""
         self.failing, self.fault, self.met = paths, fault, set()
 
     def handle_error(self, request, client_address):
-        """Says nothing of a client that has given up."""
+        """Ignore a client that has closed its connection."""
 
     def hits(self, path):
-        """Returns whether a call fails, which is noted."""
+        """Record the fault of a call, and return whether there is one."""
         hit = {failing for failing in self.failing if path.startswith(failing)}
         self.met |= hit
         return bool(hit)
@@ -67,7 +67,7 @@ class Answering(BaseHTTPRequestHandler):
         server.send(self, status, headers, body.encode())
 
     def said(self):
-        """What a debug page shows first, in one way of writing it after the other."""
+        """Return the request's secrets in all encodings; each call begins with another one."""
         ways = ways_of(f"Authorization: {self.headers['Authorization']} {self.path}")
         first = next(self.server.ways) % len(ways)
         return " ".join([*ways[first:], *ways[:first]])
@@ -77,17 +77,17 @@ class Answering(BaseHTTPRequestHandler):
 
 
 def says(status, **headers):
-    """A fault: an answer with the request in it."""
+    """Return a fault: an answer that quotes the request."""
     return lambda call: call.answer(status, call.said(), **headers)
 
 
 def redirects(call):
-    """A fault: elsewhere, with the request in the address."""
+    """A fault: a redirect with the request in the address."""
     call.answer(302, "", Location=f"https://elsewhere.example/{quote(call.said())}")
 
 
 def hangs_up(call):
-    """A fault: no answer at all."""
+    """A fault: no answer."""
     call.close_connection = True
 
 
@@ -119,7 +119,7 @@ def _untrusted():
 
 
 def patch_connections(patches, outside):
-    """Has calls end as the outside's fault says where that is no answer."""
+    """Patch urllib3's connections, so that calls fail with the faults that are no answers."""
     kind = urllib3.connection.HTTPConnection
     request, getresponse = kind.request, kind.getresponse
 
@@ -144,5 +144,5 @@ def patch_connections(patches, outside):
 
 
 def serving(written):
-    """Serves until the block ends, and yields the `Outside`."""
+    """Run an `Outside` until the block ends, and yield it."""
     return server.running(Outside(written))

@@ -1,4 +1,4 @@
-"""Canaries: values that stand for secrets, and the search for them in whatever was written."""
+"""Canaries: values in place of secrets, and the search for them in all output."""
 
 import base64
 import json
@@ -8,26 +8,24 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from tests.secrets.cases import cases
 
-# Of a form that no other text has, so that a part of a canary is found too.
+# No other text contains it, so the search finds parts of a canary too.
 CORE = "Cnry"
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 
 
 def canary(name):
-    """Returns a value that looks like a key and is found again by its core: letters and digits, which no way of writing
-    changes but base64.
-    """
+    """Return a value that looks like a key, of letters and digits: only base64 changes these."""
     return f"{CORE}7{re.sub(r'[^a-z0-9]', '', name.lower())}7x9Kq"
 
 
 def any_key(random, name):
-    """Returns a random key with the canary of that name in it: printable ASCII, as a header takes it."""
+    """Return a random key around the canary of that name: printable ASCII, which a header may contain."""
     around = ["".join(random.choices(PRINTABLE, k=random.randrange(30))) for _ in range(2)]
     return canary(name).join(around).strip() or canary(name)
 
 
 def spoilt(name):
-    """Returns what may be found where a secret should be, by how it is wrong; each holds the canary of that name."""
+    """Return invalid values of a secret, by their fault; each contains the canary of that name."""
     core = canary(name)
     return {
         "a line break": f"{core}\nX-More: {core}",
@@ -48,13 +46,13 @@ SPOILT = cases(
 
 
 def forms_of(secret):
-    """Returns the texts by which a secret shows in another text, however that was written."""
+    """Return the texts that show a secret in another text, in any encoding."""
     raw = secret.encode("utf-8", "surrogateescape")
     forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1], raw.hex()}
     forms |= {repr(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]}
     for lead in range(3):
-        # What stands before the secret decides which of three texts it is; its first and its last character may hold
-        # bits of the neighbours.
+        # The number of bytes before the secret decides which of three texts it is. The first and the last character
+        # may contain bits of the neighbours.
         encoded = base64.b64encode(bytes(lead) + raw).decode()
         inner = encoded[(0, 2, 3)[lead] : (len(raw) + lead) * 8 // 6]
         forms |= {inner, inner.replace("+", "-").replace("/", "_")}
@@ -62,7 +60,7 @@ def forms_of(secret):
 
 
 def found(secrets, texts):
-    """Returns where secrets are, never the text around one.
+    """Return the places of secrets, never the text around one.
 
     Args:
         secrets: name -> value.
@@ -73,7 +71,7 @@ def found(secrets, texts):
     places = []
     for place, text in texts:
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        # Also what was quoted in a way of its own, such as only some characters.
+        # Unquoted too, in case only some characters are quoted.
         hits = [*pattern.finditer(text), *pattern.finditer(unquote_plus(text))]
         places.extend(f"{place} holds {forms[hit.group()]}" for hit in hits)
     return sorted(set(places))

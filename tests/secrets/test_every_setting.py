@@ -1,4 +1,4 @@
-"""Each setting of each task is either plain or a secret, or where one is kept; of a secret a canary is in the tests."""
+"""Each setting of each task is plain, a secret, or the name of a secret; each secret has a canary in the tests."""
 
 import dataclasses
 import importlib
@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 OF_A_QUEUE = {"dead_letter_queue", "max_receives", "logging_level"}
 
-# A setting that is new belongs into one of these two. A secret belongs into the environment of its task's test as well.
+# Each new setting belongs in one of these two, and a secret in the environment of its task's test as well.
 SECRET_SETTINGS = {
     "partition_replicate.Settings": {"dest_secret"},
-    # An address may have a key in its path or query.
+    # An address may contain a key in its path or query.
     "upload_validate.Settings": {"github_key", "sentry_dsn", "webhook_key", "webhook_url"},
 }
 PLAIN_SETTINGS = {
@@ -33,13 +33,13 @@ PLAIN_SETTINGS = {
         "variables_are_read_once",
     },
     "partition_replicate.IntakeSettings": OF_A_QUEUE | {"objects_queue", "recheck_queue", "source_bucket"},
-    # The role is assumed with a token and gives credentials: secrets of the running function, not of its settings.
+    # The role's token and credentials are secrets of the running function, not of its settings.
     "partition_replicate.Settings": OF_A_QUEUE
     | {"annotations", "bucket_owners", "concurrency", "deletes", "dest_bucket", "dest_endpoint_url", "dest_kms_key"}
     | {"direct_requests"}
     | {"dest_region", "dest_role_arn", "dest_token_audience", "memory", "objects_queue", "objects_table"}
     | {"recheck_queue", "source_bucket", "version_deletes", "versions"},
-    # The two addresses are refused with a user in them; `github_api_url` and `council_api_url` have paths of their own.
+    # The settings refuse a user in `github_api_url` and `council_api_url`, whose paths are no secrets.
     "upload_validate.Settings": OF_A_QUEUE
     | {"bucket_owners", "council_api_url", "error_limit", "error_report_email", "file_limit", "final_bucket"}
     | {"github_api_url", "github_repo", "outcomes_table", "profile", "quarantine_bucket", "sender_email"}
@@ -48,7 +48,7 @@ PLAIN_SETTINGS = {
 
 
 def classes():
-    """Yields the name and the class of each task's settings."""
+    """Yield the name and the class of each task's settings."""
     for path in sorted(ROOT.glob("tasks/*/settings.py")):
         module = importlib.import_module(f"tasks.{path.parent.name}.settings")
         for name, found in vars(module).items():
@@ -59,7 +59,7 @@ def classes():
 CLASSES = dict(classes())
 
 
-def test_settings_of_all_tasks_are_looked_at():
+def test_settings_of_all_tasks_are_checked():
     assert CLASSES.keys() == PLAIN_SETTINGS.keys()
 
 
@@ -88,6 +88,6 @@ def test_setting_that_is_a_secret_has_a_canary(name):
 
 
 def is_secret(value):
-    """Whether a setting holds a canary, or names the entry that holds one."""
+    """Return whether a setting contains a canary, or the name of an entry with one."""
     places = (SECRET, "ssm:", "secretsmanager:")
     return isinstance(value, str) and (CORE in value or value.startswith(places))

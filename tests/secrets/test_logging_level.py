@@ -1,4 +1,4 @@
-"""Each function at DEBUG under AWS's own runtime client, which sets the level of the root logger to that."""
+"""Each function at DEBUG under AWS's own runtime client, which sets the root logger to DEBUG too."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ ACCOUNT, THERE = "123456789012", "us-gov-west-1"
 AUDIENCE = "bucket-brigade"
 UPLOADS, SOURCE, MIRROR, FINAL = "uploads", "the-source", "the-mirror", "published"
 PREFIX = "E07000223/2025-05-01/2025-03-02T10:00:00Z/"
-# What each function says or answers when it has done its work.
+# A part of each function's log or answer after successful work.
 DONE = {
     "enqueue": '{"enqueued": 1}',
     "replicate by a user": '"replicated"',
@@ -39,7 +39,7 @@ SECRETS = {name: canary(name) for name in NAMES}
 
 
 class Outside(BaseHTTPRequestHandler):
-    """GitHub, the councils, the webhook and Sentry: they take everything, and GitHub has no issues."""
+    """GitHub, the councils, the webhook and Sentry: all calls succeed, and GitHub has no issues."""
 
     def do_POST(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -56,9 +56,8 @@ class Outside(BaseHTTPRequestHandler):
         pass
 
 
-# One attribute for each thing that the functions work with.
-class Deployment:  # pylint: disable=too-many-instance-attributes  # what a function is deployed with
-    """What the functions work with: buckets, queues, tables, secrets, and the services outside."""
+class Deployment:  # pylint: disable=too-many-instance-attributes  # one for each resource of the functions
+    """The resources of the functions: buckets, queues, tables, secrets, and the services outside."""
 
     def __init__(self, aws, runtime, outside):
         self.aws, self.runtime, self.outside = aws, runtime, outside
@@ -81,7 +80,7 @@ class Deployment:  # pylint: disable=too-many-instance-attributes  # what a func
         self._federate()
 
     def upload(self):
-        """Brings a set and an object, with bytes that no run has seen."""
+        """Upload a set and an object with new bytes."""
         self.uploaded += 1
         row = f"{self.uploaded},High Street,BN1"
         body = "\n".join(["houseid,street,postcode", *[row] * 80]).encode()
@@ -147,7 +146,7 @@ class Deployment:  # pylint: disable=too-many-instance-attributes  # what a func
         }[name]
 
     def run(self, name, log_format="JSON", **changes):
-        """Invokes a function in a sandbox of its own, with Terraform's settings for DEBUG; returns outcome and log."""
+        """Invoke a function in a sandbox of its own, with Terraform's settings for DEBUG; return outcome and log."""
         module, function, event = FUNCTIONS[name]
         environment = {
             **{name.upper(): value for name, value in self.aws.admin_credentials.items() if "key" in name},
@@ -174,7 +173,7 @@ class Deployment:  # pylint: disable=too-many-instance-attributes  # what a func
         return SimpleNamespace(ending=outcome.ending, answer=outcome.body, lines=lines)
 
     def all_secrets(self):
-        """Those that are there from the beginning, and those of the sessions that were made."""
+        """Return the secrets of the set-up and of all sessions so far."""
         made = {
             f"{part} of a session": getattr(role, part)
             for backends in sts_backends[ACCOUNT].values()
@@ -216,7 +215,7 @@ def assert_no_secret_is_written(deployment, run):
     assert found(deployment.all_secrets(), [("the log", "\n".join(run.lines)), ("the answer", run.answer)]) == []
 
 
-# Each costs a process; what is most at stake is tried in `make test`.
+# Each case costs a process. `make test` runs those with most secrets.
 @pytest.mark.parametrize(
     "name, log_format",
     [
@@ -254,7 +253,7 @@ def test_start_that_fails_at_debug_logs_no_secret(deployment, name, changes):
 
 
 def test_libraries_keep_their_level_when_that_of_the_root_logger_is_lowered():
-    # As code in the process of a function may do, to see more lines of its own.
+    # Code in the process of a function may do this, to get more lines of its own.
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.DEBUG)

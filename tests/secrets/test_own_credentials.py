@@ -1,4 +1,4 @@
-"""The functions without a secret of their own, and the add-on: the credentials of their role are written nowhere."""
+"""Functions without a secret of their own, and the add-on, never write the credentials of their role."""
 
 import json
 import traceback
@@ -80,5 +80,5 @@ def test_client_of_the_add_on_quotes_no_credentials(service, operation):
         client.meta.events.register_first("before-send", lambda request, fault=fault, **_: fault(request))
         try:
             getattr(client, operation)()
-        except Exception as error:  # pylint: disable=broad-exception-caught  # it is looked at
+        except Exception as error:  # pylint: disable=broad-exception-caught  # the test searches it
             assert found(OWN, [("a traceback", "".join(traceback.format_exception(error)))]) == []

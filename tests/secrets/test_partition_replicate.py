@@ -1,4 +1,4 @@
-"""No secret of `partition_replicate` is written anywhere, whatever fails and however."""
+"""`partition_replicate` writes no secret, in any fault of any service."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.secrets.search import SPOILT, any_key, canary, spoilt
 
 ROUNDS = 300
 KEYS = {"accesskey": canary("access key") + '+/="%', "secretaccesskey": canary("secret access key") + '+/="%'}
-# As STS writes them: a token in three parts, the claims in the middle.
+# As from STS: a token in three parts, with the claims in the middle.
 TOKEN = f"eyJhbGciOiJFUzM4NCJ9.eyJpc3MiOiJpc3N1ZXIifQ.{canary('web identity token')}"
 SESSION = {
     "AccessKeyId": canary("session key id"),
@@ -47,7 +47,7 @@ def of_sts(operation, content, request):
 
 
 def sts(operation, request):
-    """STS of both partitions."""
+    """Answer as STS of both partitions."""
     if operation == "GetWebIdentityToken":
         return of_sts(operation, f"<WebIdentityToken>{TOKEN}</WebIdentityToken>", request)
     made = "".join(f"<{name}>{value}</{name}>" for name, value in SESSION.items())
@@ -55,7 +55,7 @@ def sts(operation, request):
 
 
 class World:
-    """A worker whose requests fail as a test says."""
+    """A worker whose requests fail with the faults of a test."""
 
     def __init__(self, patches, faults, written):
         self.world = new_world()
@@ -75,12 +75,12 @@ class World:
         forget_container()
 
     def objects(self):
-        """What an error may show of the function: the container, its clients, and what the errors so far have met."""
+        """Return what an error may show: the container, its clients, and the objects in the errors so far."""
         worker = handler_module.worker()
         return self.written.objects(worker, worker.replicator, worker.destination)
 
     def fail(self, target, fault):
-        """Has requests to one service fail; without a fault none does."""
+        """Make requests to one service fail; without a fault, none fails."""
 
         def hits(service, operation, request):
             where = service
@@ -93,7 +93,7 @@ class World:
         self.faults.hits, self.faults.met = hits, 0
 
     def replicate(self):
-        """Mirrors a new object; it was tried for long, so that the message becomes a dead letter if that fails."""
+        """Mirror a new object whose message is old, so that a failure makes it a dead letter."""
         self.number += 1
         batch = sqs_batch(self.world.put(f"{self.number}.txt"), receives=30)
         batch["Records"][0]["attributes"]["ApproximateFirstReceiveTimestamp"] = "1000"
@@ -138,7 +138,7 @@ def test_calls_that_fail_write_no_secret(world, leaks, way, fault):
     assert leaks(SECRETS) == []
 
 
-def test_answer_with_credentials_that_is_torn_writes_none_of_them(world, leaks):
+def test_truncated_answer_with_credentials_is_not_written(world, leaks):
     world.use("by a role")
     made = "".join(f"<{name}>{value}</{name}>" for name, value in SESSION.items())
     world.fail(("sts", "AssumeRoleWithWebIdentity"), lambda request: answer(request, 200, f"<Credentials>{made}"))
@@ -148,7 +148,7 @@ def test_answer_with_credentials_that_is_torn_writes_none_of_them(world, leaks):
 
 
 @pytest.mark.parametrize("wrong", SPOILT)
-def test_secret_that_is_wrong_is_not_written(world, leaks, wrong):
+def test_invalid_secret_is_not_written(world, leaks, wrong):
     text = spoilt("access key")[wrong]
     for secret in (text, json.dumps({"accesskey": text, "secretaccesskey": text})):
         world.put_secret(secret)
@@ -160,7 +160,7 @@ def test_secret_that_is_wrong_is_not_written(world, leaks, wrong):
 
 
 @pytest.mark.chaos
-def test_whatever_fails_no_secret_is_written(world, leaks):
+def test_function_under_random_faults_writes_no_secret(world, leaks):
     seed = os.environ.get("CHAOS_SEED", "0")
     for number in range(ROUNDS):
         random = Random(f"{seed}-{number}")

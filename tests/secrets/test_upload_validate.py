@@ -1,4 +1,4 @@
-"""No secret of `upload_validate` is written anywhere, whatever fails and however."""
+"""`upload_validate` writes no secret, in any fault of any service."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.secrets.written import DSN_KEY
 from tests.support.events import s3_event, s3_record, sqs_event
 from tests.upload_validate.conftest import FINAL, QUARANTINE, UPLOADS, Context, csv_of, forget_container, prepare
 
-# Characters that ways of writing change.
+# Characters that encodings change.
 ODD = '+/="%&<\\'
 SECRETS = {name: canary(name) for name in ("github key", "webhook key", "webhook path", "webhook query")}
 SECRETS["dsn"] = DSN_KEY
@@ -28,7 +28,7 @@ ROUNDS = 300
 
 
 def environment_of(url):
-    """The function's environment, its services outside being at an address."""
+    """Return the function's environment, with the outside services at an address."""
     return {
         "TEMP_BUCKET_NAME": UPLOADS,
         "FINAL_BUCKET_NAME": FINAL,
@@ -49,7 +49,7 @@ def environment_of(url):
 
 
 class World:
-    """The function, with services outside that fail as a test says."""
+    """The function, with outside services that fail with the faults of a test."""
 
     def __init__(self, patches, faults, written, outside):
         self.faults, self.written, self.outside, self.number = faults, written, outside, 0
@@ -67,7 +67,7 @@ class World:
         return self.outside.url.replace("//", f"//{SECRETS['dsn']}@") + "/1"
 
     def keep(self, other):
-        """Puts the secrets, or others, where the settings say that they are."""
+        """Store the secrets, or others, in the entries that the settings name."""
         kept = {"github": SECRETS["github key"] + ODD, "webhook": SECRETS["webhook key"] + ODD, "dsn": self.dsn}
         kept = {**kept, "hook": self.environment["WDIV_WEBHOOK_URL"], **other}
         ssm, manager = client_of_the_tests("ssm", REGION), client_of_the_tests("secretsmanager", REGION)
@@ -76,23 +76,23 @@ class World:
         manager.put_secret_value(SecretId="webhook", SecretString=json.dumps({"key": kept["webhook"]}))
 
     def use(self, changes):
-        """Begins with a new container, whose settings differ so."""
+        """Start a new container with changed settings."""
         for name, value in {**self.environment, **changes}.items():
             self.set_environment(name, value)
         forget_container()
 
     def objects(self):
-        """What an error may show of the function: the container, its clients, and what the errors so far have met."""
+        """Return what an error may show: the container, its clients, and the objects in the errors so far."""
         container = self.written.by(handler_module.container)
         return self.written.objects(container, *map(handler_module.client, ("s3", "ssm")))
 
     def fail(self, target, fault):
-        """Has calls to one service of AWS fail."""
+        """Make calls to one service of AWS fail."""
         self.faults.hits = lambda service, operation, request: fault if service == target else None
         self.faults.met = 0
 
     def validate(self, body, *, directly=False):
-        """Validates a new set; what fails becomes a dead letter, or is raised."""
+        """Validate a new set; a failure becomes a dead letter, or is raised."""
         self.number += 1
         key = f"E0700{self.number:04}/2025-05-01/2025-03-02T10:00:00Z/a.csv"
         self.s3.put_object(Bucket=UPLOADS, Key=key, Body=body)
@@ -108,7 +108,7 @@ def world_of_the_function(patches, faults, written):
         patch_connections(patches, outside)
         yield World(patches, faults, written, outside)
         forget_container()
-        # Without a DSN again for other tests.
+        # Other tests run without a DSN.
         sentry_sdk.init(dsn="", default_integrations=False, auto_enabling_integrations=False)
 
 
@@ -148,7 +148,7 @@ def test_calls_to_aws_that_fail_write_no_secret(world, leaks, fault):
     bodies = {"s3": VALID, "dynamodb": VALID, "ses": WRONG, "secrets-manager": WRONG, "ssm": VALID}
     for target, body in bodies.items():
         if target in ("secrets-manager", "ssm"):
-            # A container remembers what it has read.
+            # A container reads each secret once.
             world.use({})
         world.fail(target, fault)
         world.validate(body)
@@ -157,7 +157,7 @@ def test_calls_to_aws_that_fail_write_no_secret(world, leaks, fault):
 
 
 @pytest.mark.parametrize("wrong", SPOILT)
-def test_secret_that_is_wrong_is_not_written(world, leaks, wrong):
+def test_invalid_secret_is_not_written(world, leaks, wrong):
     names = {"github": "github key", "webhook": "webhook key", "dsn": "dsn", "hook": "webhook path"}
     world.keep({entry: spoilt(name)[wrong] for entry, name in names.items()})
     world.use(OF_AN_ENTRY)
@@ -188,7 +188,7 @@ WRONG_SETTINGS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_SETTINGS)
-def test_setting_that_is_wrong_is_not_written(world, leaks, wrong):
+def test_invalid_setting_is_not_written(world, leaks, wrong):
     world.use(WRONG_SETTINGS[wrong])
     world.outside.fail(HOOK, fault=outside_module.FAULTS["403"])
     world.validate(VALID, directly=True)
@@ -209,7 +209,7 @@ def test_secret_that_is_not_hidden_is_found(world, leaks, monkeypatch, fault):
 
 
 @pytest.mark.chaos
-def test_whatever_fails_no_secret_is_written(world, leaks):
+def test_function_under_random_faults_writes_no_secret(world, leaks):
     seed = os.environ.get("CHAOS_SEED", "0")
     for number in range(ROUNDS):
         random = Random(f"{seed}-{number}")

@@ -1,4 +1,4 @@
-"""Everything that a function writes while a test runs: log lines, requests to AWS and to others, errors."""
+"""All output of a function during a test: log lines, requests to AWS and to other services, errors."""
 
 import base64
 import email
@@ -12,23 +12,23 @@ from urllib.parse import parse_qs, unquote_plus
 from tasks.utils.outcome_log import OutcomeLog
 from tests.secrets.search import canary
 
-# What goes to AWS with every request, to say who asks; no service keeps it.
+# Headers of every request to AWS that hold credentials; no service keeps them.
 WHO_ASKS = {"authorization", "x-amz-security-token"}
-# Where Sentry takes events, and the key in its address.
+# The path of Sentry's events, and the key in its address.
 SENTRY, DSN_KEY = "api", canary("dsn")
-# What the header or the address of a call holds by its nature.
+# Secrets that belong in the header or the address of a call.
 OWN_SECRETS = {"github": ["github key"], "hook": ["webhook key", "webhook path", "webhook query"], SENTRY: ["dsn"]}
-# The one request whose body says who asks.
+# The only request with credentials in its body.
 EXCHANGE = "AssumeRoleWithWebIdentity"
 
 
 class Written:
-    """Collects what is written.
+    """Collects output.
 
     Attributes:
-        log: what went to standard output and standard error, log lines and metrics.
+        log: standard output and standard error: log lines and metrics.
         places: pairs of a place and a text or bytes.
-        errors: what was raised.
+        errors: the raised exceptions.
     """
 
     def __init__(self):
@@ -37,7 +37,7 @@ class Written:
         self.errors = []
 
     def note_failures(self, patches):
-        """Notes the errors of messages from now on."""
+        """Record the errors of messages from now on."""
         note, failure = self.errors.append, OutcomeLog.failure
 
         def noted_failure(outcome_log, error, fate, **fields):
@@ -47,18 +47,18 @@ class Written:
         patches.setattr(OutcomeLog, "failure", noted_failure)
 
     def by(self, call):
-        """Returns what `call()` returns, or the error that it raises; Lambda writes both down."""
+        """Return the result of `call()`, or the error that it raises; Lambda records both."""
         with redirect_stdout(self.log), redirect_stderr(self.log):
             try:
                 result = call()
-            except Exception as error:  # pylint: disable=broad-exception-caught  # it is looked at
+            except Exception as error:  # pylint: disable=broad-exception-caught  # the test searches it
                 self.errors.append(error)
                 return error
         self.places.append(("the answer", repr(result)))
         return result
 
     def request(self, event_name, request):
-        """Notes a request of botocore's, but for who asks."""
+        """Record a request of botocore, without the credentials that it needs."""
         service, operation = event_name.split(".")[1:3]
         headers = [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in WHO_ASKS]
         self.places.append((f"a request to {service}", "\n".join([request.url, *headers])))
@@ -69,7 +69,7 @@ class Written:
             self.places += [("an e-mail", text) for text in _parts(body)]
 
     def call(self, name, path, headers, body):
-        """Notes a call to a service outside AWS, but for the secrets that are that service's own."""
+        """Record a call to a service outside AWS, without that service's own secrets."""
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         head = "\n".join([path, *(f"{key}: {value}" for key, value in headers.items())])
@@ -82,7 +82,7 @@ class Written:
         self.places.append((f"what is sent to {name}", body))
 
     def texts(self):
-        """Yields pairs of a place and its text; an error with all that it comes of, as a traceback shows it."""
+        """Yield pairs of a place and its text; errors come with their causes, as in a traceback."""
         yield "the log", self.log.getvalue()
         yield from self.places
         for error in self.errors:
@@ -90,14 +90,14 @@ class Written:
             yield "an error", f"{error} {error!r} {error.args!r}"
 
     def forget(self):
-        """Forgets everything."""
+        """Remove all recorded output."""
         self.places.clear()
         self.errors.clear()
         self.log.seek(0)
         self.log.truncate()
 
     def objects(self, *others):
-        """Yields a place and the `repr` of each object of the tasks' that an error has met, and of others."""
+        """Yield a place and the `repr` of these objects, and of each object of the tasks in a traceback."""
         met = [value for error in self.errors for value in _locals(error)]
         for each in [*others, *met]:
             kind = type(each)
@@ -106,7 +106,7 @@ class Written:
 
 
 def _locals(error):
-    """The values of the variables where an error, or what it comes of, was raised."""
+    """Yield the values of all variables in the frames of an error and of its causes."""
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             yield from frame.f_locals.values()
@@ -114,7 +114,7 @@ def _locals(error):
 
 
 def bytes_of(body):
-    """The body of a request, whatever it is in."""
+    """Return the body of a request as bytes."""
     if hasattr(body, "read"):
         text = body.read()
         body.seek(0)
@@ -123,7 +123,7 @@ def bytes_of(body):
 
 
 def _parts(body):
-    """The texts of an e-mail, which is base64 in base64."""
+    """Yield the texts of an e-mail, which is base64 in base64."""
     raw = base64.b64decode(parse_qs(body.decode())["RawMessage.Data"][0])
     message = email.message_from_bytes(raw, policy=email.policy.default)
     yield unquote_plus(str(message["Subject"]))

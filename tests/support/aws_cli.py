@@ -1,7 +1,7 @@
 """A stand-in for the AWS CLI: `python -m tests.support.aws_cli SERVICE COMMAND --option value ...`.
 
-It names commands and options by botocore's own rules, as the AWS CLI does, and refuses what it does not know. The AWS
-CLI itself is no requirement of the tests: version 1 ignores AWS_ENDPOINT_URL for SQS, and version 2 is not on PyPI.
+It names commands and options by botocore's own rules, as the AWS CLI does, and refuses unknown ones. The tests do not
+need the AWS CLI itself: version 1 ignores AWS_ENDPOINT_URL for SQS, and version 2 is not on PyPI.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import jmespath
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-# What the AWS CLI exits with after a wrong command line, and after an error that the service answered.
+# Exit statuses of the AWS CLI after a wrong command line, and after an error of the service.
 USAGE_ERROR, SERVICE_ERROR = 252, 254
 
 
@@ -69,7 +69,7 @@ def _options_parser(operation):
 
 
 def _value(value):
-    """What is in a file whose name is given is the value."""
+    """Return the value of an option: the content of the file if it names one."""
     if isinstance(value, str) and value.startswith("fileb://"):
         return Path(value.removeprefix("fileb://")).read_bytes()
     if isinstance(value, str) and value.startswith("file://"):

@@ -1,7 +1,7 @@
-"""Containers of a Lambda function: real processes that can be killed, and that start in some milliseconds.
+"""Containers of a Lambda function: real processes that a test can kill, and that start within milliseconds.
 
-One process, the fork server, imports everything once. Each container is a fork of it with an environment of its own. It
-takes jobs from a socket, one after the other, and answers each; SIGKILL ends it at any moment, as Lambda does.
+One process, the fork server, imports everything once. Each container is a fork of it with its own environment. It
+reads jobs from a socket, one after the other, and answers each. SIGKILL ends it at any moment, as Lambda does.
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).parent.parent.parent
-# The longest job or answer. A socket of this kind keeps messages whole.
+# The longest job or answer, in bytes. A socket of this kind keeps messages whole.
 LONGEST = 1 << 17
 
 
@@ -36,11 +36,11 @@ class Container:
     channel: socket.socket
 
     def send(self, job):
-        """Hands over a job: anything that JSON holds."""
+        """Send a job: any JSON value."""
         self.channel.send(json.dumps(job).encode())
 
     def answer(self):
-        """Returns the answer to the job, or None where the process is dead."""
+        """Return the answer to the job, or None if the process is dead."""
         try:
             received = self.channel.recv(LONGEST)
         except ConnectionError:
@@ -48,7 +48,7 @@ class Container:
         return json.loads(received) if received else None
 
     def kill(self):
-        """Ends the process without a warning; does nothing where it has ended already."""
+        """End the process without warning, unless it has ended already."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
@@ -58,10 +58,10 @@ class Container:
 
 
 def answers_of(containers, seconds):
-    """Waits for the answers of several containers; returns one each, None for a container that died.
+    """Wait for the answers of several containers, and return one for each: None for a container that died.
 
     Raises:
-        TimeoutError: one of them took longer than so many seconds.
+        TimeoutError: no answer came for so many seconds.
     """
     answers, waiting = {}, {container.channel: number for number, container in enumerate(containers)}
     while waiting:
@@ -79,7 +79,7 @@ class ForkServer:
 
     Args:
         module: a module that calls `serve` when it is run as a program.
-        log: the file that takes what containers print.
+        log: the file for the output of the containers.
     """
 
     def __init__(self, module, log):
@@ -91,7 +91,7 @@ class ForkServer:
             )
 
     def start(self, environment):
-        """Returns a new container with some environment variables."""
+        """Return a new container with some environment variables."""
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             socket.send_fds(self._channel, [json.dumps(environment).encode()], [theirs.fileno()])
@@ -101,13 +101,13 @@ class ForkServer:
         return Container(int(received), channel)
 
     def close(self):
-        """Ends the server, once every container has ended; close those before."""
+        """End the server; it waits for its containers, so close those before."""
         self._channel.close()
         self._process.wait()
 
 
 def context_of(seconds):
-    """Returns a context as Lambda's, of an invocation that has so much time."""
+    """Return Lambda's context of an invocation with so many seconds left."""
     end = time.monotonic() + seconds
     return SimpleNamespace(
         function_name="function",
@@ -119,7 +119,7 @@ def context_of(seconds):
 
 
 def serve(handle):
-    """Forks a container for each request that comes over the socket that the command line names, until it is closed.
+    """Fork a container for each request on the socket that the command line names, until the socket is closed.
 
     Args:
         handle: takes a job and returns its answer, in the container.
@@ -143,7 +143,7 @@ def serve(handle):
 
 
 def _bury(options):
-    """Waits for dead containers, whose processor time counts as the server's from then on."""
+    """Wait for dead containers, whose processor time counts as the server's from then on."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, options)[0]:
             pass
@@ -153,6 +153,6 @@ def _work(channel, handle):
     while job := channel.recv(LONGEST):
         try:
             answer = handle(json.loads(job))
-        except Exception:  # pylint: disable=broad-exception-caught  # the test fails on it, in the other process
+        except Exception:  # pylint: disable=broad-exception-caught  # the test, in the other process, fails with it
             answer = {"error": traceback.format_exc()}
         channel.send(json.dumps(answer).encode())

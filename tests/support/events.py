@@ -13,7 +13,7 @@ def load(name):
 
 
 def s3_record(bucket, key, *, name="ObjectRestore:Completed", version_id=None, **about):
-    """One record of an S3 notification; the key is encoded as S3 does it."""
+    """Return a record of an S3 notification, with the key encoded as by S3."""
     record = copy.deepcopy(load("s3_restore_completed")["Records"][0])
     record["eventName"] = name
     record["s3"]["bucket"]["name"] = bucket
@@ -28,7 +28,7 @@ def s3_event(*records):
 
 
 def sqs_event(*bodies, groups=None):
-    """A batch of SQS messages; a body that is no text is sent as JSON, and message n has the id `message-n`."""
+    """Return a batch of SQS messages with the ids `message-0` and so on; a body that is no text becomes JSON."""
     template = load("sqs_s3_restore_completed")["Records"][0]
     records = []
     for number, body in enumerate(bodies):

@@ -1,6 +1,6 @@
-"""A stand-in for jq, as far as the documentation uses it: `python -m tests.support.jq [-r] FILTER`.
+"""A stand-in for the parts of jq that the documentation uses: `python -m tests.support.jq [-r] FILTER`.
 
-A filter is a pipe of paths such as `.a.b`, `fromjson`, and alternatives with `//`; anything else is refused.
+A filter is a pipe of paths such as `.a.b`, `fromjson`, and alternatives with `//`. It refuses all other filters.
 """
 
 import json
@@ -13,7 +13,7 @@ PATH = re.compile(r"\.|(\.[A-Za-z_]\w*)+")
 def evaluate(text, value):
     for stage in text.split("|"):
         found = [_term(term.strip(), value) for term in stage.split("//")]
-        value = next((one for one in found if one not in (None, False)), found[-1])
+        value = next((term for term in found if term not in (None, False)), found[-1])
     return value
 
 

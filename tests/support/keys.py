@@ -1,4 +1,4 @@
-"""Keys that S3 allows and that tend to break what handles them."""
+"""Keys that S3 allows and that often break programs."""
 
 from hypothesis import strategies as st
 
@@ -56,11 +56,11 @@ HAND_PICKED = [
     *LONGEST,
 ]
 
-# XML 1.0, in which S3 lists keys, cannot hold these; S3 takes them all the same.
+# XML 1.0, the format of S3's listings, cannot contain surrogates.
 SURROGATES = ("Cs",)
 
 
 def keys():
-    """Legal keys of every alphabet: 1 to 1,024 bytes of UTF-8."""
+    """Return a strategy for legal keys of every alphabet: 1 to 1,024 bytes of UTF-8."""
     text = st.text(st.characters(exclude_categories=SURROGATES, exclude_characters="\x00"), min_size=1, max_size=300)
     return text.filter(lambda key: len(key.encode()) <= 1024)

@@ -1,4 +1,4 @@
-"""Moto in this process, for clients of botocore."""
+"""Moto in this process, for botocore's clients."""
 
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -14,10 +14,15 @@ _answer = BotocoreStubber.__call__
 
 
 def make_once(owner, name, key_of):
-    """Has `owner.name(...)` make one thing for each key: its arguments as `key_of` gives them, by identity.
+    """Cache the results of `owner.name(...)`.
 
-    botocore reads a service's rules for endpoints, and makes a class of its operations, for each client. Tests make
-    thousands of clients of a few services.
+    For each client, botocore reads the service's rules for endpoints and creates a class with its operations. Tests
+    create thousands of clients of a few services.
+
+    Args:
+        owner: a module or a class.
+        name: a callable of it, which is replaced.
+        key_of: takes the arguments of a call, and returns those that decide the result; they are compared by identity.
     """
     make, made = getattr(owner, name), {}
 
@@ -25,7 +30,7 @@ def make_once(owner, name, key_of):
         key = key_of(*arguments, **named)
         identity = tuple(map(id, key))
         if identity not in made:
-            # The key is kept: what took its place in memory would have the same identity.
+            # Keep the key: another object in its place in memory would have the same identity.
             made[identity] = key, make(*arguments, **named)
         return made[identity][1]
 
@@ -36,14 +41,14 @@ make_once(botocore.endpoint_provider, "RuleSet", lambda **ruleset: (ruleset["rul
 make_once(
     botocore.client.ClientCreator,
     "_create_client_class",
-    # Handlers of a session may change the class; there is no public name for them.
+    # Event handlers of a session may change the class, and have no public name.
     lambda creator, _, model: (vars(creator)["_event_emitter"], model.metadata),
 )
 
 
 @contextmanager
 def patched_aws(**how):
-    """Moto with its patches, empty, until the block ends; `how` is what `patches.applied` takes.
+    """Start an empty, patched moto until the block ends; `how` are the arguments of `patches.applied`.
 
     Requests of the library `requests` are not mocked: for that moto would compile 1,300 patterns again each time, which
     takes longer than many tests.
@@ -58,7 +63,7 @@ def patched_aws(**how):
 
 
 def _answer_with_bytes(self, event_name, request, **kwargs):
-    """Moto takes bytes and files; a connection takes memory as it is."""
+    """Answer a request whose body is a memoryview, which a connection accepts and moto does not."""
     if isinstance(request.body, memoryview):
         request.body = bytes(request.body)
     return _answer(self, event_name, request, **kwargs)

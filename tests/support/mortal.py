@@ -1,4 +1,4 @@
-"""A client of S3 whose process is killed at a request."""
+"""An S3 client that simulates the kill of its process at a chosen request."""
 
 import itertools
 
@@ -8,11 +8,11 @@ from tests.support.stores import new_client
 
 
 class Killed(BaseException):
-    """The process ends: what it was about to do, cleaning up included, does not happen."""
+    """Simulates the end of the process: no later code runs, not even cleaning up."""
 
 
-class Mortal:  # pylint: disable=too-few-public-methods  # what a test needs of it is its client
-    """A client that dies at its n-th request, before or after the server has done it."""
+class Mortal:  # pylint: disable=too-few-public-methods  # tests use only its client
+    """A client whose process dies at its n-th request, before or after the server has carried out the request."""
 
     def __init__(self, store, port, at, done):
         self.client = new_client(f"http://{store.host}:{port}", store.keys, Config(retries={"total_max_attempts": 1}))

@@ -1,8 +1,8 @@
-"""A network between containers and their servers, on which requests are lost, delayed, repeated and cut.
+"""A network between containers and their servers that loses, delays, repeats and cuts requests.
 
-Each container has a `Line` of its own, with a port for each server, so each request is known by its port. What goes
-wrong is planned before a delivery begins: at which request, and what. A request that is held lands later, when its
-container has repeated it, or is dead: see `Held`.
+Each container has its own `Line`, with a port for each server, so the port identifies container and server of a call.
+A test plans the faults before a delivery: which kind, at which request. A held request reaches its server later, when
+its container has repeated it or is dead: see `Held`.
 """
 
 import asyncio
@@ -13,33 +13,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-HEAD_END = b"\r\n\r\n"
-LINE_END = b"\r\n"
+from tests.support.http_messages import HEAD_END, error_answer, headers_of, read_answer, read_request
+
 WRITES = (b"PUT", b"POST", b"DELETE")
 PATIENCE_SECONDS = 30
 
-# What befalls a request, by whether the server is asked first.
+# Kinds of faults: before the request reaches the server, and after the server's answer.
 NEVER_SENT = ("refused", "reset", "torn", "held", "killed before", "killed and held")
 DONE = ("killed after", "killed soon", "lost", "failed", "cut")
 KILLS = ("killed before", "killed after", "killed soon", "killed and held")
-# A container does one or two more things in this time.
+# Time for one or two more requests of a container.
 SOON_SECONDS = 0.01
-# The server's work may be done, or be done later, and the container does not know.
+# The server may carry out the request, now or later, and the container cannot know.
 AMBIGUOUS = (*DONE, "held", "torn", "killed and held")
 
 
 @dataclass
 class Trouble:
-    """What befalls one request.
+    """The fault of one request.
 
     Attributes:
-        kind: one of `NEVER_SENT` and `DONE`, or "" for nothing.
-        status: of the answer that takes the place of the server's, for `refused` and `failed`.
-        share: how much of a body or an answer gets through, for `torn` and `cut`; how much of `SOON_SECONDS` is left,
-            for `killed soon`.
-        lands_after: after so many later writes a held request lands; None where it waits for `Held.land`.
-        first: called before the request goes on, in a thread of its own.
-        wait: seconds before the request goes on.
+        kind: one of `NEVER_SENT` and `DONE`, or "" for none.
+        status: of the answer in the server's place, for `refused` and `failed`.
+        share: of the body or answer that gets through, for `torn` and `cut`; of `SOON_SECONDS` until the kill, for
+            `killed soon`.
+        lands_after: number of later writes after which a held request is sent; None: `Held.land` sends it.
+        first: called before the request is sent, in a thread of its own.
+        wait: seconds before the request is sent.
     """
 
     kind: str = ""
@@ -53,38 +53,13 @@ class Trouble:
 NO_TROUBLE = Trouble()
 
 
-@dataclass(eq=False)
-class Request:
-    """One request as it came.
-
-    Attributes:
-        server: the name of the server it is for.
-        head: the request line and the headers.
-        body: its bytes.
-    """
-
-    server: str
-    head: bytes
-    body: bytes
-
-    @property
-    def line(self):
-        """The request line."""
-        return self.head.partition(LINE_END)[0]
-
-    @property
-    def method(self):
-        """HTTP's method."""
-        return self.line.partition(b" ")[0]
-
-
 @dataclass
 class Held:
-    """The requests of one history that are on their way for long.
+    """The delayed requests of one history.
 
     Attributes:
-        waiting: pairs of a request and after how many later writes it lands, or None.
-        landed: pairs of a request line and the status that the server answered.
+        waiting: pairs of a request and the number of later writes after which it is sent, or None.
+        landed: pairs of a request line and the status of the server's answer.
     """
 
     network: "Network"
@@ -93,54 +68,54 @@ class Held:
     _landing: set = field(default_factory=set)
 
     def land(self):
-        """Lets all requests land, and returns when the servers have answered them."""
+        """Send all requests, and return when the servers have answered."""
         asyncio.run_coroutine_threadsafe(self._land_all(), self.network.loop).result(PATIENCE_SECONDS)
 
     def hold(self, request, lands_after):
-        """Keeps a request; called by the network."""
+        """Delay a request; the network calls this."""
         self.waiting.append([request, lands_after])
 
     def count_write(self):
-        """Lets requests land that waited for this write; called by the network."""
-        for one in list(self.waiting):
-            if one[1] is not None:
-                one[1] -= 1
-                if one[1] < 0:
-                    self._begin(one)
+        """Send the requests that waited for this write; the network calls this."""
+        for entry in list(self.waiting):
+            if entry[1] is not None:
+                entry[1] -= 1
+                if entry[1] < 0:
+                    self._begin(entry)
 
     async def _land_all(self):
-        for one in list(self.waiting):
-            self._begin(one)
+        for entry in list(self.waiting):
+            self._begin(entry)
         await asyncio.gather(*self._landing)
 
-    def _begin(self, one):
-        self.waiting.remove(one)
-        task = asyncio.ensure_future(self._land(one[0]))
+    def _begin(self, entry):
+        self.waiting.remove(entry)
+        task = asyncio.ensure_future(self._land(entry[0]))
         self._landing.add(task)
         task.add_done_callback(self._landing.discard)
 
     async def _land(self, request):
         reader, writer = await self.network.connect(request.server)
         writer.write(request.head + request.body)
-        answer = await _answer(reader, request.method)
+        answer = await read_answer(reader, request.method)
         writer.close()
         self.landed.append((request.line.decode(), int(answer.split(b" ", 2)[1])))
 
 
 @dataclass
-class Line:  # pylint: disable=too-many-instance-attributes  # what is planned, and what has happened
-    """The way of one container to all servers.
+class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a record of what happened
+    """The connections of one container to all servers.
 
     Attributes:
         network: the `Network`.
-        ports: the name of a server -> the port that leads there.
+        ports: name of a server -> port that leads to it.
         kill: ends the container.
-        plan: what befalls requests: (which, number) -> `Trouble`. `which` is `any` or `write`, and the number counts
-            the delivery's requests of that kind from 1; writes are those to the server named `mirror`.
+        plan: the faults: (which, number) -> `Trouble`. `which` is `any` or `write`; the number counts the delivery's
+            requests of that kind from 1; writes are those to the server named `mirror`.
         held: the `Held` of the history.
-        connections: how many are open.
-        under_way: the requests that have no end yet.
-        met: the kind of trouble and the request line of each trouble that came about.
+        connections: number of open connections.
+        under_way: the requests without an answer so far.
+        met: pairs of the kind and the request line of each fault that took place.
     """
 
     network: "Network"
@@ -155,18 +130,18 @@ class Line:  # pylint: disable=too-many-instance-attributes  # what is planned, 
     _listeners: list = field(default_factory=list)
 
     def begin(self, plan, held):
-        """Begins a delivery."""
+        """Begin a delivery."""
         self.plan, self.held, self.met, self._counts = plan, held, [], {}
 
     async def open(self, servers):
-        """Opens a port for each server."""
+        """Open a port for each server."""
         for name in servers:
             listener = await asyncio.start_server(lambda *way, name=name: self._serve(name, *way), "127.0.0.1", 0)
             self.ports[name] = listener.sockets[0].getsockname()[1]
             self._listeners.append(listener)
 
     def close(self):
-        """Closes the ports; open connections end with their container."""
+        """Close the ports; open connections end with their container."""
         for listener in self._listeners:
             self.network.loop.call_soon_threadsafe(listener.close)
 
@@ -182,12 +157,12 @@ class Line:  # pylint: disable=too-many-instance-attributes  # what is planned, 
 
     async def _serve(self, name, reader, writer):
         self.connections += 1
-        # The loop itself holds a task weakly.
+        # The loop itself has only a weak reference to a task.
         task = asyncio.current_task()
         self.network.serving.add(task)
         way = _Way(self, name, writer)
         try:
-            while request := await _request(name, reader, writer):
+            while request := await read_request(name, reader, writer):
                 self.under_way.append(request)
                 try:
                     await way.carry(request, self._trouble_of(request))
@@ -202,11 +177,11 @@ class Line:  # pylint: disable=too-many-instance-attributes  # what is planned, 
 
 
 class _Ended(Exception):
-    """The container's connection is no more."""
+    """The connection of the container has ended."""
 
 
-class _Way:  # pylint: disable=too-few-public-methods  # requests are carried by it
-    """One connection of a container, and the one to the server that belongs to it."""
+class _Way:  # pylint: disable=too-few-public-methods  # it carries requests and ends
+    """One connection of a container, and the connection to the server behind it."""
 
     def __init__(self, line, name, client):
         self._line = line
@@ -215,7 +190,7 @@ class _Way:  # pylint: disable=too-few-public-methods  # requests are carried by
         self._server = None
 
     async def carry(self, request, trouble):
-        """Hands a request on and the answer back, unless trouble prevents it."""
+        """Forward a request and its answer, as far as the fault allows."""
         if trouble.kind or trouble.first:
             self._line.met.append((trouble.kind or "meanwhile", request.line.decode()))
         if trouble.first:
@@ -238,12 +213,12 @@ class _Way:  # pylint: disable=too-few-public-methods  # requests are carried by
             self._client.write(answer[: int(len(answer) * trouble.share)])
             await self._client.drain()
             raise _Ended
-        self._client.write(_error(request.method, trouble.status) if trouble.kind == "failed" else answer)
+        self._client.write(error_answer(request.method, trouble.status) if trouble.kind == "failed" else answer)
         await self._client.drain()
 
     async def _prevent(self, request, trouble):
         if trouble.kind == "refused":
-            self._client.write(_error(request.method, trouble.status))
+            self._client.write(error_answer(request.method, trouble.status))
             await self._client.drain()
             return
         if trouble.kind in ("held", "killed and held"):
@@ -261,18 +236,18 @@ class _Way:  # pylint: disable=too-few-public-methods  # requests are carried by
         self._server = self._server or await self._line.network.connect(self._name)
         reader, writer = self._server
         writer.write(request.head + request.body)
-        answer = await _answer(reader, request.method)
-        if _headers(answer.partition(HEAD_END)[0]).get(b"connection") == b"close":
+        answer = await read_answer(reader, request.method)
+        if headers_of(answer.partition(HEAD_END)[0]).get(b"connection") == b"close":
             self._server = None
             writer.transport.abort()
         return answer
 
     def end(self):
-        """Ends both connections, the container's with a reset."""
+        """End both connections, the container's with a reset."""
         client = self._client.get_extra_info("socket")
         with suppress(OSError):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # What was written is on its way; an answer that was cut arrives before the end does.
+        # Written bytes are already under way, so a cut answer arrives before the reset.
         self._client.transport.abort()
         if self._server:
             self._server[1].transport.abort()
@@ -282,7 +257,7 @@ class Network:
     """All lines, in one thread.
 
     Args:
-        servers: the name of each server -> its host and port.
+        servers: name of each server -> its host and port.
     """
 
     def __init__(self, servers):
@@ -293,13 +268,13 @@ class Network:
         self._thread.start()
 
     def line(self):
-        """Returns a new `Line`."""
+        """Return a new `Line`."""
         line = Line(self)
         asyncio.run_coroutine_threadsafe(line.open(self._servers), self.loop).result(PATIENCE_SECONDS)
         return line
 
     async def connect(self, name):
-        """Returns a reader and a writer to a server."""
+        """Return a reader and a writer of a new connection to a server."""
         return await asyncio.open_connection(*self._servers[name])
 
     def close(self):
@@ -315,50 +290,3 @@ async def _end_all():
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _request(name, reader, writer):
-    """Returns the next request, or None at the end; says "go on" to a client that waits for it."""
-    try:
-        head = await reader.readuntil(HEAD_END)
-    except asyncio.IncompleteReadError:
-        return None
-    headers = _headers(head)
-    if b"expect" in headers:
-        writer.write(b"HTTP/1.1 100 Continue" + HEAD_END)
-        lines = [line for line in head.split(LINE_END) if not line.lower().startswith(b"expect:")]
-        head = LINE_END.join(lines)
-    return Request(name, head, await reader.readexactly(int(headers.get(b"content-length", 0))))
-
-
-async def _answer(reader, method):
-    head = await reader.readuntil(HEAD_END)
-    while head.startswith(b"HTTP/1.1 100"):
-        head = await reader.readuntil(HEAD_END)
-    headers, status = _headers(head), int(head.split(b" ", 2)[1])
-    if method == b"HEAD" or status in (204, 304):
-        return head
-    if b"content-length" in headers:
-        return head + await reader.readexactly(int(headers[b"content-length"]))
-    if headers.get(b"transfer-encoding", b"") == b"chunked":
-        return head + await _chunks(reader)
-    return head
-
-
-async def _chunks(reader):
-    chunks = b""
-    while not chunks.endswith(b"\r\n0\r\n\r\n") and chunks != b"0\r\n\r\n":
-        size = await reader.readuntil(LINE_END)
-        chunks += size + await reader.readexactly(int(size.partition(b";")[0], 16) + len(LINE_END))
-    return chunks
-
-
-def _headers(head):
-    pairs = (line.partition(b":") for line in head.split(LINE_END)[1:])
-    return {name.strip().lower(): value.strip() for name, _, value in pairs if name}
-
-
-def _error(method, status):
-    code = {500: "InternalError", 503: "ServiceUnavailable"}.get(status, "BadGateway")
-    body = b"" if method == b"HEAD" else f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-    return f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}{HEAD_END.decode()}".encode() + body

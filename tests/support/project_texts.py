@@ -1,4 +1,4 @@
-"""The files that people wrote: code, documentation and Terraform, without what tools put beside them."""
+"""The files that people write: code, documentation and Terraform, without the files of tools beside them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ FOLDERS = ("bench", "docs", "local", "scripts", "tasks", "terraform", "tests")
 
 
 def texts(*endings):
-    """Returns the paths of all files with these endings, in order."""
+    """Return the paths of all files with these endings, in order."""
     found = [path for path in ROOT.iterdir() if path.is_file()]
     found += [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in found if path.suffix in endings and not _is_hidden(path.relative_to(ROOT)))

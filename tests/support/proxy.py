@@ -7,18 +7,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-HEAD_END = b"\r\n\r\n"
+from tests.support.http_messages import HEAD_END
 
 
-# One for each thing that can go wrong.
 @dataclass
-class Trouble:  # pylint: disable=too-many-instance-attributes
-    """What befalls the next `times` requests whose request line begins with `method` and holds `about`.
+class Trouble:  # pylint: disable=too-many-instance-attributes  # one for each kind of fault
+    """A fault for the next requests whose request line begins with `method` and contains `about`.
 
-    `up` changes the body of a request, `down` the head and the body of an answer. `cut` lets so many bytes of the
-    answer's body through, and then ends the connection, with a reset if `reset`. `lost` has the server do its work and
-    drops the answer; `refusal` (status, code) answers in the server's place; `silent` keeps the connection open without
-    ever answering.
+    Attributes:
+        times: number of requests that have the fault.
+        after: number of matching requests before them that have none.
+        up: changes the body of the request.
+        down: changes the head and the body of the answer.
+        cut: bytes of the answer's body before the connection ends.
+        reset: the connection ends with a reset.
+        lost: the server does its work, and the answer is dropped.
+        refusal: status and code of an answer in the server's place.
+        silent: the connection stays open without an answer.
     """
 
     method: str = ""
@@ -44,7 +49,7 @@ class Trouble:  # pylint: disable=too-many-instance-attributes
 
 
 def flipped(body, bit=None):
-    """The same bytes but for one bit, in the middle if not said otherwise."""
+    """Return the bytes with one bit changed, by default in the middle."""
     bit = len(body) * 4 if bit is None else bit
     changed = bytearray(body)
     changed[bit // 8] ^= 1 << bit % 8
@@ -52,13 +57,16 @@ def flipped(body, bit=None):
 
 
 @dataclass
-class Proxy:  # pylint: disable=too-many-instance-attributes
-    """Listens on a port of its own and hands every request on to `host` and `port`, one connection each."""
+class Proxy:  # pylint: disable=too-many-instance-attributes  # the server, the faults and the threads
+    """Listens on a port of its own and forwards every request to `host` and `port`, one connection each.
+
+    Attributes:
+        requests: the request lines, in order of arrival.
+    """
 
     host: str
     port: int
     requests: list = field(default_factory=list)
-    """The request lines that came, in order."""
 
     def __post_init__(self):
         self._troubles = []
@@ -74,7 +82,7 @@ class Proxy:  # pylint: disable=too-many-instance-attributes
 
     def __exit__(self, *_):
         self._closed.set()
-        # A listener that is only closed would keep `accept` waiting.
+        # `close` alone would not end `accept`.
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.listens_on), timeout=1).close()
         for thread in self._threads:
@@ -100,7 +108,7 @@ class Proxy:  # pylint: disable=too-many-instance-attributes
             self._start(self._serve, connection)
 
     def _serve(self, client):
-        # One request per connection: the answer tells the client that the connection ends with it.
+        # One request for each connection: the answer has the header `Connection: close`.
         with client, suppress(OSError):
             client.settimeout(30)
             head, body = _receive(client)
@@ -128,7 +136,7 @@ class Proxy:  # pylint: disable=too-many-instance-attributes
     def _trouble_for(self, request_line):
         with self._lock:
             self.requests.append(request_line)
-            return next((one for one in self._troubles if one.hits(request_line)), Trouble())
+            return next((trouble for trouble in self._troubles if trouble.hits(request_line)), Trouble())
 
     def _forward(self, head, body):
         lines = [line for line in head[: -len(HEAD_END)].split(b"\r\n") if not _is_about_connection(line)]

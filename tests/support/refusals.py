@@ -1,4 +1,4 @@
-"""What a task says of an environment that it cannot work with."""
+"""The error of a task whose environment is invalid."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tasks.utils.errors import SettingsError
 
 
 def refusal_of(settings, values):
-    """Reads settings that are refused, and returns why."""
+    """Read settings that are refused, and return the text of the error."""
     with pytest.raises(SettingsError) as raised:
         settings.read(values)
     return str(raised.value)

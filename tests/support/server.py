@@ -1,4 +1,4 @@
-"""A server that answers as a test says, over TCP or TLS, with no HTTP library in between."""
+"""A server with scripted answers, over TCP or TLS, without an HTTP library."""
 
 import socket
 import ssl
@@ -7,16 +7,23 @@ from contextlib import contextmanager, suppress
 
 import trustme
 
-from tests.support.proxy import HEAD_END
+from tests.support.http_messages import HEAD_END
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes"
 AUTHORITY = trustme.CA()
 
 
-class Server:  # pylint: disable=too-many-instance-attributes  # what it says, and what it has seen
-    """Answers each request with the next of `answers`, the last of them again and again; counts its connections.
+class Server:  # pylint: disable=too-many-instance-attributes  # its answers, and a record of the requests
+    """Answers each request with the next answer, and repeats the last one.
 
-    An answer is bytes, or a function that is given the connection and the request's head.
+    Args:
+        answers: bytes, or functions that take the connection and the head of the request.
+        certificate: of trustme; the server then speaks TLS.
+        tls_version: the highest version that it accepts.
+
+    Attributes:
+        connections: number of connections so far.
+        requests: the heads of all requests.
     """
 
     def __init__(self, *answers, certificate=None, tls_version=None):
@@ -48,12 +55,12 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
 
     def _serve(self, connection):
         try:
-            # What is said leaves at once, also when the connection is closed right after it.
+            # Answers leave at once, even if the connection is closed right after them.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.append(connection)
-            # OpenSSL would go on with the number of a closed file, which may be another one by then.
+            # OpenSSL would use the descriptor of a closed socket, which may belong to another file by then.
             while connection.fileno() >= 0 and (head := self._head(connection)):
                 self.requests.append(head)
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -68,7 +75,7 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
 
     @staticmethod
     def _head(connection):
-        # No byte of the body: an answer that wants it reads it. TLS has no way to look at bytes and leave them there.
+        # Read no byte of the body, because an answer may read it. TLS cannot peek, so read byte by byte there.
         is_tls = isinstance(connection, ssl.SSLSocket)
         head = b""
         while HEAD_END not in head:
@@ -86,15 +93,15 @@ class Server:  # pylint: disable=too-many-instance-attributes  # what it says, a
     def close(self):
         self._listener.close()
         for connection in self._open:
-            # Its own thread closes it, woken by this. Closed here, its number would be that of the next file, into
-            # which that thread might still write an alert of TLS.
+            # This wakes the connection's thread, which closes it. If it were closed here, the next file could get its
+            # descriptor, and the thread might write a TLS alert into that file.
             with suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @contextmanager
 def served(*answers, **tls):
-    """Serves the answers of a `Server` until the block ends, and yields it."""
+    """Run a `Server` with these answers until the block ends, and yield it."""
     server = Server(*answers, **tls)
     try:
         yield server
@@ -104,7 +111,7 @@ def served(*answers, **tls):
 
 @contextmanager
 def running(server):
-    """Runs a server of `http.server` until the block ends, and yields it."""
+    """Run a server of `http.server` until the block ends, and yield it."""
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -116,7 +123,7 @@ def running(server):
 
 
 def send(handler, status, headers, body):
-    """Sends an answer by a handler of `http.server`."""
+    """Send an answer through a handler of `http.server`."""
     handler.send_response(status)
     for name, value in {**headers, "Content-Length": str(len(body))}.items():
         handler.send_header(name, value)
@@ -125,6 +132,6 @@ def send(handler, status, headers, body):
 
 
 def reset(connection):
-    """Ends a connection as a server that crashed does."""
+    """End a connection with a reset, as a crashed server does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.close()

@@ -11,16 +11,16 @@ ROOT = Path(__file__).parents[2]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^ {4}.+\n(?:\n(?= {4}))?)+", re.MULTILINE)
 
-# What is in a block is a command unless it says otherwise, or sets a variable of Terraform.
+# A block is a command, unless it names another language or sets a variable of Terraform.
 OTHER_LANGUAGES = ("hcl", "json", "text")
 SETS_A_VARIABLE = re.compile(r"\w+ += ")
 
 
 def shell_snippets(path):
-    """Gives the blocks of a Markdown file that are commands, in order."""
+    """Return the blocks of a Markdown file that are commands, in order."""
     text = (ROOT / path).read_text(encoding="utf-8")
     fenced = [(found.start(), found[1], found[2]) for found in FENCED.finditer(text)]
-    # What stands within a fence is no indented block.
+    # Text within a fence is no indented block.
     masked = FENCED.sub(lambda found: "x" * len(found[0]), text)
     indented = [
         (found.start(), "", re.sub("^ {4}", "", found[0], flags=re.MULTILINE)) for found in INDENTED.finditer(masked)
@@ -31,8 +31,8 @@ def shell_snippets(path):
     ]
 
 
-class Terminal:  # pylint: disable=too-few-public-methods  # a shell runs commands
-    """A shell in a folder, with an environment of its own and with stand-ins for `aws` and `jq`."""
+class Terminal:  # pylint: disable=too-few-public-methods  # it only runs commands
+    """A shell in a folder, with its own environment and with stand-ins for `aws` and `jq`."""
 
     def __init__(self, folder, tools, environment):
         self._folder = folder
@@ -46,7 +46,7 @@ class Terminal:  # pylint: disable=too-few-public-methods  # a shell runs comman
         self._environment = {**inherited, **environment, "PATH": path, "PYTHONPATH": str(ROOT)}
 
     def run(self, *snippets):
-        """Runs commands one after the other in one shell, each of which has to succeed, and returns what they print."""
+        """Run commands one after the other in one shell, and return their output; each must succeed."""
         script = "\n".join(f"set -eu -o pipefail\n: snippet {number}\n{text}" for number, text in enumerate(snippets))
         done = subprocess.run(
             ["bash", "-x"],

@@ -1,4 +1,4 @@
-"""The S3 servers that the same tests run on."""
+"""S3 servers for tests that run on each of them."""
 
 import socket
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tasks.object_clerk.transport import clients
 
 @cache
 def session():
-    """One for all clients of this process: a session takes longer to make than most tests take to run."""
+    """Return the session of all clients of this process: creating one takes longer than most tests."""
     return boto3.session.Session()
 
 
@@ -30,13 +30,13 @@ def new_client(endpoint_url, keys, config):
     return session().client("s3", endpoint_url=endpoint_url, config=config, **keys)
 
 
-# For a test of what SeaweedFS has not, or does unlike S3.
+# For behaviour that SeaweedFS lacks, or that differs there from S3.
 ON_MOTO = pytest.mark.parametrize("store", ["moto"], indirect=True)
 
 
 @dataclass
 class Store:
-    """A server with an empty bucket, a client that sets the stage and looks, and the means to make clerks."""
+    """A server with an empty bucket, a client for set-up and assertions, and constructors of clerks."""
 
     name: str
     client: Any
@@ -55,7 +55,7 @@ class Store:
         return urlsplit(self.endpoint_url).port
 
     def clerk(self, *, port=None, tries=3, client_config=None, **options):
-        """A clerk that does not wait between its tries; `port` leads it through a proxy."""
+        """Return a clerk that does not wait between its tries; `port` is that of a proxy."""
         config = Config(**{"retries": {"total_max_attempts": 1}, **(client_config or {})})
         client = clients.s3(
             direct=self.direct,
@@ -69,7 +69,7 @@ class Store:
         )
 
     def clerk_of_its_own(self, **options):
-        """The same, made by host, port and keys."""
+        """Return a clerk made from host, port and keys."""
         keys = self.keys["aws_access_key_id"], self.keys["aws_secret_access_key"]
         return ObjectClerk(self.host, self.port, *keys, 0, 1, 0, 0, 3, **options)
 
@@ -77,7 +77,7 @@ class Store:
         return self.client.put_object(Bucket=self.bucket, Key=key, Body=body, **options)
 
     def put_parts(self, key, body, part_size, **options):
-        """Uploads in parts of a size, without any checksum over the whole, as older clients do."""
+        """Upload an object in parts of a size without a checksum over the whole, as older clients do."""
         where = {"Bucket": self.bucket, "Key": key}
         upload = self.client.create_multipart_upload(**where, **options)["UploadId"]
         parts = []
@@ -112,6 +112,7 @@ class Store:
         self.client.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
-def a_port_nobody_listens_on():
+def closed_port():
+    """Return a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         return unused.getsockname()[1]

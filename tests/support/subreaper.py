@@ -1,7 +1,7 @@
-"""Runs a command and lists the processes that it leaves behind: `python -m tests.support.subreaper COMMAND...`.
+"""Run a command and list the processes that it leaves behind: `python -m tests.support.subreaper COMMAND...`.
 
-Orphans of the command become children of this process, so none can hide. SIGINT and SIGTERM are handed on. The last
-line printed is JSON: the exit status, and the command line of each process left, which is then ended.
+Orphans of the command become children of this process, so it finds them all. It forwards SIGINT and SIGTERM. The last
+line of its output is JSON: the exit status, and the command line of each remaining process, which it then kills.
 """
 
 import ctypes
@@ -20,12 +20,12 @@ PATIENCE_SECONDS = 2
 
 def main():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    # In a group of its own, as the foreground job of a terminal is: Ctrl-C reaches all of the group.
+    # A process group of its own, like the foreground job of a terminal: Ctrl-C reaches all of the group.
     with subprocess.Popen(sys.argv[1:], process_group=0) as command:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: os.killpg(command.pid, received))
         status = command.wait()
-    # What was killed a moment ago may still be about to die.
+    # A process that was killed a moment ago may still be alive.
     end = time.monotonic() + PATIENCE_SECONDS
     while (left := dict(children())) and time.monotonic() < end:
         time.sleep(0.05)

@@ -1,6 +1,6 @@
-"""Tags as S3 takes them, ten at most, and as many bytes as they may have."""
+"""Tags of an object: the most and the longest that S3 allows."""
 
-# 128 and 256 characters are the most; each is nine bytes in percent-encoding.
+# S3 allows ten tags, names of 128 and values of 256 characters. Each of these is nine bytes in percent-encoding.
 LONG = {f"{number}{'鍵' * 127}": "値" * 256 for number in range(10)}
 
 

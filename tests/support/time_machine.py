@@ -1,4 +1,4 @@
-"""A queue that Lambda polls, in a time that passes as fast as the test can go."""
+"""A queue that Lambda polls, in simulated time."""
 
 import json
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from tests.support.mortal import Killed
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 
-# What the work queues of this project have: six time-outs of 15 minutes.
+# As in Terraform: six time-outs of 15 minutes.
 VISIBILITY_SECONDS = 90 * 60
 MAX_RECEIVES = 10
 
 
 class Clock:
-    """The time of SQS, of the tasks' patience and of their waits."""
+    """The simulated time of SQS and of the tasks, whose waits end at once."""
 
     def __init__(self):
         # A Friday at noon.
@@ -30,7 +30,7 @@ class Clock:
         self.now += seconds
 
     def patch(self, monkeypatch):
-        """Makes this the time until the test ends."""
+        """Replace the clocks of SQS and of the tasks until the test ends."""
         monkeypatch.setattr("moto.sqs.models.unix_time", self.time)
         monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: self.now * 1000)
         monkeypatch.setattr("tasks.utils.batches.time", SimpleNamespace(time=self.time))
@@ -40,15 +40,15 @@ class Clock:
 
 @dataclass
 class PolledQueue:
-    """A work queue with its dead-letter queue, and the poller that hands its messages to a function.
+    """A work queue with its dead-letter queue, and the poller that passes its messages to a function.
 
     Attributes:
         sqs: a client.
         clock: a `Clock`.
         url: the queue's URL.
-        dead_url: that of the dead-letter queue.
+        dead_url: the URL of the dead-letter queue.
         handle: the function: takes a batch and returns its answer, or raises `Killed`.
-        invocations: how often it was invoked.
+        invocations: the number of invocations so far.
     """
 
     sqs: Any
@@ -70,7 +70,7 @@ class PolledQueue:
         return cls(sqs, clock, url, dead, **how)
 
     def run(self, seconds):
-        """Polls until so much time has passed, or until nothing is left in the queue; returns the seconds it took."""
+        """Poll for so many seconds or until the queue is empty, and return the seconds that it took."""
         began = self.clock.now
         while self.clock.now <= began + seconds:
             if not self._poll_once():
@@ -109,12 +109,13 @@ class PolledQueue:
     def _next_moment(self):
         account, name = self.url.rsplit("/", 2)[1:]
         queue = sqs_backends[account][self.sqs.meta.region_name].get_queue(name)
-        moments = [max(one.visible_at, one.delayed_until) / 1000 for one in vars(queue)["_messages"]]
-        return min((one for one in moments if one > self.clock.now), default=self.clock.now if moments else None)
+        moments = [max(message.visible_at, message.delayed_until) / 1000 for message in vars(queue)["_messages"]]
+        later = [moment for moment in moments if moment > self.clock.now]
+        return min(later, default=self.clock.now if moments else None)
 
 
 def record_of(message):
-    """Returns a message of ReceiveMessage as Lambda hands it over."""
+    """Return the record that Lambda makes of a message of ReceiveMessage."""
     attributes = message.get("MessageAttributes", {})
     return {
         "eventSource": "aws:sqs",

@@ -1,4 +1,4 @@
-"""What goes over the wire: every request of the clients it listens to, and faults put in its way."""
+"""Records the requests of S3 clients, and injects faults into them."""
 
 import threading
 from contextlib import contextmanager
@@ -9,8 +9,13 @@ from botocore.awsrequest import AWSResponse
 
 @dataclass
 class Fault:
-    """The next `times` matching requests get `answer`: a (status, code) or (status, code, message) of S3,
-    or an exception to raise.
+    """An answer for the next matching requests.
+
+    Attributes:
+        operation: of S3.
+        answer: (status, code) or (status, code, message) of S3, or an exception to raise.
+        times: number of requests that get the answer.
+        key: part of the URL; None matches all.
     """
 
     operation: str
@@ -24,12 +29,14 @@ class Fault:
 
 @dataclass
 class Wire:
-    """Listens to boto3 clients.
+    """Records the requests of boto3 clients.
 
     Attributes:
-        sent: the S3 operations requested, in order, with those that a fault answered before they got anywhere.
-        headers: of each request that got through, a pair of its operation and its headers.
-        before: functions called with the operation just before a request goes out.
+        sent: the requested operations, in order, including those that a fault answered.
+        headers: for each request that was sent, a pair of its operation and its headers.
+        faults: the faults that are left.
+        before: functions that are called with the operation right before each request.
+        changes: operation -> function that changes its answers.
     """
 
     sent: list = field(default_factory=list)
@@ -41,7 +48,7 @@ class Wire:
 
     @contextmanager
     def listening(self, events):
-        """Listens to the clients that are made of a session meanwhile, or to one client, by its event system."""
+        """Record within the block: all clients that a session makes, or one client, by the event system."""
         events.register("before-call.s3", self._answer_with_fault)
         events.register("before-send.s3", self._note)
         events.register("after-call.s3", self._change_answer)
@@ -51,15 +58,15 @@ class Wire:
         events.unregister("before-send.s3", self._note)
 
     def fail(self, operation, answer, *, times=1, key=None):
-        """Puts a fault in the way of the next matching requests."""
+        """Inject a fault into the next matching requests."""
         self.faults.append(Fault(operation, answer, times, key))
 
     def answer_with(self, operation, change):
-        """Has `change` called with every answer to an operation that went well, before the client gets it."""
+        """Call `change` with every successful answer to an operation before the client gets the answer."""
         self.changes[operation] = change
 
     def count(self, operation):
-        """Returns how many requests of one operation were sent."""
+        """Return the number of requests of one operation."""
         return self.sent.count(operation)
 
     def _note(self, request, event_name, **_):
