@@ -1,5 +1,4 @@
 import gc
-import os
 import sys
 import threading
 from contextlib import contextmanager, nullcontext
@@ -36,6 +35,7 @@ MANY_INPUTS = {
     "test_by_way_of_the_worker.py",
     "test_clerk_copies.py",
     "test_clerk_faults.py",
+    "test_convergence.py",
     "test_crashes.py",
     "test_earlier_table.py",
     "test_far_side.py",
@@ -61,7 +61,7 @@ def pytest_collection():
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Choose the tests that measure coverage, and start every worker with its share of the slow tests."""
+    """Choose the tests that measure coverage."""
     at_a_server = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -69,7 +69,6 @@ def pytest_collection_modifyitems(items):
             MEASURED.add(item)
             if not SERVERS.isdisjoint(item.fixturenames):
                 at_a_server.add(test)
-    _let_slow_ones_begin(items)
 
 
 def pytest_collection_finish():
@@ -118,30 +117,7 @@ def _coverage_paused():
 
 
 def _is_measured(item):
-    if item.path.name in MANY_INPUTS or item.get_closest_marker("slow"):
-        return False
-    return item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
-
-
-def _let_slow_ones_begin(items):
-    """Move the slow tests to the front of each worker's share, so that none of them runs alone at the end."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    groups = {}
-    for item in items:
-        if marker := item.get_closest_marker("slow"):
-            # Tests that share a costly fixture stay together, so only one worker makes the fixture.
-            groups.setdefault(marker.kwargs.get("group", item.nodeid), []).append(item)
-    slow = list(groups.values())
-    quick = [item for item in items if not item.get_closest_marker("slow")]
-    left = len(items)
-    items.clear()
-    for worker in range(workers):
-        # As xdist does: each worker gets one slice of the list, its share of the rest.
-        length = left // (workers - worker)
-        begins_with = [item for group in slow[worker::workers] for item in group]
-        room = length - len(begins_with)
-        items += begins_with + quick[:room]
-        quick, left = quick[room:], left - length
+    return item.path.name not in MANY_INPUTS and item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from tasks.utils.outcome_log import DEAD_LETTERED, RETRIED
 from tests.local.lambda_deployment import deployed, eventually
 from tests.partition_replicate.events import event_of
 
-pytestmark = [pytest.mark.long, pytest.mark.slow(group="continuations")]
+pytestmark = pytest.mark.long
 
 ZIP = Path(__file__).parents[2] / "dist" / "partition_replicate.zip"
 

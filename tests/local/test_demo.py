@@ -74,7 +74,6 @@ def keys(client, bucket):
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tmp_path):
     with demo(tmp_path, KEEP="1") as running:
         running.read_until(r"15 objects restored: 14 archived and verified \(1 after retries\), 1 in the dead-letter")
@@ -145,7 +144,6 @@ def work_by_hand(running, environment):
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
     with demo(tmp_path) as running:
         running.read_until("on this machine")
@@ -162,7 +160,6 @@ def test_deployment_without_a_package_says_what_to_do(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
     start = EmbeddedAws.start
 

@@ -12,7 +12,6 @@ ARCHIVES = {"all": {"extensions": ["other"], "bucket": ARCHIVE}}
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_plan_needs_a_given_bucket_to_be_there_unless_its_owner_is_named(aws, tmp_path):
     deployment, s3 = initialised(aws, tmp_path, archive_copy_archives=ARCHIVES), aws.client("s3")
     with pytest.raises(DeploymentError, match=rf"S3 Bucket \({ARCHIVE}\)[\s\S]*archive_copy_archives.all"):

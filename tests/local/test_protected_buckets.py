@@ -61,7 +61,6 @@ def versions(s3, bucket):
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path):
     deployment, s3, bucket = initialised(aws, tmp_path), aws.client("s3"), bucket_of(aws, "source")
     apply(deployment, *targets(*BUCKETS))
@@ -90,7 +89,6 @@ def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_throw_away_deployment_is_destroyed_with_what_it_holds(aws, tmp_path):
     deployment = initialised(aws, tmp_path, disposable_buckets=True)
     s3, bucket = aws.client("s3"), bucket_of(aws, "source")

@@ -289,7 +289,6 @@ def test_no_bytes_are_ever_missing(machine):
 @pytest.mark.long
 @pytest.mark.parametrize("machine", [Clerking, ClerkingWithVersions])
 @pytest.mark.usefixtures("five_mib_parts")
-@pytest.mark.slow
 def test_no_bytes_are_missing_after_any_of_more_histories(machine):
     run_on_moto(machine, max_examples=20, stateful_step_count=10)
 

@@ -564,13 +564,11 @@ def run_histories(examples, *among, locked=False, **more):
             stage.close()
 
 
-@pytest.mark.slow
 def test_any_history_converges():
     run_histories(25, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_any_of_more_histories_converges():
     run_histories(100, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 

@@ -33,9 +33,6 @@ from tests.partition_replicate.test_large_objects import digest
 PART = 5 * MIB
 BODY = os.urandom(PART) + b"and a bit"
 
-# They share the server, which takes some seconds to start.
-pytestmark = pytest.mark.slow(group="replication on seaweedfs")
-
 
 @dataclass
 class Pair:

@@ -30,7 +30,6 @@ def run_histories(seed, first, count, *planted):
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_any_history_of_real_processes_converges():
     went_well, printed = run_histories("a-few", 0, 6)
     assert went_well, printed

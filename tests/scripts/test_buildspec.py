@@ -16,7 +16,7 @@ from scripts.dist_index import read_index
 from scripts.sources import SHARED
 from tests.scripts.conftest import ROOT
 
-pytestmark = [pytest.mark.long, pytest.mark.slow(group="buildspec")]
+pytestmark = pytest.mark.long
 
 BUILDSPEC = yaml.safe_load((ROOT / "buildspec.yml").read_text())
 PHASES = ("install", "pre_build", "build", "post_build")

@@ -15,7 +15,7 @@ from scripts.dist_index import read_index
 from scripts.errors import ScriptError
 from tests.scripts.conftest import ROOT, add_task, write
 
-pytestmark = [pytest.mark.long, pytest.mark.slow(group="package")]
+pytestmark = pytest.mark.long
 
 HANDLER = "tasks/greet/handler.py"
 TASKS = {handler.parent.name for handler in ROOT.glob("tasks/*/handler.py")}
