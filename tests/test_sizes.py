@@ -19,7 +19,6 @@ NOT_YET = {
     "tasks/object_clerk/downloads.py",
     "tasks/object_clerk/s3_requests.py",
     "tasks/object_clerk/streams.py",
-    "tasks/object_clerk/transport/direct.py",
     "tasks/partition_replicate/history.py",
     "tasks/partition_replicate/table.py",
     "tasks/upload_validate/profile.py",
