@@ -177,7 +177,7 @@ variable "archive_copy_retry_sleep_seconds" {
 # ---- The function ----
 
 variable "archive_copy_direct_requests" {
-  description = "Whether the function sends its most common requests to S3 without most of botocore. false leaves all of them to botocore, for example to rule the direct way out as the cause of an error."
+  description = "Whether the function sends its most common requests to S3 without most of botocore. false leaves all of them to botocore, for example to exclude the direct transport as the cause of an error."
   type        = bool
   default     = false
   nullable    = false

@@ -242,7 +242,7 @@ variable "partition_replicate_annotations" {
 # ---- The function ----
 
 variable "partition_replicate_direct_requests" {
-  description = "Whether the function sends its most common requests to S3 and DynamoDB without most of botocore. false leaves all of them to botocore, for example to rule the direct way out as the cause of an error."
+  description = "Whether the function sends its most common requests to S3 and DynamoDB without most of botocore. false leaves all of them to botocore, for example to exclude the direct transport as the cause of an error."
   type        = bool
   default     = true
   nullable    = false
