@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.otf_addons.task_log import task_logger
-from tasks.utils.one_line import ONE_LINE
+from tasks.utils.one_line import escape_message
 
 ROOT = Path(__file__).parent.parent
 TASKS = ROOT / "tasks"
@@ -220,7 +220,7 @@ def test_no_log_call_takes_a_raw_key(module):
 def test_every_logger_that_is_made_escapes_its_messages(monkeypatch):
     monkeypatch.setenv("OTF_NO_LOG", "1")
     for logger in (logging.getLogger("bucket_brigade"), task_logger("a_module"), task_logger("a_module", "task", "T")):
-        assert ONE_LINE in logger.filters
+        assert escape_message in logger.filters
 
 
 @every_module

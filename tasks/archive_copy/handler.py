@@ -26,7 +26,7 @@ from tasks.object_clerk.copies import CopyLimits
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.versions import in_order
 from tasks.utils.batch_operations import to_batch_operations
-from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import DeferredError
 from tasks.utils.events import is_batch_operations, is_queue_event, object_events
@@ -44,8 +44,7 @@ class Container:
 
     settings: Settings
     archiver: Archiver
-    queue: WorkQueue
-    dead_letters: DeadLetters
+    batches: BatchProcessor
     telemetry: Telemetry
 
 
@@ -72,8 +71,11 @@ def container():
     return Container(
         settings=settings,
         archiver=Archiver(s3, settings, policy, limits),
-        queue=WorkQueue(sqs, settings.work_queue),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
+        batches=BatchProcessor(
+            WorkQueue(sqs, settings.work_queue),
+            DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
+            settings.copy_concurrency,
+        ),
         telemetry=Telemetry.of("archive_copy", settings.logging_level),
     )
 
@@ -130,14 +132,7 @@ def _archive_batch(here, event, deadline, outcome_log):
         if error:
             raise error
 
-    result = work_through(
-        event,
-        archive,
-        dead_letters=here.dead_letters,
-        queue=here.queue,
-        workers=here.settings.copy_concurrency,
-        deadline=deadline,
-    )
+    result = here.batches.process(event, archive, deadline)
     for end in result.ends:
         _write_down(end, outcomes.get(end.message.id, []), outcome_log)
     return result.answer

@@ -6,7 +6,7 @@ messages together, from keys, paths and answers as they are.
 
 from opentaskpy.otflogging import init_logging
 
-from tasks.utils.one_line import ONE_LINE
+from tasks.utils.one_line import escape_message
 
 
 def task_logger(name, task_id=None, task_type=None):
@@ -18,5 +18,5 @@ def task_logger(name, task_id=None, task_type=None):
         task_type: the framework's letter for a transfer or an execution; None outside of a task.
     """
     logger = init_logging(name, task_id, task_type)
-    logger.addFilter(ONE_LINE)
+    logger.addFilter(escape_message)
     return logger

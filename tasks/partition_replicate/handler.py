@@ -35,7 +35,7 @@ from tasks.partition_replicate.replicator import IGNORED, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.utils.batches import DeadLetters, has_messages, work_through
+from tasks.utils.batches import BatchProcessor, DeadLetters, has_messages
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
@@ -209,14 +209,10 @@ def enqueue(event, context):
 
 
 def _enqueue_messages(here, event, deadline, outcome_log):
-    result = work_through(
-        event,
-        lambda message: _enqueue(here, message.decoded(), origin=message.id),
-        dead_letters=here.dead_letters,
-        queue=here.recheck_queue,
-        workers=1,
-        deadline=deadline,
-    )
+    def handle(message):
+        _enqueue(here, message.decoded(), origin=message.id)
+
+    result = BatchProcessor(here.recheck_queue, here.dead_letters).process(event, handle, deadline)
     for end in result.ends:
         if isinstance(end.error, DeferredError):
             outcome_log.deferred(end.error, message_id=end.message.id)
@@ -267,14 +263,8 @@ def _replicate_messages(here, event, deadline, outcome_log):
             results[message.id].append(each)
             results[message.id][-1] = _replicate_one(here, each, message, deadline)
 
-    result = work_through(
-        event,
-        handle,
-        dead_letters=here.dead_letters,
-        queue=here.queue,
-        workers=here.settings.concurrency,
-        deadline=deadline,
-    )
+    processor = BatchProcessor(here.queue, here.dead_letters, here.settings.concurrency)
+    result = processor.process(event, handle, deadline)
     for end in result.ends:
         if isinstance(end.error, DeferredError):
             outcome_log.deferred(end.error, message_id=end.message.id)
@@ -304,7 +294,7 @@ def _replicate_one(here, event, message, deadline):
         if unanswered and not error.transient:
             here.recheck_queue.send(event)
         raise
-    if unanswered or message.receives_in_all > 1:
+    if unanswered or message.total_receives > 1:
         here.recheck_queue.send(event)
         return replace(outcome, is_rechecked=True)
     return outcome

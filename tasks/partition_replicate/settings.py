@@ -118,7 +118,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes  # one for each 
             dest_endpoint_url=environment.text("DEST_ENDPOINT_URL", default=""),
             bucket_owners=environment.bucket_owners(),
             objects_table=environment.text("OBJECTS_TABLE", example="the name of a DynamoDB table"),
-            versions=environment.choice("VERSIONS", (ALL, CURRENT), default=""),
+            versions=environment.choice("VERSIONS", (ALL, CURRENT), default=None),
             deletes=environment.choice("DELETES", (MIRROR, KEEP), default=MIRROR),
             version_deletes=environment.choice("VERSION_DELETES", (KEEP, MIRROR), default=KEEP),
             annotations=environment.choice("ANNOTATIONS", (CARRY, IGNORE), default=CARRY),

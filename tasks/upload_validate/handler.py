@@ -38,7 +38,7 @@ from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.settings import REMOVE, Settings, is_entry
 from tasks.upload_validate.uploads import Uploads
 from tasks.upload_validate.validator import Reporters, Validator
-from tasks.utils.batches import DeadLetters, work_through
+from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
@@ -193,9 +193,7 @@ def _validate_batch(here, event, outcome_log, context, deadline):
         uploads.handle_all(object_events(message.decoded()))
 
     # One after the other: checking takes the processor, of which there is one, and what memory it takes is taken once.
-    result = work_through(
-        event, validate, dead_letters=here.dead_letters, queue=here.queue, workers=1, deadline=deadline
-    )
+    result = BatchProcessor(here.queue, here.dead_letters).process(event, validate, deadline)
     for end in result.ends:
         if end.error:
             outcome_log.failure(end.error, fate_of(end), message_id=end.message.id)

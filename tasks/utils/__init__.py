@@ -16,7 +16,7 @@
 
 import logging
 
-from tasks.utils.one_line import ONE_LINE
+from tasks.utils.one_line import escape_message
 
 # The work modules' logger, which all of them ask for by this name.
-logging.getLogger("bucket_brigade").addFilter(ONE_LINE)
+logging.getLogger("bucket_brigade").addFilter(escape_message)

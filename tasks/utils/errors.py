@@ -1,62 +1,65 @@
-"""The errors of this project, each of which says whether another try can help.
+"""The errors of this project. The type of an error says whether another try can help.
 
     BucketBrigadeError
     ├── SettingsError          a setting is missing or wrong: nothing ran
     ├── EventError             an event, a record or a message cannot be read
-    ├── DeferredError          a message had no turn, for a failure before it or for time              (transient)
-    ├── StalledError           several invocations in a row ended before any part of it was done
-    ├── UnfinishedError        the invocation's time is nearly over; the work goes on in another one   (transient)
+    ├── DeferredError          work on a message did not begin: no time was left, or its group failed  (transient)
+    ├── StalledError           several invocations in a row ended before any part of a message was done
+    ├── UnfinishedError        the time of the invocation is nearly over; another one continues        (transient)
     └── ObjectClerkException   a request to S3 failed: see `tasks.object_clerk.errors`
 
-`retryable` says that the same request, made again, may pass: `retry.RetryPolicy` goes by it. `transient` says that
-the same event, handled again later, may pass: it decides between "return the message" and "dead-letter it at once".
-A retryable error is transient too, and so is one that a person can fix: a permission, a key, a bucket.
+`retryable`: the same request may pass if it is repeated; `retry.RetryPolicy` goes by it.
+`transient`: the same event may pass if it is handled later. A transient error returns the message to its queue; any
+other error sends it to the dead-letter queue at once. Each retryable error is transient. So is an error that a person
+can fix: a permission, an encryption key, a bucket.
 """
+
+from typing import Any
 
 from tasks.utils.s3_object import printable
 
 
 class BucketBrigadeError(Exception):
-    """Anything that this project raises on purpose.
+    """The base of the errors that this project raises on purpose.
 
-    Its text is one line, whatever key or answer it quotes: it is shown on consoles and in plain logs.
+    Its text is one line, whatever key or answer it quotes: consoles and plain logs show it.
     """
 
-    retryable = False
-    transient = False
+    retryable: bool = False
+    transient: bool = False
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.transient = cls.transient or cls.retryable
 
-    def __str__(self):
+    def __str__(self) -> str:
         return printable(super().__str__())
 
 
 class SettingsError(BucketBrigadeError):
-    """A setting is missing or wrong; the text names every such setting, its shape and an example."""
+    """A setting is missing or wrong. The text names every such setting, its shape and an example."""
 
 
 class EventError(BucketBrigadeError):
-    """An event, a record or a queue message cannot be read; another delivery of it will be just as unreadable."""
+    """An event, a record or a message cannot be read. No other delivery of it can be read either."""
 
 
 class DeferredError(BucketBrigadeError):
-    """A message did not have its turn: no time was left, or one before it failed and must not be overtaken."""
+    """Work on a message did not begin: no time was left, or an earlier message of its group failed and comes first."""
 
     transient = True
 
 
 class StalledError(BucketBrigadeError):
-    """Several invocations in a row ended before anything of a message was done: the next one would end so too."""
+    """Several invocations in a row ended before any part of a message was done. The next one would end so too."""
 
 
 class UnfinishedError(BucketBrigadeError):
-    """The time that Lambda gives is nearly over; the work stopped cleanly and can start again.
+    """The time that Lambda gives is nearly over. The work stopped cleanly and can start again.
 
     Attributes:
-        stalled: whether the work had most of an invocation for itself. Otherwise other work took the time.
+        stalled: whether the work had most of an invocation to itself. If not, other work took the time.
     """
 
     transient = True
-    stalled = True
+    stalled: bool = True

@@ -1,7 +1,8 @@
-"""Every envelope in which AWS hands over S3 events, turned into one list of plain object events.
+"""Turns each envelope in which AWS delivers S3 events into a list of plain object events.
 
-Read are: S3 notifications, EventBridge, either of them in SQS, in SNS or in SNS in SQS, S3 Batch Operations, and
-`s3:TestEvent`, which says nothing. What cannot be read is not dropped: it stands in the list as `Unreadable`.
+The envelopes: S3 notifications and EventBridge events, each of them alone, in SQS, in SNS or in SNS in SQS; invocations
+by S3 Batch Operations; and `s3:TestEvent`, which names no object. A record that cannot be read is not dropped: the list
+holds an `Unreadable` in its place.
 
 Shapes:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -10,10 +11,12 @@ Shapes:
 """
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import partial
+from typing import Any
 from urllib.parse import unquote_plus
 
 from tasks.utils.errors import EventError
@@ -21,7 +24,7 @@ from tasks.utils.s3_object import S3Object
 
 
 class Kind(Enum):
-    """What happened to the object. The values are S3's own names, without `s3:` and without the finer cause."""
+    """The kind of a change. The values are S3's own names, without `s3:` and without the finer cause."""
 
     CREATED = "ObjectCreated"
     REMOVED = "ObjectRemoved"
@@ -32,7 +35,7 @@ class Kind(Enum):
     ANNOTATED = "ObjectAnnotation"
     LIFECYCLE_EXPIRED = "LifecycleExpiration"
     REQUESTED = "S3BatchOperations"
-    # This project's own: the object may have been changed by a request whose answer was lost.
+    # This project's own kind: a request whose answer was lost may have changed the object.
     RECHECK = "Recheck"
     UNNAMED = ""
     OTHER = "other"
@@ -64,16 +67,16 @@ KIND_BY_DETAIL_TYPE = {
 
 @dataclass(frozen=True)
 class ObjectEvent:
-    """Something happened to one object.
+    """A change of one object.
 
     Attributes:
-        kind: what.
-        name: what, in AWS's own word.
+        kind: the kind of the change.
+        name: AWS's own name of the change.
         object: the address, its key decoded.
-        size: bytes, or None where the event does not say.
+        size: bytes, or None if the event does not say.
         etag: without quotes, or None.
-        time: when, or None.
-        sequencer: compares, as hex padded on the right, with other events of the same key; or None.
+        time: the time of the change, or None.
+        sequencer: orders the events of one key, compared as hex padded on the right; or None.
     """
 
     kind: Kind
@@ -87,43 +90,44 @@ class ObjectEvent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record or a message that tells no object, and why."""
+    """A record or a message that names no object, and the reason."""
 
-    record: object
+    record: Any
     reason: str
 
 
-def is_queue_event(event):
-    """Returns whether Lambda hands over a batch of SQS messages, which `batches` answers one by one."""
+def is_queue_event(event: Any) -> bool:
+    """Return whether an event is a batch of SQS messages, each of which `batches` answers."""
     return _first_source(event) == "aws:sqs"
 
 
-def is_batch_operations(event):
-    """Returns whether this is an invocation by S3 Batch Operations, which wants an answer for the id of each task."""
+def is_batch_operations(event: Any) -> bool:
+    """Return whether an event is an invocation by S3 Batch Operations, which expects a result for each task."""
     tasks = event.get("tasks") if isinstance(event, dict) and "invocationId" in event else None
     return isinstance(tasks, list) and all(isinstance(task, dict) and "taskId" in task for task in tasks)
 
 
-def object_events(event):
-    """Turns an event, in whatever envelopes it comes, into a list of `ObjectEvent` and `Unreadable`, in order.
+def object_events(event: Any) -> list[ObjectEvent | Unreadable]:
+    """Return the object events of an event, in order, whatever its envelopes.
 
     Args:
-        event: what Lambda handed over, or the decoded body of a message.
+        event: the event from Lambda, or the decoded body of a message.
     """
     return list(_walk(event))
 
 
-def check_source(event, bucket):
-    """Returns an event if it can be read and is of the configured bucket.
+def check_source(event: ObjectEvent | Unreadable, bucket: str) -> ObjectEvent:
+    """Return an event after a check that it can be read and that it is from the configured bucket.
 
-    A function's role may read more than that bucket, and a message may name any: so this comes before everything else.
+    The role of a function may read more than that bucket, and a message may name any bucket. So a task makes this check
+    before all else.
 
     Args:
-        event: an `ObjectEvent` or `Unreadable`.
-        bucket: the name of the only bucket whose events are taken, or "" for any.
+        event: the event.
+        bucket: the name of the only bucket whose events are accepted, or "" for any bucket.
 
     Raises:
-        EventError: it cannot be read, or is of another bucket.
+        EventError: the event cannot be read, or is from another bucket.
     """
     if not isinstance(event, ObjectEvent):
         raise EventError(event.reason)
@@ -132,8 +136,8 @@ def check_source(event, bucket):
     return event
 
 
-def decode_json(text):
-    """Returns the decoded JSON of a message.
+def decode_json(text: Any) -> Any:
+    """Return the decoded JSON of a message.
 
     Raises:
         EventError: the text is not JSON.
@@ -144,24 +148,26 @@ def decode_json(text):
         raise EventError(f"the message is not JSON: {error}") from error
 
 
-def _walk(event):
+def _walk(event: Any) -> Iterator[ObjectEvent | Unreadable]:
     if not isinstance(event, dict):
         yield Unreadable(event, f"an event is a JSON object, not {type(event).__name__}")
     elif event.get("Event") == "s3:TestEvent":
         return
     elif "tasks" in event and "invocationId" in event:
-        yield from _each(event["tasks"], "tasks", partial(_one, _from_batch_task))
+        yield from _each(event["tasks"], "tasks", partial(_event_or_reason, _from_batch_task))
     elif event.get("Type") == "Notification" and "Message" in event:
         yield from _walk_text(event["Message"], event)
     elif "detail-type" in event:
-        yield from _one(_from_event_bridge, event)
+        yield from _event_or_reason(_from_event_bridge, event)
     elif "Records" in event:
         yield from _each(event["Records"], "Records", _from_record)
     else:
         yield Unreadable(event, 'an event has "Records", "detail-type" or "tasks", this one has none of them')
 
 
-def _each(records, name, read):
+def _each(
+    records: Any, name: str, read: Callable[[Any], Iterator[ObjectEvent | Unreadable]]
+) -> Iterator[ObjectEvent | Unreadable]:
     if not isinstance(records, list):
         yield Unreadable(records, f'"{name}" is a list, not {type(records).__name__}')
     else:
@@ -169,54 +175,54 @@ def _each(records, name, read):
             yield from read(record)
 
 
-def _walk_text(text, record):
+def _walk_text(text: Any, record: Any) -> Iterator[ObjectEvent | Unreadable]:
     try:
         yield from _walk(decode_json(text))
     except EventError as error:
         yield Unreadable(record, str(error))
 
 
-def _from_record(record):
+def _from_record(record: Any) -> Iterator[ObjectEvent | Unreadable]:
     source = record.get("eventSource", record.get("EventSource")) if isinstance(record, dict) else None
     if source == "aws:sqs":
         yield from _walk_text(record.get("body"), record)
     elif source == "aws:sns":
         yield from _walk_text(_dig(record, "Sns", "Message"), record)
     else:
-        yield from _one(_from_s3, record)
+        yield from _event_or_reason(_from_s3, record)
 
 
-def _one(read, record):
+def _event_or_reason(read: Callable[[Any], ObjectEvent], record: Any) -> Iterator[ObjectEvent | Unreadable]:
     try:
         yield read(record)
     except EventError as error:
         yield Unreadable(record, str(error))
 
 
-def _from_s3(record):
+def _from_s3(record: Any) -> ObjectEvent:
     bucket = _required(record, "s3", "bucket", "name")
-    key = _decoded(_required(record, "s3", "object", "key"))
-    about = record["s3"]["object"]
+    key = _decode_key(_required(record, "s3", "object", "key"))
+    item = record["s3"]["object"]
     name = record.get("eventName") or ""
     name = name.removeprefix("s3:") if isinstance(name, str) else ""
     return ObjectEvent(
         kind=_kind_of(name),
         name=name,
-        object=S3Object(bucket, key, _text(about.get("versionId"))),
-        size=_size(about.get("size")),
-        etag=_text(about.get("eTag")),
+        object=S3Object(bucket, key, _text(item.get("versionId"))),
+        size=_size(item.get("size")),
+        etag=_text(item.get("eTag")),
         time=_time(record.get("eventTime")),
-        sequencer=_text(about.get("sequencer")),
+        sequencer=_text(item.get("sequencer")),
     )
 
 
-def _from_event_bridge(event):
-    # PutEvents refuses sources that begin with "aws.", so nobody but AWS can send this one.
+def _from_event_bridge(event: Any) -> ObjectEvent:
+    # PutEvents refuses sources that begin with "aws.", so only AWS can send this one.
     if event.get("source") != "aws.s3":
         raise EventError(f'an EventBridge event of S3 has the source "aws.s3", not {event.get("source")!r}')
-    bucket = _required(event, "detail", "bucket", "name", said='["detail"]["bucket"]["name"]')
-    key = _required(event, "detail", "object", "key", said='["detail"]["object"]["key"]')
-    about = event["detail"]["object"]
+    bucket = _required(event, "detail", "bucket", "name", shown_path='["detail"]["bucket"]["name"]')
+    key = _required(event, "detail", "object", "key", shown_path='["detail"]["object"]["key"]')
+    item = event["detail"]["object"]
     name = event["detail-type"]
     kind = KIND_BY_DETAIL_TYPE.get(name, Kind.OTHER) if isinstance(name, str) else Kind.OTHER
     if kind is Kind.REMOVED and event["detail"].get("reason") == "Lifecycle Expiration":
@@ -224,20 +230,20 @@ def _from_event_bridge(event):
     return ObjectEvent(
         kind=kind,
         name=str(name),
-        object=S3Object(bucket, key, _text(about.get("version-id"))),
-        size=_size(about.get("size")),
-        etag=_text(about.get("etag")),
+        object=S3Object(bucket, key, _text(item.get("version-id"))),
+        size=_size(item.get("size")),
+        etag=_text(item.get("etag")),
         time=_time(event.get("time")),
-        sequencer=_text(about.get("sequencer")),
+        sequencer=_text(item.get("sequencer")),
     )
 
 
-def _from_batch_task(task):
+def _from_batch_task(task: Any) -> ObjectEvent:
     # Schema 1.0 names the bucket by its ARN, 2.0 by its name.
     bucket = _text(_dig(task, "s3Bucket")) or (_text(_dig(task, "s3BucketArn")) or "").rpartition(":")[2]
     if not bucket:
         raise EventError(f'task: "{task}" does not contain a value for ["s3Bucket"] or ["s3BucketArn"]')
-    key = _decoded(_required(task, "s3Key", said='["s3Key"]'))
+    key = _decode_key(_required(task, "s3Key", shown_path='["s3Key"]'))
     return ObjectEvent(
         kind=Kind.REQUESTED,
         name=Kind.REQUESTED.value,
@@ -245,25 +251,25 @@ def _from_batch_task(task):
     )
 
 
-def _kind_of(name):
+def _kind_of(name: str) -> Kind:
     if not name:
         return Kind.UNNAMED
     return next((kind for kind in KIND_BY_PREFIX if name.startswith(kind.value)), Kind.OTHER)
 
 
-def _decoded(key):
-    # S3 encodes a key in a notification as HTML forms do: a space is "+", the rest is %XX of UTF-8.
+def _decode_key(key: str) -> str:
+    # S3 encodes a key in a notification as HTML forms do: a space is "+", any other character is %XX of UTF-8.
     try:
         return unquote_plus(key, errors="strict")
     except UnicodeDecodeError as error:
         raise EventError(f"the key {key!r} is not URL-encoded UTF-8") from error
 
 
-def _required(record, *path, said=None):
+def _required(record: Any, *path: str, shown_path: str = "") -> str:
     value = _text(_dig(record, *path))
     if value is None:
-        said = said or 'Records["s3"]' + "".join(f'["{step}"]' for step in path[1:])
-        raise EventError(f'event record: "{record}" does not contain a value for {said}')
+        shown_path = shown_path or 'Records["s3"]' + "".join(f'["{step}"]' for step in path[1:])
+        raise EventError(f'event record: "{record}" does not contain a value for {shown_path}')
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -271,27 +277,27 @@ def _required(record, *path, said=None):
     return value
 
 
-def _dig(record, *path):
+def _dig(record: Any, *path: str) -> Any:
     for step in path:
         record = record.get(step) if isinstance(record, dict) else None
     return record
 
 
-def _first_source(event):
+def _first_source(event: Any) -> object:
     records = event.get("Records") if isinstance(event, dict) else None
     first = records[0] if isinstance(records, list) and records else None
     return _dig(first, "eventSource")
 
 
-def _text(value):
+def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _size(value):
+def _size(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _time(value):
+def _time(value: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -1,21 +1,18 @@
-"""Log messages that stay one line each, whatever key, name or answer they quote."""
+"""A log filter that keeps each message on one line, whatever key, name or answer the message quotes."""
 
-import logging
+from logging import LogRecord
 
 from tasks.utils.s3_object import printable
 
 
-class OneLine(logging.Filter):  # pylint: disable=too-few-public-methods  # as logging has it
-    """Writes each character of a message that does not print as its Python escape.
+def escape_message(record: LogRecord) -> bool:
+    """Replace each character of a record's message that does not print by its Python escape.
 
-    A key may hold line ends, ESC and NUL: raw, they forge log lines and steer terminals. JSON escapes them by itself;
+    A key may hold line ends, ESC and NUL. Unescaped, they forge log lines and control terminals. JSON escapes them;
     plain text does not.
+
+    Returns:
+        True: the record passes the filter.
     """
-
-    def filter(self, record):
-        """Puts the printable message into a record, and lets it pass."""
-        record.msg, record.args = printable(record.getMessage()), None
-        return True
-
-
-ONE_LINE = OneLine()
+    record.msg, record.args = printable(record.getMessage()), None
+    return True

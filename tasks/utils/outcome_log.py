@@ -1,17 +1,23 @@
-"""How every task writes down what failed, and counts it: the base of their own outcome logs."""
+"""Log lines and metrics of failures: the base of each task's own outcome log."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from logging import Logger
+from typing import Any, Literal
 
-from tasks.utils.batches import REASON_LIMIT, State
+from tasks.utils.batches import REASON_LIMIT, End, State
+from tasks.utils.events import ObjectEvent
 from tasks.utils.s3_object import printable
 
-FAILED = "failed"
-DEAD_LETTERED = "dead-lettered"
-RETRIED = "will be retried"
+# What becomes of a message that failed, as the message of its log line.
+Fate = Literal["failed", "dead-lettered", "will be retried"]
+FAILED: Fate = "failed"
+DEAD_LETTERED: Fate = "dead-lettered"
+RETRIED: Fate = "will be retried"
 
 
-def fate_of(end):
-    """Returns what becomes of the message of a `batches.End` that failed: one of this module's words."""
+def fate_of(end: End) -> Fate:
+    """Return the fate of a message that failed."""
     return DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
 
 
@@ -20,34 +26,34 @@ class OutcomeLog:
 
     Args:
         logger: a logger that takes `extra` as fields.
-        count: takes the name of a metric and a value.
+        count: adds a value to the metric of a name.
     """
 
-    def __init__(self, logger, count):
+    def __init__(self, logger: Logger, count: Callable[[str, float], None]) -> None:
         self._logger = logger
         self._count = count
 
-    def failure(self, error, fate, **fields):
-        """Writes a line for something that failed, and counts it.
+    def failure(self, error: Exception, fate: Fate, **fields: Any) -> None:
+        """Log and count a failure.
 
         Args:
-            error: an exception; it may repeat a record of up to 256 KiB, so its beginning is written.
-            fate: what becomes of it: one of this module's words.
-            **fields: what else the line tells.
+            error: the error. Its text may quote a record of up to 256 KiB, so only the beginning is logged.
+            fate: what becomes of the message or the file set.
+            **fields: further fields of the line.
         """
-        about = {**fields, "reason": printable(str(error))[:REASON_LIMIT], "error": type(error).__name__}
-        self._logger.error(fate, extra=about)
+        more = {**fields, "reason": printable(str(error))[:REASON_LIMIT], "error": type(error).__name__}
+        self._logger.error(fate, extra=more)
         self._count("Failed", 1)
         if fate == DEAD_LETTERED:
             self._count("DeadLettered", 1)
 
-    def deferred(self, error, **fields):
-        """Writes a line for a message that was not begun with, which is no failure."""
+    def deferred(self, error: Exception, **fields: Any) -> None:
+        """Log a message whose work did not begin, which is no failure."""
         self._logger.warning(RETRIED, extra={**fields, "reason": str(error)})
 
-    def count_age(self, event):
-        """Counts how old an `ObjectEvent` is by now, if it says when it happened."""
+    def count_age(self, event: ObjectEvent) -> None:
+        """Count the age of an event, if it names its time."""
         if event.time:
-            # An event without a zone, from a test or a hand, is taken for UTC as all of S3's are.
+            # An event without a time zone comes from a test or a person. Events of S3 are in UTC, and so is this one.
             moment = event.time if event.time.tzinfo else event.time.replace(tzinfo=UTC)
             self._count("EventAge", max(0.0, (datetime.now(UTC) - moment).total_seconds()))

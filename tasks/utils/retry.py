@@ -1,12 +1,16 @@
-"""When to try again, and how long to wait before: the policy is data, and knows nothing of S3."""
+"""When to try again, and how long to wait before. A policy is data and knows nothing of S3."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import sleep
+from typing import TypeVar
 
 import tenacity
 
 from tasks.utils.deadline import Deadline
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class RetryPolicy:
     The n-th wait is `delay * backoff ** (n - 1)` seconds, plus a random part of `jitter`, at most `max_delay`.
 
     Attributes:
-        tries: attempts in all, the first included; -1 for ever.
+        tries: the number of attempts, the first included; -1 means no limit.
         delay: seconds before the second attempt.
         backoff: the factor from one wait to the next.
         jitter: (least, most) seconds added to each wait, drawn evenly between the two.
@@ -29,50 +33,54 @@ class RetryPolicy:
     jitter: tuple[float, float] = (0.0, 0.0)
     max_delay: float = 60.0
 
-    def wait(self, attempt):
-        """Returns the seconds to wait after the failed attempt number `attempt` (from 1)."""
-        # 2.0 ** 1024 overflows a float; long before that every wait has reached max_delay.
+    def wait(self, attempt: int) -> float:
+        """Return the seconds to wait after the failed attempt number `attempt` (from 1)."""
+        # 2.0 ** 1024 overflows a float; every wait has reached max_delay long before that.
         grown = self.delay * self.backoff ** min(attempt - 1, 64)
         return min(self.max_delay, grown + random.uniform(*self.jitter))
 
-    def run(self, call, *, deadline=Deadline()):
-        """Calls `call()` until it passes, and returns what it returns together with the number of attempts.
+    def run(self, call: Callable[[], T], *, deadline: Deadline = Deadline()) -> tuple[T, int]:
+        """Call `call()` until it passes.
 
         Args:
             call: a function without arguments.
-            deadline: no wait is begun that would end after it.
+            deadline: no wait begins that would end after it.
 
         Returns:
-            A pair: the result, and how many attempts it took.
+            The result of the call, and the number of attempts it took.
 
         Raises:
-            Exception: the last error, as it was raised, with its `attempts` set where it has such an attribute:
-                at once when it is not `retryable`, else after `tries` attempts or when time is up.
+            Exception: the last error. Its `attempts` is set if it has such an attribute. It is raised at once if it is
+                not `retryable`, else after `tries` attempts or when time is up.
         """
         try:
-            # Most calls pass at once. tenacity would take a tenth of a small request's time.
+            # Most calls pass at once, and tenacity takes a tenth of a small request's time.
             return call(), 1
-        except Exception as error:  # pylint: disable=broad-exception-caught  # raised below
-            failed = [error]
+        except Exception as error:  # pylint: disable=broad-exception-caught  # `first_error_then_call` raises it
+            return self._retry(call, error, deadline)
 
-        def again():
-            if failed:
-                raise failed.pop()
+    def _retry(self, call: Callable[[], T], first: Exception, deadline: Deadline) -> tuple[T, int]:
+        errors = [first]
+
+        def first_error_then_call() -> T:
+            if errors:
+                raise errors.pop()
             return call()
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: getattr(error, "retryable", False)),
             wait=lambda state: self.wait(state.attempt_number),
             stop=lambda state: self._is_over(state, deadline),
-            sleep=lambda seconds: sleep(seconds),  # pylint: disable=unnecessary-lambda  # looked up anew each time
+            # A test replaces the module's `sleep`, so each call looks it up.
+            sleep=lambda seconds: sleep(seconds),  # pylint: disable=unnecessary-lambda
             reraise=True,
         )
         try:
-            return retrying(again), retrying.statistics["attempt_number"]
+            return retrying(first_error_then_call), retrying.statistics["attempt_number"]
         except Exception as error:
             if hasattr(error, "attempts"):
                 error.attempts = retrying.statistics["attempt_number"]
             raise
 
-    def _is_over(self, state, deadline):
+    def _is_over(self, state: tenacity.RetryCallState, deadline: Deadline) -> bool:
         return state.attempt_number == self.tries or state.upcoming_sleep >= deadline.remaining()

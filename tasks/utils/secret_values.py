@@ -1,8 +1,9 @@
-"""Secrets as texts: which of them can be sent as a key, and how they are taken out of a text that is kept."""
+"""Secrets: whether a text can be sent as a key, and how to replace secrets in a text that is kept."""
 
 import html
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 REPLACEMENT = "(secret)"
@@ -14,8 +15,8 @@ LONGEST_KEY = 8_000
 SHORTEST_PART = 8
 
 
-def fault_of_key(key):
-    """Return what is wrong with a key, in words that repeat nothing of it, or "".
+def fault_of_key(key: object) -> str:
+    """Return the fault of a key, in words that repeat nothing of it, or "" if it has none.
 
     A key is sent in a header. RFC 9110, 5.5 allows visible ASCII, and spaces within it; a control character would end
     the header or begin another one.
@@ -30,8 +31,8 @@ def fault_of_key(key):
     return fault_of_characters(key)
 
 
-def fault_of_characters(key):
-    """Return what is wrong with the length or the characters of a key, in words that repeat nothing of it, or ""."""
+def fault_of_characters(key: str) -> str:
+    """Return the fault in the length or the characters of a key, in words that repeat nothing of it, or ""."""
     if not key:
         return "is empty"
     if len(key) > LONGEST_KEY:
@@ -42,14 +43,14 @@ def fault_of_characters(key):
 
 
 class Secrets:
-    """The secrets that were read so far, which are replaced in every text that is kept."""
+    """The secrets that were read so far, which `hidden` replaces in each text that is kept."""
 
-    def __init__(self):
-        self._values = set()
+    def __init__(self) -> None:
+        self._values: set[str] = set()
         # The longest first, so that a part does not break up the whole.
-        self._forms = []
+        self._forms: list[str] = []
 
-    def add(self, *values):
+    def add(self, *values: str | None) -> None:
         """Remember secrets."""
         new = {value for value in values if value} - self._values
         if new:
@@ -57,35 +58,35 @@ class Secrets:
             forms = {form for value in self._values for form in _forms(value)}
             self._forms = sorted(forms, key=len, reverse=True)
 
-    def add_address(self, url):
-        """Remember the parts of an address that may hold a secret: all that follows its host."""
+    def add_address(self, url: str) -> None:
+        """Remember the parts of an address that may hold a secret: everything after its host."""
         parts = urlsplit(url)
         whole = f"{parts.path}?{parts.query}" if parts.query else parts.path
         values = [pair.partition("=")[2] for pair in parts.query.split("&")]
         words = [*parts.path.split("/"), parts.query, *values, parts.fragment]
         self.add(*(word for word in (whole, parts.path, *words) if len(word) >= SHORTEST_PART))
 
-    def hidden(self, text):
-        """Return a text in which each secret is replaced, as it is or in base64, URL-quoted, or as JSON or HTML."""
+    def hidden(self, text: str) -> str:
+        """Return a text with each secret replaced: as it is, in base64, URL-quoted, or as JSON or HTML."""
         for form in self._forms:
             text = text.replace(form, REPLACEMENT)
         return text
 
 
-def _forms(value):
+def _forms(value: str) -> set[str]:
     plain = {value, unquote(value)}
-    escaped = {json.dumps(one)[1:-1] for one in plain} | {html.escape(one) for one in plain}
+    escaped = {json.dumps(each)[1:-1] for each in plain} | {html.escape(each) for each in plain}
     # PHP escapes the slash, too.
     escaped |= {form.replace("/", "\\/") for form in escaped}
-    quoted = {quote_as(one, safe=safe) for one in plain for quote_as in (quote, quote_plus) for safe in ("", "/")}
+    quoted = {quote_as(each, safe=safe) for each in plain for quote_as in (quote, quote_plus) for safe in ("", "/")}
     return plain | escaped | quoted | set(_in_base64(value.encode("utf-8", "surrogatepass")))
 
 
-def _in_base64(value):
-    """Yield what stands in every base64 text that holds a value: where it begins depends on what is before it."""
+def _in_base64(value: bytes) -> Iterator[str]:
+    """Yield the characters that each base64 text with a value in it holds. They depend on the offset of the value."""
     for before in range(3):
         text = b64encode(bytes(before) + value).decode("ascii")
-        # A character is six bits: only those that hold nothing of a neighbour are the value's own.
+        # A character is six bits. Only characters without a bit of a neighbour belong to the value.
         own = text[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
         if len(own) >= SHORTEST_PART:
             yield own

@@ -1,40 +1,74 @@
-"""The environment, read once and judged as a whole.
+"""The environment, read once and checked as a whole.
 
-A task's own `settings.py` reads its names through an `Environment` and calls `finish()`, which raises one error that
-names every problem, so that a deployment is patched in one go and not in five.
+The `settings.py` of a task reads its names through an `Environment` and then calls `finish()`, which raises one error
+for all problems. So one change corrects a deployment.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, TypedDict, TypeVar
 
 from tasks.utils.errors import SettingsError
 
-REQUIRED = object()
+
+class Required(Enum):
+    """Stands for the default of a setting that has none."""
+
+    REQUIRED = "required"
+
+
+REQUIRED: Final = Required.REQUIRED
 SSM = "ssm:"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 ACCOUNT = re.compile(r"[0-9]{12}")
 OWNERS_EXAMPLE = '{"*": "123456789012", "shared-archive": "210987654321"}'
 
+D = TypeVar("D")
+N = TypeVar("N", bound=float)
+# The least and the most, each of them None if there is no limit.
+Bounds = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """The settings of a function that works on a queue.
+
+    Attributes:
+        url: the URL of the queue from which the function takes its messages, or "".
+        dead_letter_queue: the URL of the queue for messages that can never succeed, or "".
+        max_receives: how often the queue hands out a message before it moves it to the dead-letter queue, or None.
+    """
+
+    url: str
+    dead_letter_queue: str
+    max_receives: int | None
+
+
+class _DeadLetterFields(TypedDict):
+    dead_letter_queue: str
+    max_receives: int | None
+
 
 @dataclass
 class Environment:
-    """Reads settings from a mapping and collects what is wrong with them.
+    """Reads settings from a mapping and collects their problems.
 
     Attributes:
         values: the mapping, as a rule `os.environ`.
-        names: every name asked for so far.
+        names: each name that was asked for so far.
         problems: one sentence for each setting that is missing or wrong.
     """
 
-    # Not shown: among them are keys, those of the function's own role too.
-    values: Mapping = field(repr=False)
-    names: list = field(default_factory=list)
-    problems: list = field(default_factory=list)
+    # Not shown: it holds keys, among them those of the function's own role.
+    values: Mapping[str, str] = field(repr=False)
+    names: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def text(self, name, *, default=REQUIRED, example=""):
-        """Returns a text; where the lower-case name is the documented one, the upper-case one is read as well.
+    def text(self, name: str, *, default: D | Required = REQUIRED, example: str = "") -> str | D:
+        """Return a text. If the documented name is in lower case, its upper-case spelling is read as well.
 
         An empty or blank value counts as not set.
         """
@@ -50,23 +84,34 @@ class Environment:
             return ""
         return default
 
-    def integer(self, name, *, default=REQUIRED, least=None, most=None):
-        """Returns a whole number within bounds."""
+    def integer(
+        self, name: str, *, default: D | Required = REQUIRED, least: int | None = None, most: int | None = None
+    ) -> int | D:
+        """Return a whole number within bounds."""
         return self._number(name, int, default, (least, most))
 
-    def number(self, name, *, default=REQUIRED, least=None, most=None):
-        """Returns a number, whole or not, within bounds."""
+    def number(
+        self, name: str, *, default: D | Required = REQUIRED, least: float | None = None, most: float | None = None
+    ) -> float | D:
+        """Return a number, whole or not, within bounds."""
         return self._number(name, float, default, (least, most))
 
-    def json_object(self, name, *, default=REQUIRED, example="", parameter=None):
-        """Returns a dict from a JSON object.
+    def json_object(
+        self,
+        name: str,
+        *,
+        default: dict[str, Any] | Required = REQUIRED,
+        example: str = "",
+        parameter: Callable[[str], str] | None = None,
+    ) -> dict[str, Any]:
+        """Return a dict from a JSON object.
 
         Args:
             name: the setting's name.
-            default: what to return where it is not set.
-            example: what it should be, for messages.
-            parameter: returns the value of a parameter in SSM's Parameter Store by its name, for a setting that is
-                `ssm:NAME` because the JSON is too long for the environment; raises `SettingsError`.
+            default: the value of a setting that is not set.
+            example: the shape of the value, for messages.
+            parameter: returns the value of a parameter in SSM's Parameter Store by its name, or raises `SettingsError`.
+                It reads a setting that is `ssm:NAME`, because its JSON is too long for the environment.
         """
         text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=example)
         if not text:
@@ -86,35 +131,37 @@ class Environment:
             return {}
         return value
 
-    def choice(self, name, choices, *, default=REQUIRED):
-        """Returns one of a few words, in upper or lower case as `choices` writes it."""
+    def choice(self, name: str, choices: Sequence[str], *, default: D | Required = REQUIRED) -> str | D:
+        """Return one of a few words, in upper or lower case as `choices` writes it; "" for any other word."""
         text = self.text(name, default=default, example=f"one of {', '.join(choices)}")
-        found = next((choice for choice in choices if choice.lower() == text.lower()), None)
-        if found is None and text:
+        if not isinstance(text, str) or not text:
+            return text
+        found = next((choice for choice in choices if choice.lower() == text.lower()), "")
+        if not found:
             self.problems.append(f"{name} is {text!r}: it should be one of {', '.join(choices)}")
         return found
 
-    def switch(self, name, *, default):
+    def switch(self, name: str, *, default: bool) -> bool:
         """Return whether a setting is `on`, and not `off`."""
         return self.choice(name, ("on", "off"), default="on" if default else "off") == "on"
 
-    def logging_level(self):
-        """Returns the least level that is logged, `LOGGING_LEVEL`."""
+    def logging_level(self) -> str:
+        """Return the least level that is logged, `LOGGING_LEVEL`."""
         return self.choice("LOGGING_LEVEL", LEVELS, default="INFO")
 
-    def of_the_queue(self):
-        """Returns what a function that works on a queue is told of it, by the names of its settings.
+    def queue_settings(self, url: str) -> QueueSettings:
+        """Return the settings of a function that takes its messages from the queue with this URL."""
+        return QueueSettings(url, **self.of_the_queue())
 
-        `dead_letter_queue`: the URL of the queue for what can never succeed, or "". `max_receives`: how often the queue
-        hands out a message before it gives up, or None.
-        """
+    def of_the_queue(self) -> _DeadLetterFields:
+        """Return two attributes of `QueueSettings` by their names."""
         return {
             "dead_letter_queue": self.text("DEAD_LETTER_QUEUE", default=""),
             "max_receives": self.integer("MAX_RECEIVES", default=None, least=1, most=1000),
         }
 
-    def bucket_owners(self):
-        """Returns the account that each bucket must belong to, `BUCKET_OWNERS`: bucket -> 12 digits, `*` for others.
+    def bucket_owners(self) -> dict[str, str]:
+        """Return the account that each bucket must belong to, `BUCKET_OWNERS`: bucket -> 12 digits, `*` for others.
 
         {} if it is not set: then no owner is expected.
         """
@@ -124,12 +171,12 @@ class Environment:
             return {}
         return owners
 
-    def problem(self, sentence):
-        """Adds what a task itself finds wrong with a value."""
+    def problem(self, sentence: str) -> None:
+        """Add a problem that a task itself finds with a value."""
         self.problems.append(sentence)
 
-    def finish(self):
-        """Raises everything that was found wrong.
+    def finish(self) -> None:
+        """Raise all problems as one error.
 
         Raises:
             SettingsError: one sentence for each setting that is missing or wrong.
@@ -137,21 +184,29 @@ class Environment:
         if self.problems:
             raise SettingsError("; ".join(self.problems))
 
-    def _number(self, name, kind, default, bounds):
-        least, most = bounds
-        limits = [f"from {least}" if least is not None else "", f"to {most}" if most is not None else ""]
-        shape = " ".join(filter(None, ["a whole number" if kind is int else "a number", *limits]))
+    def _number(self, name: str, kind: Callable[[str], N], default: D | Required, bounds: Bounds) -> N | D:
+        shape = _shape("a whole number" if kind is int else "a number", bounds)
         text = self.text(name, default=REQUIRED if default is REQUIRED else "", example=shape)
-        fallback = 0 if default is REQUIRED else default
+        fallback = kind("0") if default is REQUIRED else default
         if not text:
             return fallback
         try:
             value = kind(text)
-            # NaN compares false with everything, so the test is for being inside.
-            inside = (least is None or value >= least) and (most is None or value <= most)
+            inside = _is_inside(value, bounds)
         except ValueError:
             inside = False
         if not inside:
             self.problems.append(f"{name} is {text!r}: it should be {shape}")
             return fallback
         return value
+
+
+def _shape(noun: str, bounds: Bounds) -> str:
+    words = [noun, *(f"{word} {bound}" for word, bound in zip(("from", "to"), bounds) if bound is not None)]
+    return " ".join(words)
+
+
+def _is_inside(value: float, bounds: Bounds) -> bool:
+    least, most = bounds
+    # NaN compares false with everything, so it is not inside.
+    return (least is None or value >= least) and (most is None or value <= most)

@@ -1,17 +1,19 @@
-"""Log lines and metrics: JSON on standard output, which is where Lambda and CloudWatch pick both up.
+"""Log lines and metrics: JSON on standard output, from which Lambda and CloudWatch take both.
 
-Work modules log through `logging.getLogger("bucket_brigade")` and know nothing of this; what they pass as `extra`
-becomes fields of the line. Metrics are written in CloudWatch's embedded metric format (EMF).
+Work modules log through `logging.getLogger("bucket_brigade")` and do not import this module; their `extra` becomes
+fields of the line. Metrics are in CloudWatch's embedded metric format (EMF).
 
-Handlers alone import this module: the import keeps what libraries log at DEBUG out of the log of the whole process.
+Only handlers import this module, because the import keeps the DEBUG lines of libraries out of the log of the process.
 """
 
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -44,49 +46,49 @@ LIBRARIES = (
 )
 
 
-def keep_debug_lines_of_libraries_out():
+def keep_debug_lines_of_libraries_out() -> None:
     """Raise the level of each library's loggers to INFO where it is lower.
 
-    At DEBUG botocore logs the body of each answer, and so the value of each secret that is read; urllib3 logs the path
+    At DEBUG, botocore logs the body of each answer, and so the value of each secret that is read; urllib3 logs the path
     of each request. AWS's runtime client gives the root logger the log level of the function before it imports the
-    handler (`awslambdaric.bootstrap.run`), and every other logger inherits it. The task's own loggers have levels of
+    handler (`awslambdaric.bootstrap.run`), and each other logger inherits it. The loggers of the task have levels of
     their own, which `Telemetry.of` sets.
     """
-    # The root logger for libraries that are not listed; the listed ones stay quiet if its level is lowered later.
+    # The root logger covers libraries that are not listed. The listed ones stay quiet if its level is lowered later.
     for name in ("", *LIBRARIES):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
 
 
-# At the import, because a container reads secrets before it knows its own settings, and may fail at either.
+# At the import, because a container reads secrets before it has read its settings, and both may fail.
 keep_debug_lines_of_libraries_out()
 
 
 @dataclass(frozen=True)
 class Telemetry:
-    """The logger and the metrics of one task, made once per container.
+    """The logger and the metrics of one task, created once per container.
 
     Attributes:
-        service: the task's name: the `service` of every line and every metric. The function's name is the other
-            dimension of a metric.
-        logger: Powertools' logger; what it is given as `extra` becomes fields of the line.
+        service: the task's name: the `service` of each line and each metric. The other dimension of a metric is the
+            name of the function.
+        logger: Powertools' logger; `extra` becomes fields of the line.
     """
 
     service: str
     logger: Logger
 
     @classmethod
-    def of(cls, service, level="INFO"):
-        """Returns the telemetry of a task, and lets the work modules' logger write through it.
+    def of(cls, service: str, level: str = "INFO") -> "Telemetry":
+        """Set up the loggers of a task, also the one of the work modules, and return its telemetry.
 
         Args:
             service: the task's name.
-            level: the least level that is written.
+            level: the least level that is logged.
         """
         # ASCII only: a key may hold line separators, direction marks or half a surrogate pair, and a log line may not.
         serializer = partial(json.dumps, default=str, separators=(",", ":"))
         logger = Logger(service=service, level=level, utc=True, json_serializer=serializer)
-        # Where Lambda's own log level is set, Powertools takes that one instead of what it is given.
+        # If Lambda's own log level is set, Powertools prefers it to its argument.
         logging.getLogger(service).setLevel(level)
         shared = logging.getLogger(NAME)
         shared.handlers, shared.propagate = [logger.logger_handler], False
@@ -94,19 +96,19 @@ class Telemetry:
         return cls(service, logger)
 
     @contextmanager
-    def invocation(self, context):
-        """Puts the request's id on every line of this invocation, and writes its metrics at the end.
+    def invocation(self, context: Any) -> Iterator[Callable[[str, float], None]]:
+        """Put the id of the request on each line of this invocation, and write the metrics at its end.
 
         Args:
             context: Lambda's context object, or None.
 
         Yields:
-            A function `count(metric, value)`, whose metric is one of `UNITS`; the values of one metric add up,
-            but for the age of an event, where the oldest counts.
+            A function `count(metric, value)`, whose metric is one of `UNITS`. The values of a metric add up, except for
+            `EventAge`, which is the age of the oldest event.
         """
-        counts = defaultdict(float)
+        counts: defaultdict[str, float] = defaultdict(float)
 
-        def count(metric, value):
+        def count(metric: str, value: float) -> None:
             counts[metric] = max(counts[metric], value) if metric == "EventAge" else counts[metric] + value
 
         function = getattr(context, "function_name", None)
@@ -116,12 +118,12 @@ class Telemetry:
         finally:
             self._write(counts, function)
 
-    def _write(self, counts, function):
+    def _write(self, counts: Mapping[str, float], function: str | None) -> None:
         if not counts:
             return
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self.service)
         if function:
-            # Two deployments in one account and region count apart.
+            # Two deployments in one account and region have metrics of their own.
             metrics.add_dimension(name=FUNCTION, value=function)
         for metric, value in counts.items():
             metrics.add_metric(name=metric, unit=UNITS[metric], value=value)

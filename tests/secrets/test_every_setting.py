@@ -44,6 +44,7 @@ PLAIN_SETTINGS = {
     | {"bucket_owners", "council_api_url", "error_limit", "error_report_email", "file_limit", "final_bucket"}
     | {"github_api_url", "github_repo", "outcomes_table", "profile", "quarantine_bucket", "sender_email"}
     | {"direct_requests", "superseded_files", "table_schema", "temp_bucket", "work_queue"},
+    "utils.QueueSettings": {"dead_letter_queue", "max_receives", "url"},
 }
 
 

@@ -33,7 +33,7 @@ class Clock:
         """Replace the clocks of SQS and of the tasks until the test ends."""
         monkeypatch.setattr("moto.sqs.models.unix_time", self.time)
         monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: self.now * 1000)
-        monkeypatch.setattr("tasks.utils.batches.time", SimpleNamespace(time=self.time))
+        monkeypatch.setattr("tasks.utils.work_queue.time", SimpleNamespace(time=self.time))
         monkeypatch.setattr("tasks.object_clerk.pacer.time", SimpleNamespace(monotonic=self.time, sleep=self.sleep))
         monkeypatch.setattr("tasks.utils.retry.sleep", self.sleep)
 

@@ -15,14 +15,15 @@ from tasks.object_clerk.errors import (
     ObjectClerkServerAuthException,
     ObjectClerkServerInternalException,
 )
-from tasks.utils.batches import DeadLetters, Message, State, work_through
+from tasks.utils.batches import BatchProcessor, DeadLetters, State
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import EventError
-from tasks.utils.work_queue import LONGEST_WAIT, Past, WorkQueue, wait_after
+from tasks.utils.work_queue import LONGEST_WAIT, Message, Past, WorkQueue, wait_after
 from tests.support.events import sqs_event
 from tests.support.mortal import Killed
 from tests.support.time_machine import DAY, HOUR, PolledQueue
 
+NO_QUEUE = WorkQueue(None, "")
 NONE = DeadLetters(None, "")
 FOR_GOOD = EventError("never")
 FOR_NOW = ObjectClerkServerInternalException("later")
@@ -53,38 +54,38 @@ def test_message_tells_its_group_and_how_often_it_was_received():
     record["attributes"] |= {"ApproximateReceiveCount": "4", "ApproximateFirstReceiveTimestamp": "1700000000500"}
     receipt = record["receiptHandle"]
     message = Message("message-0", "{}", "g", 4, receipt, 1_700_000_000.5)
-    assert Message.of(record) == message
+    assert Message.from_record(record) == message
     attributes = {"ReceivesBefore": "7", "FirstReceived": "1600000000.25", "Stalled": "2"}
     record["messageAttributes"] = {
         name: {"dataType": "Number", "stringValue": value} for name, value in attributes.items()
     }
     past = Past(7, 1_600_000_000.25, 2)
-    assert Message.of(record) == replace(message, first_received=1_600_000_000.25, past=past)
-    assert Message.of({"messageId": "m"}) == Message("m", "", None, 1)
+    assert Message.from_record(record) == replace(message, first_received=1_600_000_000.25, past=past)
+    assert Message.from_record({"messageId": "m"}) == Message("m", "", None, 1)
 
 
 @pytest.mark.parametrize("attribute", [None, {}, {"stringValue": "many"}, {"stringValue": None}])
 def test_attribute_of_another_sender_is_no_count(attribute):
     record = {"messageId": "m", "messageAttributes": {"ReceivesBefore": attribute, "Other": attribute}}
-    assert Message.of(record).past == Past()
+    assert Message.from_record(record).past == Past()
 
 
 def test_batch_without_a_failure_is_acknowledged():
-    result = work_through(batch(10), failing({}), dead_letters=NONE, workers=4)
+    result = BatchProcessor(NO_QUEUE, NONE, 4).process(batch(10), failing({}))
     assert failed(result) == []
     assert {end.state for end in result.ends} == {State.DONE}
 
 
 @pytest.mark.parametrize("error", [FOR_GOOD, FOR_NOW, ValueError("a bug")])
 def test_failed_message_comes_back_and_the_rest_is_done(error):
-    result = work_through(batch(10), failing({"message-3": error}), dead_letters=NONE, workers=4)
+    result = BatchProcessor(NO_QUEUE, NONE, 4).process(batch(10), failing({"message-3": error}))
     assert failed(result) == ["message-3"]
     assert [end.error for end in result.ends if end.error] == [error]
 
 
 def test_messages_without_a_group_are_worked_on_side_by_side():
     together = threading.Barrier(4, timeout=10)
-    result = work_through(batch(4), lambda _: together.wait(), dead_letters=NONE, workers=4)
+    result = BatchProcessor(NO_QUEUE, NONE, 4).process(batch(4), lambda _: together.wait())
     assert failed(result) == []
 
 
@@ -99,13 +100,13 @@ def test_no_more_messages_are_worked_on_at_once_than_workers():
         with lock:
             at_once.remove(message)
 
-    work_through(batch(10), handle, dead_letters=NONE, workers=3)
+    BatchProcessor(NO_QUEUE, NONE, 3).process(batch(10), handle)
     assert max(most) <= 3
 
 
 def test_groups_are_worked_on_side_by_side():
     together = threading.Barrier(2, timeout=10)
-    result = work_through(batch(2, groups=["a", "b"]), lambda _: together.wait(), dead_letters=NONE, workers=2)
+    result = BatchProcessor(NO_QUEUE, NONE, 2).process(batch(2, groups=["a", "b"]), lambda _: together.wait())
     assert failed(result) == []
 
 
@@ -113,7 +114,7 @@ def test_first_failure_of_a_group_stops_the_group_and_hands_the_rest_back():
     seen = []
     groups = ["a", "b", "a", "b", "a", "b"]
     handle = failing({"message-2": FOR_NOW}, seen)
-    result = work_through(batch(6, groups=groups), handle, dead_letters=NONE, workers=2)
+    result = BatchProcessor(NO_QUEUE, NONE, 2).process(batch(6, groups=groups), handle)
     assert failed(result) == ["message-2", "message-4"]
     assert "message-4" not in seen
     assert [str(end.error) for end in result.ends if end.error] == [
@@ -126,7 +127,7 @@ def test_first_failure_of_a_group_stops_the_group_and_hands_the_rest_back():
 def test_every_group_is_worked_on_in_order_up_to_its_first_failure(groups, bad, workers):
     seen = []
     handle = failing({f"message-{number}": FOR_NOW for number in bad}, seen)
-    result = work_through(batch(len(groups), groups=groups), handle, dead_letters=NONE, workers=workers)
+    result = BatchProcessor(NO_QUEUE, NONE, workers).process(batch(len(groups), groups=groups), handle)
     expected_failed = []
     for group in set(groups):
         members = [number for number, name in enumerate(groups) if name == group]
@@ -139,7 +140,7 @@ def test_every_group_is_worked_on_in_order_up_to_its_first_failure(groups, bad, 
 
 def test_message_that_begins_after_the_deadline_comes_back_untouched():
     seen = []
-    result = work_through(batch(3), failing({}, seen), dead_letters=NONE, workers=1, deadline=Deadline(0.0))
+    result = BatchProcessor(NO_QUEUE, NONE).process(batch(3), failing({}, seen), Deadline(0.0))
     assert failed(result) == ["message-0", "message-1", "message-2"]
     assert not seen
 
@@ -164,7 +165,7 @@ def test_message_that_can_never_succeed_is_moved_with_its_reason_and_acknowledge
     event = sqs_event("not json \u202e")
     letters = DeadLetters(lambda: sqs, queues["standard"])
     bad = failing({"message-0": EventError("bad\x00\x1b[31mreason")})
-    result = work_through(event, bad, dead_letters=letters, workers=1)
+    result = BatchProcessor(NO_QUEUE, letters).process(event, bad)
     assert failed(result) == []
     assert [end.state for end in result.ends] == [State.DEAD_LETTERED]
     (message,) = received(sqs, queues["standard"])
@@ -177,7 +178,7 @@ def test_dead_letter_does_not_block_its_group(sqs, queues):
     seen = []
     event = batch(3, groups=["g", "g", "g"])
     letters = DeadLetters(lambda: sqs, queues["fifo"])
-    result = work_through(event, failing({"message-0": FOR_GOOD}, seen), dead_letters=letters, workers=2)
+    result = BatchProcessor(NO_QUEUE, letters, 2).process(event, failing({"message-0": FOR_GOOD}, seen))
     assert (failed(result), seen) == ([], ["message-0", "message-1", "message-2"])
     (message,) = received(sqs, queues["fifo"])
     assert message["Attributes"]["MessageGroupId"] == "g"
@@ -195,7 +196,7 @@ def test_dead_letter_does_not_block_its_group(sqs, queues):
 )
 def test_message_that_may_pass_later_is_no_dead_letter(sqs, queues, error):
     letters = DeadLetters(lambda: sqs, queues["standard"], max_receives=5)
-    result = work_through(batch(1), failing({"message-0": error}), dead_letters=letters, workers=1)
+    result = BatchProcessor(NO_QUEUE, letters).process(batch(1), failing({"message-0": error}))
     assert failed(result) == ["message-0"]
     assert received(sqs, queues["standard"]) == []
 
@@ -207,20 +208,20 @@ def test_last_receive_of_a_message_moves_it_with_its_reason(sqs, queues, receive
     event = batch(1)
     event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receives)
     letters = DeadLetters(lambda: sqs, queues["standard"], max_receives=5)
-    result = work_through(event, failing({"message-0": FOR_NOW}), dead_letters=letters, workers=1)
+    result = BatchProcessor(NO_QUEUE, letters).process(event, failing({"message-0": FOR_NOW}))
     assert [end.state for end in result.ends] == [state]
 
 
 def test_reason_that_is_too_long_is_cut(sqs, queues):
     letters = DeadLetters(lambda: sqs, queues["standard"])
-    work_through(batch(1), failing({"message-0": EventError("é" * 300_000)}), dead_letters=letters, workers=1)
+    BatchProcessor(NO_QUEUE, letters).process(batch(1), failing({"message-0": EventError("é" * 300_000)}))
     (message,) = received(sqs, queues["standard"])
     assert message["MessageAttributes"]["Reason"]["StringValue"] == "é" * 2000
 
 
 def test_dead_letter_that_cannot_be_sent_comes_back(sqs):
     letters = DeadLetters(lambda: sqs, "https://sqs.eu-west-1.amazonaws.com/123456789012/no-such-queue")
-    result = work_through(batch(1), failing({"message-0": FOR_GOOD}), dead_letters=letters, workers=1)
+    result = BatchProcessor(NO_QUEUE, letters).process(batch(1), failing({"message-0": FOR_GOOD}))
     assert failed(result) == ["message-0"]
 
 
@@ -243,7 +244,7 @@ def work_on(queue, handle, **more):
     work_queue = more.pop("work_queue", WorkQueue(lambda: queue.sqs, queue.url))
 
     def invoke(event):
-        return work_through(event, handle, dead_letters=letters, workers=1, queue=work_queue, **more).answer
+        return BatchProcessor(work_queue, letters).process(event, handle, **more).answer
 
     queue.handle = invoke
 
