@@ -33,7 +33,7 @@ def found(stack: Stack, tokens: Iterable[str] = ()) -> list[str]:
     secrets.add(*tokens)
     places = list(_places(stack))
     holders = [place for place, text in places if KEY_ID.search(text) or any(key in text for key in known)]
-    leaks = [place for place, text in places if secrets.hidden(text) != text]
+    leaks = [place for place, text in places if secrets.hide(text) != text]
     return [
         *owners,
         *(f"{place} holds an access key" for place in holders),

@@ -100,7 +100,7 @@ class Archiver:
         except BucketBrigadeError as raised:
             copied, error = None, raised
         seconds = time.monotonic() - started
-        durations.note(seconds, size=_size(event))
+        durations.add(seconds, size=_size(event))
         return Outcome(event, destination, copied, error, seconds=seconds)
 
     def _check_source(self, event):

@@ -76,7 +76,7 @@ def container():
             DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
             settings.copy_concurrency,
         ),
-        telemetry=Telemetry.of("archive_copy", settings.logging_level),
+        telemetry=Telemetry.set_up("archive_copy", settings.logging_level),
     )
 
 
@@ -102,7 +102,7 @@ def handler(event, context):
         SettingsError: the environment is incomplete or wrong.
     """
     deadline = Deadline.of_lambda(context)
-    here = deadline.limiting(container)
+    here = deadline.limit(container)
     with here.telemetry.invocation(context) as count:
         outcome_log = OutcomeLog(here.telemetry.logger, count)
         if is_queue_event(event):
@@ -125,7 +125,7 @@ def _archive_batch(here, event, deadline, outcome_log):
 
     def archive(message):
         # S3 puts one record into a message; another sender may put more, and they go one after the other.
-        found = object_events(message.decoded())
+        found = object_events(message.decode())
         copies = [here.archiver.archive(each, deadline=deadline, durations=durations) for each in found]
         outcomes[message.id] = copies
         error = first_failure(outcomes[message.id])
@@ -142,6 +142,6 @@ def _write_down(end, outcomes, outcome_log):
     fate = fate_of(end)
     outcome_log.outcomes(outcomes, fate=fate)
     if isinstance(end.error, DeferredError):
-        outcome_log.deferred(end.error, message_id=end.message.id)
+        outcome_log.log_deferred(end.error, message_id=end.message.id)
     elif end.error and not any(outcome.error for outcome in outcomes):
-        outcome_log.failure(end.error, fate, message_id=end.message.id)
+        outcome_log.log_failure(end.error, fate, message_id=end.message.id)

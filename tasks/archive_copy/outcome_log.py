@@ -19,7 +19,7 @@ class OutcomeLog(outcome_log.OutcomeLog):
         """
         for outcome in outcomes:
             if outcome.error:
-                self.failure(outcome.error, fate, **_fields(outcome))
+                self.log_failure(outcome.error, fate, **_fields(outcome))
             elif outcome.skipped:
                 self._logger.info("nothing to do", extra={**_fields(outcome), "reason": outcome.skipped})
             else:

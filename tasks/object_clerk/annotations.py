@@ -308,7 +308,7 @@ class AnnotationCopy:  # pylint: disable=too-many-instance-attributes  # two sid
         )
 
     def _check_time(self):
-        if self.writing.deadline.passed():
+        if self.writing.deadline.has_passed():
             raise DeadlineException("time ran out before all annotations were carried", **self._places())
 
     def _places(self):

@@ -211,7 +211,7 @@ class _Reading:
         """Returns the next bytes, b"" at the end; a call after a failed one goes on where that one was."""
         if self._position > self._part.last:
             return b""
-        if self._requests.deadline.passed():
+        if self._requests.deadline.has_passed():
             raise DeadlineException("time ran out while it was being read", **self._places())
         if self._body is None:
             self._body = self._ask()

@@ -208,7 +208,7 @@ class _PartCopy:
             CopySourceRange=part.range_header,
             CopySourceIfMatch=self.found["ETag"],
         )
-        durations.note(monotonic() - began)
+        durations.add(monotonic() - began)
         result = answer["CopyPartResult"]
         stored = {name: value for name, value in result.items() if name == "ETag" or name.startswith("Checksum")}
         return {"PartNumber": part.number, **stored}

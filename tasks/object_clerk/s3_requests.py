@@ -237,7 +237,7 @@ class S3Requests:
             reason = "requests are throttled, and no time is left to wait"
             raise ObjectClerkServerInternalException(reason, code="SlowDown")
         try:
-            answer = self.deadline.limiting(call)
+            answer = self.deadline.limit(call)
         except ObjectClerkException as error:
             if error.code in THROTTLING_CODES:
                 self.pacer.throttled(moment)

@@ -65,9 +65,9 @@ class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it
             DeadlineException: it would not arrive in time.
         """
         with self._changed:
-            while not self._fits(size, deadline) and (self._in_flight or not first() or deadline.passed()):
+            while not self._fits(size, deadline) and (self._in_flight or not first() or deadline.has_passed()):
                 # What is in flight may arrive sooner than expected.
-                if not self._in_flight or deadline.passed():
+                if not self._in_flight or deadline.has_passed():
                     raise DeadlineException(f"a part of {size} bytes would not arrive in the time that is left")
                 self._changed.wait()
             if not self._in_flight:
@@ -93,7 +93,7 @@ class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it
         if arrived:
             self._arrived += size
             self._rate = self._arrived / seconds
-        elif deadline.passed():
+        elif deadline.has_passed():
             # It was too slow for what was in flight; alone, one part may fit.
             self._rate = min(self._rate, max(self._arrived, size) / seconds)
 
@@ -264,12 +264,12 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         known = there.get("ChecksumCRC32") if there and there["Size"] == part.size else None
         if known:
             return Carried(part.number, there["ETag"], _number(known), part.size)
-        if self.writing.deadline.passed():
+        if self.writing.deadline.has_passed():
             raise DeadlineException(f"time ran out before part {part.number}", **self._places())
         try:
             return self._carried(part, there)
         except ObjectClerkServerInternalException as error:
-            if not self.writing.deadline.passed():
+            if not self.writing.deadline.has_passed():
                 raise
             # Both sides have answered in this invocation, so none is down: time ran out with the part on its way.
             reason = f"time ran out with part {part.number}: {error.reason}"

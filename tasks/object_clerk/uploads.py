@@ -139,7 +139,7 @@ class _Upload:
         """Sends bytes with their CRC32, which is computed anew for each try, and returns the answer and the CRC32."""
 
         def attempt():
-            if self.requests.deadline.passed():
+            if self.requests.deadline.has_passed():
                 raise DeadlineException("time ran out; nothing was written")
             crc = section.crc32()
             answer = request(

@@ -180,7 +180,7 @@ def _said(error: Exception, token: str = "") -> str:
     said = f"{_code(error)}: {error.response['Error'].get('Message')}" if isinstance(error, ClientError) else str(error)
     known = Secrets()
     known.add(token)
-    return TOKEN.sub("(token)", known.hidden(said))
+    return TOKEN.sub("(token)", known.hide(said))
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _buffer_pool(size):
 
 
 def _telemetry(settings):
-    return Telemetry.of("partition_replicate", settings.logging_level)
+    return Telemetry.set_up("partition_replicate", settings.logging_level)
 
 
 def _destination(settings, connections):
@@ -210,14 +210,14 @@ def enqueue(event, context):
 
 def _enqueue_messages(here, event, deadline, outcome_log):
     def handle(message):
-        _enqueue(here, message.decoded(), origin=message.id)
+        _enqueue(here, message.decode(), origin=message.id)
 
     result = BatchProcessor(here.recheck_queue, here.dead_letters).process(event, handle, deadline)
     for end in result.ends:
         if isinstance(end.error, DeferredError):
-            outcome_log.deferred(end.error, message_id=end.message.id)
+            outcome_log.log_deferred(end.error, message_id=end.message.id)
         elif end.error:
-            outcome_log.failure(end.error, fate_of(end), message_id=end.message.id)
+            outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 
@@ -258,7 +258,7 @@ def _replicate_messages(here, event, deadline, outcome_log):
     results = defaultdict(list)
 
     def handle(message):
-        for found in object_events(message.decoded()):
+        for found in object_events(message.decode()):
             each = check_source(found, here.settings.source_bucket)
             results[message.id].append(each)
             results[message.id][-1] = _replicate_one(here, each, message, deadline)
@@ -267,7 +267,7 @@ def _replicate_messages(here, event, deadline, outcome_log):
     result = processor.process(event, handle, deadline)
     for end in result.ends:
         if isinstance(end.error, DeferredError):
-            outcome_log.deferred(end.error, message_id=end.message.id)
+            outcome_log.log_deferred(end.error, message_id=end.message.id)
         else:
             fate = fate_of(end)
             outcome_log.message(end, results[end.message.id], fate)
@@ -315,7 +315,7 @@ def _replicate_tasks(here, event, deadline, outcome_log):
 
     found = object_events(event)
     with ThreadPoolExecutor(here.settings.concurrency) as pool:
-        results = list(pool.map(lambda each: deadline.closing().limiting(lambda: handle(each)), found))
+        results = list(pool.map(lambda each: deadline.closing().limit(lambda: handle(each)), found))
     for each, result in zip(found, results):
         outcome_log.task(each, result)
     return responses.to_batch_operations(event, results)

@@ -152,7 +152,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # what it is tol
         return [self._append(version, is_newest=version is new[-1]) for version in new][-1]
 
     def _append(self, version, *, is_newest=True):
-        if self.writer.writing.deadline.passed():
+        if self.writer.writing.deadline.has_passed():
             places = {"operation": "replicate", "source": self._source(), "destination": self.writer.address}
             raise Unfinished("time ran out between two versions", carried=self.carried, **places)
         if version.is_marker:

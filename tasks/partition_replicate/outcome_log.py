@@ -77,7 +77,7 @@ class OutcomeLog(outcome_log.OutcomeLog):
         self.count_age(outcome.event)
 
     def _failure(self, error, fate, event=None, **fields):
-        self.failure(error, fate, **(_about(event) if event else {}), **fields)
+        self.log_failure(error, fate, **(_about(event) if event else {}), **fields)
         if event:
             # It stays unreplicated, and how old it is by now is what the lag alarm wants to know.
             self.count_age(event)

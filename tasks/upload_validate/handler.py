@@ -109,7 +109,7 @@ def container():
         keys=KeyRing(partial(client, "ssm"), partial(client, "secretsmanager")),
         queue=WorkQueue(partial(client, "sqs"), settings.work_queue),
         dead_letters=DeadLetters(partial(client, "sqs"), settings.dead_letter_queue, settings.max_receives),
-        telemetry=Telemetry.of("upload_validate", settings.logging_level),
+        telemetry=Telemetry.set_up("upload_validate", settings.logging_level),
     )
 
 
@@ -141,13 +141,13 @@ def handler(event, context):
         SettingsError: the environment or the profile is incomplete or wrong.
     """
     deadline = Deadline.of_lambda(context)
-    here = deadline.limiting(container)
+    here = deadline.limit(container)
     with here.telemetry.invocation(context) as count:
-        sentry = deadline.limiting(lambda: _sentry(here))
+        sentry = deadline.limit(lambda: _sentry(here))
         outcome_log = OutcomeLog(here.telemetry.logger, count, sentry.tell)
         try:
             # Records of what was sent may be written after the deadline of the work.
-            return deadline.closing().limiting(lambda: _validate(here, event, outcome_log, context, deadline))
+            return deadline.closing().limit(lambda: _validate(here, event, outcome_log, context, deadline))
         except Exception as error:
             sentry.tell(error)
             raise
@@ -190,13 +190,13 @@ def _validate_batch(here, event, outcome_log, context, deadline):
     def validate(message):
         if unavailable:
             raise unavailable
-        uploads.handle_all(object_events(message.decoded()))
+        uploads.handle_all(object_events(message.decode()))
 
     # One after the other: checking takes the processor, of which there is one, and what memory it takes is taken once.
     result = BatchProcessor(here.queue, here.dead_letters).process(event, validate, deadline)
     for end in result.ends:
         if end.error:
-            outcome_log.failure(end.error, fate_of(end), message_id=end.message.id)
+            outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
     return result.answer
 
 

@@ -39,8 +39,8 @@ class OutcomeLog(outcome_log.OutcomeLog):
         """Writes that an event asks for nothing."""
         self._logger.info("nothing to do", extra={"object": str(event.object), "event": event.name, "reason": reason})
 
-    def failure(self, error, fate, **fields):
+    def log_failure(self, error, fate, **fields):
         """Writes a line for a message that failed, and counts it; what nobody foresaw is told."""
-        super().failure(error, fate, **fields)
+        super().log_failure(error, fate, **fields)
         if not isinstance(error, BucketBrigadeError):
             self._tell(error)

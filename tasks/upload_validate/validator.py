@@ -179,7 +179,7 @@ class Validator:  # pylint: disable=too-many-instance-attributes  # all that it 
         return self.profile.judge_set(findings)
 
     def _check(self, bucket, file, *, limit):
-        if self.requests.deadline.passed():
+        if self.requests.deadline.has_passed():
             raise DeadlineException("no time was left to look at all files of the set", source=file.key)
         body = blocks(self.requests, S3Object(bucket, file.key), etag=file.etag, transfer=TRANSFER)
         try:

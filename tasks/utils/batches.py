@@ -183,7 +183,7 @@ class BatchProcessor:
         batch = _Batch(self, handle, deadline)
         with ThreadPoolExecutor(max(1, min(self.workers, len(groups)))) as pool:
             ends_of_groups = list(pool.map(batch.process_group, groups.values()))
-        ends = deadline.closing().limiting(lambda: self._return_failed(ends_of_groups))
+        ends = deadline.closing().limit(lambda: self._return_failed(ends_of_groups))
         return BatchResult([ends[message.id] for message in messages])
 
     def _return_failed(self, ends_of_groups: Iterable[Sequence[End]]) -> dict[str, End]:
@@ -227,7 +227,7 @@ class _Batch:
         ends: list[End] = []
         blocked: DeferredError | None = None
         for message in messages:
-            if self.deadline.passed():
+            if self.deadline.has_passed():
                 blocked = blocked or DeferredError("no time was left to begin with this message")
             end = End(message, State.FAILED, blocked) if blocked else self._process_in_time(message)
             if end.state is State.FAILED:
@@ -238,7 +238,7 @@ class _Batch:
 
     def _process_in_time(self, message: Message) -> End:
         # Steps that close the work, such as a row in a table or a dead letter, may run after its deadline.
-        return self.deadline.closing().limiting(lambda: self._process(message))
+        return self.deadline.closing().limit(lambda: self._process(message))
 
     def _process(self, message: Message) -> End:
         is_early = self.deadline.is_early()

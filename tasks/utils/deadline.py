@@ -2,8 +2,8 @@
 
 The rules, from the end of an invocation backwards:
 - The deadline of the work is 5 s before the end. No request of the work begins after it. A request that is under way
-  is cut off at the deadline: its read time-out is the time that is left. Connections learn that from `limited` and
-  `expired`.
+  is cut off at the deadline: its read time-out is the time that is left. Connections learn that from
+  `limit_timeout` and `is_time_up`.
 - Until 2.5 s before the end, steps that close the work may still run: record progress in a table, return messages to
   their queue, abort an upload. Their deadline is `closing`. botocore waits up to 2 s between two of its own tries.
 - The rest is for the answer, the log lines and the metrics.
@@ -58,7 +58,7 @@ class Deadline:
         """Return the seconds left, at least 0."""
         return max(0.0, self.at - monotonic())
 
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """Return whether no time is left."""
         return self.remaining() == 0.0
 
@@ -74,7 +74,7 @@ class Deadline:
         """Return whether at least half of the time is left, which is enough for the work to make progress."""
         return self.remaining() >= self.whole / 2
 
-    def limiting(self, call: Callable[[], T]) -> T:
+    def limit(self, call: Callable[[], T]) -> T:
         """Call `call()` with this as the deadline of the thread, and return its result."""
         # Each request passes here, and a context manager takes three times as long.
         token = _LIMIT.set(self)
@@ -90,8 +90,8 @@ class Durations:
     def __init__(self) -> None:
         self._known: list[tuple[float, float]] = []
 
-    def note(self, seconds: float, *, size: float = 0) -> None:
-        """Remember that a piece of so many bytes took so many seconds. Any thread may call this."""
+    def add(self, seconds: float, *, size: float = 0) -> None:
+        """Add the duration of a piece of so many bytes. Any thread may call this."""
         self._known.append((size, seconds))
 
     def fits(self, deadline: Deadline, *, size: float = 0) -> bool:
@@ -109,13 +109,13 @@ class Durations:
 LEAST_TIMEOUT = 0.05
 
 
-def expired() -> bool:
+def is_time_up() -> bool:
     """Return whether no time is left for what this thread does."""
     limit = _LIMIT.get()
     return limit is not None and not limit.remaining()
 
 
-def limited(timeout: float) -> float:
+def limit_timeout(timeout: float) -> float:
     """Return a time-out in seconds, shortened so that it ends by the deadline of what this thread does."""
     limit = _LIMIT.get()
     return timeout if limit is None else min(timeout, max(LEAST_TIMEOUT, limit.remaining()))

@@ -33,7 +33,7 @@ class OutcomeLog:
         self._logger = logger
         self._count = count
 
-    def failure(self, error: Exception, fate: Fate, **fields: Any) -> None:
+    def log_failure(self, error: Exception, fate: Fate, **fields: Any) -> None:
         """Log and count a failure.
 
         Args:
@@ -47,7 +47,7 @@ class OutcomeLog:
         if fate == DEAD_LETTERED:
             self._count("DeadLettered", 1)
 
-    def deferred(self, error: Exception, **fields: Any) -> None:
+    def log_deferred(self, error: Exception, **fields: Any) -> None:
         """Log a message whose work did not begin, which is no failure."""
         self._logger.warning(RETRIED, extra={**fields, "reason": str(error)})
 

@@ -43,7 +43,7 @@ def fault_of_characters(key: str) -> str:
 
 
 class Secrets:
-    """The secrets that were read so far, which `hidden` replaces in each text that is kept."""
+    """The secrets that were read so far, which `hide` replaces in each text that is kept."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()
@@ -66,7 +66,7 @@ class Secrets:
         words = [*parts.path.split("/"), parts.query, *values, parts.fragment]
         self.add(*(word for word in (whole, parts.path, *words) if len(word) >= SHORTEST_PART))
 
-    def hidden(self, text: str) -> str:
+    def hide(self, text: str) -> str:
         """Return a text with each secret replaced: as it is, in base64, URL-quoted, or as JSON or HTML."""
         for form in self._forms:
             text = text.replace(form, REPLACEMENT)

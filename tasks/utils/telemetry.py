@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -52,7 +52,7 @@ def keep_debug_lines_of_libraries_out() -> None:
     At DEBUG, botocore logs the body of each answer, and so the value of each secret that is read; urllib3 logs the path
     of each request. AWS's runtime client gives the root logger the log level of the function before it imports the
     handler (`awslambdaric.bootstrap.run`), and each other logger inherits it. The loggers of the task have levels of
-    their own, which `Telemetry.of` sets.
+    their own, which `Telemetry.set_up` sets.
     """
     # The root logger covers libraries that are not listed. The listed ones stay quiet if its level is lowered later.
     for name in ("", *LIBRARIES):
@@ -78,7 +78,7 @@ class Telemetry:
     logger: Logger
 
     @classmethod
-    def of(cls, service: str, level: str = "INFO") -> "Telemetry":
+    def set_up(cls, service: str, level: str = "INFO") -> Self:
         """Set up the loggers of a task, also the one of the work modules, and return its telemetry.
 
         Args:

@@ -111,7 +111,7 @@ class Message:
             past=past,
         )
 
-    def decoded(self) -> Any:
+    def decode(self) -> Any:
         """Return the decoded JSON of the body.
 
         Raises:

@@ -308,7 +308,7 @@ def patient_connections(seconds):
     began = time.monotonic()
     deadline = Deadline(began + seconds)
     try:
-        yield SimpleNamespace(send=lambda asked: Limited(deadline.limiting(lambda: connections.send(asked)), deadline))
+        yield SimpleNamespace(send=lambda asked: Limited(deadline.limit(lambda: connections.send(asked)), deadline))
     finally:
         connections.close()
     assert time.monotonic() - began < 20
@@ -324,10 +324,10 @@ class Limited:
 
     @property
     def content(self):
-        return self._deadline.limiting(lambda: self._answer.content)
+        return self._deadline.limit(lambda: self._answer.content)
 
     def readinto(self, buffer):
-        return self._deadline.limiting(lambda: self._answer.readinto(buffer))
+        return self._deadline.limit(lambda: self._answer.readinto(buffer))
 
 
 def until_the_end(*_):

@@ -132,13 +132,13 @@ def test_a_service_that_does_not_answer_is_given_up_at_the_deadline(silent, serv
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     began = time.monotonic()
     call = service(silent)
-    over_at_once(began, lambda: Deadline(began + LEFT).limiting(call), BotoCoreError)
+    over_at_once(began, lambda: Deadline(began + LEFT).limit(call), BotoCoreError)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_not_asked_after_the_deadline(silent, service):
     call = service(silent)
-    error = over_at_once(time.monotonic(), lambda: Deadline(0.0).limiting(call), clients.OutOfTimeError)
+    error = over_at_once(time.monotonic(), lambda: Deadline(0.0).limit(call), clients.OutOfTimeError)
     assert "no time is left for a request to http" in str(error)
     assert not silent.requests
 
@@ -148,7 +148,7 @@ def test_a_deadline_is_that_of_its_thread_alone(silent):
 
     def ask():
         try:
-            Deadline(0.0).limiting(call)
+            Deadline(0.0).limit(call)
         except clients.OutOfTimeError as error:
             seen.append(error)
 
@@ -174,8 +174,8 @@ def test_the_longest_piece_that_was_no_larger_tells_whether_the_next_one_fits(mo
     monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 0.0)
     durations, left = Durations(), Deadline(7.0)
     assert durations.fits(left)
-    durations.note(8.0, size=100)
-    durations.note(1.0, size=10)
+    durations.add(8.0, size=100)
+    durations.add(1.0, size=10)
     assert [durations.fits(left, size=size) for size in (9, 10, 99, 100, 101)] == [True, True, True, False, False]
     assert durations.fits(Deadline(9.0), size=101)
     assert not Durations().fits(Deadline(0.0))

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from tasks.partition_replicate import handler as handler_module
-from tasks.utils.deadline import limited
+from tasks.utils.deadline import limit_timeout
 from tasks.utils.errors import EventError
 from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE, STATES
@@ -366,7 +366,7 @@ def test_requests_of_a_task_of_batch_operations_wait_no_longer_than_its_invocati
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
     waits = []
     table = handler_module.worker().replicator.table.dynamodb
-    table.meta.events.register("before-send", lambda request, **_: waits.append(limited(900)))
+    table.meta.events.register("before-send", lambda request, **_: waits.append(limit_timeout(900)))
     handler_module.replicate(event, context)
     assert world.mirrored("a.txt") == b"bytes"
     assert waits and max(waits) < 20

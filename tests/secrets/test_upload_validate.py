@@ -200,7 +200,7 @@ def test_invalid_setting_is_not_written(world, leaks, wrong):
 
 @pytest.mark.parametrize("fault", ["401", "500"])
 def test_secret_that_is_not_hidden_is_found(world, leaks, monkeypatch, fault):
-    monkeypatch.setattr(Secrets, "hidden", lambda self, text: text)
+    monkeypatch.setattr(Secrets, "hide", lambda self, text: text)
     world.outside.fail(GITHUB, fault=outside_module.FAULTS[fault])
     world.validate(VALID)
     found = leaks(SECRETS)

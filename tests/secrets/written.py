@@ -38,13 +38,13 @@ class Written:
 
     def note_failures(self, patches):
         """Record the errors of messages from now on."""
-        note, failure = self.errors.append, OutcomeLog.failure
+        note, failure = self.errors.append, OutcomeLog.log_failure
 
         def noted_failure(outcome_log, error, fate, **fields):
             note(error)
             failure(outcome_log, error, fate, **fields)
 
-        patches.setattr(OutcomeLog, "failure", noted_failure)
+        patches.setattr(OutcomeLog, "log_failure", noted_failure)
 
     def by(self, call):
         """Return the result of `call()`, or the error that it raises; Lambda records both."""

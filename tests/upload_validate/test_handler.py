@@ -9,7 +9,7 @@ import pytest
 
 from tasks.object_clerk.errors import ObjectChangedException
 from tasks.upload_validate.handler import handler
-from tasks.utils.deadline import Deadline, limited
+from tasks.utils.deadline import Deadline, limit_timeout
 from tasks.utils.errors import BucketBrigadeError, EventError, SettingsError
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import load, s3_event, s3_record, sqs_event
@@ -60,7 +60,7 @@ def test_sound_set_is_published_and_told(task, s3):
 def test_requests_of_a_direct_event_wait_no_longer_than_the_invocation_lasts(task, aws):
     # The keys among them, which are read before the first set is looked at.
     key, waits = task.put("stations.csv"), {}
-    aws.events.register("before-send", lambda request, **_: waits.update({request.url: limited(9_999)}), "note")
+    aws.events.register("before-send", lambda request, **_: waits.update({request.url: limit_timeout(9_999)}), "note")
     task.run(key)
     aws.events.unregister("before-send", unique_id="note")
     assert len({url.split("/")[2] for url in waits}) > 2
@@ -368,7 +368,7 @@ def test_set_that_never_settles_is_left_to_a_later_delivery(task, wire):
 def test_time_that_ends_between_two_files_hands_the_message_back(task, wire, monkeypatch):
     keys = [task.put("a.csv"), task.put("b.csv")]
     wire.before.append(
-        lambda operation: operation == "GetObject" and monkeypatch.setattr(Deadline, "passed", lambda _: True)
+        lambda operation: operation == "GetObject" and monkeypatch.setattr(Deadline, "has_passed", lambda _: True)
     )
     assert handler(sqs_event(task.event_of(keys[0])), Context())["batchItemFailures"]
     monkeypatch.undo()

@@ -22,14 +22,14 @@ def outcome_log_of_a_task(counted):
     "fate, metrics", [(RETRIED, [("Failed", 1)]), (DEAD_LETTERED, [("Failed", 1), ("DeadLettered", 1)])]
 )
 def test_failure_is_a_line_with_its_reason_and_is_counted(outcome_log, counted, caplog, fate, metrics):
-    outcome_log.failure(ValueError("a\nline"), fate, message_id="1")
+    outcome_log.log_failure(ValueError("a\nline"), fate, message_id="1")
     (line,) = caplog.records
     assert (line.message, line.reason, line.error, line.message_id) == (fate, "a\\nline", "ValueError", "1")
     assert counted == metrics
 
 
 def test_reason_that_repeats_a_whole_record_is_cut(outcome_log, caplog):
-    outcome_log.failure(ValueError("x" * 262_144), RETRIED)
+    outcome_log.log_failure(ValueError("x" * 262_144), RETRIED)
     assert len(caplog.records[0].reason) == REASON_LIMIT
 
 

@@ -25,9 +25,9 @@ FORMS = {
 def test_secret_is_replaced_in_each_form(form):
     secrets = Secrets()
     secrets.add(SECRET)
-    said = secrets.hidden(f"<{form}>{form}")
+    said = secrets.hide(f"<{form}>{form}")
     assert form not in said and said.count("(secret)") == 2
-    assert secrets.hidden("nothing of it") == "nothing of it"
+    assert secrets.hide("nothing of it") == "nothing of it"
 
 
 @pytest.mark.parametrize("before", ["", "u", "us", "user:", "Token "])
@@ -35,16 +35,16 @@ def test_secret_in_the_middle_of_a_base64_text_is_replaced(before):
     secrets = Secrets()
     secrets.add("github-token-0123456789")
     text = base64.b64encode(f"{before}github-token-0123456789!".encode()).decode()
-    left = secrets.hidden(text).replace("(secret)", "")
+    left = secrets.hide(text).replace("(secret)", "")
     # No more than the characters that it shares with its neighbours.
-    assert "(secret)" in secrets.hidden(text) and len(left) <= len(before) * 4 // 3 + 8
+    assert "(secret)" in secrets.hide(text) and len(left) <= len(before) * 4 // 3 + 8
 
 
 def test_longer_secret_is_replaced_before_its_part():
     secrets = Secrets()
     secrets.add("abcdefgh", "", None)
     secrets.add("abcdefgh-ijkl")
-    assert secrets.hidden("abcdefgh-ijkl abcdefgh") == "(secret) (secret)"
+    assert secrets.hide("abcdefgh-ijkl abcdefgh") == "(secret) (secret)"
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_longer_secret_is_replaced_before_its_part():
 def test_parts_of_an_address_behind_its_host_are_replaced(said):
     secrets = Secrets()
     secrets.add_address("https://hooks.example.org/services/T00/B00/XXXXXXXXXXXX?token=0123456789")
-    assert not any(part in secrets.hidden(f"no {said}!") for part in ("XXXXXXXXXXXX", "0123456789"))
-    assert secrets.hidden("https://hooks.example.org hook") == "https://hooks.example.org hook"
+    assert not any(part in secrets.hide(f"no {said}!") for part in ("XXXXXXXXXXXX", "0123456789"))
+    assert secrets.hide("https://hooks.example.org hook") == "https://hooks.example.org hook"
 
 
 def test_secrets_are_not_shown():

@@ -75,11 +75,11 @@ def test_deadline_of_lambda_keeps_time_back_to_answer(monkeypatch):
     deadline = Deadline.of_lambda(SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000), reserve=5)
     assert deadline.remaining() == 55
     monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 1055.0)
-    assert (deadline.remaining(), deadline.passed()) == (0, True)
+    assert (deadline.remaining(), deadline.has_passed()) == (0, True)
 
 
 def test_deadline_without_a_context_never_passes():
-    assert not Deadline.of_lambda(None).passed()
+    assert not Deadline.of_lambda(None).has_passed()
     assert Deadline.of_lambda(None).remaining() == float("inf")
 
 

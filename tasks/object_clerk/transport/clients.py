@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from tasks.utils.deadline import expired, limited
+from tasks.utils.deadline import is_time_up, limit_timeout
 from tasks.utils.errors import SettingsError
 from tasks.utils.secret_values import Secrets
 
@@ -123,7 +123,7 @@ def hide_credentials(made: BaseClient, credentials: Callable[[], Credentials | N
     def hide(parsed: dict[str, Any], **_: object) -> None:
         error, found = parsed.get("Error", {}), credentials()
         if error.get("Message") and found:
-            error["Message"] = _secrets(found.get_frozen_credentials()[:3]).hidden(error["Message"])
+            error["Message"] = _secrets(found.get_frozen_credentials()[:3]).hide(error["Message"])
 
     made.meta.events.register("after-call", hide)
     made.meta.events.register("after-call-error", _hide_answer)
@@ -148,7 +148,7 @@ class OutOfTimeError(BotoCoreError):
 
 
 def heed_deadlines(made: BaseClient) -> None:
-    """Make each request of a client end by the deadline of its thread, which `Deadline.limiting` sets.
+    """Make each request of a client end by the deadline of its thread, which `Deadline.limit` sets.
 
     The read time-out of an attempt is at most the time that is left. If none is left, the attempt raises
     `OutOfTimeError`. botocore has no such bound for a connection, which may take `connect_timeout` longer.
@@ -162,11 +162,11 @@ def heed_deadlines(made: BaseClient) -> None:
 
 
 def _end_in_time(read_timeout: float, request: Any, **_: object) -> None:
-    if expired():
+    if is_time_up():
         raise OutOfTimeError(url=request.url.partition("?")[0])
     # A direct request has no context: `connections` bounds its waits.
     if request.context is not None:
-        request.context["read_timeout"] = limited(read_timeout)
+        request.context["read_timeout"] = limit_timeout(read_timeout)
 
 
 def parameter(name: str) -> str:

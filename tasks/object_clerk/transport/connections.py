@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError
 
 from tasks.object_clerk.errors import DeadlineException
 from tasks.object_clerk.transport.responses import Answer, limit_wait, read_response
-from tasks.utils.deadline import expired, limited
+from tasks.utils.deadline import is_time_up, limit_timeout
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -90,7 +90,7 @@ class Connections:
             connection: Any = AWSHTTPSConnection(url.hostname, url.port, ssl_context=self._tls)
         else:
             connection = AWSHTTPConnection(url.hostname, url.port)
-        connection.timeout = limited(self._config.connect_timeout)
+        connection.timeout = limit_timeout(self._config.connect_timeout)
         try:
             connection.connect()
         except ssl.SSLError as error:
@@ -119,7 +119,7 @@ def _is_sent(sock: Any, head: bytes, request: Any, timeout: float) -> bool:
     try:
         # Headers and a short body leave together, in one packet if they fit.
         for start in range(0, max(1, len(body)), SLICE):
-            if body and expired():
+            if body and is_time_up():
                 raise DeadlineException("time ran out while a body was sent")
             limit_wait(sock, timeout)
             sock.sendall(head + body[start : start + SLICE])

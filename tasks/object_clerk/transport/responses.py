@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ResponseStreamingError
 
-from tasks.utils.deadline import expired, limited
+from tasks.utils.deadline import is_time_up, limit_timeout
 
 # S3 answers with at most 8 KB of an object's own headers, and with some of its own.
 HEADERS_LIMIT = 64 * 1024
@@ -130,7 +130,7 @@ class _Bytes(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer with bytes that have arrived, and return their number, 0 at the end."""
-        self._late_reads += expired()
+        self._late_reads += is_time_up()
         if self._late_reads > LATE_READS:
             raise TimeoutError("time ran out while an answer was read")
         limit_wait(self._sock, self._timeout)
@@ -198,7 +198,7 @@ def _read_headers(stream: Any) -> http.client.HTTPMessage:
 
 def limit_wait(sock: Any, timeout: float) -> None:
     """Make the next wait for the server end by the deadline, so that a silent server cannot hold the function."""
-    seconds = limited(timeout)
+    seconds = limit_timeout(timeout)
     # Setting it is a system call, during which another thread takes the interpreter's lock.
     if not seconds <= sock.gettimeout() <= seconds + SLACK:
         sock.settimeout(seconds)

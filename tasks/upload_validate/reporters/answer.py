@@ -40,7 +40,7 @@ class Call:
     def said(self, what):
         """Return a message on the call, in one line and without secrets."""
         # Replaced before it is cut: half a secret at the cut would stay.
-        return f"{self.method} {shown(self.url)}: {printable(self.secrets.hidden(what)[:KEPT])[:KEPT]}"
+        return f"{self.method} {shown(self.url)}: {printable(self.secrets.hide(what)[:KEPT])[:KEPT]}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from tasks.utils.deadline import expired, limited
+from tasks.utils.deadline import is_time_up, limit_timeout
 
 # Bytes on the wire for one answer, headers and all: twice what may be read of its body.
 WIRE_LIMIT = 2 << 20
@@ -60,11 +60,11 @@ class _Received(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        if expired():
+        if is_time_up():
             raise TimeoutError("the deadline has passed")
         if not self._left:
             raise AnswerTooLong
-        self._sock.settimeout(limited(self._timeout))
+        self._sock.settimeout(limit_timeout(self._timeout))
         count = self._raw.readinto(memoryview(buffer)[: self._left])
         self._left -= count
         return count

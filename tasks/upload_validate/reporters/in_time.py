@@ -35,7 +35,7 @@ def in_time(deadline, call, *, least=None):
         try:
             # A quarter: a host has several addresses, and TLS waits as well. Then a host that does not take a
             # connection is known as such before the deadline, and as one that has heard nothing.
-            future.set_result(deadline.limiting(lambda: call(remaining / 4, remaining)))
+            future.set_result(deadline.limit(lambda: call(remaining / 4, remaining)))
         except BaseException as error:  # pylint: disable=broad-exception-caught  # the waiting thread raises it
             future.set_exception(error)
 

@@ -99,7 +99,7 @@ def _transport(sdk, keep):
 def _hidden(value, secrets):
     """Returns what is to be sent, made of dicts, lists and texts, without secrets."""
     if isinstance(value, str):
-        return secrets.hidden(value)
+        return secrets.hide(value)
     if isinstance(value, dict):
         return {name: _hidden(one, secrets) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
