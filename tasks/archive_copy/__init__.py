@@ -1,1 +1,1 @@
-"""Copies restored objects to the archive bucket that their extension names."""
+"""Copies each restored object to the archive bucket that its extension names."""

@@ -1,24 +1,32 @@
-"""Copies the object of an event to its archive bucket, and says what came of it."""
+"""Copies the object of an event to its archive bucket, and returns the outcome."""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tasks.archive_copy.older_versions import REFUSE, refuse_older
 from tasks.archive_copy.settings import Settings
-from tasks.object_clerk.copies import Copied, CopyLimits, copy_object
+from tasks.object_clerk.copies import Copied, copy_object
 from tasks.object_clerk.errors import NotBegunException
 from tasks.object_clerk.pacer import Pacer
+from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
+from tasks.utils.deadline import Deadline, Durations
 from tasks.utils.errors import BucketBrigadeError, EventError
 from tasks.utils.events import Kind, ObjectEvent, Unreadable, check_source
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 
-# What an event that asks for no copy means for whoever reads the answer.
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The answer to an event that asks for no copy.
 NOTHING_TO_DO = {
-    Kind.RESTORE_STARTED: "not yet: the restore has begun, and its end will be told by ObjectRestore:Completed",
+    Kind.RESTORE_STARTED: "not yet: the restore has begun, and ObjectRestore:Completed will report its end",
     Kind.RESTORE_EXPIRED: "nothing to do: the restored copy has expired",
     Kind.REMOVED: "nothing to do: the object was removed",
     Kind.LIFECYCLE_EXPIRED: "nothing to do: the object has expired",
@@ -30,13 +38,13 @@ NOTHING_TO_DO = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one event.
+    """The outcome of an event.
 
     Attributes:
-        event: the `ObjectEvent`, or the `Unreadable` that stood in its place.
-        destination: where its object belongs, or None where that is not known.
-        copied: the `Copied`, or None.
-        error: why it was not copied, or None.
+        event: the event, or the `Unreadable` in its place.
+        destination: the address of the copy, or None if it is not known.
+        copied: the result of the copy, or None.
+        error: why the object was not copied, or None.
         skipped: why there was nothing to copy, or "".
         seconds: how long it took.
     """
@@ -44,78 +52,77 @@ class Outcome:
     event: ObjectEvent | Unreadable
     destination: S3Object | None = None
     copied: Copied | None = None
-    error: Exception | None = None
+    error: BucketBrigadeError | None = None
     skipped: str = ""
     seconds: float = 0.0
 
     @property
-    def attempts(self):
-        """How often the copy was tried."""
-        if self.copied:
-            return self.copied.attempts
-        return getattr(self.error, "attempts", 0)
+    def attempts(self) -> int:
+        """The number of attempts to copy the object."""
+        attempts: int = self.copied.attempts if self.copied else getattr(self.error, "attempts", 0)
+        return attempts
 
 
 @dataclass(frozen=True)
 class Archiver:
-    """Archives one object after the other.
+    """Archives the objects of events.
 
     Attributes:
-        s3: one of `versions.in_order`'s S3 clients; it may read the source and write the archives.
-        settings: the `Settings` of the deployment.
+        s3: a client of `versions.in_order` that may read the source and write the archives.
+        settings: the settings of the deployment.
         policy: how often a copy is tried.
-        limits: where a copy turns into a copy in parts.
-        pacer: the `Pacer` of all requests.
+        limits: the size above which an object is copied in parts.
+        pacer: paces all requests.
     """
 
-    s3: Any
+    s3: S3Client
     settings: Settings
     policy: RetryPolicy
     limits: CopyLimits = CopyLimits()
     pacer: Pacer = field(default_factory=Pacer)
 
-    def archive(self, event, *, deadline, durations):
-        """Copies the object of one event to where its extension belongs, under its own key.
+    def archive(self, event: ObjectEvent | Unreadable, *, deadline: Deadline, durations: Durations) -> Outcome:
+        """Copy the object of an event to the archive of its extension, under its own key.
 
         Args:
-            event: an `ObjectEvent`; one of another bucket than the source comes back as a failure, and so does an
-                `Unreadable`.
-            deadline: the `Deadline` of the invocation.
-            durations: the `Durations` of its copies: no copy is begun that would not end in time, as far as they tell.
+            event: the event.
+            deadline: the deadline of the invocation.
+            durations: the durations of its copies. No copy begins that is not expected to end by the deadline.
 
         Returns:
-            An `Outcome`; what this project raises on purpose is in its `error` and is not raised.
+            The outcome. An error that this project raises on purpose is in its `error`.
         """
         started = time.monotonic()
         try:
-            self._check_source(event)
+            checked = self._check_source(event)
         except EventError as error:
             return Outcome(event, error=error)
-        if event.kind in NOTHING_TO_DO:
-            return Outcome(event, skipped=NOTHING_TO_DO[event.kind])
-        destination = None
+        if checked.kind in NOTHING_TO_DO:
+            return Outcome(event, skipped=NOTHING_TO_DO[checked.kind])
+        destination, copied, failure = None, None, None
         try:
-            destination = S3Object(self.settings.bucket_map.bucket_for(event.object.key), event.object.key)
-            copied, error = self._copy(event, destination, deadline, durations), None
-        except BucketBrigadeError as raised:
-            copied, error = None, raised
+            destination = S3Object(self.settings.bucket_map.bucket_for(checked.object.key), checked.object.key)
+            copied = self._copy(checked, destination, deadline, durations)
+        except BucketBrigadeError as error:
+            failure = error
         seconds = time.monotonic() - started
-        durations.add(seconds, size=_size(event))
-        return Outcome(event, destination, copied, error, seconds=seconds)
+        durations.add(seconds, size=_size(checked))
+        return Outcome(event, destination, copied, failure, seconds=seconds)
 
-    def _check_source(self, event):
+    def _check_source(self, event: ObjectEvent | Unreadable) -> ObjectEvent:
         # The function's role reads the archives too, and a message may name any bucket.
-        check_source(event, self.settings.source_bucket)
-        if event.object.bucket in self.settings.bucket_map.archives:
-            raise EventError(f"{event.object} is in an archive: objects are copied to archives, not from them")
+        checked = check_source(event, self.settings.source_bucket)
+        if checked.object.bucket in self.settings.bucket_map.archives:
+            raise EventError(f"{checked.object} is in an archive: objects are copied to archives, not from them")
+        return checked
 
-    def _copy(self, event, destination, deadline, durations):
+    def _copy(self, event: ObjectEvent, destination: S3Object, deadline: Deadline, durations: Durations) -> Copied:
         if not durations.fits(deadline, size=_size(event)):
             places = {"operation": "copy_object", "source": event.object, "destination": destination}
             raise NotBegunException("no time was left to begin", **places)
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         check = None
-        if self.settings.older_versions == REFUSE:
+        if self.settings.copying.older_versions == REFUSE:
             check = partial(refuse_older, requests, event.object, destination)
         return copy_object(
             requests,
@@ -125,20 +132,20 @@ class Archiver:
             size=event.size,
             storage_class=self.settings.bucket_map.storage_class_for(event.object.key),
             limits=self.limits,
-            annotations=self.settings.annotations,
+            annotations=self.settings.copying.annotations,
             before_change=check,
         )
 
 
-def _size(event):
-    # One of unknown size is taken for the largest.
+def _size(event: ObjectEvent) -> float:
+    # An object of unknown size counts as the largest.
     return float("inf") if event.size is None else event.size
 
 
-def first_failure(outcomes):
-    """Returns the error by which a message with these outcomes is judged, or None where all went well.
+def first_failure(outcomes: Iterable[Outcome]) -> BucketBrigadeError | None:
+    """Return the error that decides how a message with these outcomes ends, or None if all of them are good.
 
-    One that may pass on another delivery comes before one that cannot: the message is then given another try.
+    A transient error comes first, so that the message gets another try.
     """
     errors = [outcome.error for outcome in outcomes if outcome.error]
     return min(errors, key=lambda error: not error.transient, default=None)

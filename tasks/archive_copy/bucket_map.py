@@ -1,7 +1,11 @@
-"""Which archive bucket an object belongs to, and in which storage class, by the extension of its key."""
+"""The bucket map: the archive bucket and the storage class of an object, by the extension of its key."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import basename, splitext
+from typing import Any
 
 from tasks.utils.errors import BucketBrigadeError
 
@@ -9,9 +13,12 @@ OTHER = "other"
 BUCKET, STORAGE_CLASS = "bucket", "storage_class"
 EXAMPLE = '{".hdf": "my-protected-bucket", ".tar.gz": "my-public-bucket", "other": "my-protected-bucket"}'
 
+# The name of a bucket, or an object with `bucket` and `storage_class`.
+Entry = str | Mapping[str, str]
+
 
 class UnmappedExtensionError(BucketBrigadeError):
-    """The bucket map names no bucket for an object's extension, nor one for all others."""
+    """The bucket map has no bucket for the extension of an object, and none for `other`."""
 
 
 @dataclass(frozen=True)
@@ -19,33 +26,33 @@ class BucketMap:
     """Extension (with its dot) -> bucket, or `{"bucket": ..., "storage_class": ...}`.
 
     Attributes:
-        buckets: the map as it was given.
+        buckets: the map of the settings.
     """
 
-    buckets: dict
+    buckets: Mapping[str, Entry]
 
-    def bucket_for(self, key):
-        """Returns the bucket for a key: that of the longest suffix of its name which the map has, else `other`.
+    def bucket_for(self, key: str) -> str:
+        """Return the bucket for a key: that of the longest suffix of its name which the map has, else `other`.
 
-        Upper and lower case are one. Only the name counts, not the folders before it, and a name that is nothing but
-        a dot and letters (`.profile`) has no extension.
+        Upper and lower case are equal. Only the name counts, not its folders. A name that consists of a dot and letters
+        (`.profile`) has no extension.
 
         Raises:
-            UnmappedExtensionError: neither a suffix of the name nor `other` is in the map.
+            UnmappedExtensionError: the map has no suffix of the name, and no `other`.
         """
         return _bucket_of(self._entry(key))
 
     @property
-    def archives(self):
-        """The names of the archive buckets, a set."""
+    def archives(self) -> set[str]:
+        """The names of the archive buckets."""
         return {_bucket_of(entry) for entry in self.buckets.values()}
 
-    def storage_class_for(self, key):
-        """Returns the storage class of a key's copy, None for S3's standard; see `bucket_for`."""
+    def storage_class_for(self, key: str) -> str | None:
+        """Return the storage class of a key's copy, or None for S3's standard; see `bucket_for`."""
         entry = self._entry(key)
-        return entry.get(STORAGE_CLASS) if isinstance(entry, dict) else None
+        return None if isinstance(entry, str) else entry.get(STORAGE_CLASS)
 
-    def _entry(self, key):
+    def _entry(self, key: str) -> Entry:
         name = basename(key)
         folded = {extension.lower(): entry for extension, entry in self.buckets.items()}
         for suffix in _suffixes(name.lower()):
@@ -58,41 +65,46 @@ class BucketMap:
         return folded[OTHER]
 
 
-def problems_of(buckets):
-    """Returns what is wrong with a bucket map, a sentence each.
+def problems_of(buckets: Mapping[str, Any]) -> list[str]:
+    """Return the problems of a bucket map, a sentence for each.
 
     Args:
         buckets: the decoded JSON object.
     """
     problems = [] if buckets else ["names no bucket"]
-    seen = {}
+    seen: dict[str, Any] = {}
     for extension, entry in buckets.items():
-        folded, bucket = extension.lower(), _bucket_of(entry)
-        if folded != OTHER and not (folded.startswith(".") and len(folded) > 1):
-            problems.append(f'has the key "{extension}": a key is an extension with its dot, or "{OTHER}"')
-        if not isinstance(bucket, str) or not bucket.strip():
-            problems.append(f'has no bucket name for "{extension}"')
-        if isinstance(entry, dict):
-            problems += _problems_of_entry(extension, entry)
+        folded = extension.lower()
+        problems += _problems_of_extension(extension)
+        problems += _problems_of_entry(extension, entry)
         if seen.setdefault(folded, entry) != entry:
             problems.append(f'names two buckets for "{folded}", whose upper and lower case are one')
     return problems
 
 
-def _bucket_of(entry):
-    return entry.get(BUCKET) if isinstance(entry, dict) else entry
+def _bucket_of(entry: Entry) -> str:
+    return entry if isinstance(entry, str) else entry[BUCKET]
 
 
-def _problems_of_entry(extension, entry):
-    problems = []
+def _problems_of_extension(extension: str) -> Iterator[str]:
+    folded = extension.lower()
+    if folded != OTHER and not (folded.startswith(".") and len(folded) > 1):
+        yield f'has the key "{extension}": a key is an extension with its dot, or "{OTHER}"'
+
+
+def _problems_of_entry(extension: str, entry: Any) -> Iterator[str]:
+    bucket = entry.get(BUCKET) if isinstance(entry, dict) else entry
+    if not isinstance(bucket, str) or not bucket.strip():
+        yield f'has no bucket name for "{extension}"'
+    if not isinstance(entry, dict):
+        return
     if unknown := entry.keys() - {BUCKET, STORAGE_CLASS}:
-        problems.append(f'has "{min(unknown)}" for "{extension}": only {BUCKET} and {STORAGE_CLASS} are known')
+        yield f'has "{min(unknown)}" for "{extension}": only {BUCKET} and {STORAGE_CLASS} are known'
     storage_class = entry.get(STORAGE_CLASS, "STANDARD")
     if not isinstance(storage_class, str) or not storage_class.strip():
-        problems.append(f'has no {STORAGE_CLASS} for "{extension}": it is a name such as GLACIER, or is left out')
-    return problems
+        yield f'has no {STORAGE_CLASS} for "{extension}": it is a name such as GLACIER, or is left out'
 
 
-def _suffixes(name):
-    # From the longest; the dot at the very start of a name begins no extension.
+def _suffixes(name: str) -> list[str]:
+    # From the longest to the shortest. A dot at the start of a name begins no extension.
     return [name[at:] for at in range(1, len(name)) if name[at] == "."]

@@ -1,41 +1,59 @@
 """The log line and the metrics of each outcome."""
 
-from tasks.utils import outcome_log
-from tasks.utils.events import ObjectEvent
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-# A record that cannot be read may be anything, up to 256 KiB of it.
+from tasks.archive_copy.archiver import Outcome
+from tasks.object_clerk.copies import Copied
+from tasks.utils import outcome_log
+from tasks.utils.batches import End
+from tasks.utils.errors import DeferredError
+from tasks.utils.events import ObjectEvent
+from tasks.utils.outcome_log import FAILED, Fate, fate_of
+
+# A record that cannot be read may hold anything, up to 256 KiB.
 RECORD_LIMIT = 2_000
 
 
 class OutcomeLog(outcome_log.OutcomeLog):
-    """Writes down what came of each event."""
+    """Logs the outcome of each event."""
 
-    def outcomes(self, outcomes, *, fate=outcome_log.FAILED):
-        """Writes a line for each outcome, and counts it.
+    def log_message(self, end: End, outcomes: Sequence[Outcome]) -> None:
+        """Log the end of a message and the outcomes of its events."""
+        self.log_outcomes(outcomes, fate_of(end))
+        if isinstance(end.error, DeferredError):
+            self.log_deferred(end.error, message_id=end.message.id)
+        elif end.error and not any(outcome.error for outcome in outcomes):
+            self.log_failure(end.error, fate_of(end), message_id=end.message.id)
+
+    def log_outcomes(self, outcomes: Iterable[Outcome], fate: Fate = FAILED) -> None:
+        """Log and count each outcome.
 
         Args:
-            outcomes: a list of `Outcome`.
-            fate: what becomes of those that failed: one of `utils.outcome_log`'s three words.
+            outcomes: the outcomes.
+            fate: what becomes of those that failed.
         """
         for outcome in outcomes:
             if outcome.error:
                 self.log_failure(outcome.error, fate, **_fields(outcome))
-            elif outcome.skipped:
-                self._logger.info("nothing to do", extra={**_fields(outcome), "reason": outcome.skipped})
+            elif outcome.copied:
+                self._log_copy(outcome, outcome.copied)
             else:
-                self._success(outcome)
+                self._logger.info("nothing to do", extra={**_fields(outcome), "reason": outcome.skipped})
 
-    def _success(self, outcome):
-        lacks = {"not_carried": outcome.copied.not_carried} if outcome.copied.not_carried else {}
-        message = "archived" if outcome.copied.written else "already archived"
+    def _log_copy(self, outcome: Outcome, copied: Copied) -> None:
+        event = outcome.event
+        assert isinstance(event, ObjectEvent), "an unreadable event is not copied"
+        lacks = {"not_carried": copied.not_carried} if copied.not_carried else {}
+        message = "archived" if copied.written else "already archived"
         self._logger.info(message, extra={**_fields(outcome), **lacks})
-        if outcome.copied.written:
+        if copied.written:
             self._count("Copied", 1)
-            self._count("Bytes", outcome.event.size or 0)
-        self.count_age(outcome.event)
+            self._count("Bytes", event.size or 0)
+        self.count_age(event)
 
 
-def _fields(outcome):
+def _fields(outcome: Outcome) -> dict[str, Any]:
     if not isinstance(outcome.event, ObjectEvent):
         return {"record": repr(outcome.event.record)[:RECORD_LIMIT]}
     source = outcome.event.object

@@ -1,20 +1,23 @@
 """The answers to direct events and to S3 Batch Operations."""
 
 import json
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from tasks.archive_copy.archiver import Outcome
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import ObjectEvent
 
 
 class CopyRequestError(BucketBrigadeError):
-    """Some file of a direct event was not copied. The text holds the answer as JSON, for every file of the event."""
+    """A file of a direct event was not copied. The text holds the answer as JSON, for all files of the event."""
 
 
-def to_direct_event(outcomes):
-    """Returns the answer to an event that Lambda was invoked with directly.
+def to_direct_event(outcomes: Sequence[Outcome]) -> dict[str, list[dict[str, Any]]]:
+    """Return the answer to a direct invocation.
 
     Returns:
-        `{"files": [...]}` in record order; events that asked for no copy stand under `skipped`, if there are any.
+        `{"files": [...]}` in record order. Events that ask for no copy are under `skipped`, if there are any.
 
     Raises:
         CopyRequestError: a file was not copied.
@@ -28,22 +31,24 @@ def to_direct_event(outcomes):
     return answer
 
 
-def _file(outcome):
-    source = outcome.event.object if isinstance(outcome.event, ObjectEvent) else None
+def results(outcomes: Iterable[Outcome]) -> list[Exception | str]:
+    """Return the results for S3 Batch Operations: for each outcome its error, or the text for the report."""
+    return [outcome.error or str(outcome.destination or outcome.skipped) for outcome in outcomes]
+
+
+def _file(outcome: Outcome) -> dict[str, Any]:
     return {
         "success": outcome.error is None,
-        "source_bucket": source.bucket if source else "",
-        "source_key": source.key if source else "",
+        **_source(outcome),
         "target_bucket": outcome.destination.bucket if outcome.destination else "",
         "err_msg": str(outcome.error) if outcome.error else "",
     }
 
 
-def _skipped(outcome):
-    source = outcome.event.object
-    return {"source_bucket": source.bucket, "source_key": source.key, "reason": outcome.skipped}
+def _skipped(outcome: Outcome) -> dict[str, Any]:
+    return {**_source(outcome), "reason": outcome.skipped}
 
 
-def results(outcomes):
-    """Return the results for S3 Batch Operations: for each outcome its error, or the text for the report."""
-    return [outcome.error or str(outcome.destination or outcome.skipped) for outcome in outcomes]
+def _source(outcome: Outcome) -> dict[str, str]:
+    source = outcome.event.object if isinstance(outcome.event, ObjectEvent) else None
+    return {"source_bucket": source.bucket if source else "", "source_key": source.key if source else ""}

@@ -1,9 +1,8 @@
 """Log lines and metrics of failures: the base of each task's own outcome log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from logging import Logger
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from tasks.utils.batches import REASON_LIMIT, End, State
 from tasks.utils.events import ObjectEvent
@@ -16,6 +15,19 @@ DEAD_LETTERED: Fate = "dead-lettered"
 RETRIED: Fate = "will be retried"
 
 
+class Logger(Protocol):
+    """A logger that takes `extra` as fields: Python's or Powertools'."""
+
+    def info(self, msg: object, *, extra: Mapping[str, object]) -> None:
+        """Log a line of level INFO."""
+
+    def warning(self, msg: object, *, extra: Mapping[str, object]) -> None:
+        """Log a line of level WARNING."""
+
+    def error(self, msg: object, *, extra: Mapping[str, object]) -> None:
+        """Log a line of level ERROR."""
+
+
 def fate_of(end: End) -> Fate:
     """Return the fate of a message that failed."""
     return DEAD_LETTERED if end.state is State.DEAD_LETTERED else RETRIED
@@ -25,7 +37,7 @@ class OutcomeLog:
     """Writes log lines and counts metrics.
 
     Args:
-        logger: a logger that takes `extra` as fields.
+        logger: writes the lines.
         count: adds a value to the metric of a name.
     """
 

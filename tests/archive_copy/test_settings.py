@@ -1,7 +1,8 @@
 import pytest
 
-from tasks.archive_copy.settings import Settings
+from tasks.archive_copy.settings import CopySettings, Settings
 from tasks.utils.errors import SettingsError
+from tasks.utils.settings import QueueSettings
 
 MAP = '{".hdf": "protected", "other": "public"}'
 REQUIRED = {"bucket_map": MAP}
@@ -9,7 +10,8 @@ REQUIRED = {"bucket_map": MAP}
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
-    assert settings == Settings("", settings.bucket_map, {}, 3, 0.0, 8, "", "carry", "refuse", "", None, "INFO")
+    copying = CopySettings(3, 0.0, 8, "carry", "refuse", False)
+    assert settings == Settings("", settings.bucket_map, {}, copying, QueueSettings("", "", None), "INFO")
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
@@ -29,18 +31,17 @@ def test_settings_that_are_set_count():
             "LOGGING_LEVEL": "debug",
         }
     )
-    assert settings == Settings(
-        "source", settings.bucket_map, {}, 5, 0.5, 2, "https://work", "ignore", "allow", "https://queue", 4, "DEBUG"
-    )
+    copying, queue = CopySettings(5, 0.5, 2, "ignore", "allow", False), QueueSettings("https://work", "https://queue", 4)
+    assert settings == Settings("source", settings.bucket_map, {}, copying, queue, "DEBUG")
 
 
 def test_upper_case_names_are_read_as_well():
     settings = Settings.read({"BUCKET_MAP": MAP, "COPY_RETRIES": "7", "COPY_RETRY_SLEEP_SECS": "2"})
-    assert (settings.copy_retries, settings.copy_retry_sleep_secs) == (7, 2.0)
+    assert (settings.copying.retries, settings.copying.retry_sleep_secs) == (7, 2.0)
 
 
 def test_both_spellings_with_one_value_are_fine_and_with_two_are_not():
-    assert Settings.read({**REQUIRED, "copy_retries": "7", "COPY_RETRIES": "7"}).copy_retries == 7
+    assert Settings.read({**REQUIRED, "copy_retries": "7", "COPY_RETRIES": "7"}).copying.retries == 7
     with pytest.raises(SettingsError, match="copy_retries and COPY_RETRIES are both set and differ: set one of them"):
         Settings.read({**REQUIRED, "copy_retries": "7", "COPY_RETRIES": "8"})
 
@@ -48,7 +49,7 @@ def test_both_spellings_with_one_value_are_fine_and_with_two_are_not():
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_blank_number_is_not_set(blank):
     settings = Settings.read({**REQUIRED, "copy_retries": blank, "copy_retry_sleep_secs": blank})
-    assert (settings.copy_retries, settings.copy_retry_sleep_secs) == (3, 0.0)
+    assert (settings.copying.retries, settings.copying.retry_sleep_secs) == (3, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ SECRET_SETTINGS = {
     "upload_validate.Settings": {"github_key", "sentry_dsn", "webhook_key", "webhook_url"},
 }
 PLAIN_SETTINGS = {
-    "archive_copy.Settings": OF_A_QUEUE
-    | {"annotations", "bucket_map", "bucket_owners", "copy_concurrency", "copy_retries", "copy_retry_sleep_secs"}
-    | {"direct_requests", "older_versions", "source_bucket", "work_queue"},
+    "archive_copy.CopySettings": {"annotations", "concurrency", "direct_requests", "older_versions", "retries"}
+    | {"retry_sleep_secs"},
+    "archive_copy.Settings": {"bucket_map", "bucket_owners", "copying", "logging_level", "queue", "source_bucket"},
     # An external ID is no secret: "External ID", IAM User Guide.
     "otf_addons.Settings": {
         "failed_lookup_is_error",
