@@ -1,26 +1,33 @@
-"""What lies in a bucket, by pages of a thousand and with what they already tell."""
+"""The objects of a bucket, listed in pages of a thousand, with the attributes that a listing holds."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tasks.otf_addons.plan import name_of
+from tasks.object_clerk.annotations import Annotation
+from tasks.object_clerk.pinned import pinned_address
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.otf_addons.plan import Place, name_of
 from tasks.utils.s3_object import S3Object
 
-# What one ListObjectsV2 answers at most.
+# The largest page of ListObjectsV2.
 PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True)
-class Found:
-    """An object as it was found, which is the one that is copied, and deleted, and no other.
+class SourceObject:
+    """A source as it was found. Only this state of the object is copied and deleted.
 
     Attributes:
-        address: the `S3Object`, with its version where that is known.
-        etag: as S3 gives it.
+        address: its address, with its version if that is known.
+        etag: the ETag as S3 gives it.
         size: bytes.
         storage_class: S3's name of it.
         modified: seconds since 1970.
-        annotations: each `Annotation` of it that has arrived with a copy.
+        annotations: its annotations that the copy has.
     """
 
     address: S3Object
@@ -28,46 +35,44 @@ class Found:
     size: int
     storage_class: str = "STANDARD"
     modified: float = 0.0
-    annotations: frozenset = frozenset()
+    annotations: frozenset[Annotation] = frozenset()
 
     @classmethod
-    def by(cls, address, answer):
-        """Returns what an answer to HeadObject or GetObject tells of an object."""
-        version = answer.get("VersionId")
-        # The version "null" can be overwritten, so its name pins nothing: the ETag does.
-        where = S3Object(address.bucket, address.key, version if version != "null" else None)
+    def from_answer(cls, address: S3Object, answer: Mapping[str, Any]) -> SourceObject:
+        """Return the object that an answer to HeadObject or GetObject describes."""
         storage_class = answer.get("StorageClass", "STANDARD")
-        return cls(where, answer["ETag"], answer["ContentLength"], storage_class, answer["LastModified"].timestamp())
+        modified = answer["LastModified"].timestamp()
+        return cls(pinned_address(address, answer), answer["ETag"], answer["ContentLength"], storage_class, modified)
 
 
-def found_in(requests, place, pattern):
-    """Returns the files of a place whose names match: key -> `Found`.
+def list_objects(requests: S3Requests, place: Place, pattern: str | None) -> dict[str, SourceObject]:
+    """Return the files of a place whose names match, by their keys.
 
     Args:
-        requests: an `S3Requests`.
-        place: the `Place`; with a directory only what lies directly in it, without one the whole bucket.
-        pattern: a regular expression that has to match the whole of a name; None for all.
+        requests: requests that may list the bucket.
+        place: the place. With a directory only its direct files are listed, without a directory the whole bucket.
+        pattern: a regular expression that matches the whole of a name; None for all files.
 
     Raises:
         ObjectClerkException: the bucket cannot be listed.
     """
     fits = re.compile(pattern).fullmatch if pattern else bool
     return {
-        entry["Key"]: _found(place.bucket, entry)
+        entry["Key"]: _source(place.bucket, entry)
         for entry in _entries(requests, place)
-        # A key that ends with a slash is a directory's marker, which consoles make, and no file.
+        # A key that ends with a slash is no file but the marker of a directory, which consoles create.
         if name_of(entry["Key"]) and fits(name_of(entry["Key"]))
     }
 
 
-def _found(bucket, entry):
+def _source(bucket: str, entry: Mapping[str, Any]) -> SourceObject:
     address = S3Object(bucket, entry["Key"])
     storage_class = entry.get("StorageClass", "STANDARD")
-    return Found(address, entry["ETag"], entry["Size"], storage_class, entry["LastModified"].timestamp())
+    return SourceObject(address, entry["ETag"], entry["Size"], storage_class, entry["LastModified"].timestamp())
 
 
-def _entries(requests, place):
-    # The delimiter keeps S3 from listing what lies deeper, which may be millions.
+def _entries(requests: S3Requests, place: Place) -> Iterator[dict[str, Any]]:
+    # The delimiter keeps S3 from listing the directories below, which may hold millions of objects.
     within = {"Prefix": f"{place.directory}/", "Delimiter": "/"} if place.directory else {}
     token = None
     while True:

@@ -1,76 +1,99 @@
-"""What a task's definition says, as the framework hands it over once its schema has accepted it.
+"""The options of a task's definition, after the framework has checked it against its JSON schema.
 
-The framework also hands over destinations with options that nobody knows: what its JSON schema says of a wrong
-destination names no option and shows the whole of it, keys included. So the schema lets them pass, and they are refused
-here, by name.
+The schemas accept unknown options in a destination, because the framework's message about a wrong destination names no
+option and shows the whole definition, keys included. So this module refuses them, by name.
 """
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any, Self
 
 from tasks.otf_addons.plan import Place, Rename
+from tasks.otf_addons.settings import Settings
 from tasks.utils.errors import SettingsError
 
 HANDLERS = "opentaskpy.addons.aws.remotehandlers"
-# One handler serves them all, and is not told which of them it is given.
+# A handler cannot know which of these schemas its definition has.
 S3_SCHEMAS = ("transfer/s3_source.json", "transfer/s3_destination.json", "execution/s3/s3.json")
 LAMBDA_SCHEMAS = ("execution/lambda/lambda.json",)
-# The framework adds it to every definition.
+# The framework adds it to each definition.
 ADDED = {"task_id"}
 
 S3_URL = "s3://"
-# What STS gives a role's credentials at least and, where nothing else is asked for, here.
+# The shortest life of a role's credentials that STS allows, and the default.
 SHORTEST_TOKEN_SECONDS = 900
 
 
 @dataclass(frozen=True)
-class Protocol:  # pylint: disable=too-many-instance-attributes  # one for each option
-    """Whose credentials, and how the servers are spoken to; what is None the environment or the machine says.
+class Keys:
+    """The keys of a user, or of a session. Without them, the environment's or the machine's credentials are used.
 
     Attributes:
-        access_key_id: of a user.
-        secret_access_key: beside it.
-        session_token: beside both, where they are temporary.
-        region: the region's name.
-        role_arn: a role to assume with these credentials.
-        role_external_id: what the role's owner asks for.
-        token_seconds: how long the role's credentials are good.
-        endpoint_url: the address of a server that is not AWS's.
-        owner_full_control: what is written belongs to the bucket's owner.
-        read_timeout: seconds without an answer from a function that end the wait for it.
-        max_attempts: how often an invocation is tried again.
+        access_key_id: the id.
+        secret_access_key: the secret for it.
+        session_token: the token for both, if they are temporary.
     """
 
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
-    region: str | None = None
-    role_arn: str | None = None
-    role_external_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Keys({self.access_key_id})"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role to assume.
+
+    Attributes:
+        arn: its ARN.
+        external_id: the external id that the role's owner expects.
+        token_seconds: how long its credentials last.
+    """
+
+    arn: str
+    external_id: str | None = None
     token_seconds: int = SHORTEST_TOKEN_SECONDS
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Credentials and servers. The environment or the machine decides what is None.
+
+    Attributes:
+        keys: the credentials.
+        role: a role to assume with them, or None.
+        region: the region's name.
+        endpoint_url: the address of a server that is not AWS's.
+        owner_full_control: objects belong to the owner of the bucket.
+        read_timeout: seconds to wait for the answer of a function.
+        max_attempts: how often an invocation is tried again.
+    """
+
+    keys: Keys = Keys()
+    role: Role | None = None
+    region: str | None = None
     endpoint_url: str | None = None
     owner_full_control: bool = True
     read_timeout: int | None = None
     max_attempts: int = 0
 
-    def __repr__(self):
-        return f"Protocol({self.access_key_id or self.role_arn or 'the environment'})"
+    def __repr__(self) -> str:
+        return f"Protocol({self.keys.access_key_id or (self.role and self.role.arn) or 'the environment'})"
 
     @classmethod
-    def of(cls, given, settings):
-        """Returns what a definition's `protocol` says, completed by the environment's `Settings`."""
+    def from_definition(cls, given: Mapping[str, Any], settings: Settings) -> Self:
+        """Return the options of a definition's `protocol`, with the defaults of the environment."""
         leaves_acl_out = given.get("disableBucketOwnerControlACL") or not given.get("bucket_owner_full_control", True)
-        own_role = given.get("assume_role_arn")
         return cls(
-            access_key_id=given.get("access_key_id"),
-            secret_access_key=given.get("secret_access_key"),
+            keys=Keys(given.get("access_key_id"), given.get("secret_access_key")),
+            role=_role(given, settings),
             region=given.get("region_name") or settings.region,
-            role_arn=own_role or settings.role_arn,
-            role_external_id=given.get("assume_role_external_id") or (None if own_role else settings.role_external_id),
-            token_seconds=given.get("token_expiry_seconds", SHORTEST_TOKEN_SECONDS),
             endpoint_url=given.get("endpoint_url"),
             owner_full_control=not leaves_acl_out,
             read_timeout=given.get("botocoreReadTimeout"),
@@ -78,14 +101,28 @@ class Protocol:  # pylint: disable=too-many-instance-attributes  # one for each 
         )
 
     @property
-    def identity(self):
-        """What tells one caller from another."""
-        return self.access_key_id, self.session_token, self.role_arn, self.role_external_id
+    def identity(self) -> tuple[str | None, ...]:
+        """The values in which the protocols of two callers differ."""
+        role = (self.role.arn, self.role.external_id) if self.role else (None, None)
+        return self.keys.access_key_id, self.keys.session_token, *role
+
+
+def _role(given: Mapping[str, Any], settings: Settings) -> Role | None:
+    own_role = given.get("assume_role_arn")
+    arn = own_role or settings.role_arn
+    external_id = given.get("assume_role_external_id") or (None if own_role else settings.role_external_id)
+    return Role(arn, external_id, given.get("token_expiry_seconds", SHORTEST_TOKEN_SECONDS)) if arn else None
 
 
 @dataclass(frozen=True)
 class PostCopy:
-    """What becomes of the sources: `delete`, or `move` or `rename` to a place, by a new name if `rename` is set."""
+    """What happens to the sources after their copy.
+
+    Attributes:
+        action: `delete`, `move` or `rename`.
+        place: the target of a move or a rename.
+        rename: changes the names, or None.
+    """
 
     action: str
     place: Place | None = None
@@ -94,16 +131,16 @@ class PostCopy:
 
 @dataclass(frozen=True)
 class S3Options:
-    """A source, a destination or a flag file to touch.
+    """The options of a source, a destination or a file to touch.
 
     Attributes:
         place: the bucket and the directory.
-        pattern: what the names of files match, or None.
-        watched: where and what the file watch looks for: a `Place` and a pattern, or None.
-        rename: for the names of files that arrive, or None.
+        pattern: a regular expression for the names of files, or None.
+        watched: the place and the pattern of the file watch, or None.
+        rename: changes the names at the destination, or None.
         flag: the key of the flag file, or None.
         key: the key to touch, or None.
-        post_copy: a `PostCopy`, or None.
+        post_copy: what happens to the sources after their copy, or None.
     """
 
     place: Place
@@ -115,82 +152,89 @@ class S3Options:
     post_copy: PostCopy | None = None
 
     @classmethod
-    def of(cls, spec):
-        """Returns the options of a definition.
+    def from_definition(cls, spec: Mapping[str, Any]) -> Self:
+        """Return the options of a definition.
 
         Raises:
-            SettingsError: it has unknown options, or a regular expression is none.
+            SettingsError: it has unknown options or a wrong regular expression.
         """
         refuse_unknown(spec, S3_SCHEMAS)
         place = Place(spec["bucket"], spec.get("directory", "").strip("/"))
-        watch = spec.get("fileWatch")
-        watched = None
-        if watch is not None:
-            there = watch.get("directory", place.directory).strip("/")
-            watched = Place(place.bucket, there), watch.get("fileRegex", spec.get("fileRegex"))
-        post_copy = spec.get("postCopyAction", {})
-        flags = spec.get("flags") or {}
-        _refuse_broken(spec.get("fileRegex"), (watch or {}).get("fileRegex"))
+        pattern = spec.get("fileRegex")
+        _refuse_broken(pattern)
         return cls(
             place=place,
-            pattern=spec.get("fileRegex"),
-            watched=watched,
+            pattern=pattern,
+            watched=_watched(spec.get("fileWatch"), place, pattern),
             rename=_rename(spec.get("rename")),
-            flag=flags.get("fullPath"),
+            flag=(spec.get("flags") or {}).get("fullPath"),
             key=spec.get("key"),
-            post_copy=_post_copy(post_copy, place.bucket),
+            post_copy=_post_copy(spec.get("postCopyAction", {}), place.bucket),
         )
 
-    def search(self, directory, pattern):
-        """Returns the place and the pattern to list by.
+    def search(self, directory: str | None, pattern: str | None) -> tuple[Place, str | None]:
+        """Return the place and the pattern of a listing.
 
         Args:
-            directory: the one the framework asks for; None or "" where the definition names none.
-            pattern: likewise.
+            directory: the directory that the framework passes; None or "" if the definition names none.
+            pattern: the pattern that the framework passes, likewise.
         """
         if self.watched and not pattern and not self.pattern:
-            # What was watched for is what is meant.
+            # Without a pattern of its own, the transfer takes the files of the watch.
             place, pattern = self.watched
             return (Place(place.bucket, directory) if directory else place), pattern
         place = self.place if directory is None else Place(self.place.bucket, directory.strip("/"))
         return place, pattern or self.pattern
 
 
-def refuse_unknown(spec, schemas):
-    """Refuses options that none of the schemas has.
+def refuse_unknown(spec: Mapping[str, Any], schemas: Iterable[str]) -> None:
+    """Refuse options that none of the schemas has.
 
     Raises:
-        SettingsError: one sentence that names every unknown option and the known ones in its place.
+        SettingsError: one sentence that names each unknown option and the known ones in its place.
     """
     problems = list(_unknown(spec, [_schema(name) for name in schemas], ""))
     if problems:
         raise SettingsError("; ".join(problems))
 
 
-def _unknown(given, schemas, path):
-    known = {}
+def _unknown(given: Mapping[str, Any], schemas: Sequence[Mapping[str, Any]], path: str) -> Iterator[str]:
+    known: dict[str, list[Mapping[str, Any]]] = {}
     for schema in schemas:
         for name, sub_schema in schema.get("properties", {}).items():
             known.setdefault(name, []).append(sub_schema)
     for name, value in given.items():
         if name in known and isinstance(value, dict):
-            inner = [_schema(sub["$ref"].rsplit("../", 1)[-1]) if _is_ours(sub) else sub for sub in known[name]]
+            inner = [_schema(_path(sub)) if _path(sub) else sub for sub in known[name]]
             if any("properties" in sub for sub in inner):
                 yield from _unknown(value, inner, f"{path}{name}.")
         elif name not in known and name not in ADDED:
             yield f"there is no option {path}{name}: there are {', '.join(sorted(known))}"
 
 
-def _is_ours(schema):
-    return "../" in schema.get("$ref", "")
+def _path(schema: Mapping[str, Any]) -> str:
+    """Return the path of the file that a schema refers to, or "" if it is not one of the add-on's."""
+    _, found, path = schema.get("$ref", "").rpartition("../")
+    return path if found else ""
 
 
 @cache
-def _schema(name):
-    return json.loads(files(HANDLERS).joinpath("schemas", *name.split("/")).read_text(encoding="utf-8"))
+def _schema(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(
+        files(HANDLERS).joinpath("schemas", *name.split("/")).read_text(encoding="utf-8")
+    )
+    return schema
 
 
-def _post_copy(given, bucket):
+def _watched(watch: Mapping[str, Any] | None, place: Place, pattern: str | None) -> tuple[Place, str | None] | None:
+    if watch is None:
+        return None
+    _refuse_broken(watch.get("fileRegex"))
+    directory = watch.get("directory", place.directory).strip("/")
+    return Place(place.bucket, directory), watch.get("fileRegex", pattern)
+
+
+def _post_copy(given: Mapping[str, Any], bucket: str) -> PostCopy | None:
     action = given.get("action") or "none"
     if action == "none":
         return None
@@ -200,26 +244,26 @@ def _post_copy(given, bucket):
     return PostCopy(action, _place(given["destination"], bucket), rename)
 
 
-def _place(destination, bucket):
+def _place(destination: str, bucket: str) -> Place:
     if destination.startswith(S3_URL):
         bucket, _, destination = destination.removeprefix(S3_URL).partition("/")
     return Place(bucket, destination.strip("/"))
 
 
-def _rename(given):
+def _rename(given: Mapping[str, Any] | None) -> Rename | None:
     if not given:
         return None
     _refuse_broken(given["pattern"])
     rename = Rename(given["pattern"], given["sub"])
     try:
-        # A reference to a group that does not exist is noticed only where something is replaced.
+        # Python notices a reference to a missing group only when it replaces a match; "|" makes "" a match.
         re.compile(f"{rename.pattern}|").sub(rename.sub, "")
     except (re.error, IndexError) as error:
         raise SettingsError(f"{rename.sub!r} cannot take the place of {rename.pattern!r}: {error}") from error
     return rename
 
 
-def _refuse_broken(*patterns):
+def _refuse_broken(*patterns: str | None) -> None:
     for pattern in filter(None, patterns):
         try:
             re.compile(pattern)

@@ -1,67 +1,74 @@
-"""Where each file goes, decided and judged before the first byte moves.
+"""Where each file goes, decided and checked before the first byte moves.
 
-Files lose their directory on the way, and may be renamed, so two can end at one place, and one can end where it or
-another began. Whoever copies and then deletes loses a file each time. Such a plan is refused whole.
+A file loses its directory on the way and may be renamed. So two files can have one target, and the target of a file can
+be its own source or that of another file. A copy and a delete by such a plan would lose a file, so the whole plan is
+refused.
 """
+
+from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.s3_object import S3Object, printable
 
-# S3 keeps keys of at most so many bytes of UTF-8.
+# The longest key of S3, in bytes of UTF-8.
 LONGEST_KEY = 1024
-# What most file systems allow a name.
+# The longest name that most file systems allow, in bytes.
 LONGEST_NAME = 255
 NO_NAMES = frozenset({"", ".", ".."})
-# So many of the files that are wrong are named; a list of thousands would hide the sentence.
+# The largest number of files that a message names; a list of thousands would hide the sentence.
 NAMED = 20
+
+T = TypeVar("T", bound=Hashable)
 
 
 class PlanError(BucketBrigadeError):
-    """The files cannot go where they should; none has been touched."""
+    """The files cannot go to their targets; none has been touched."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket and a directory in it, which has no slash at its ends; "" is the root of the bucket."""
+    """A bucket and a directory in it, without a slash at its ends; "" is the root of the bucket."""
 
     bucket: str
     directory: str = ""
 
-    def object(self, name):
-        """Returns the address of a file in this place."""
+    def object(self, name: str) -> S3Object:
+        """Return the address of a file in this place."""
         return S3Object(self.bucket, f"{self.directory}/{name}" if self.directory else name)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.directory}"
 
 
 @dataclass(frozen=True)
 class Rename:
-    """A regular expression and what takes the place of each of its matches in a file's name."""
+    """A regular expression, and the replacement of each of its matches in a file's name."""
 
     pattern: str
     sub: str
 
-    def __call__(self, name):
+    def __call__(self, name: str) -> str:
         return re.sub(self.pattern, self.sub, name)
 
 
-def name_of(path):
-    """Returns the last part of a key or a path, which is the file's name."""
+def name_of(path: str) -> str:
+    """Return the last part of a key or a path, which is the file's name."""
     return path.rsplit("/", 1)[-1]
 
 
-def placed(paths, place, rename=None):
-    """Returns where each file goes in S3: path -> `S3Object`.
+def targets_of(paths: Iterable[str], place: Place, rename: Rename | None = None) -> dict[str, S3Object]:
+    """Return the target of each file in S3, by its path.
 
     Args:
         paths: keys in a bucket, or paths of files.
-        place: the `Place` that takes them all.
-        rename: a `Rename` for their names, never for the directory; or None.
+        place: the place of all targets.
+        rename: changes the names, but not the directory; or None.
 
     Raises:
         PlanError: several files would become one, or a name cannot be a file's.
@@ -74,12 +81,12 @@ def placed(paths, place, rename=None):
     return targets
 
 
-def staged(keys, folder):
-    """Returns the file that each key is written to: key -> path.
+def staging_paths(keys: Iterable[str], folder: str) -> dict[str, str]:
+    """Return the path of the file for each key.
 
     Args:
         keys: keys in a bucket.
-        folder: the path of the folder that takes them all.
+        folder: the path of the folder for all files.
 
     Raises:
         PlanError: several keys would become one file, or a name cannot be a file's.
@@ -92,51 +99,51 @@ def staged(keys, folder):
     return files
 
 
-def refuse_replacing(targets, flag):
-    """Refuses a plan in which the flag file, which is empty, would take the place of one of the files.
+def refuse_replacing(targets: Mapping[str, S3Object], flag: S3Object | None) -> None:
+    """Refuse a plan in which the flag file, which is empty, would replace a file.
 
     Args:
-        targets: what `placed` returned.
-        flag: the flag file's `S3Object`, or None.
+        targets: see `targets_of`.
+        flag: the flag file, or None.
 
     Raises:
-        PlanError: that is so.
+        PlanError: it would.
     """
     _refuse([path for path, target in targets.items() if target == flag], f"would be replaced by the flag file {flag}")
 
 
-def refuse_overlaps(bucket, targets):
-    """Refuses a plan in which one file's end is its own or another one's beginning.
+def refuse_overlaps(bucket: str, targets: Mapping[str, S3Object]) -> None:
+    """Refuse a plan in which the target of a file is a source.
 
     Args:
-        bucket: where the sources are.
-        targets: what `placed` returned for their keys.
+        bucket: the bucket of the sources.
+        targets: see `targets_of`, for the keys of the sources.
 
     Raises:
-        PlanError: a file would be copied or moved onto itself, onto another source, or below one as if that were a
-            directory.
+        PlanError: a file would be copied or moved onto itself, onto another source, or below a source as if that were
+            a directory.
     """
     sources = {S3Object(bucket, key): key for key in targets}
     same = [key for key, target in targets.items() if sources.get(target) == key]
     _refuse(same, "would be put onto itself")
     ends = set(targets.values())
     for key, target in targets.items():
-        taken = [target, *_parents(target)]
-        if any(other in sources for other in taken) or any(other in ends for other in taken[1:]):
+        places = [target, *_parents(target)]
+        if any(other in sources for other in places) or any(other in ends for other in places[1:]):
             _refuse([key], f"would be put to {target}, which is or lies below another of the files")
         if any(other in ends for other in _parents(S3Object(bucket, key))):
             _refuse([key], "lies below a place that another of the files would be put to")
 
 
-def refuse_a_search_that_finds_what_was_moved(source, target):
-    """Refuses a move within a bucket that is searched whole: the next run would find what this one has moved.
+def refuse_a_search_that_finds_what_was_moved(source: Place, target: Place) -> None:
+    """Refuse a move within a bucket that is searched whole: the next run would find the files that this run moves.
 
     Args:
-        source: the `Place` that was searched; without a directory that is the whole bucket.
-        target: the `Place` that files move to.
+        source: the place that was searched; without a directory the whole bucket.
+        target: the place to which files move.
 
     Raises:
-        PlanError: that is so.
+        PlanError: the next run would find them.
     """
     if not source.directory and source.bucket == target.bucket:
         raise PlanError(
@@ -145,37 +152,37 @@ def refuse_a_search_that_finds_what_was_moved(source, target):
         )
 
 
-def _names(paths, rename):
+def _names(paths: Iterable[str], rename: Rename | None) -> dict[str, str]:
     names = {path: rename(name_of(path)) if rename else name_of(path) for path in paths}
-    # A rename may make directories of its own, but none that leads elsewhere.
+    # A rename may create directories, but none that leads out of the place.
     nameless = [path for path, name in names.items() if not NO_NAMES.isdisjoint(name.split("/"))]
     _refuse(nameless, "would have no name")
     return names
 
 
-def _parents(address):
-    """Yields what would be the directories above an object, if keys were paths."""
+def _parents(address: S3Object) -> Iterator[S3Object]:
+    """Yield the directories above an object, as if keys were paths."""
     parts = address.key.split("/")
     for length in range(1, len(parts)):
         yield S3Object(address.bucket, "/".join(parts[:length]))
 
 
-def _refuse_collisions(targets):
-    ending_at = defaultdict(list)
+def _refuse_collisions(targets: Mapping[str, T]) -> None:
+    paths_of: defaultdict[T, list[str]] = defaultdict(list)
     for path, target in targets.items():
-        ending_at[target].append(path)
-    collisions = [(target, paths) for target, paths in ending_at.items() if len(paths) > 1]
+        paths_of[target].append(path)
+    collisions = [(target, paths) for target, paths in paths_of.items() if len(paths) > 1]
     if collisions:
-        told = "; ".join(f"{_listed(paths)} would all become {target}" for target, paths in collisions[:NAMED])
-        raise PlanError(f"several files would become one: {told}")
+        sentences = "; ".join(f"{_listing(paths)} would all become {target}" for target, paths in collisions[:NAMED])
+        raise PlanError(f"several files would become one: {sentences}")
 
 
-def _refuse(paths, reason):
+def _refuse(paths: Sequence[str], reason: str) -> None:
     if paths:
-        raise PlanError(f"{_listed(paths)} {reason}")
+        raise PlanError(f"{_listing(paths)} {reason}")
 
 
-def _listed(paths):
+def _listing(paths: Sequence[str]) -> str:
     named = ", ".join(printable(path) for path in paths[:NAMED])
     more = len(paths) - NAMED
     return f"{named} and {more} more" if more > 0 else named

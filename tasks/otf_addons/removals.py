@@ -1,50 +1,58 @@
-"""What becomes of the sources once they were copied: deleted, or moved elsewhere; that version and no other."""
+"""How sources are deleted or moved after their copy: the version that was copied, and no other."""
+
+from collections.abc import Sequence
 
 from tasks.object_clerk.annotations import require_carried
 from tasks.object_clerk.moves import delete_copied
-from tasks.otf_addons import carried, plan
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.otf_addons import plan
+from tasks.otf_addons.annotations import require_copied
 from tasks.otf_addons.bucket_copies import copy_inside
+from tasks.otf_addons.listing import SourceObject
+from tasks.otf_addons.options import S3Options
+from tasks.utils.s3_object import S3Object
 
 
-def planned(options, keys):
-    """Returns where the sources go: key -> `S3Object`, or None for each that is deleted.
+def plan_removals(options: S3Options, keys: Sequence[str]) -> dict[str, S3Object | None]:
+    """Return where each source goes, by its key; None for a source that is deleted. {} if sources stay.
 
     Args:
-        options: the source's `S3Options`.
-        keys: the sources' keys.
+        options: the options of the source.
+        keys: the keys of the sources.
 
     Raises:
-        PlanError: as `plan` says; nothing was touched.
+        PlanError: see `plan`; no object was touched.
     """
-    action = options.post_copy
-    if action.action == "delete":
+    post_copy = options.post_copy
+    if post_copy is None:
+        return {}
+    if post_copy.place is None:
         return dict.fromkeys(keys)
-    if not action.rename:
-        plan.refuse_a_search_that_finds_what_was_moved(options.place, action.place)
-    targets = plan.placed(keys, action.place, action.rename)
+    if not post_copy.rename:
+        plan.refuse_a_search_that_finds_what_was_moved(options.place, post_copy.place)
+    targets = plan.targets_of(keys, post_copy.place, post_copy.rename)
     plan.refuse_overlaps(options.place.bucket, targets)
-    return targets
+    return {**targets}
 
 
-def remove(requests, found, target):
-    """Moves an object, as it was found, to `target`, or deletes it where that is None.
+def remove(requests: S3Requests, source: SourceObject, target: S3Object | None) -> None:
+    """Move a source to `target`, or delete it if `target` is None.
 
-    One whose annotations did not arrive there, or with its copy, stays.
-    What somebody else has put in its place meanwhile stays there.
+    A source whose copy lacks an annotation stays. So does an object that has replaced the source.
 
     Args:
-        requests: an `S3Requests` that may write both.
-        found: a `Found`, with its version where the bucket keeps versions, and with what has arrived of it.
-        target: an `S3Object` or None.
+        requests: requests that may write both.
+        source: the source, with its version if the bucket keeps versions, and with the annotations of its copy.
+        target: the new address, or None.
 
     Raises:
         ObjectClerkException: S3 refuses it; the source is still there.
     """
     if target is None:
-        carried.check(requests, found.address, found.annotations)
+        require_copied(requests, source.address, source.annotations)
     else:
-        copied = copy_inside(requests, found, target)
-        require_carried(requests, found.address, copied.destination, etag=copied.etag)
+        copied = copy_inside(requests, source, target)
+        require_carried(requests, source.address, copied.destination, etag=copied.etag)
     delete_copied(
-        requests, found.address, {"ETag": found.etag, "VersionId": found.address.version_id}, destination=target
+        requests, source.address, {"ETag": source.etag, "VersionId": source.address.version_id}, destination=target
     )

@@ -1,278 +1,284 @@
-"""`S3Transfer` and `S3Execution`, as Open Task Framework calls them.
+"""`S3Transfer` and `S3Execution`, which Open Task Framework calls.
 
-The framework wants 0 or 1, True or False; everything beneath raises. So each method here says in the log, in a sentence
-for each file, what went wrong.
+The framework expects 0 or 1, True or False, and the modules below raise. So each method here logs errors, a sentence
+for each file.
 """
 
-# pylint: disable=logging-fstring-interpolation  # task_log says why
+from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from opentaskpy.remotehandlers.remotehandler import RemoteExecutionHandler, RemoteTransferHandler
 
 from tasks.object_clerk.errors import KeyNotFoundException, ObjectNotFoundException, SourceReplacedException
-from tasks.object_clerk.s3_requests import head
-from tasks.otf_addons import plan, removals, worker_files
-from tasks.otf_addons.bucket_copies import BucketCopies, look
+from tasks.object_clerk.s3_requests import S3Requests, head
+from tasks.otf_addons import plan, worker_files
+from tasks.otf_addons.bucket_copies import BucketCopies, observe
 from tasks.otf_addons.connections import connect_to_s3
-from tasks.otf_addons.listing import Found, found_in
+from tasks.otf_addons.listing import SourceObject, list_objects
 from tasks.otf_addons.options import Protocol, S3Options
+from tasks.otf_addons.removals import plan_removals, remove
 from tasks.otf_addons.settings import Settings
 from tasks.otf_addons.task_log import task_logger
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.s3_object import S3Object
 
-# Files carried at a time: enough to bridge the waits of a distant server.
+# Files transferred at a time: enough to use the waits for a distant server.
 FILES_AT_ONCE = 16
 
 OK, FAILED = 0, 1
-# The detail of the framework's own "VERBOSE1".
+# The level of the framework's own "VERBOSE1".
 VERBOSE = 11
+
+# The target of a file: an object, a path, or None for a file that is deleted.
+Target = TypeVar("Target", S3Object, str, S3Object | None)
 
 
 class S3Transfer(RemoteTransferHandler):
-    """A source or a destination of a transfer that is a directory in a bucket; or a file to touch."""
+    """A directory in a bucket that is a source or a destination of a transfer; or a file to touch."""
 
     TASK_TYPE = "T"
 
-    def __init__(self, spec):
-        """Reads the definition, makes a client, and asks S3 nothing yet.
+    def __init__(self, spec: dict[str, Any]) -> None:
+        """Read the definition and create a client, without a request to S3.
 
         Args:
             spec: the definition, to which the framework adds `task_id`.
 
         Raises:
-            SettingsError: the definition has options that do not exist, or a broken regular expression.
+            SettingsError: the definition has options that do not exist, or a wrong regular expression.
         """
         super().__init__(spec)
-        # The framework asks the definition itself whether there is a flag file, and for the directory.
+        # The framework reads the flag file and the directory from the definition itself.
         if "flag" in spec:
             spec["flags"] = spec.pop("flag")
         spec.setdefault("directory", "")
         self.logger = task_logger(__name__, spec.get("task_id"), self.TASK_TYPE)
-        self.options = S3Options.of(spec)
-        self.connection = connect_to_s3(Protocol.of(spec["protocol"], Settings.read()))
-        self._found = {}
-        self._staged = set()
-        self._keeps_versions = None
+        self.options = S3Options.from_definition(spec)
+        self.connection = connect_to_s3(Protocol.from_definition(spec["protocol"], Settings.read()))
+        self._sources: dict[str, SourceObject] = {}
+        self._staged: set[str] = set()
+        self._keeps_versions: bool | None = None
         self._is_incomplete = False
 
-    def supports_direct_transfer(self):
-        """Returns whether files go from bucket to bucket without this machine's disk: True until they are on it.
+    def supports_direct_transfer(self) -> bool:
+        """Return whether files go from bucket to bucket without this machine's disk: until they are on the disk.
 
-        The framework judges by its last destination alone whether files go to the others from the disk, unless it is
-        told here that they do. A folder and then a bucket got nothing, and the sources were deleted.
+        The framework looks only at its last destination to decide whether files go to the others from the disk. With
+        True after the download, a folder and then a bucket would get no files, and the sources would be deleted.
         """
         return not self._staged
 
-    def list_files(self, directory=None, file_pattern=None):
-        """Returns the files that are there: key -> {"size": bytes, "modified_time": seconds since 1970}.
+    def list_files(self, directory: str | None = None, file_pattern: str | None = None) -> dict[str, dict[str, float]]:
+        """Return the files: key -> {"size": bytes, "modified_time": seconds since 1970}.
 
         Args:
-            directory: only what lies directly in it; None for the definition's, "" for the whole bucket.
+            directory: lists its direct files; None for the definition's directory, "" for the whole bucket.
             file_pattern: a regular expression that matches the whole of a file's name; None for the definition's.
 
         Raises:
             ObjectClerkException: the bucket cannot be listed.
         """
         place, pattern = self.options.search(directory, file_pattern)
-        self.logger.info(f"Listing {place} for files that match {pattern or 'anything'}")
-        found = found_in(self.connection.requests(), place, pattern)
-        self._found.update(found)
-        return {key: {"size": one.size, "modified_time": one.modified} for key, one in found.items()}
+        self.logger.info("Listing %s for files that match %s", place, pattern or "anything")
+        sources = list_objects(self._requests(), place, pattern)
+        self._sources.update(sources)
+        return {key: {"size": source.size, "modified_time": source.modified} for key, source in sources.items()}
 
-    def pull_files_to_worker(self, files, local_staging_directory):
-        """Downloads files; returns 0, or 1 where any of them failed.
+    def pull_files_to_worker(self, files: Sequence[str], local_staging_directory: str) -> int:
+        """Download files. Return 0, or 1 if a file failed.
 
         Args:
             files: keys that `list_files` has returned.
-            local_staging_directory: the folder that takes them.
+            local_staging_directory: the folder for them.
         """
 
-        def pull():
-            self._plan_removals(files)
-            paths = plan.staged(files, local_staging_directory)
-            # The framework asks once for each destination.
+        def pull() -> int:
+            plan_removals(self.options, files)
+            paths = plan.staging_paths(files, local_staging_directory)
+            # The framework calls this for each destination.
             missing = {key: path for key, path in paths.items() if path not in self._staged}
             self._staged.update(missing.values())
-            return self._each(missing, lambda found, path: worker_files.download(self._requests(), found, path))
+            return self._run_on_sources(
+                missing, lambda source, path: worker_files.download(self._requests(), source, path)
+            )
 
-        return self._said(pull)
+        return self._log_error(pull)
 
-    def push_files_from_worker(self, local_staging_directory, file_list=None):
-        """Uploads files; returns 0, or 1 where any of them failed.
+    def push_files_from_worker(self, local_staging_directory: str, file_list: Iterable[str] | None = None) -> int:
+        """Upload files. Return 0, or 1 if a file failed.
 
         Args:
-            local_staging_directory: the folder they are in.
-            file_list: their paths; None for all that is in the folder.
+            local_staging_directory: their folder.
+            file_list: their paths; None for all files of the folder.
         """
 
-        def push():
+        def push() -> int:
             paths = list(file_list) if file_list else worker_files.files_in(local_staging_directory)
-            targets = self.places_of(paths)
+            targets = self.targets_of(paths)
             sources = worker_files.sources_of(paths)
             for bucket in {source.bucket for source in sources.values()}:
                 plan.refuse_overlaps(bucket, {source.key: targets[path] for path, source in sources.items()})
-            return self._at_once(targets, lambda path, target: worker_files.upload(self._requests(), path, target))
+            return self._run_on_all(targets, lambda path, target: worker_files.upload(self._requests(), path, target))
 
-        return self.arriving(push)
+        return self.receive(push)
 
-    def transfer_files(self, files, remote_spec, dest_remote_handler=None):
-        """Copies files to another bucket; returns 0, or 1 where any of them failed.
+    def transfer_files(self, files: Sequence[str], remote_spec: dict[str, Any], dest_remote_handler: Any = None) -> int:
+        """Copy files to another bucket. Return 0, or 1 if a file failed.
 
         Args:
             files: keys that `list_files` has returned.
             remote_spec: the destination's definition, which its handler has read already.
             dest_remote_handler: the `S3Transfer` of the destination.
         """
+        destination: S3Transfer = dest_remote_handler
 
-        def transfer():
-            targets = dest_remote_handler.places_of(files)
+        def transfer() -> int:
+            targets = destination.targets_of(files)
             plan.refuse_overlaps(self.options.place.bucket, targets)
-            self._plan_removals(files)
-            deletes = bool(self.options.post_copy) and self.options.post_copy.action == "delete"
-            copies = BucketCopies(self.connection, dest_remote_handler.connection, confirms=deletes)
-            return self._each(targets, lambda found, target: copies.copy(self._pinned(found), target))
+            plan_removals(self.options, files)
+            post_copy = self.options.post_copy
+            deletes = post_copy is not None and post_copy.action == "delete"
+            copies = BucketCopies(self.connection, destination.connection, confirms=deletes)
+            return self._run_on_sources(targets, lambda source, target: copies.copy(self._pin(source), target))
 
-        return dest_remote_handler.arriving(transfer)
+        return destination.receive(transfer)
 
-    def create_flag_files(self):
-        """Writes the flag file; returns 0, or 1 where that or the transfer before it failed."""
+    def create_flag_files(self) -> int:
+        """Write the flag file. Return 0, or 1 if the write or the transfer before it failed."""
 
-        def flag():
+        def write_flag() -> int:
             if self._is_incomplete:
                 raise BucketBrigadeError(f"{self.options.flag} is not written, for files are missing")
             self._touch(self.options.flag)
             return OK
 
-        return self._said(flag)
+        return self._log_error(write_flag)
 
-    def handle_post_copy_action(self, files):
-        """Deletes, moves or renames the files that were copied; returns 0, or 1 where any of them failed.
+    def handle_post_copy_action(self, files: Sequence[str]) -> int:
+        """Delete, move or rename the files that were copied. Return 0, or 1 if a file failed.
 
         Args:
             files: keys that `list_files` has returned.
         """
+        return self._log_error(lambda: self._run_on_sources(plan_removals(self.options, files), self._remove))
 
-        def remove():
-            targets = self._plan_removals(files)
-            return self._each(targets, self._remove)
+    def execute(self) -> bool:
+        """Touch the file that an execution's definition names. Return whether that succeeded."""
 
-        return self._said(remove)
-
-    def execute(self):
-        """Touches the file that an execution's definition names; returns whether that worked."""
-
-        def touch():
+        def touch() -> int:
             self._touch(self.options.key)
             return OK
 
-        return self._said(touch) == OK
+        return self._log_error(touch) == OK
 
-    def kill(self):
-        """Does nothing: a file is touched in no time."""
+    def kill(self) -> None:
+        """Do nothing: the touch of a file is over at once."""
 
-    def tidy(self):
-        """Closes what is open; may be called again."""
+    def tidy(self) -> None:
+        """Close the connections; a second call does nothing."""
         worker_files.forget(self._staged)
         self.connection.close()
 
-    def move_files_to_final_location(self, files):
-        """Is not for S3, where files appear whole at their place."""
+    def move_files_to_final_location(self, files: Any) -> int:
+        """Not for S3, where a file appears whole at its place."""
         raise NotImplementedError
 
-    def pull_files(self, files):
-        """Is not for S3, which fetches nothing from other servers."""
+    def pull_files(self, files: Any) -> int:
+        """Not for S3, which fetches nothing from other servers."""
         raise NotImplementedError
 
-    def places_of(self, paths):
-        """Returns where files go that arrive here: path -> `S3Object`.
+    def targets_of(self, paths: Sequence[str]) -> dict[str, S3Object]:
+        """Return the target of each file in this directory, by its path.
 
         Raises:
-            PlanError: they cannot, as `plan` says.
+            PlanError: see `plan`.
         """
-        targets = plan.placed(paths, self.options.place, self.options.rename)
+        targets = plan.targets_of(paths, self.options.place, self.options.rename)
         flag = self.options.flag
         plan.refuse_replacing(targets, S3Object(self.options.place.bucket, flag) if flag else None)
         return targets
 
-    def arriving(self, call):
-        """Returns what `call()` does, 0 or 1, and remembers whether all files have arrived here."""
-        result = self._said(call)
+    def receive(self, call: Callable[[], int]) -> int:
+        """Call `call()`, which writes files here, and return 0 or 1. After a failure no flag file is written."""
+        result = self._log_error(call)
         self._is_incomplete = self._is_incomplete or result != OK
         return result
 
-    def _requests(self):
+    def _requests(self) -> S3Requests:
         return self.connection.requests()
 
-    def _touch(self, key):
+    def _touch(self, key: str | None) -> None:
+        assert key is not None, "the schemas require it"
         target = S3Object(self.options.place.bucket, key)
         worker_files.touch(self._requests(), target)
-        self.logger.info(f"Touched {target}")
+        self.logger.info("Touched %s", target)
 
-    def _plan_removals(self, files):
-        return removals.planned(self.options, files) if self.options.post_copy else {}
-
-    def _pinned(self, found):
-        """Looks which version it is that will be deleted, if the bucket keeps versions; without them the ETag tells."""
-        if not self.options.post_copy or found.address.version_id or self._keeps_versions is False:
-            return found
-        seen, answer = look(self._requests(), found)
+    def _pin(self, source: SourceObject) -> SourceObject:
+        """Return a source that will be deleted with its version, if the bucket keeps versions; if not, as it is."""
+        if not self.options.post_copy or source.address.version_id or self._keeps_versions is False:
+            return source
+        observed, answer = observe(self._requests(), source)
         self._keeps_versions = "VersionId" in answer
-        return replace(seen, annotations=found.annotations)
+        return replace(observed, annotations=source.annotations)
 
-    def _remove(self, found, target):
+    def _remove(self, source: SourceObject, target: S3Object | None) -> None:
         try:
-            pinned = self._pinned(found)
-            arrived = pinned.annotations | worker_files.arrived(self._staged, pinned.address)
-            removals.remove(self._requests(), replace(pinned, annotations=arrived), target)
+            pinned = self._pin(source)
+            copied = pinned.annotations | worker_files.copied_annotations(self._staged, pinned.address)
+            remove(self._requests(), replace(pinned, annotations=copied), target)
         except SourceReplacedException:
             raise
         except ObjectNotFoundException:
-            # What was to be deleted is gone.
+            # A source to delete is gone.
             if target is not None:
                 raise
 
-    def _of(self, key):
-        if key not in self._found:
+    def _source(self, key: str) -> SourceObject:
+        if key not in self._sources:
             address = S3Object(self.options.place.bucket, key)
             answer = head(self._requests(), address)
             if answer is None:
                 raise KeyNotFoundException("it is not there", operation="head_object", source=address)
-            self._found[key] = Found.by(address, answer)
-        return self._found[key]
+            self._sources[key] = SourceObject.from_answer(address, answer)
+        return self._sources[key]
 
-    def _each(self, targets, call):
-        """Calls `call(found, target)` for each key, and remembers which version it was that it returns."""
+    def _run_on_sources(
+        self, targets: Mapping[str, Target], call: Callable[[SourceObject, Target], SourceObject | None]
+    ) -> int:
+        """Call `call(source, target)` for each key, and keep the source that it returns, which has its version."""
 
-        def with_found(key, target):
-            seen = call(self._of(key), target)
-            if seen:
-                self._found[key] = seen
+        def run(key: str, target: Target) -> None:
+            source = call(self._source(key), target)
+            if source:
+                self._sources[key] = source
 
-        return self._at_once(targets, with_found)
+        return self._run_on_all(targets, run)
 
-    def _at_once(self, targets, call):
-        """Calls `call(path, target)` for all, several at a time; each failure is said, and the others go on."""
+    def _run_on_all(self, targets: Mapping[str, Target], call: Callable[[str, Target], None]) -> int:
+        """Call `call(path, target)` for each file, several at a time. Log failures and continue with the others."""
         failures = 0
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             calls = [(path, target, pool.submit(call, path, target)) for path, target in targets.items()]
-            for path, target, done in calls:
+            for path, target, future in calls:
                 try:
-                    done.result()
-                    self.logger.log(VERBOSE, f"{path} -> {target or 'deleted'}")
+                    future.result()
+                    self.logger.log(VERBOSE, "%s -> %s", path, target or "deleted")
                 except (BucketBrigadeError, OSError) as error:
                     failures += 1
-                    self.logger.error(f"{path}: {error}")
-        self.logger.info(f"{len(targets) - failures} of {len(targets)} files done")
+                    self.logger.error("%s: %s", path, error)
+        self.logger.info("%s of %s files done", len(targets) - failures, len(targets))
         return FAILED if failures else OK
 
-    def _said(self, call):
+    def _log_error(self, call: Callable[[], int]) -> int:
+        """Call `call()` and return its result, or log its error and return 1."""
         try:
             return call()
         except (BucketBrigadeError, OSError) as error:
-            self.logger.error(str(error))
+            self.logger.error("%s", error)
             return FAILED
 
 
@@ -281,18 +287,18 @@ class S3Execution(RemoteExecutionHandler):
 
     TASK_TYPE = "E"
 
-    def __init__(self, spec):
-        """Reads the definition, as `S3Transfer` does, which can do the same."""
+    def __init__(self, spec: dict[str, Any]) -> None:
+        """Read the definition; `S3Transfer` can touch the file."""
         super().__init__(spec)
         self._handler = S3Transfer(spec)
 
-    def execute(self):
-        """Touches the file; returns whether that worked."""
+    def execute(self) -> bool:
+        """Touch the file. Return whether that succeeded."""
         return self._handler.execute()
 
-    def kill(self):
-        """Does nothing: a file is touched in no time."""
+    def kill(self) -> None:
+        """Do nothing: the touch of a file is over at once."""
 
-    def tidy(self):
-        """Closes what is open; may be called again."""
+    def tidy(self) -> None:
+        """Close the connections; a second call does nothing."""
         self._handler.tidy()

@@ -1,20 +1,22 @@
-"""What the add-on is told by its environment; what AWS's libraries read there themselves, they read themselves."""
+"""The settings that the add-on reads from its environment. AWS's libraries read further variables by themselves."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from tasks.utils.settings import Environment
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The environment's part.
+    """The settings of the environment.
 
     Attributes:
-        region: where the definition names no region; AWS's libraries look at `AWS_DEFAULT_REGION` and profiles next.
-        role_arn: a role to assume where the definition names none.
+        region: the region if the definition names none; AWS's libraries look at `AWS_DEFAULT_REGION` and profiles next.
+        role_arn: the role to assume if the definition names none.
         role_external_id: its external id.
-        failed_lookup_is_error: a look-up that fails ends the run, and does not return a text that says so.
+        failed_lookup_is_error: a look-up that fails ends the run, instead of returning a text that says so.
         variables_are_read_once: the framework puts a variable's look-up straight into the task.
     """
 
@@ -25,10 +27,10 @@ class Settings:
     variables_are_read_once: bool = False
 
     @classmethod
-    def read(cls, values=None):
-        """Returns the settings of an environment, this process's by default."""
+    def read(cls, values: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of an environment, by default that of this process."""
         environment = Environment(os.environ if values is None else values)
-        # Beside a token file the role is that of the machine's own credentials, which have been taken on already.
+        # With a token file, the role is that of the machine's own credentials, which botocore has assumed already.
         has_token_file = environment.text("AWS_WEB_IDENTITY_TOKEN_FILE", default=None)
         role_arn = environment.text("AWS_ROLE_ARN", default=None)
         return cls(

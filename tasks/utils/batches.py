@@ -244,8 +244,7 @@ class _Batch:
         is_early = self.deadline.is_early()
         try:
             self.handle(message)
-        # A bug that one message reveals must not fail the others.
-        except Exception as raised:  # pylint: disable=broad-exception-caught
+        except Exception as raised:  # pylint: disable=broad-exception-caught  # a bug fails its own message only
             error = self._classify(message, raised, is_early)
             dead_letters, renewable = self.processor.dead_letters, bool(self.processor.queue.url)
             if dead_letters.is_due(message, error, renewable=renewable) and dead_letters.send(message, error):

@@ -71,8 +71,7 @@ class RetryPolicy:
             retry=tenacity.retry_if_exception(lambda error: getattr(error, "retryable", False)),
             wait=lambda state: self.wait(state.attempt_number),
             stop=lambda state: self._is_over(state, deadline),
-            # A test replaces the module's `sleep`, so each call looks it up.
-            sleep=lambda seconds: sleep(seconds),  # pylint: disable=unnecessary-lambda
+            sleep=lambda seconds: sleep(seconds),  # pylint: disable=unnecessary-lambda  # tests replace `sleep`
             reraise=True,
         )
         try:

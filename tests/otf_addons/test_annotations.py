@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tasks.otf_addons.bucket_copies import BucketCopies
-from tasks.otf_addons.listing import found_in
+from tasks.otf_addons.listing import list_objects
 from tasks.otf_addons.s3_handlers import S3Transfer
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, local, source, transfer
@@ -81,8 +81,8 @@ def test_annotations_go_along_through_this_machine(inbox, outbox):
     copies = BucketCopies(ours.connection, theirs.connection)
     copies.inside_s3 = False
     ours.list_files()
-    (found,) = found_in(ours.connection.requests(), ours.options.place, None).values()
-    copies.copy(found, theirs.places_of(["src/a"])["src/a"])
+    (found,) = list_objects(ours.connection.requests(), ours.options.place, None).values()
+    copies.copy(found, theirs.targets_of(["src/a"])["src/a"])
     assert (outbox.bytes_of("dest/a"), notes_of(outbox, "dest/a")) == (body, NOTES)
 
 

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.otf_addons.options import PostCopy, S3Options
-from tasks.otf_addons.plan import Place, PlanError, Rename, placed, refuse_overlaps
-from tasks.otf_addons.removals import planned
+from tasks.otf_addons.plan import Place, PlanError, Rename, refuse_overlaps, targets_of
+from tasks.otf_addons.removals import plan_removals
 from tasks.otf_addons.s3_handlers import S3Transfer
 from tasks.utils.s3_object import S3Object
 from tests.otf_addons.definitions import destination, source
@@ -20,7 +20,7 @@ renames = st.builds(
 )
 
 
-def carried_out(objects, steps):
+def carry_out(objects, steps):
     """What a bucket holds after copies and deletions, one after the other."""
     store = dict(objects)
     for start, end in steps:
@@ -45,14 +45,14 @@ found_keys = st.lists(keys, unique=True, max_size=6)
 def test_no_byte_is_lost_by_any_move_or_rename(found, others, options, random):
     objects = {S3Object("bucket", key): key.encode() for key in [*others, *found]}
     try:
-        targets = planned(options, found)
+        targets = plan_removals(options, found)
     except PlanError:
         return
     steps = [(S3Object("bucket", key), target) for key, target in targets.items()]
     # Files are moved several at a time, so in any order.
     random.shuffle(steps)
 
-    after = carried_out(objects, steps)
+    after = carry_out(objects, steps)
 
     # Each source's bytes lie at its end; what was not meant is as it was, unless it was replaced.
     assert {target: after[target] for target in targets.values()} == {
@@ -67,7 +67,7 @@ def test_no_byte_is_lost_by_any_move_or_rename(found, others, options, random):
 @given(found=st.lists(keys, unique=True, max_size=8), directory=directories, rename=st.none() | renames)
 def test_copies_never_meet_and_the_sources_stay(found, directory, rename):
     try:
-        targets = placed(found, Place("bucket", directory), rename)
+        targets = targets_of(found, Place("bucket", directory), rename)
         refuse_overlaps("bucket", targets)
     except PlanError:
         return

@@ -13,7 +13,7 @@ from moto.sts.models import sts_backends
 
 from tasks.otf_addons import connections
 from tasks.otf_addons.connections import AssumedRole, make_client
-from tasks.otf_addons.options import Protocol
+from tasks.otf_addons.options import Keys, Protocol, Role
 from tasks.otf_addons.settings import Settings
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, source, touch, transfer
@@ -177,7 +177,7 @@ def test_keys_of_the_definition_go_without_the_session_token_of_the_environment(
         "access_key_id": aws.admin_credentials["aws_access_key_id"],
         "secret_access_key": aws.admin_credentials["aws_secret_access_key"],
     }
-    client = make_client("s3", Protocol.of({"name": "s3", **keys}, Settings()))
+    client = make_client("s3", Protocol.from_definition({"name": "s3", **keys}, Settings()))
 
     assert client._request_signer._credentials.token is None  # pylint: disable=protected-access
     assert framework.run(touch("bucket", "flag", **keys)).ok
@@ -207,12 +207,12 @@ class Sts:  # pylint: disable=too-few-public-methods
 
 def test_role_is_assumed_anew_before_its_credentials_run_out():
     sts = Sts(seconds=900)
-    credentials = AssumedRole(sts, Protocol(role_arn="arn")).load()
+    credentials = AssumedRole(sts, Role("arn")).load()
     # The shortest ones that there are last for a while: not every request assumes the role again.
     assert [credentials.get_frozen_credentials().token for _ in range(3)] == ["token 1"] * 3
 
     sts.seconds = 59
-    short = AssumedRole(sts, Protocol(role_arn="arn")).load()
+    short = AssumedRole(sts, Role("arn")).load()
     first = short.get_frozen_credentials().token
     assert short.get_frozen_credentials().token != first
 
@@ -241,6 +241,6 @@ def test_environment_of_a_pod_does_not_have_its_role_assumed_twice():
 
 
 def test_keys_are_not_shown_where_a_protocol_is():
-    protocol = Protocol(access_key_id="AKIA", secret_access_key="very-secret", session_token="token")
+    protocol = Protocol(Keys("AKIA", "very-secret", "token"))
 
     assert "very-secret" not in repr(SimpleNamespace(protocol=protocol)) and "token" not in repr(protocol)

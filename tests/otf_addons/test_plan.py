@@ -3,94 +3,94 @@ import re
 import pytest
 
 from tasks.otf_addons.options import PostCopy, S3Options
-from tasks.otf_addons.plan import Place, PlanError, Rename, placed, refuse_overlaps, staged
-from tasks.otf_addons.removals import planned
+from tasks.otf_addons.plan import Place, PlanError, Rename, refuse_overlaps, staging_paths, targets_of
+from tasks.otf_addons.removals import plan_removals
 from tasks.utils.s3_object import S3Object
 
 PLACE = Place("target", "dest")
 
 
 def test_key_goes_to_the_directory_by_its_name():
-    assert placed(["src/deep/a.txt"], PLACE) == {"src/deep/a.txt": S3Object("target", "dest/a.txt")}
+    assert targets_of(["src/deep/a.txt"], PLACE) == {"src/deep/a.txt": S3Object("target", "dest/a.txt")}
 
 
 def test_place_without_directory_gives_a_key_without_a_slash():
-    assert placed(["src/a.txt"], Place("target")) == {"src/a.txt": S3Object("target", "a.txt")}
+    assert targets_of(["src/a.txt"], Place("target")) == {"src/a.txt": S3Object("target", "a.txt")}
 
 
 def test_rename_changes_the_name_alone():
-    assert placed(["abc/abc.txt"], Place("target", "abc"), Rename("abc", "def")) == {
+    assert targets_of(["abc/abc.txt"], Place("target", "abc"), Rename("abc", "def")) == {
         "abc/abc.txt": S3Object("target", "abc/def.txt")
     }
 
 
 def test_names_that_collide_are_told():
     with pytest.raises(PlanError) as refused:
-        placed(["a/x.txt", "b/x.txt", "b/y.txt"], PLACE)
+        targets_of(["a/x.txt", "b/x.txt", "b/y.txt"], PLACE)
     assert "a/x.txt, b/x.txt would all become s3://target/dest/x.txt" in str(refused.value)
 
 
 def test_names_that_collide_by_a_rename_are_told():
     with pytest.raises(PlanError, match=re.escape("src/1.txt, src/2.txt would all become")):
-        placed(["src/1.txt", "src/2.txt"], PLACE, Rename(r"\d", ""))
+        targets_of(["src/1.txt", "src/2.txt"], PLACE, Rename(r"\d", ""))
 
 
 def test_hundreds_of_collisions_are_told_in_a_sentence_that_can_be_read():
     with pytest.raises(PlanError) as refused:
-        placed([f"{number}/x.txt" for number in range(500)], PLACE)
+        targets_of([f"{number}/x.txt" for number in range(500)], PLACE)
     assert "and 480 more" in str(refused.value) and len(str(refused.value)) < 1000
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/", "/a", "../a", "a//b", "a/./b"])
 def test_rename_to_what_is_no_name_is_refused(name):
     with pytest.raises(PlanError, match="would have no name"):
-        placed(["src/a"], PLACE, Rename("^a$", name))
+        targets_of(["src/a"], PLACE, Rename("^a$", name))
 
 
 def test_key_that_would_be_too_long_is_refused():
     long = "x" * 1020
-    assert placed([long], Place("target", "abc"))
+    assert targets_of([long], Place("target", "abc"))
     with pytest.raises(PlanError, match="more than 1024 bytes"):
-        placed([long], Place("target", "abcd"))
+        targets_of([long], Place("target", "abcd"))
 
 
 @pytest.mark.parametrize("key", ["..", "src/..", "src/.", "src/a\0b", "é" * 128])
 def test_key_that_is_no_file_name_is_not_written_to_a_folder(key):
     with pytest.raises(PlanError):
-        staged([key], "/staging")
+        staging_paths([key], "/staging")
 
 
 def test_keys_of_one_name_are_not_written_to_one_file():
     with pytest.raises(PlanError, match=re.escape("a/x, b/x would all become /staging/x")):
-        staged(["a/x", "b/x"], "/staging")
+        staging_paths(["a/x", "b/x"], "/staging")
 
 
 def test_move_onto_itself_is_refused():
     with pytest.raises(PlanError, match=re.escape("src/a would be put onto itself")):
-        refuse_overlaps("bucket", placed(["src/a"], Place("bucket", "src")))
+        refuse_overlaps("bucket", targets_of(["src/a"], Place("bucket", "src")))
 
 
 def test_move_to_the_same_key_in_another_bucket_is_fine():
-    refuse_overlaps("bucket", placed(["src/a"], Place("other", "src")))
+    refuse_overlaps("bucket", targets_of(["src/a"], Place("other", "src")))
 
 
 def test_move_onto_another_source_is_refused():
     # a -> ab would overwrite ab before it has become abb.
     with pytest.raises(PlanError, match="another of the files"):
-        refuse_overlaps("bucket", placed(["src/a", "src/ab"], Place("bucket", "src"), Rename("^a", "ab")))
+        refuse_overlaps("bucket", targets_of(["src/a", "src/ab"], Place("bucket", "src"), Rename("^a", "ab")))
 
 
 def test_move_below_another_file_is_refused():
     with pytest.raises(PlanError, match="lies below another of the files"):
-        refuse_overlaps("bucket", placed(["src/a"], Place("bucket", "src/a")))
+        refuse_overlaps("bucket", targets_of(["src/a"], Place("bucket", "src/a")))
 
 
 def test_file_that_lies_below_the_end_of_another_is_refused():
     with pytest.raises(PlanError, match=re.escape("dest/a/x lies below a place")):
-        refuse_overlaps("bucket", placed(["src/a", "dest/a/x"], Place("bucket", "dest")))
+        refuse_overlaps("bucket", targets_of(["src/a", "dest/a/x"], Place("bucket", "dest")))
 
 
 def test_move_within_a_bucket_that_is_searched_whole_is_refused():
     options = S3Options(Place("bucket"), post_copy=PostCopy("move", Place("bucket", "archive")))
     with pytest.raises(PlanError, match="give the source a directory"):
-        planned(options, ["a"])
+        plan_removals(options, ["a"])

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.archive_copy import handler as archive_copy
 from tasks.otf_addons.connections import make_client
-from tasks.otf_addons.options import Protocol
+from tasks.otf_addons.options import Keys, Protocol
 from tasks.partition_replicate import handler as partition_replicate
 from tests.archive_copy.conftest import PUBLIC, RESTORED, forget_container
 from tests.conftest import REGION, client_of_the_tests
@@ -74,7 +74,7 @@ def test_functions_that_fail_write_no_credentials(archive, enqueue, faults, leak
 @pytest.mark.parametrize("service, operation", [("s3", "list_buckets"), ("ssm", "describe_parameters")])
 def test_client_of_the_add_on_quotes_no_credentials(service, operation):
     key, secret, token = OWN.values()
-    protocol = Protocol(access_key_id=key, secret_access_key=secret, session_token=token, region=REGION)
+    protocol = Protocol(Keys(key, secret, token), region=REGION)
     for fault in FAULTS.values():
         client = make_client(service, protocol)
         client.meta.events.register_first("before-send", lambda request, fault=fault, **_: fault(request))
