@@ -31,7 +31,10 @@ def test_settings_that_are_set_count():
             "LOGGING_LEVEL": "debug",
         }
     )
-    copying, queue = CopySettings(5, 0.5, 2, "ignore", "allow", False), QueueSettings("https://work", "https://queue", 4)
+    copying, queue = (
+        CopySettings(5, 0.5, 2, "ignore", "allow", False),
+        QueueSettings("https://work", "https://queue", 4),
+    )
     assert settings == Settings("source", settings.bucket_map, {}, copying, queue, "DEBUG")
 
 
