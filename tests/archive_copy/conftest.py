@@ -20,7 +20,7 @@ def three_buckets(s3):
 
 @pytest.fixture(name="environment")
 def environment_of_the_task(monkeypatch):
-    """Sets the task's environment; called again, it changes it for the next invocation."""
+    """Set the task's environment. A second call changes it for the next invocation."""
 
     def set_environment(**values):
         for name, value in {"SOURCE_BUCKET": RESTORED, "bucket_map": json.dumps(BUCKET_MAP), **values}.items():
@@ -35,7 +35,7 @@ def environment_of_the_task(monkeypatch):
 def forget_container():
     handler_module.container.cache_clear()
     handler_module.sqs.cache_clear()
-    # Powertools binds a logger to the standard output that it finds when it is made; here every test has its own.
+    # Powertools binds a logger to the standard output of its creation, and each test has a standard output of its own.
     logger = logging.getLogger("archive_copy")
     logger.handlers.clear()
     logger.init, logger.powertools_handler = False, None
@@ -43,7 +43,7 @@ def forget_container():
 
 @pytest.fixture
 def archive(request):
-    """The handler, called without a context as from a shell, with its buckets there and its requests on the wire."""
+    """The handler, called without a context as from a shell, with its buckets and with requests over HTTP."""
     for fixture in ("wire", "buckets", "environment"):
         request.getfixturevalue(fixture)
     return lambda event, context=None: handler_module.handler(event, context)

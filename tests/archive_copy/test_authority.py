@@ -1,6 +1,6 @@
-"""What a message may ask for: objects of the source bucket, and no way back to an older version.
+"""The limits of a message: it can copy objects of the source bucket, and never brings back an older version.
 
-The role of the function reads the archives too, and everybody who may send to its queue can name any bucket.
+The role of the function reads the archives too, and a message in its queue can name any bucket.
 """
 
 import itertools
@@ -23,7 +23,7 @@ def queue_for_dead_letters(sqs, environment):
     return lambda: receive_all(sqs, url)
 
 
-# Which bucket.
+# The source bucket.
 
 
 def test_message_that_names_an_archive_as_its_source_is_a_dead_letter_with_its_reason(archive, s3, wire, dead_letters):
@@ -46,7 +46,7 @@ def test_one_forged_record_does_not_hold_back_the_others(archive, s3):
     assert keys(s3, PUBLIC) == [KEY]
 
 
-def test_without_a_source_bucket_any_bucket_is_taken_but_the_archives(archive, environment, s3):
+def test_without_a_source_bucket_any_bucket_but_the_archives_is_accepted(archive, environment, s3):
     environment(SOURCE_BUCKET="")
     put(s3, KEY)
     s3.put_object(Bucket=PROTECTED, Key="secret.txt", Body=b"secret")
@@ -73,12 +73,12 @@ def test_batch_operations_task_of_another_bucket_fails_for_good(archive, s3, wir
     assert (wire.sent, keys(s3, PUBLIC)) == ([], [])
 
 
-def test_event_that_asks_for_no_copy_is_refused_too_if_it_is_of_another_bucket(archive):
+def test_event_from_another_bucket_is_refused_even_if_it_asks_for_no_copy(archive):
     failed = failed_files(archive, s3_event(s3_record("elsewhere", KEY, name="ObjectRestore:Post")))
     assert REFUSED in failed[0]["err_msg"]
 
 
-# Which version.
+# The order of versions.
 
 
 class Versions:
@@ -105,7 +105,7 @@ class Versions:
         return s3_event(s3_record(RESTORED, KEY, version_id=self.ids[number]))
 
     def restore(self, number):
-        """Hand the event of a version to the task; return the reason why it was refused, or ""."""
+        """Pass the event of a version to the task. Return the reason of its refusal, or ""."""
         answer = self.archive(sqs_event(self.event(number)))
         return "refused" if answer["batchItemFailures"] else ""
 
@@ -139,7 +139,7 @@ def test_older_version_is_copied_if_nothing_is_archived_yet_at_the_cost_of_one_r
     assert (versions.archived(), wire.sent) == (b"first", ["CopyObject"])
 
 
-def test_older_version_replaces_the_newer_one_where_that_is_allowed(versions, environment, wire):
+def test_older_version_replaces_the_newer_one_if_that_is_allowed(versions, environment, wire):
     environment(OLDER_VERSIONS="allow")
     versions.put(b"first", b"second")
     versions.restore(1)
@@ -160,7 +160,7 @@ def test_archive_never_goes_back_in_whatever_order_versions_come_and_come_again(
         assert refused == ("refused" if number < newest else "")
         newest = max(newest, number)
         assert versions.archived() == CONTENTS[newest]
-    # Whatever was refused is still where it was.
+    # Each refused version is still in the source.
     assert [body_of(s3, version) for version in versions.ids] == list(CONTENTS)
 
 
@@ -169,7 +169,7 @@ def body_of(s3, version):
 
 
 @pytest.mark.parametrize("content", [b"same", b"longer"])
-def test_newer_version_that_is_archived_between_a_look_and_a_write_stays(versions, archive, wire, content):
+def test_newer_version_archived_between_observation_and_write_stays(versions, archive, wire, content):
     versions.put(b"zero", b"same", content)
     versions.restore(0)
     others = iter([versions.event(2)])
@@ -183,10 +183,10 @@ def test_newer_version_that_is_archived_between_a_look_and_a_write_stays(version
     assert versions.archived() == content
 
 
-def test_version_that_was_made_after_the_copy_replaces_it_without_a_listing(versions, wire):
+def test_version_created_after_the_copy_replaces_it_without_a_listing(versions, wire):
     versions.put(b"first", b"second")
     versions.restore(0)
-    # HEAD tells whole seconds, and the test takes less than one.
+    # The time of a HEAD answer has whole seconds, and the test takes less than a second.
     wire.answer_with("HeadObject", made_at_the_copys_second(versions.ids[1]))
     versions.restore(1)
     assert (versions.archived(), wire.count("ListObjectVersions")) == (b"second", 0)
@@ -201,8 +201,8 @@ def made_at_the_copys_second(version):
 
 
 @pytest.mark.parametrize("archived, restored, said", [(b"FIRST", 1, ""), (b"second", 0, "refused")])
-def test_copy_that_has_another_etag_than_its_source_is_known_by_its_size(versions, s3, archived, restored, said):
-    # As a copy that is encrypted by KMS, or the copy of an object that was uploaded in parts.
+def test_copy_with_another_etag_than_its_source_matches_by_size(versions, s3, archived, restored, said):
+    # Like a copy that KMS encrypts, or the copy of an object that was uploaded in parts.
     s3.put_object(Bucket=PUBLIC, Key=KEY, Body=archived)
     versions.put(b"first", b"SECOND")
     assert versions.restore(restored) == said

@@ -52,7 +52,7 @@ def test_unmapped_key_is_refused_with_the_map_and_its_extension(key, extension):
 
 
 @given(key=keys())
-def test_every_key_has_a_bucket_where_others_are_mapped(key):
+def test_every_key_has_a_bucket_if_others_are_mapped(key):
     assert MAP.bucket_for(key) in MAP.buckets.values()
 
 
@@ -79,7 +79,7 @@ def test_extension_at_the_end_of_a_name_decides(key, extension):
         ({".hdf": {"bucket": "h", "storage_class": 1}}, 'has no storage_class for ".hdf"'),
     ],
 )
-def test_map_that_is_wrong_is_told(buckets, said):
+def test_wrong_map_has_its_problem(buckets, said):
     assert any(problem.startswith(said) for problem in problems_of(buckets))
 
 

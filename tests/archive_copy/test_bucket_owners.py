@@ -1,4 +1,4 @@
-"""Nothing is copied into, or out of, a bucket of another account than the one that is expected."""
+"""No object is copied into or out of a bucket of an unexpected account."""
 
 import json
 
@@ -27,7 +27,7 @@ def keys(s3, bucket):
     return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_archive_of_a_stranger_is_not_written(open_archive, environment, s3):
+def test_archive_of_an_unexpected_account_is_not_written(open_archive, environment, s3):
     environment(BUCKET_OWNERS=json.dumps({"*": DEFAULT_ACCOUNT_ID}))
     with pytest.raises(CopyRequestError, match=f"the bucket {PROTECTED} must belong to account {DEFAULT_ACCOUNT_ID}"):
         open_archive(EVENT)
@@ -40,7 +40,7 @@ def test_archive_of_another_account_is_written_when_it_is_named(open_archive, en
     assert keys(s3, PROTECTED) == ["a.hdf"]
 
 
-def test_source_of_a_stranger_is_not_read(open_archive, environment, s3):
+def test_source_of_an_unexpected_account_is_not_read(open_archive, environment, s3):
     environment(BUCKET_OWNERS=json.dumps({PROTECTED: STRANGER, RESTORED: STRANGER}))
     with pytest.raises(CopyRequestError, match=f"the bucket {RESTORED} must belong to account {STRANGER}"):
         open_archive(EVENT)

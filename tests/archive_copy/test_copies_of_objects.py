@@ -1,7 +1,7 @@
-"""What earlier archive copiers got wrong, a test each, and what one copy costs.
+"""The errors of earlier archive copiers, a test for each, and the cost of a copy.
 
-I1 and I2: the source is only read, and what lay at the destination stays until the copy is whole. I8: a copy stops
-before Lambda's deadline.
+I1 and I2: the source is only read, and the old object at the destination stays until the copy is whole. I8: a copy
+stops before Lambda's deadline.
 """
 
 import hashlib
@@ -85,14 +85,14 @@ def test_failure_that_stays_is_not_tried_again(archive, s3, wire, error):
     assert wire.sent == ["CopyObject"]
 
 
-def test_object_that_is_not_restored_is_told_as_such(archive, s3, wire):
+def test_object_that_is_not_restored_fails_with_that_reason(archive, s3, wire):
     put(s3, "a.hdf", StorageClass="DEEP_ARCHIVE")
     failed = failed_files(archive, s3_event(s3_record(RESTORED, "a.hdf")))
     assert "InvalidObjectState" in failed[0]["err_msg"]
     assert wire.sent == ["CopyObject"]
 
 
-def test_no_time_is_slept_once_everything_is_copied(archive, environment, s3, monkeypatch):
+def test_no_wait_follows_the_last_copy(archive, environment, s3, monkeypatch):
     environment(copy_retry_sleep_secs="60")
     slept = record_sleeps(monkeypatch)
     put(s3, "a.hdf")
@@ -138,7 +138,7 @@ def test_object_that_took_the_place_of_the_restored_one_is_not_copied(archive, s
     assert keys(s3, PROTECTED) == []
 
 
-# What is there already.
+# The destination already holds an object.
 
 
 def test_object_up_to_5_gb_with_nothing_at_its_destination_costs_one_request(archive, s3, wire):
@@ -156,13 +156,13 @@ def test_event_delivered_again_writes_nothing(archive, s3, wire):
     first, second = archive(event), archive(event)
     assert first == second == {"files": [file("a.hdf", PROTECTED)]}
     assert len(s3.list_object_versions(Bucket=PROTECTED)["Versions"]) == 1
-    # One copy that was made, one that was refused because the object is there, and a look at both sides.
+    # The first copy, the second copy, which S3 refuses because of the object, and an observation of both sides.
     assert wire.sent[:2] == ["CopyObject", "CopyObject"]
     assert set(wire.sent[2:]) == {"HeadObject", "GetObjectTagging", "ListObjectAnnotations"}
 
 
 def test_event_delivered_again_for_an_object_uploaded_in_parts_writes_nothing(archive, s3):
-    # Its ETag is no MD5 and its copy has another one, so only a look at the bytes tells that both are equal.
+    # Its ETag is no MD5 and its copy has another ETag, so only a comparison of the bytes shows that both are equal.
     upload = s3.create_multipart_upload(Bucket=RESTORED, Key="a.hdf")["UploadId"]
     where = {"Bucket": RESTORED, "Key": "a.hdf", "UploadId": upload}
     parts = [
@@ -194,10 +194,10 @@ def test_other_object_at_the_destination_is_replaced_by_compare_and_swap(archive
     assert [c.decode() if isinstance(c, bytes) else c for c in conditions] == [None, old]
 
 
-def test_object_written_between_look_and_copy_is_looked_at_again(archive, s3, wire):
+def test_object_written_between_observation_and_copy_is_observed_again(archive, s3, wire):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=b"new")
-    writes = iter([None, b"somebody else's"])
+    writes = iter([None, b"another writer's"])
 
     def interfere(operation):
         if operation == "CopyObject" and (late := next(writes, None)):
@@ -209,14 +209,14 @@ def test_object_written_between_look_and_copy_is_looked_at_again(archive, s3, wi
     assert wire.count("CopyObject") == 3
 
 
-def test_race_lost_inside_an_answer_that_seems_to_go_well_is_looked_at_again(archive, s3, wire):
+def test_race_lost_inside_an_answer_of_status_200_is_observed_again(archive, s3, wire):
     put(s3, "a.hdf")
     HOOKS.faults.add("CopyObject", times=1, status=200, code="PreconditionFailed")
     assert archive(s3_event(s3_record(RESTORED, "a.hdf"))) == {"files": [file("a.hdf", PROTECTED)]}
     assert wire.sent == ["CopyObject", "HeadObject", "HeadObject", "CopyObject"]
 
 
-def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s3, wire):
+def test_key_with_constant_writes_of_others_fails_and_comes_back(archive, s3, wire):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=b"new")
     count = iter(range(1000))
@@ -230,10 +230,10 @@ def test_key_that_others_keep_writing_fails_in_the_end_and_comes_back(archive, s
     assert "other writers got in between 5 times in a row" in failed[0]["err_msg"]
 
 
-# What is verified, and what nobody may do meanwhile.
+# Verification, and writes of others during a copy.
 
 
-def test_copy_whose_etag_is_not_the_sources_is_told(archive, s3, wire):
+def test_copy_with_another_md5_than_its_source_fails(archive, s3, wire):
     etag = put(s3, "a.hdf", Body=b"as it is")["ETag"].strip('"')
 
     def damage(operation):
@@ -253,7 +253,7 @@ def damaged_etag(content):
 
 def test_source_overwritten_right_after_a_correct_copy_is_no_damage(archive, s3, wire):
     etag = put(s3, "a.hdf", Body=b"restored")["ETag"].strip('"')
-    # As of an encrypted source: its ETag has the shape of an MD5, and is none.
+    # Like that of an encrypted source: its ETag has the shape of an MD5, and is none.
     wire.answer_with("CopyObject", lambda answer: answer["CopyObjectResult"].update(ETag=f'"{"0" * 32}"'))
     wire.before.append(lambda operation: operation == "HeadObject" and put(s3, "a.hdf", Body=b"newer"))
     assert archive(s3_event(s3_record(RESTORED, "a.hdf", eTag=etag))) == {"files": [file("a.hdf", PROTECTED)]}
@@ -274,7 +274,7 @@ def test_copy_encrypted_by_kms_costs_one_request_too(archive, s3, wire):
     assert wire.sent == ["CopyObject"]
 
 
-def test_destination_deleted_between_look_and_copy_is_looked_at_again(archive, s3, wire):
+def test_destination_deleted_between_observation_and_copy_is_observed_again(archive, s3, wire):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=b"new")
     copies = iter([None, s3.delete_object])
@@ -308,8 +308,8 @@ def test_object_with_the_same_bytes_and_other_headers_is_replaced(archive, s3, d
     assert {name: copy.get(name) for name in HEADERS} == HEADERS
 
 
-def test_server_that_does_not_know_conditional_copies_is_looked_at_first(archive, s3, wire, capsys):
-    # It is said once in a process, which another test may have had said already.
+def test_server_without_conditional_copies_is_observed_first(archive, s3, wire, capsys):
+    # A process logs it once, and another test may have caused that line.
     _log_unknown_conditions.cache_clear()
     put(s3, "a.hdf", Body=b"new")
     wire.fail("CopyObject", (501, "NotImplemented"), times=2)
@@ -320,7 +320,7 @@ def test_server_that_does_not_know_conditional_copies_is_looked_at_first(archive
     assert capsys.readouterr().out.count("does not know conditional writes") == 1
 
 
-def test_objects_of_a_direct_event_and_of_a_batch_are_copied_side_by_side(archive, environment, s3, wire):
+def test_objects_of_a_direct_event_and_of_a_batch_are_copied_in_parallel(archive, environment, s3, wire):
     environment(COPY_CONCURRENCY="4")
     together = threading.Barrier(4, timeout=20)
     wire.before.append(lambda operation: operation == "CopyObject" and together.wait())
@@ -355,7 +355,7 @@ def test_botocore_makes_each_request_once(archive):
     assert handler_module.container().archiver.s3.meta.config.retries["total_max_attempts"] == 1
 
 
-# Objects over 5 GiB, with the limit lowered to where a test can reach it.
+# Objects over 5 GiB, with a lower limit that a test can reach.
 
 
 @pytest.fixture(name="large_from_6_mib")
@@ -368,7 +368,7 @@ def archive_with_a_low_limit(archive, monkeypatch):
 CONTENT = bytes(range(256)) * 4096 * 12  # 12 MiB: three parts of at most 5 MiB
 
 
-def test_object_over_the_limit_is_copied_in_parts_with_everything_it_had(large_from_6_mib, s3, wire):
+def test_object_over_the_limit_is_copied_in_parts_with_all_its_attributes(large_from_6_mib, s3, wire):
     put(s3, "a.hdf", Body=CONTENT, **HEADERS, Tagging="project=a+b%2Bc&state=ready%3D1%2F2%40x%3Ay")
     answer = large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
     assert answer == {"files": [file("a.hdf", PROTECTED)]}
@@ -430,7 +430,7 @@ def test_copy_in_parts_delivered_again_writes_nothing(large_from_6_mib, s3, wire
     assert {"UploadPartCopy", "CreateMultipartUpload", "CopyObject"}.isdisjoint(wire.sent)
 
 
-def test_upload_that_cannot_be_aborted_is_logged_and_the_first_error_told(large_from_6_mib, s3, wire, capsys):
+def test_upload_that_cannot_be_aborted_is_logged_and_the_first_error_is_raised(large_from_6_mib, s3, wire, capsys):
     put(s3, "a.hdf", Body=CONTENT)
     wire.fail("UploadPartCopy", (403, "AccessDenied"), times=9)
     wire.fail("AbortMultipartUpload", (403, "AccessDenied"), times=9)
@@ -468,7 +468,7 @@ def test_copy_in_parts_stops_at_the_deadline_and_is_aborted(large_from_6_mib, s3
 
 def test_copy_in_parts_is_published_only_if_nobody_wrote_there_meanwhile(large_from_6_mib, s3, wire):
     put(s3, "a.hdf", Body=CONTENT)
-    others = iter([b"somebody else's"])
+    others = iter([b"another writer's"])
 
     def interfere(operation):
         if operation == "CompleteMultipartUpload" and (late := next(others, None)):
@@ -477,13 +477,13 @@ def test_copy_in_parts_is_published_only_if_nobody_wrote_there_meanwhile(large_f
     s3.put_bucket_versioning(Bucket=PROTECTED, VersioningConfiguration={"Status": "Enabled"})
     wire.before.append(interfere)
     large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
-    # The first completion was refused, the second replaced what it had seen.
+    # S3 refused the first completion; the second replaced the observed object.
     assert wire.count("CompleteMultipartUpload") == 2
     assert body(s3, PROTECTED, "a.hdf") == CONTENT
     assert_no_upload_open(s3)
 
 
-def test_copy_in_parts_replaces_only_what_it_has_seen(large_from_6_mib, s3, wire):
+def test_copy_in_parts_replaces_only_the_object_that_it_observed(large_from_6_mib, s3, wire):
     s3.put_object(Bucket=PROTECTED, Key="a.hdf", Body=b"old")
     put(s3, "a.hdf", Body=CONTENT)
     writes = iter(
@@ -523,7 +523,7 @@ def test_copy_of_an_object_uploaded_in_parts_is_cut_as_it_was_and_gets_its_etag(
     assert s3.head_object(Bucket=PROTECTED, Key="a.hdf")["ETag"] == etag
     wire.sent.clear()
     large_from_6_mib(event)
-    # Nothing is written and nothing is read: the ETags tell.
+    # Nothing is written and no bytes are read: the ETags are equal.
     assert set(wire.sent) <= {"HeadObject", "GetObjectTagging", "ListObjectAnnotations"}
 
 
@@ -570,7 +570,7 @@ def test_equal_object_with_other_tags_gets_only_its_tags(archive, s3, wire, thei
     assert wire.count("PutObjectTagging") == 1
 
 
-def test_upload_that_vanished_during_a_copy_in_parts_is_begun_anew(large_from_6_mib, s3, wire):
+def test_upload_that_vanished_during_a_copy_in_parts_starts_again(large_from_6_mib, s3, wire):
     put(s3, "a.hdf", Body=CONTENT)
     wire.fail("UploadPartCopy", (404, "NoSuchUpload"))
     large_from_6_mib(s3_event(s3_record(RESTORED, "a.hdf", size=len(CONTENT))))
@@ -635,7 +635,7 @@ def test_annotations_that_an_interrupted_copy_left_come_with_the_next_delivery(l
     assert notes_of(s3, "a.hdf") == {"note": b"{}"}
 
 
-def test_ignored_annotations_are_left_and_named(archive, environment, s3, wire, capsys):
+def test_ignored_annotations_are_not_copied_and_are_logged(archive, environment, s3, wire, capsys):
     environment(ANNOTATIONS="ignore")
     put(s3, "a.hdf")
     annotate(s3, "a.hdf", note=b"{}")

@@ -1,4 +1,4 @@
-"""I8: an invocation ends before Lambda's time-out, however slow S3 is, and what it did not begin comes back."""
+"""I8: an invocation ends before Lambda's time-out, however slow S3 is, and deferred messages come back."""
 
 import time
 from types import SimpleNamespace
@@ -44,13 +44,13 @@ def test_copies_of_eight_seconds_end_in_time_and_the_rest_comes_back(archive, en
     assert answer == {"batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (3, 4, 5)]}
 
 
-def test_the_first_copy_is_begun_whatever_time_is_left(archive, s3, wire, clock):
+def test_first_copy_begins_however_little_time_is_left(archive, s3, wire, clock):
     put(s3, "a.txt")
     assert archive(batch("a.txt"), context(6)) == {"batchItemFailures": []}
     assert (wire.count("CopyObject"), clock.now) == (1, SECONDS_OF_A_COPY)
 
 
-def test_a_small_object_is_begun_after_a_large_one_that_took_long(archive, environment, s3, wire, clock):
+def test_small_object_is_copied_after_a_large_one_that_took_long(archive, environment, s3, wire, clock):
     environment(COPY_CONCURRENCY="1")
     put(s3, "large.txt")
     put(s3, "small.txt")

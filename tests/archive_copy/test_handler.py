@@ -82,7 +82,7 @@ def test_handler_two_records_one_fail_one_success(archive, s3, wire):
     answer = answer_in(raised.value)
     assert [found["success"] for found in answer["files"]] == [False, True]
     assert answer["files"][1] == file("b.txt", PUBLIC)
-    # The one that succeeded is not copied again while the other one is retried.
+    # The object that succeeded is not copied again when the other one is retried.
     assert wire.count("CopyObject") == 4
 
 
@@ -93,7 +93,7 @@ def test_handler_two_records_success(archive, s3):
     assert answer == {"files": [file("a.hdf", PROTECTED), file("b.txt", PUBLIC)]}
 
 
-# What a batch does with records of every kind.
+# Batches with records of each kind.
 
 SOUND = [f"sound-{number}.txt" for number in range(7)]
 
@@ -117,7 +117,7 @@ def test_direct_event_of_ten_with_three_bad_ones_copies_seven_and_names_three(ar
     answer = answer_in(raised.value)
     assert [position for position, found in enumerate(answer["files"]) if not found["success"]] == [3, 8, 9]
     assert keys(s3, PUBLIC) == SOUND
-    # Denied is denied: one request for it, one for each of the others.
+    # A denied request is not repeated: each object takes one request.
     assert wire.sent == ["CopyObject"] * 8
 
 
@@ -130,13 +130,13 @@ def test_queue_batch_of_ten_with_three_bad_ones_copies_seven_and_hands_three_bac
 
 @pytest.fixture(name="dead_letters")
 def queue_for_dead_letters(sqs, environment):
-    """Returns what lies in the dead-letter queue that the task has been given."""
+    """Return the messages in the dead-letter queue of the task."""
     url = sqs.create_queue(QueueName="archive-copy-dead-letters")["QueueUrl"]
     environment(bucket_map=WITHOUT_OTHER, DEAD_LETTER_QUEUE=url, MAX_RECEIVES="5")
     return lambda: receive_all(sqs, url)
 
 
-def test_queue_batch_with_a_dead_letter_queue_moves_two_there_with_their_reasons_and_the_denied_one_comes_back(
+def test_queue_batch_moves_two_dead_letters_with_their_reasons_and_returns_the_denied_one(
     archive, s3, wire, dead_letters
 ):
     records = ten_records(s3, wire)
@@ -176,7 +176,7 @@ def test_message_that_fails_at_its_last_receive_goes_to_the_dead_letters_with_it
     assert "SlowDown" in message["MessageAttributes"]["Reason"]["StringValue"]
 
 
-def test_message_with_one_record_for_good_and_one_for_now_gets_another_try(archive, s3, wire, dead_letters):
+def test_message_with_a_permanent_and_a_transient_failure_gets_another_try(archive, s3, wire, dead_letters):
     put(s3, "a.txt")
     wire.fail("CopyObject", (503, "SlowDown"), times=99)
     event = sqs_event(s3_event(s3_record(RESTORED, "unmapped.xyz"), s3_record(RESTORED, "a.txt")))
@@ -223,7 +223,7 @@ def test_event_that_asks_for_no_copy_is_answered_and_never_fails(archive, wire, 
     assert wire.sent == []
 
 
-def test_event_from_eventbridge_is_copied_under_its_key_as_it_stands(archive, s3):
+def test_event_from_eventbridge_is_copied_under_its_undecoded_key(archive, s3):
     put(s3, "granules/a+b c.hdf")
     event = load("eventbridge_restore_completed")
     del event["detail"]["object"]["version-id"], event["detail"]["object"]["etag"]
@@ -293,7 +293,7 @@ def test_batch_that_begins_too_late_comes_back_whole(archive, s3, wire):
     assert wire.sent == []
 
 
-def test_message_that_was_not_begun_with_is_logged_and_is_no_failure(archive, capsys):
+def test_deferred_message_is_logged_and_is_no_failure(archive, capsys):
     archive(sqs_event(s3_event(s3_record(RESTORED, "a.txt"))), context(1))
     (line,) = log_lines(capsys)
     assert (line["level"], line["message"], line["message_id"]) == ("WARNING", "will be retried", "message-0")
@@ -306,10 +306,10 @@ def test_direct_event_that_begins_too_late_says_so(archive, wire):
     assert wire.sent == []
 
 
-# What is written down.
+# Log lines and metrics.
 
 
-def test_log_lines_carry_request_bucket_key_version_and_what_was_done(archive, s3, capsys):
+def test_log_lines_hold_request_bucket_key_version_and_outcome(archive, s3, capsys):
     s3.put_bucket_versioning(Bucket=RESTORED, VersioningConfiguration={"Status": "Enabled"})
     version = put(s3, "a.txt")["VersionId"]
     archive(s3_event(s3_record(RESTORED, "a.txt", version_id=version)), context(60))
@@ -340,7 +340,7 @@ def test_metrics_count_copies_failures_bytes_and_the_age_of_the_oldest_event(arc
     assert line["service"] == "archive_copy"
 
 
-def test_metrics_of_two_deployments_are_counted_apart(archive, s3, capsys):
+def test_metrics_of_two_deployments_are_separate(archive, s3, capsys):
     put(s3, "a.txt")
     event = sqs_event(s3_event(s3_record(RESTORED, "a.txt")))
     for prefix in ("one", "two"):
@@ -351,7 +351,7 @@ def test_metrics_of_two_deployments_are_counted_apart(archive, s3, capsys):
     assert (copied["function_name"], again["function_name"]) == ("one-archive-copy", "two-archive-copy")
 
 
-def test_copy_lies_in_the_storage_class_of_its_archive(archive, environment, s3):
+def test_copy_has_the_storage_class_of_its_archive(archive, environment, s3):
     environment(bucket_map=json.dumps({".txt": {"bucket": PUBLIC, "storage_class": "GLACIER"}, "other": PROTECTED}))
     for key in ("a.txt", "a.hdf"):
         put(s3, key)
@@ -360,7 +360,7 @@ def test_copy_lies_in_the_storage_class_of_its_archive(archive, environment, s3)
     assert "StorageClass" not in s3.head_object(Bucket=PROTECTED, Key="a.hdf")
 
 
-def test_map_in_a_parameter_decides_as_one_in_the_environment_does(archive, aws, environment, s3):
+def test_map_in_a_parameter_works_as_in_the_environment(archive, aws, environment, s3):
     aws.client("ssm").put_parameter(Name="/b2/map", Value=json.dumps({"other": PUBLIC}), Type="String")
     environment(bucket_map="ssm:/b2/map")
     put(s3, "a.hdf")
@@ -368,7 +368,7 @@ def test_map_in_a_parameter_decides_as_one_in_the_environment_does(archive, aws,
     assert keys(s3, PUBLIC) == ["a.hdf"]
 
 
-def test_map_in_a_parameter_that_is_not_there_fails_with_a_sentence_that_names_it(archive, environment):
+def test_missing_parameter_of_the_map_fails_with_a_sentence_that_names_it(archive, environment):
     environment(bucket_map="ssm:/b2/map")
     with pytest.raises(SettingsError, match="bucket_map: the parameter /b2/map cannot be read: .*ParameterNotFound"):
         archive(s3_event(s3_record(RESTORED, "a.hdf")))
@@ -432,7 +432,7 @@ def log_lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_logging_level_is_heeded_although_lambda_has_one_of_its_own(archive, environment, s3, monkeypatch, capsys):
+def test_logging_level_overrides_the_level_of_lambda(archive, environment, s3, monkeypatch, capsys):
     monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "INFO")
     environment(LOGGING_LEVEL="ERROR")
     put(s3, "a.txt")

@@ -1,4 +1,4 @@
-"""Keys that are legal and odd arrive under their own names, through every envelope."""
+"""Legal but odd keys arrive under their own names, through each envelope."""
 
 import json
 
@@ -58,7 +58,7 @@ def test_hand_picked_keys_arrive_under_their_own_names(arrives, envelope):
 SETTINGS = settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-# Besides the hand-picked ones.
+# Keys in addition to the hand-picked ones.
 @pytest.mark.parametrize("envelope", [in_s3, *(pytest.param(one, marks=pytest.mark.long) for one in ENVELOPES[1:])])
 def test_generated_keys_arrive_under_their_own_names(arrives, envelope):
     given(key=keys())(settings(SETTINGS)(lambda key: arrives(key, envelope)))()

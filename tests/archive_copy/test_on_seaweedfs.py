@@ -1,4 +1,4 @@
-"""No way back to an older version on another S3 server, which lists versions and checks conditions by itself."""
+"""The archive never goes back to an older version on another S3 server, with its own listings and conditions."""
 
 import itertools
 from functools import partial

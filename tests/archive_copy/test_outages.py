@@ -39,7 +39,7 @@ def restore(s3, queue, *keys):
     ],
     ids=str,
 )
-def test_archive_that_cannot_be_written_for_a_day_gets_everything_within_minutes_after_it(s3, queue, wire, answer):
+def test_archive_that_fails_for_a_day_gets_all_objects_within_minutes_afterwards(s3, queue, wire, answer):
     wire.fail("CopyObject", answer, times=10**9)
     restore(s3, queue, "a.hdf", "b.hdf")
     queue.run(6 * HOUR)
@@ -53,7 +53,7 @@ def test_archive_that_cannot_be_written_for_a_day_gets_everything_within_minutes
     assert [found["Key"] for found in s3.list_objects_v2(Bucket=PROTECTED)["Contents"]] == ["a.hdf", "b.hdf", "c.hdf"]
 
 
-def test_object_that_is_not_there_is_a_dead_letter_at_once(s3, queue):
+def test_missing_object_is_a_dead_letter_at_once(s3, queue):
     restore(s3, queue, "a.hdf")
     s3.delete_object(Bucket=RESTORED, Key="a.hdf")
     assert queue.run(DAY) < 60

@@ -81,7 +81,7 @@ def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):
     assert said in str(raised.value)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(SettingsError) as raised:
         Settings.read({"copy_retries": "0", "COPY_CONCURRENCY": "x"})
     assert all(name in str(raised.value) for name in ("bucket_map", "copy_retries", "COPY_CONCURRENCY"))

@@ -18,13 +18,13 @@ from tests.support.stores import Store, new_client
 ONCE = Config(retries={"total_max_attempts": 1})
 PLUGIN = Path(__file__).parents[2] / "tasks" / "otf_addons" / "plugin"
 
-# The framework finds the add-on as it does on a worker: as more of its own namespace, somewhere on the path.
+# The framework finds the add-on as on a worker: as a part of its own namespace, on the path.
 sys.path.append(str(PLUGIN))
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a task ended, and all that it said."""
+    """How a task ended, and its output."""
 
     ok: bool
     said: str
@@ -39,7 +39,7 @@ class Framework:
     capsys: pytest.CaptureFixture
 
     def write(self, definition, *, name="task", variables=None):
-        """Writes a configuration's folder as users do, and gives its path."""
+        """Write the folder of a configuration as users do, and return its path."""
         cfg = self.folder / "cfg"
         cfg.mkdir(exist_ok=True)
         (cfg / "variables.json").write_text(json.dumps(variables or {}), encoding="utf-8")
@@ -48,7 +48,7 @@ class Framework:
         return cfg
 
     def run(self, definition, *, variables=None, verbosity=None):
-        """Runs `task-run -t task -c cfg`."""
+        """Run `task-run -t task -c cfg`."""
         from opentaskpy.cli import task_run  # pylint: disable=import-outside-toplevel  # it reads the environment
 
         cfg = self.write(definition, variables=variables)
@@ -73,13 +73,13 @@ class Framework:
 
 @pytest.fixture(autouse=True)
 def no_log_files(monkeypatch):
-    # Handlers that are made without the framework's command would write to the folder the tests are run in.
+    # Handlers that are created without the framework's command would write to the folder of the test run.
     monkeypatch.setenv("OTF_NO_LOG", "1")
 
 
 @pytest.fixture(autouse=True)
 def logger_of_a_worker(monkeypatch):
-    # The handlers of Lambda functions, which another test may have used in this process, turn it to themselves.
+    # The handlers of Lambda functions, which another test of this process may have used, redirect the logger.
     shared = logging.getLogger("bucket_brigade")
     for name, value in {"handlers": [], "propagate": True, "level": logging.NOTSET}.items():
         monkeypatch.setattr(shared, name, value)
@@ -88,7 +88,7 @@ def logger_of_a_worker(monkeypatch):
 @pytest.fixture
 def framework(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OTF_STAGING_DIR", str(tmp_path / "staging"))
-    # Set by the command, and to be forgotten with the test.
+    # The command sets it, and the fixture removes it with the test.
     for name in ("OTF_TASK_ID", "OTF_LOG_RUN_PREFIX"):
         monkeypatch.setenv(name, "")
     return Framework(tmp_path, monkeypatch, capsys)
@@ -119,9 +119,9 @@ def moto_store(aws, bucket, **options):
 
 @dataclass
 class Server:
-    """A server with a client of it, and with buckets that were emptied.
+    """A server with a client, and with empty buckets.
 
-    Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
+    Each bucket gets volumes of its own, which takes time and disk space, so buckets are emptied and used again.
     """
 
     seaweedfs: SeaweedFS
@@ -140,7 +140,7 @@ class Server:
 
 @pytest.fixture(name="servers", scope="session")
 def two_seaweedfs():
-    """Servers with keys of their own; each is started when a test asks for it."""
+    """Servers with keys of their own; each starts when a test needs it."""
     with ExitStack() as stack:
 
         @cache
@@ -153,7 +153,7 @@ def two_seaweedfs():
 
 @pytest.fixture(name="new_store")
 def make_stores(servers):
-    """Makes a `Store` with an empty bucket on a real S3 server."""
+    """Create a `Store` with an empty bucket on a real S3 server."""
     made = []
 
     def make(name, *, number=0, versions=False):
@@ -176,7 +176,7 @@ def make_stores(servers):
 
 @pytest.fixture(name="inbox")
 def make_inbox(new_store, monkeypatch):
-    """A bucket that files come from; the environment has the keys of its server."""
+    """The bucket of the sources; the environment has the keys of its server."""
     store = new_store("inbox")
     use(monkeypatch, store.endpoint_url, store.keys)
     return store
@@ -184,5 +184,5 @@ def make_inbox(new_store, monkeypatch):
 
 @pytest.fixture(name="outbox")
 def make_outbox(new_store):
-    """A bucket that files go to, on the same server."""
+    """The bucket of the copies, on the same server."""
     return new_store("outbox")

@@ -1,4 +1,4 @@
-"""What the tests' tasks are defined by, as users of the framework write it."""
+"""The definitions of the tests' tasks, as users of the framework write them."""
 
 S3_TRANSFER = "opentaskpy.addons.aws.remotehandlers.s3.S3Transfer"
 S3_EXECUTION = "opentaskpy.addons.aws.remotehandlers.s3.S3Execution"

@@ -1,4 +1,4 @@
-"""A function of the embedded AWS, and what runs it."""
+"""A function of the embedded AWS, and its code."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Function:
-    """What AWS runs: it answers as told, and remembers what it was given."""
+    """The code of the function. Its attributes set its answers, and it records its events."""
 
     answer: bytes = b'{"secret": "of the function"}'
     error: str | None = None
@@ -30,7 +30,7 @@ class Function:
 
 
 def function_of(aws):
-    """Makes a function, and gives its ARN."""
+    """Create a function, and return its ARN."""
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("m.py", "def handler(event, context): ...")

@@ -72,7 +72,7 @@ def test_annotations_go_along(framework, inbox, outbox, way, action):
 
 
 def test_annotations_go_along_through_this_machine(inbox, outbox):
-    """The way of two sides whose credentials differ."""
+    """This is the way of two sides with different credentials."""
     body = os.urandom(1024)
     put(inbox, "src/a", body, **NOTES)
     ours, theirs = (

@@ -1,4 +1,4 @@
-"""I1: whatever is moved or renamed, every byte is there afterwards."""
+"""I1: after any move or rename, each byte is still there."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +11,7 @@ from tasks.otf_addons.s3_handlers import S3Transfer
 from tasks.utils.s3_object import S3Object
 from tests.otf_addons.definitions import destination, source
 
-# Few letters and few levels, so that names meet.
+# Few letters and few levels, so that names collide.
 names = st.text("ab.", min_size=1, max_size=3)
 directories = st.lists(st.text("ab", min_size=1, max_size=2), max_size=2).map("/".join)
 keys = st.builds(lambda directory, name: f"{directory}/{name}" if directory else name, directories, names)
@@ -21,7 +21,7 @@ renames = st.builds(
 
 
 def carry_out(objects, steps):
-    """What a bucket holds after copies and deletions, one after the other."""
+    """Return the content of a bucket after copies and deletions, one after the other."""
     store = dict(objects)
     for start, end in steps:
         store[end] = store[start]
@@ -31,7 +31,7 @@ def carry_out(objects, steps):
 
 @st.composite
 def actions(draw):
-    """A source, and what becomes of its files."""
+    """A source, and the post-copy action of its files."""
     rename = draw(st.none() | renames)
     target = Place(draw(st.sampled_from(["bucket", "other"])), draw(directories))
     action = PostCopy("rename" if rename else "move", target, rename)
@@ -49,12 +49,12 @@ def test_no_byte_is_lost_by_any_move_or_rename(found, others, options, random):
     except PlanError:
         return
     steps = [(S3Object("bucket", key), target) for key, target in targets.items()]
-    # Files are moved several at a time, so in any order.
+    # Several files move at a time, so in any order.
     random.shuffle(steps)
 
     after = carry_out(objects, steps)
 
-    # Each source's bytes lie at its end; what was not meant is as it was, unless it was replaced.
+    # The bytes of each source are at its target. Other objects are unchanged, unless a file replaced them.
     assert {target: after[target] for target in targets.values()} == {
         target: key.encode() for key, target in targets.items()
     }
@@ -75,7 +75,7 @@ def test_copies_never_meet_and_the_sources_stay(found, directory, rename):
     assert not {target.key for target in targets.values()} & set(found)
 
 
-# On a real server, whose keys are paths: no directory has the name of a file.
+# On a real server whose keys are paths, no directory has the name of a file.
 places = st.sampled_from(["src", "other", "third"])
 files_there = st.lists(st.tuples(places, st.text("ab", min_size=1, max_size=2)).map("/".join), unique=True, max_size=6)
 post_copy_actions = st.one_of(
@@ -114,7 +114,7 @@ def test_no_byte_is_lost_by_any_transfer_on_a_real_server(  # pylint: disable=to
     giving.tidy()
     taking.tidy()
 
-    # Every object holds the key it began with. What was no source may only have been replaced, where files go.
+    # The bytes of each object are its first key. Only files at a target may have replaced an object that is no source.
     held = {inbox.bytes_of(key).decode() for key in inbox.keys_of()}
     ends = (f"{there}/", action.get("destination", f"{there}/"))
     assert set(files) | {key for key in found if not key.startswith(ends)} <= held

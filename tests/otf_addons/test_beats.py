@@ -1,6 +1,6 @@
-"""What other add-ons of these names get wrong, each on a real S3 server with the input that shows it.
+"""The errors of other add-ons of these names, each on a real S3 server with the input that shows it.
 
-They hold to I1, no loss, and I2, the old copy lives until the new one is whole.
+The tests hold I1, no loss, and I2, the old copy lives until the new one is whole.
 """
 
 import io
@@ -104,14 +104,14 @@ def test_files_of_several_pages_are_listed_copied_and_deleted(inbox, outbox, mon
     wire = Wire()
     with wire.listening(giving.connection.client.meta.events):
         files = giving.list_files("src", r".*\.txt")
-        # Whole pages, and no question about any one of the files.
+        # Whole pages, and no request for a single file.
         assert wire.sent == ["ListObjectsV2"] * pages
         assert len(files) == count
         assert files["src/0020.txt"]["size"] == 2
         assert giving.transfer_files(files, taking.spec, dest_remote_handler=taking) == 0
         assert giving.handle_post_copy_action(files) == 0
-        # The first looks tell that there are no versions; after that a file is a copy, which the other side asks for,
-        # and a deletion of its own.
+        # The first observations show that there are no versions. After that a file takes a copy, which the other side
+        # requests, and its deletion.
         assert wire.sent.count("DeleteObject") == count
         assert len(wire.sent) <= pages + count + FILES_AT_ONCE
 
@@ -215,7 +215,7 @@ def test_newer_version_that_came_after_the_copy_is_not_deleted(new_store, tmp_pa
     assert "DeleteMarkers" not in versions
 
 
-def test_object_that_was_replaced_since_it_was_listed_is_not_taken_for_it(inbox, outbox, tmp_path):
+def test_object_replaced_after_the_listing_is_not_copied(inbox, outbox, tmp_path):
     inbox.put("src/a.txt", b"old")
     giving, taking = handler(source(inbox.bucket)), handler(destination(outbox.bucket))
     files = giving.list_files("src", ".*")
@@ -239,7 +239,7 @@ def test_newer_object_that_came_after_the_copy_is_not_moved(inbox, outbox):
     assert (inbox.keys_of(), inbox.bytes_of("src/a.txt")) == (["src/a.txt"], b"new")
 
 
-def test_move_that_nobody_listed_for_looks_first(inbox):
+def test_move_without_a_listing_observes_first(inbox):
     inbox.put("src/a.txt", b"a")
     action = {"action": "move", "destination": "archive/"}
 
@@ -248,7 +248,7 @@ def test_move_that_nobody_listed_for_looks_first(inbox):
     assert handler(source(inbox.bucket, postCopyAction=action)).handle_post_copy_action(["src/gone.txt"]) == 1
 
 
-def test_deleting_what_is_gone_already_is_done(inbox):
+def test_deletion_of_a_missing_source_succeeds(inbox):
     inbox.put("src/a.txt", b"a")
     giving = handler(source(inbox.bucket, **DELETE))
     files = giving.list_files("src", ".*")
@@ -258,7 +258,7 @@ def test_deleting_what_is_gone_already_is_done(inbox):
 
 
 def test_copy_in_parts_keeps_metadata_tags_and_type(framework, inbox, outbox, monkeypatch):
-    # Where S3 draws the line is 5 GiB; the copy in parts is the same below it.
+    # The limit of S3 is 5 GiB; the copy in parts is the same below it.
     limits = CopyLimits(single=6 * MIB, part_size=5 * MIB)
     monkeypatch.setattr(copies.copy_object, "__kwdefaults__", {**copies.copy_object.__kwdefaults__, "limits": limits})
     body = os.urandom(11 * MIB)
@@ -318,7 +318,7 @@ MISSPELT = {"bucket": "buckt", "fileRegex": "fileRegx", "directory": "directroy"
 
 
 @pytest.mark.parametrize("option, misspelt", MISSPELT.items())
-def test_misspelt_option_is_named_and_not_only_what_lacks_for_it(framework, inbox, outbox, option, misspelt):
+def test_misspelt_option_is_named_beside_the_missing_one(framework, inbox, outbox, option, misspelt):
     given = source(inbox.bucket)
     given[misspelt] = given.pop(option)
 
@@ -339,7 +339,7 @@ def test_option_of_a_touched_file_that_does_not_exist_is_refused_by_name(framewo
 
 
 @pytest.mark.parametrize(
-    ("protocol", "told"),
+    ("protocol", "reason"),
     [
         ({"assume_role_arn": "arn", "token_expiry_seconds": 899}, "899"),
         ({"assume_role_arn": "arn", "token_expiry_seconds": 43201}, "43201"),
@@ -348,10 +348,10 @@ def test_option_of_a_touched_file_that_does_not_exist_is_refused_by_name(framewo
     ],
     ids=["shorter than STS allows", "longer", "half of the keys", "no role"],
 )
-def test_protocol_that_cannot_work_is_refused_with_what_is_wrong(framework, inbox, protocol, told):
+def test_protocol_that_cannot_work_is_refused_with_the_reason(framework, inbox, protocol, reason):
     ran = framework.run(touch(inbox.bucket, "flag", **protocol))
 
-    assert not ran.ok and told in ran.said
+    assert not ran.ok and reason in ran.said
     assert inbox.keys_of() == []
 
 
@@ -371,7 +371,7 @@ def test_no_secret_gets_into_the_log(framework, inbox, outbox):
 
     assert ran.ok and detailed.ok, ran.said
     assert inbox.keys["aws_secret_access_key"] not in ran.said
-    # In detail the framework itself shows the definition.
+    # At a higher level of detail the framework itself logs the definition.
     ours = [line for line in detailed.said.splitlines() if "otf_addons" in line]
     assert ours and not any(inbox.keys["aws_secret_access_key"] in line for line in ours)
 
@@ -397,7 +397,7 @@ def test_hostile_key_stays_inside_its_log_line(inbox, outbox, caplog):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reason"),
     [
         ({"source": {"fileRegex": "("}}, "'(' is no regular expression"),
         ({"source": {"fileWatch": {"fileRegex": "*"}}}, "'*' is no regular expression"),
@@ -406,17 +406,17 @@ def test_hostile_key_stays_inside_its_log_line(inbox, outbox, caplog):
     ],
     ids=["regex", "watch", "pattern", "sub"],
 )
-def test_broken_regular_expression_is_refused_with_a_sentence(framework, inbox, outbox, options, told):
+def test_broken_regular_expression_is_refused_with_a_sentence(framework, inbox, outbox, options, reason):
     inbox.put("src/a.txt", b"a")
     given = source(inbox.bucket, **options.get("source", {}))
 
     ran = framework.run(transfer(given, destination(outbox.bucket, **options.get("destination", {}))))
 
-    assert not ran.ok and told in ran.said
+    assert not ran.ok and reason in ran.said
     assert outbox.keys_of() == []
 
 
-def test_download_that_breaks_goes_on(inbox, tmp_path):
+def test_download_that_breaks_continues(inbox, tmp_path):
     body = os.urandom(9 * MIB)
     inbox.client.upload_fileobj(io.BytesIO(body), inbox.bucket, "src/large")
     with Proxy(inbox.host, inbox.port) as way:

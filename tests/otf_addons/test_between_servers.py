@@ -20,7 +20,7 @@ TAGS = "&".join(f"{name}={'v' * 250}" for name in "abcdefghij")
 
 @pytest.fixture(name="elsewhere")
 def bucket_of_another_server(new_store):
-    """A bucket of a server whose keys nobody else's server knows."""
+    """A bucket of a server whose keys no other server knows."""
     return new_store("elsewhere", number=1)
 
 
@@ -37,7 +37,7 @@ def handler(definition):
     return S3Transfer({**definition, "task_id": "task"})
 
 
-def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(framework, inbox, elsewhere):
+def test_files_go_from_one_server_to_another_with_all_their_attributes(framework, inbox, elsewhere):
     inbox.put(
         "src/small", b"bytes", ContentType="text/csv", ContentEncoding="gzip", Metadata={"origin": "x"}, Tagging=TAGS
     )
@@ -59,7 +59,7 @@ def test_files_go_from_one_server_to_another_with_all_that_belongs_to_them(frame
     assert inbox.keys_of() == ["archive/empty", "archive/small"]
 
 
-def test_storage_class_that_the_other_server_does_not_know_is_left_out(framework, inbox, elsewhere):
+def test_storage_class_unknown_to_the_other_server_is_left_out(framework, inbox, elsewhere):
     inbox.put("src/a.txt", b"a", StorageClass="STANDARD_IA", Metadata={"origin": "x"})
     with Proxy(elsewhere.host, elsewhere.port) as way:
         way.add(Trouble(method="PUT", about="a.txt", refusal=(400, "InvalidStorageClass")))
@@ -74,7 +74,7 @@ def test_storage_class_that_the_other_server_does_not_know_is_left_out(framework
 
 
 def copying(inbox, elsewhere, way=None):
-    """Copies between the two servers, in parts from 6 MiB on."""
+    """Copy between the two servers, in parts from 6 MiB on."""
     giving = handler(source(inbox.bucket, protocol=protocol_of(inbox, way and way.listens_on)))
     taking = handler(destination(elsewhere.bucket, protocol=protocol_of(elsewhere)))
     limits = streams.StreamLimits(BufferPool(12 * MIB), part_size=6 * MIB)
@@ -83,7 +83,7 @@ def copying(inbox, elsewhere, way=None):
     return lambda: BucketCopies(giving.connection, taking.connection, limits).copy(found, target)
 
 
-def test_large_file_goes_in_parts_with_all_that_belongs_to_it(inbox, elsewhere):
+def test_large_file_goes_in_parts_with_all_its_attributes(inbox, elsewhere):
     body = os.urandom(14 * MIB)
     inbox.put_parts("src/large", body, 7 * MIB, ContentType="image/tiff", Metadata={"origin": "x"}, Tagging="k=v")
 
@@ -110,7 +110,7 @@ def test_large_file_that_arrives_damaged_is_not_published(inbox, elsewhere):
     assert elsewhere.open_uploads() == []
 
 
-def test_bucket_of_the_same_name_on_the_other_server_is_not_taken_for_the_source(framework, inbox, elsewhere):
+def test_bucket_of_the_same_name_on_the_other_server_is_another_bucket(framework, inbox, elsewhere):
     inbox.put("src/a.txt", b"right")
     elsewhere.client.create_bucket(Bucket=inbox.bucket)
     elsewhere.client.put_object(Bucket=inbox.bucket, Key="src/a.txt", Body=b"wrong")
@@ -125,7 +125,7 @@ def test_bucket_of_the_same_name_on_the_other_server_is_not_taken_for_the_source
 
 
 def user(aws, name, **buckets):
-    """Keys of a user who may do with each bucket what is named."""
+    """Return the keys of a user with the named permissions for each bucket."""
     iam = aws.client("iam")
     iam.create_user(UserName=name)
     statements = [
@@ -147,7 +147,7 @@ def two_buckets_in_aws(aws):
     return moto_store(aws, "giving"), moto_store(aws, "taking")
 
 
-def test_each_side_is_spoken_to_with_its_own_credentials(aws, accounts, framework):
+def test_each_side_gets_requests_with_its_own_credentials(aws, accounts, framework):
     giving, taking = accounts
     giving.put("src/a.txt", b"a", Tagging="k=v")
     reader, writer = user(aws, "reader", giving=READ), user(aws, "writer", taking=WRITE)
@@ -159,7 +159,7 @@ def test_each_side_is_spoken_to_with_its_own_credentials(aws, accounts, framewor
     assert "files go through this machine" in ran.said
 
 
-def test_destinations_credentials_that_reach_both_let_s3_copy_by_itself(aws, accounts):
+def test_s3_copies_by_itself_if_the_destinations_credentials_reach_both_sides(aws, accounts):
     giving, taking = accounts
     giving.put("src/a.txt", b"a")
     reader, writer = user(aws, "reader", giving=READ), user(aws, "writer", giving=READ, taking=WRITE)
@@ -175,7 +175,7 @@ def test_destinations_credentials_that_reach_both_let_s3_copy_by_itself(aws, acc
     assert taking.bytes_of("dest/a.txt") == b"a"
 
 
-def test_destination_that_may_not_be_written_fails_with_a_sentence(aws, accounts, framework):
+def test_destination_without_write_permission_fails_with_a_sentence(aws, accounts, framework):
     accounts[0].put("src/a.txt", b"a")
     reader = user(aws, "reader", giving=READ, taking=READ)
 
@@ -205,7 +205,7 @@ OWNER_OPTIONS = [
 
 
 @pytest.mark.parametrize(("protocol", "acls"), OWNER_OPTIONS, ids=[str(option) for option, _ in OWNER_OPTIONS])
-def test_all_that_is_written_is_left_to_the_owner_of_the_bucket(accounts, tmp_path, protocol, acls):
+def test_all_written_objects_belong_to_the_owner_of_the_bucket(accounts, tmp_path, protocol, acls):
     giving, taking = accounts
     giving.put("src/a.txt", b"a")
     (tmp_path / "b.txt").write_bytes(b"b")

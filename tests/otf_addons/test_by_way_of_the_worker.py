@@ -1,4 +1,4 @@
-"""Files that go by way of this machine's disk: where a task says so, and where its destinations are of two kinds."""
+"""Files that go through this machine's disk: if a task says so, or if its destinations are of two kinds."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tasks.otf_addons.s3_handlers import S3Transfer
 from tests.otf_addons.definitions import destination, local, source, transfer
 
 MIB = 1024 * 1024
-# Ten of them are too long for a header.
+# Ten of these tags are too long for a header.
 LONG_TAGS = dict.fromkeys("abcdefghij", "v" * 250)
 
 
@@ -28,7 +28,7 @@ def tags_of(store, key):
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("tags", [{"k": "v w"}, LONG_TAGS], ids=["tag", "long tags"])
-def test_file_arrives_with_all_that_belongs_to_it(framework, inbox, outbox, size, tags):
+def test_file_arrives_with_all_its_attributes(framework, inbox, outbox, size, tags):
     body = os.urandom(size)
     tagging = "&".join(f"{name}={value.replace(' ', '%20')}" for name, value in tags.items())
     inbox.put("src/a", body, ContentType="text/csv", ContentEncoding="gzip", Metadata={"origin": "x"}, Tagging=tagging)
@@ -69,7 +69,7 @@ def test_file_that_would_be_put_onto_itself_is_refused_and_stays(framework, inbo
     assert inbox.bytes_of("src/a.txt") == b"a"
 
 
-def test_file_of_this_machine_has_nothing_of_one_that_was_downloaded_to_its_path_before(inbox, outbox, tmp_path):
+def test_file_of_this_machine_has_no_attributes_of_an_earlier_download_to_its_path(inbox, outbox, tmp_path):
     inbox.put("src/a", b"a", ContentType="text/plain", Metadata={"origin": "x"})
     giving, taking = (
         S3Transfer({**definition, "task_id": "task"})
@@ -87,9 +87,9 @@ def test_file_of_this_machine_has_nothing_of_one_that_was_downloaded_to_its_path
 
 @pytest.fixture(name="keys")
 def pair_of_keys(monkeypatch):
-    """A public and a private key, in a folder whose name leaves room: a socket's path may have 107 bytes."""
+    """A public and a private key, in a folder with a short name: a socket's path may have 107 bytes."""
     folder = tempfile.mkdtemp(prefix="otf-")
-    # The framework has its keys there as well.
+    # The framework looks for its keys there as well.
     monkeypatch.setenv("OTF_STAGING_DIR", folder)
     gpg = gnupg.GPG(gnupghome=folder)
     wanted = {"key_type": "EDDSA", "key_curve": "ed25519", "subkey_type": "ECDH", "subkey_curve": "cv25519"}
@@ -118,7 +118,7 @@ def test_file_is_encrypted_on_its_way_and_decrypted_on_its_way_back(framework, i
     assert not list(Path(os.environ["OTF_STAGING_DIR"]).glob("OTF_STAGING_*/*.txt*"))
 
 
-def test_encryption_between_buckets_asks_for_the_way_by_this_machine(framework, inbox, outbox):
+def test_encryption_between_buckets_requires_the_worker(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a secret")
     encrypted = destination(outbox.bucket, encryption={"encrypt": True, "public_key": "a key"})
 

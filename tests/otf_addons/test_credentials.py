@@ -1,4 +1,4 @@
-"""Whose credentials are used, and that they last."""
+"""The choice of credentials, and their renewal."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def role_of_the_powerless(aws):
 
 @pytest.fixture(name="powerless")
 def user_who_may_only_assume_roles(aws, framework):
-    """The environment's credentials are those of a user who may assume roles and nothing else."""
+    """The environment has the credentials of a user who may assume roles and nothing else."""
     iam = aws.client("iam")
     iam.create_user(UserName="powerless")
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
@@ -109,7 +109,7 @@ def test_without_a_role_the_powerless_user_fails_with_a_sentence(aws, powerless)
 
 
 def temporary_credentials(aws):
-    """Those of a role, which are good for nothing without their session token."""
+    """The credentials of a role, which do not work without their session token."""
     role_arn = role_for(aws, "arn:aws:iam::123456789012:user/administrator")
     return aws.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="sso")["Credentials"]
 
@@ -127,7 +127,7 @@ def test_session_token_of_the_environment_is_used(aws, framework):
     assert store.keys_of() == ["flag"]
 
 
-def test_role_of_the_machine_is_used_where_nothing_else_is_said(aws, framework):
+def test_role_of_the_machine_is_the_default(aws, framework):
     store = moto_store(aws, "bucket")
     given = temporary_credentials(aws)
     answer = {
@@ -149,7 +149,7 @@ def test_role_of_the_machine_is_used_where_nothing_else_is_said(aws, framework):
 
 @contextmanager
 def credentials_service(answer):
-    """What AWS has beside every container: a server that tells the machine's credentials."""
+    """AWS's endpoint beside each container: a server that returns the machine's credentials."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):  # pylint: disable=invalid-name
@@ -160,7 +160,7 @@ def credentials_service(answer):
             self.wfile.write(body)
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -170,9 +170,9 @@ def credentials_service(answer):
         thread.join()
 
 
-def test_keys_of_the_definition_go_without_the_session_token_of_the_environment(aws, framework):
+def test_keys_of_the_definition_are_used_without_the_session_token_of_the_environment(aws, framework):
     store = moto_store(aws, "bucket")
-    framework.monkeypatch.setenv("AWS_SESSION_TOKEN", "somebody else's")
+    framework.monkeypatch.setenv("AWS_SESSION_TOKEN", "another writer's")
     keys = {
         "access_key_id": aws.admin_credentials["aws_access_key_id"],
         "secret_access_key": aws.admin_credentials["aws_secret_access_key"],
@@ -185,7 +185,7 @@ def test_keys_of_the_definition_go_without_the_session_token_of_the_environment(
 
 
 class Sts:  # pylint: disable=too-few-public-methods
-    """Gives out credentials that are good for so many seconds, each with a number."""
+    """Returns credentials that last so many seconds, each with a number."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -205,10 +205,10 @@ class Sts:  # pylint: disable=too-few-public-methods
         }
 
 
-def test_role_is_assumed_anew_before_its_credentials_run_out():
+def test_role_is_assumed_again_before_its_credentials_end():
     sts = Sts(seconds=900)
     credentials = AssumedRole(sts, Role("arn")).load()
-    # The shortest ones that there are last for a while: not every request assumes the role again.
+    # Even credentials with the shortest life serve several requests: not each of them assumes the role again.
     assert [credentials.get_frozen_credentials().token for _ in range(3)] == ["token 1"] * 3
 
     sts.seconds = 59
@@ -217,11 +217,11 @@ def test_role_is_assumed_anew_before_its_credentials_run_out():
     assert short.get_frozen_credentials().token != first
 
 
-def test_transfer_goes_on_with_new_credentials_when_the_old_ones_run_out(aws, role_arn, powerless):
+def test_transfer_continues_with_new_credentials_when_the_old_ones_end(aws, role_arn, powerless):
     store = moto_store(aws, "bucket")
     for name in ("a", "b", "c"):
         store.put(f"src/{name}", b"x")
-    # As if they ran out between any two requests.
+    # As if they ended between any two requests.
     for name in ("RENEW_SECONDS", "RENEW_AT_LATEST_SECONDS"):
         powerless.monkeypatch.setattr(connections, name, 3600)
     role = {"assume_role_arn": role_arn}
@@ -233,14 +233,14 @@ def test_transfer_goes_on_with_new_credentials_when_the_old_ones_run_out(aws, ro
     assert len(assumed(role_arn)) >= 4
 
 
-def test_environment_of_a_pod_does_not_have_its_role_assumed_twice():
+def test_role_of_a_pod_is_not_assumed_twice():
     environment = {"AWS_ROLE_ARN": "arn", "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token"}
 
     assert Settings.read(environment).role_arn is None
     assert Settings.read({"AWS_ROLE_ARN": "arn"}).role_arn == "arn"
 
 
-def test_keys_are_not_shown_where_a_protocol_is():
+def test_repr_of_a_protocol_shows_no_secret():
     protocol = Protocol(Keys("AKIA", "very-secret", "token"))
 
     assert "very-secret" not in repr(SimpleNamespace(protocol=protocol)) and "token" not in repr(protocol)

@@ -1,4 +1,4 @@
-"""Configurations as they stand in the documentation of this kind of add-on, word for word but for buckets and keys."""
+"""Configurations from the documentation of this kind of add-on, word for word except for buckets and keys."""
 
 import json
 
@@ -58,7 +58,7 @@ UPLOAD = """{
 ]
 }"""
 
-# The one example that is no JSON as it is printed: a comma is missing after the flag.
+# The only example that is not valid JSON in print: a comma is missing after the flag.
 UPLOAD_WITH_FLAG = """{
 "type": "transfer",
 "source": { "directory": "FOLDER", "fileRegex": ".*", "protocol": { "name": "local" } },

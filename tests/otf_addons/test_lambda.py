@@ -23,7 +23,7 @@ def what_aws_runs(aws):
 
 
 PAYLOAD = {"file-name": "some_file.txt", "ü": ['"', "\n"]}
-# What AWS gives a function that was invoked with nothing.
+# The event that AWS gives a function if the invocation has no payload.
 NOTHING = {}
 
 
@@ -82,7 +82,7 @@ def test_function_slower_than_the_read_timeout_is_a_failed_execution_and_not_tri
     assert len(function.calls) == 1
 
 
-def test_invocation_is_tried_again_as_often_as_is_asked_for(framework, function, arn):
+def test_invocation_is_tried_again_as_often_as_the_option_says(framework, function, arn):
     function.waits_for = threading.Event()
     protocol = {"botocoreReadTimeout": 1, "max_attempts": 1}
 
@@ -126,7 +126,7 @@ def test_handlers_may_be_killed_and_tidied_twice(arn):
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_is_not_for_s3_says_so():
+def test_methods_that_s3_does_not_need_raise():
     transfer = S3Transfer(source("bucket"))
 
     assert transfer.supports_direct_transfer()

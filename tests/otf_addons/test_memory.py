@@ -1,4 +1,4 @@
-"""I7: a file of 1 GiB is carried in memory that does not depend on its size."""
+"""I7: the memory for a file of 1 GiB does not depend on its size."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.chaos
 
 MIB = 1024 * 1024
 SIZE = 1024 * MIB
-# Python, botocore and the framework take 55 MB; between two servers four parts of 16 MiB are on their way.
+# Python, botocore and the framework take 55 MB; between two servers four parts of 16 MiB are in memory.
 MOST_MB = 180
 
 CARRY = """
@@ -69,7 +69,7 @@ def test_file_of_a_gigabyte_goes_up_across_and_down(new_store, tmp_path):
 
 
 def peak(given, target, folder, what):
-    """The most memory, in MB, that a process of the framework's takes which does this."""
+    """Return the peak memory, in MB, of a process of the framework that runs this code."""
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), str(root / "tasks" / "otf_addons" / "plugin")])
     command = [sys.executable, "-c", CARRY, json.dumps(given), json.dumps(target), str(folder), what]

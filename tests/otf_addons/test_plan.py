@@ -24,25 +24,25 @@ def test_rename_changes_the_name_alone():
     }
 
 
-def test_names_that_collide_are_told():
+def test_names_that_collide_are_reported():
     with pytest.raises(PlanError) as refused:
         targets_of(["a/x.txt", "b/x.txt", "b/y.txt"], PLACE)
     assert "a/x.txt, b/x.txt would all become s3://target/dest/x.txt" in str(refused.value)
 
 
-def test_names_that_collide_by_a_rename_are_told():
+def test_names_that_collide_by_a_rename_are_reported():
     with pytest.raises(PlanError, match=re.escape("src/1.txt, src/2.txt would all become")):
         targets_of(["src/1.txt", "src/2.txt"], PLACE, Rename(r"\d", ""))
 
 
-def test_hundreds_of_collisions_are_told_in_a_sentence_that_can_be_read():
+def test_hundreds_of_collisions_make_a_short_sentence():
     with pytest.raises(PlanError) as refused:
         targets_of([f"{number}/x.txt" for number in range(500)], PLACE)
     assert "and 480 more" in str(refused.value) and len(str(refused.value)) < 1000
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/", "/a", "../a", "a//b", "a/./b"])
-def test_rename_to_what_is_no_name_is_refused(name):
+def test_rename_to_an_invalid_name_is_refused(name):
     with pytest.raises(PlanError, match="would have no name"):
         targets_of(["src/a"], PLACE, Rename("^a$", name))
 
@@ -75,7 +75,7 @@ def test_move_to_the_same_key_in_another_bucket_is_fine():
 
 
 def test_move_onto_another_source_is_refused():
-    # a -> ab would overwrite ab before it has become abb.
+    # a -> ab would overwrite ab before its move to abb.
     with pytest.raises(PlanError, match="another of the files"):
         refuse_overlaps("bucket", targets_of(["src/a", "src/ab"], Place("bucket", "src"), Rename("^a", "ab")))
 
@@ -85,7 +85,7 @@ def test_move_below_another_file_is_refused():
         refuse_overlaps("bucket", targets_of(["src/a"], Place("bucket", "src/a")))
 
 
-def test_file_that_lies_below_the_end_of_another_is_refused():
+def test_file_below_the_target_of_another_is_refused():
     with pytest.raises(PlanError, match=re.escape("dest/a/x lies below a place")):
         refuse_overlaps("bucket", targets_of(["src/a", "dest/a/x"], Place("bucket", "dest")))
 

@@ -41,7 +41,7 @@ def put(ssm, value, kind="SecureString", name=NAME):
 
 
 def arrived(aws, framework, payload, variables):
-    """The payload as a function gets it, and what was said."""
+    """Return the payload that the function gets, and the output."""
     aws.lambda_invoker = Function()
     ran = framework.run(invoke(function_of(aws), payload=payload), variables=variables)
     assert ran.ok, ran.said
@@ -50,7 +50,7 @@ def arrived(aws, framework, payload, variables):
 
 
 @pytest.mark.parametrize("lazy", ["0", "1"], ids=["all variables", "variables when they are needed"])
-def test_values_arrive_as_they_are(framework, aws, ssm, lazy):
+def test_values_arrive_unchanged(framework, aws, ssm, lazy):
     framework.monkeypatch.setenv("OTF_LAZY_LOAD_VARIABLES", lazy)
     for number, (name, value) in enumerate(VALUES.items()):
         put(ssm, value, ("String", "SecureString")[number % 2], f"/team/{name}")
@@ -69,14 +69,14 @@ def shown(value):
     return value.splitlines()[0][:12]
 
 
-def test_values_arrive_as_they_are_where_the_task_itself_looks_them_up(framework, aws, ssm):
+def test_values_arrive_unchanged_if_the_task_itself_looks_them_up(framework, aws, ssm):
     for name, value in VALUES.items():
         put(ssm, value, name=f"/team/{name}")
 
     assert arrived(aws, framework, LOOKUPS, {"OTHER": "variable"})[0] == VALUES
 
 
-def test_value_arrives_as_it_is_by_way_of_another_variable(framework, aws, ssm):
+def test_value_arrives_unchanged_through_another_variable(framework, aws, ssm):
     put(ssm, VALUES["quotes"], name="/team/quotes")
     variables = {"FIRST": LOOKUPS["quotes"], "SECOND": "<{{ FIRST }}>"}
 
@@ -112,7 +112,7 @@ def test_failed_look_up_says_so_in_place_of_the_value(framework, aws):
 
 
 @pytest.mark.usefixtures("ssm")
-def test_failed_look_up_is_an_error_where_that_is_asked_for(monkeypatch):
+def test_failed_look_up_is_an_error_if_the_environment_says_so(monkeypatch):
     monkeypatch.setenv("OTF_AWS_SECRETS_LOOKUP_FAILED_IS_ERROR", "1")
 
     with pytest.raises(LookupPluginError, match="/team/parameter cannot be read: .*ParameterNotFound"):
@@ -127,7 +127,7 @@ def test_look_up_that_gets_no_answer_has_failed(monkeypatch):
     assert run(name=NAME) == "LOOKUP_FAILED"
 
 
-def test_variables_say_whose_parameters_are_looked_up(framework, aws, ssm):
+def test_variables_name_the_credentials_of_the_look_up(framework, aws, ssm):
     aws.client("ssm", region_name="eu-central-1").put_parameter(Name=NAME, Value="frankfurt", Type="String")
     put(ssm, "ireland")
     variables = {

@@ -1,4 +1,4 @@
-"""File watches, and the conditions that files have to fulfil."""
+"""File watches, and conditions for files."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_watch_for_one_file_starts_the_copy_of_others(framework, inbox, outbox):
     assert outbox.keys_of() == ["dest/a.txt"]
 
 
-def test_what_was_watched_for_is_copied_where_nothing_else_is_named(framework, inbox, outbox):
+def test_files_of_the_watch_are_copied_if_the_source_names_no_others(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a")
     inbox.put("src/b.csv", b"b")
     watch = {"timeout": 5, "directory": "src", "fileRegex": r".*\.txt"}
@@ -88,7 +88,7 @@ def test_no_file_that_fulfils_the_conditions_is_a_failure_unless_it_is_none(fram
     assert outbox.keys_of() == []
 
 
-def test_watch_goes_on_until_the_conditions_are_fulfilled(framework, inbox):
+def test_watch_continues_until_the_conditions_are_fulfilled(framework, inbox):
     inbox.put("src/a.txt", b"a")
     given = source(
         inbox.bucket,
@@ -104,7 +104,7 @@ def test_watch_goes_on_until_the_conditions_are_fulfilled(framework, inbox):
     assert fulfilled.ok, fulfilled.said
 
 
-def test_bucket_that_is_not_there_fails_with_a_sentence(framework, inbox):
+def test_missing_bucket_fails_with_a_sentence(framework, inbox):
     ran = framework.run(transfer(source(f"{inbox.bucket}-2")))
 
     assert not ran.ok and "NoSuchBucket" in ran.said

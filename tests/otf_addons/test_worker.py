@@ -1,4 +1,4 @@
-"""The wheel on a worker: the framework's command in a process of its own, where the add-on is installed and no more."""
+"""The wheel on a worker: the framework's command in a process of its own, where only the add-on is installed."""
 
 import ast
 import json
@@ -78,7 +78,7 @@ def test_option_that_does_not_exist_ends_with_1_and_its_name(task_run, inbox):
     assert "there is no option directroy" in ran.stderr
 
 
-def test_function_of_a_worker_gets_what_was_looked_up(task_run, aws):
+def test_function_of_a_worker_gets_the_value_of_the_look_up(task_run, aws):
     aws.lambda_invoker = Function()
     aws.client("ssm").put_parameter(Name="/greeting", Value='say "hi"\n', Type="SecureString")
 
@@ -99,7 +99,7 @@ def test_execution_of_a_worker_touches_a_file(task_run, aws):
     assert store.keys_of() == ["flag"]
 
 
-def test_wheel_holds_what_it_imports_under_names_of_its_own(wheel):
+def test_wheel_holds_its_imports_under_names_of_its_own(wheel):
     with zipfile.ZipFile(wheel) as archive:
         modules = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")}
     held = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in modules}
@@ -110,7 +110,7 @@ def test_wheel_holds_what_it_imports_under_names_of_its_own(wheel):
                 if node.module.startswith("bucket_brigade"):
                     assert node.module in held, f"{name} imports {node.module}"
     assert {name.split("/")[0] for name in modules} == {"bucket_brigade", "opentaskpy"}
-    # A file there would take the place of the framework's own.
+    # A file there would replace the framework's own.
     assert not {"opentaskpy", "opentaskpy.addons", "opentaskpy.plugins", "opentaskpy.plugins.lookup"} & held
 
 

@@ -34,7 +34,7 @@ def batch(size, *, groups=None):
 
 
 def failing(errors, seen=None):
-    """Returns a handler that raises what `errors` has for a message's id."""
+    """Return a handler that raises the error of a message's id in `errors`."""
 
     def handle(message):
         if seen is not None:
@@ -49,7 +49,7 @@ def failed(result):
     return [failure["itemIdentifier"] for failure in result.answer["batchItemFailures"]]
 
 
-def test_message_tells_its_group_and_how_often_it_was_received():
+def test_message_has_its_group_and_its_number_of_receives():
     record = batch(1, groups=["g"])["Records"][0]
     record["attributes"] |= {"ApproximateReceiveCount": "4", "ApproximateFirstReceiveTimestamp": "1700000000500"}
     receipt = record["receiptHandle"]
@@ -65,7 +65,7 @@ def test_message_tells_its_group_and_how_often_it_was_received():
 
 
 @pytest.mark.parametrize("attribute", [None, {}, {"stringValue": "many"}, {"stringValue": None}])
-def test_attribute_of_another_sender_is_no_count(attribute):
+def test_attribute_of_another_sender_is_ignored(attribute):
     record = {"messageId": "m", "messageAttributes": {"ReceivesBefore": attribute, "Other": attribute}}
     assert Message.from_record(record).past == Past()
 
@@ -83,13 +83,13 @@ def test_failed_message_comes_back_and_the_rest_is_done(error):
     assert [end.error for end in result.ends if end.error] == [error]
 
 
-def test_messages_without_a_group_are_worked_on_side_by_side():
+def test_messages_without_a_group_are_processed_in_parallel():
     together = threading.Barrier(4, timeout=10)
     result = BatchProcessor(NO_QUEUE, NONE, 4).process(batch(4), lambda _: together.wait())
     assert failed(result) == []
 
 
-def test_no_more_messages_are_worked_on_at_once_than_workers():
+def test_no_more_messages_are_processed_at_once_than_there_are_workers():
     at_once, most, lock = [], [], threading.Lock()
 
     def handle(message):
@@ -104,13 +104,13 @@ def test_no_more_messages_are_worked_on_at_once_than_workers():
     assert max(most) <= 3
 
 
-def test_groups_are_worked_on_side_by_side():
+def test_groups_are_processed_in_parallel():
     together = threading.Barrier(2, timeout=10)
     result = BatchProcessor(NO_QUEUE, NONE, 2).process(batch(2, groups=["a", "b"]), lambda _: together.wait())
     assert failed(result) == []
 
 
-def test_first_failure_of_a_group_stops_the_group_and_hands_the_rest_back():
+def test_first_failure_of_a_group_stops_the_group_and_returns_the_rest():
     seen = []
     groups = ["a", "b", "a", "b", "a", "b"]
     handle = failing({"message-2": FOR_NOW}, seen)
@@ -124,7 +124,7 @@ def test_first_failure_of_a_group_stops_the_group_and_hands_the_rest_back():
 
 
 @given(groups=st.lists(st.sampled_from("abc"), max_size=10), bad=st.sets(st.integers(0, 9)), workers=st.integers(1, 4))
-def test_every_group_is_worked_on_in_order_up_to_its_first_failure(groups, bad, workers):
+def test_every_group_is_processed_in_order_up_to_its_first_failure(groups, bad, workers):
     seen = []
     handle = failing({f"message-{number}": FOR_NOW for number in bad}, seen)
     result = BatchProcessor(NO_QUEUE, NONE, workers).process(batch(len(groups), groups=groups), handle)
@@ -138,7 +138,7 @@ def test_every_group_is_worked_on_in_order_up_to_its_first_failure(groups, bad, 
     assert failed(result) == [f"message-{number}" for number in sorted(expected_failed)]
 
 
-def test_message_that_begins_after_the_deadline_comes_back_untouched():
+def test_message_after_the_deadline_comes_back_untouched():
     seen = []
     result = BatchProcessor(NO_QUEUE, NONE).process(batch(3), failing({}, seen), Deadline(0.0))
     assert failed(result) == ["message-0", "message-1", "message-2"]
@@ -201,8 +201,8 @@ def test_message_that_may_pass_later_is_no_dead_letter(sqs, queues, error):
     assert received(sqs, queues["standard"]) == []
 
 
-# Where the work queue is not known no copy can be sent, and the number of receives counts. SQS moves a message when it
-# would be received once more than allowed: the last allowed time is 5.
+# If the work queue is not known, no copy can be sent, and the number of receives counts. SQS moves a message at the
+# first receive beyond the limit: the last allowed receive is 5.
 @pytest.mark.parametrize("receives, state", [(4, State.FAILED), (5, State.DEAD_LETTERED), (6, State.DEAD_LETTERED)])
 def test_last_receive_of_a_message_moves_it_with_its_reason(sqs, queues, receives, state):
     event = batch(1)
@@ -225,7 +225,7 @@ def test_dead_letter_that_cannot_be_sent_comes_back(sqs):
     assert failed(result) == ["message-0"]
 
 
-# When messages come back. The queue is SQS's own model, in a time that passes at once.
+# When messages come back. The queue is moto's model of SQS, and the time of the tests passes at once.
 
 
 @pytest.fixture(name="polled")
@@ -239,7 +239,7 @@ def fifo_queue_that_is_polled(sqs, clock):
 
 
 def work_on(queue, handle, **more):
-    """Has a queue's batches worked through by `handle`, which takes a message."""
+    """Process the batches of a queue with `handle`, which takes a message."""
     letters = DeadLetters(lambda: queue.sqs, queue.dead_url, max_receives=10)
     work_queue = more.pop("work_queue", WorkQueue(lambda: queue.sqs, queue.url))
 
@@ -256,7 +256,7 @@ def send(queue, *bodies, group="g"):
 
 
 def noting(clock, noted, error=FOR_NOW):
-    """Returns a handler that notes when it was called with what, and fails."""
+    """Return a handler that records the time and the body of each message, and fails."""
 
     def handle(message):
         noted.append((clock.now, message.body))
@@ -275,19 +275,19 @@ def test_message_that_fails_comes_back_after_seconds_and_later_after_a_quarter_o
     gaps = [later - earlier for earlier, later in zip(moments, moments[1:])]
     assert all(0.9 <= gap <= 5 for gap in gaps[:2])
     assert max(gaps) <= LONGEST_WAIT + 1
-    # A copy in a FIFO queue is there at once: one try in five may come early, and no two in a row.
+    # A copy in a FIFO queue is available at once: one try in five may come early, and no two in a row.
     assert all(first + second > LONGEST_WAIT / 2 for first, second in zip(gaps[20:], gaps[21:]))
     assert 90 <= len(moments) <= 250
     assert queue.dead_letters() == []
 
 
 @given(receives=st.integers(1, 100_000))
-def test_wait_is_never_longer_than_a_quarter_of_an_hour_nor_shorter_than_half_of_what_is_due(receives):
+def test_wait_is_at_most_a_quarter_of_an_hour_and_at_least_half_of_the_nominal_wait(receives):
     due = min(LONGEST_WAIT, 2.0 ** min(receives, 64))
     assert due / 2 <= wait_after(receives) <= due
 
 
-def test_what_follows_a_failure_comes_back_with_it_and_in_order(polled_fifo):
+def test_messages_after_a_failure_come_back_with_it_and_in_order(polled_fifo):
     done, down = [], [True]
 
     def handle(message):
@@ -303,7 +303,7 @@ def test_what_follows_a_failure_comes_back_with_it_and_in_order(polled_fifo):
     assert done == ["1", "2", "3"]
 
 
-def test_message_that_was_not_begun_with_comes_back_at_once(polled):
+def test_deferred_message_comes_back_at_once(polled):
     work_on(polled, lambda message: None, deadline=Deadline(0.0))
     send(polled, "a")
     polled.run(1)
@@ -325,7 +325,7 @@ def test_what_fails_for_four_days_is_a_dead_letter_with_its_reason(polled, clock
     assert letter["MessageAttributes"].keys() == {"Reason", "ErrorType", "MessageId"}
 
 
-def test_queue_that_was_paused_for_a_week_begins_with_the_patience_it_had(polled, clock):
+def test_queue_that_was_paused_for_a_week_makes_no_dead_letters(polled, clock):
     noted = []
     work_on(polled, noting(clock, noted))
     send(polled, "a")
@@ -372,14 +372,14 @@ def test_copy_that_is_not_taken_leaves_the_message_in_the_queue(polled, clock, m
     assert polled.dead_letters() == []
 
 
-# What does not get on within one invocation.
+# Messages whose work makes no progress within an invocation.
 
 
 def stall(message):
     raise DeadlineException(f"time ran out with {message.body}")
 
 
-def test_message_that_never_gets_on_is_a_dead_letter_after_five_invocations(polled_fifo):
+def test_message_without_progress_is_a_dead_letter_after_five_invocations(polled_fifo):
     work_on(polled_fifo, stall)
     send(polled_fifo, "a")
     polled_fifo.run(DAY)
@@ -392,7 +392,7 @@ def test_message_that_never_gets_on_is_a_dead_letter_after_five_invocations(poll
     )
 
 
-def test_message_that_gets_on_now_and_then_is_no_dead_letter(polled_fifo):
+def test_message_with_occasional_progress_is_no_dead_letter(polled_fifo):
     left = [40]
 
     def handle(message):

@@ -23,7 +23,7 @@ from tests.support.keys import keys
 EVENING = datetime(2026, 6, 17, 18, 54, 6, tzinfo=UTC)
 
 
-def test_s3_notification_tells_everything_it_knows():
+def test_s3_notification_gives_all_its_fields():
     (event,) = object_events(load("s3_restore_completed"))
     assert event == ObjectEvent(
         kind=Kind.RESTORED,
@@ -36,12 +36,12 @@ def test_s3_notification_tells_everything_it_knows():
     )
 
 
-def test_notification_in_sqs_tells_the_decoded_key():
+def test_notification_in_sqs_gives_the_decoded_key():
     (event,) = object_events(load("sqs_s3_restore_completed"))
     assert event.object == S3Object("restored-objects", "granules/A B.hdf")
 
 
-def test_notification_in_sns_tells_the_decoded_key():
+def test_notification_in_sns_gives_the_decoded_key():
     (event,) = object_events(load("sns_s3_created"))
     assert (event.kind, event.object) == (Kind.CREATED, S3Object("uploads", "café/a+b c.txt"))
 
@@ -52,7 +52,7 @@ def test_notification_in_sns_in_sqs_is_unpacked_twice():
     assert event.object == S3Object("uploads", "café/a+b c.txt")
 
 
-def test_eventbridge_event_tells_the_key_as_it_stands():
+def test_eventbridge_event_gives_the_key_unchanged():
     (event,) = object_events(load("eventbridge_restore_completed"))
     assert event == ObjectEvent(
         kind=Kind.RESTORED,
@@ -69,7 +69,7 @@ def test_eventbridge_event_in_sqs_is_unpacked():
     assert (event.kind, event.sequencer) == (Kind.REMOVED, "00617F08299329D189")
 
 
-def test_eventbridge_deletion_by_a_life_cycle_is_told_apart():
+def test_eventbridge_deletion_by_a_life_cycle_has_a_kind_of_its_own():
     deleted = load("eventbridge_deleted")
     deleted["detail"]["reason"] = "Lifecycle Expiration"
     assert object_events(deleted)[0].kind is Kind.LIFECYCLE_EXPIRED
@@ -103,7 +103,7 @@ def test_name_of_a_notification_gives_its_kind(name, kind):
 
 
 @pytest.mark.parametrize("schema, version", [("1_0", None), ("2_0", "1")])
-def test_batch_operations_tell_bucket_key_and_version(schema, version):
+def test_batch_operations_give_bucket_key_and_version(schema, version):
     event = load(f"batch_operations_{schema}")
     (found,) = object_events(event)
     key = "granules/a.hdf" if version else "granules/a+b c.hdf"
@@ -117,7 +117,7 @@ def test_test_event_holds_no_event():
     assert not object_events(sqs_event(load("s3_test_event")))
 
 
-def test_events_stand_in_the_order_of_their_records():
+def test_events_are_in_the_order_of_their_records():
     event = s3_event(*(s3_record("bucket", str(number)) for number in range(20)))
     assert [found.object.key for found in object_events(event)] == [str(number) for number in range(20)]
 
@@ -179,18 +179,18 @@ def test_one_unreadable_record_does_not_hide_the_others():
 
 
 @pytest.mark.parametrize("value", ["645", -1, True, None, 1.5])
-def test_size_that_is_none_is_not_known(value):
+def test_invalid_size_is_unknown(value):
     assert object_events(s3_event(s3_record("bucket", "key", size=value)))[0].size is None
 
 
 @pytest.mark.parametrize("value", ["yesterday", "", None, 7])
-def test_time_that_is_none_is_not_known(value):
+def test_invalid_time_is_unknown(value):
     record = s3_record("bucket", "key")
     record["eventTime"] = value
     assert object_events(s3_event(record))[0].time is None
 
 
-def test_batch_of_sqs_is_told_from_every_other_event():
+def test_batch_of_sqs_differs_from_every_other_event():
     assert is_queue_event(load("sqs_s3_restore_completed"))
     others = ["s3_restore_completed", "sns_s3_created", "eventbridge_deleted", "batch_operations_1_0", "s3_test_event"]
     assert not any(is_queue_event(load(name)) for name in others)
@@ -249,7 +249,7 @@ def test_any_damage_to_a_real_event_gives_a_list(data):
 
 
 def damage(value, data):
-    """Replaces one value, somewhere in the tree, by any other."""
+    """Replace a value anywhere in the tree by any other value."""
     if isinstance(value, (dict, list)) and value and data.draw(st.integers(0, 9)):
         place = data.draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
         value[place] = damage(value[place], data)

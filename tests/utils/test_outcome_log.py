@@ -28,7 +28,7 @@ def test_failure_is_a_line_with_its_reason_and_is_counted(outcome_log, counted, 
     assert counted == metrics
 
 
-def test_reason_that_repeats_a_whole_record_is_cut(outcome_log, caplog):
+def test_reason_that_quotes_a_whole_record_is_cut(outcome_log, caplog):
     outcome_log.log_failure(ValueError("x" * 262_144), RETRIED)
     assert len(caplog.records[0].reason) == REASON_LIMIT
 
@@ -41,6 +41,6 @@ def test_age_is_counted_in_seconds_and_a_time_without_a_zone_is_utc(outcome_log,
     assert name == "EventAge" and 3600 <= seconds < 3660
 
 
-def test_event_that_says_no_time_has_no_age(outcome_log, counted):
+def test_event_without_a_time_has_no_age(outcome_log, counted):
     outcome_log.count_age(SimpleNamespace(time=None))
     assert counted == []

@@ -16,7 +16,7 @@ def recorded_sleeps(monkeypatch):
 
 
 def failing(times, error):
-    """Returns a call that fails so many times and then says "done"."""
+    """Return a call that fails so many times and then returns "done"."""
     left = [error] * times
 
     def call():
@@ -48,7 +48,7 @@ def test_call_that_never_passes_raises_its_own_error_with_the_attempts(slept, tr
 @pytest.mark.parametrize(
     "error", [ObjectClerkServerAuthException("AccessDenied"), ValueError("a bug"), KeyboardInterrupt()], ids=repr
 )
-def test_error_that_stays_is_raised_at_once(slept, error):
+def test_permanent_error_is_raised_at_once(slept, error):
     with pytest.raises(type(error)):
         RetryPolicy(tries=5).run(failing(99, error))
     assert not slept
@@ -71,10 +71,10 @@ def test_wait_has_its_jitter_and_never_exceeds_the_longest(attempt, delay, least
     assert min(delay + least, 30) <= policy.wait(attempt) + 1e-9 <= 30 + 1e-6
 
 
-def test_no_wait_is_begun_that_would_outlast_the_deadline(slept, monkeypatch):
+def test_no_wait_begins_that_would_end_after_the_deadline(slept, monkeypatch):
     monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 100.0)
     policy = RetryPolicy(tries=9, delay=4, backoff=2)
     with pytest.raises(ObjectClerkServerInternalException) as raised:
         policy.run(failing(99, passing_error()), deadline=Deadline(110.0))
-    # Waits of 4 and 8 s fit into 10 s each by itself; the next one, of 16 s, does not.
+    # Waits of 4 s and 8 s each fit into 10 s; the next wait, of 16 s, does not.
     assert (slept, raised.value.attempts) == ([4, 8], 3)

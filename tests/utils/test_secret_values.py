@@ -36,7 +36,7 @@ def test_secret_in_the_middle_of_a_base64_text_is_replaced(before):
     secrets.add("github-token-0123456789")
     text = base64.b64encode(f"{before}github-token-0123456789!".encode()).decode()
     left = secrets.hide(text).replace("(secret)", "")
-    # No more than the characters that it shares with its neighbours.
+    # Only the characters that the secret shares with its neighbours may be left.
     assert "(secret)" in secrets.hide(text) and len(left) <= len(before) * 4 // 3 + 8
 
 
@@ -87,10 +87,10 @@ def test_secrets_are_not_shown():
         ({"a": "b"}, "is no text"),
     ],
 )
-def test_what_cannot_be_a_key_is_said(key, said):
+def test_value_that_cannot_be_a_key_has_its_fault(key, said):
     assert said in fault_of_key(key)
 
 
 @pytest.mark.parametrize("key", ["ghp_0123", "a b", "!~", "x" * LONGEST_KEY, "a{b}"])
-def test_what_can_be_a_key_is_taken(key):
+def test_value_that_can_be_a_key_has_no_fault(key):
     assert (fault_of_key(key), fault_of_characters(key)) == ("", "")

@@ -47,7 +47,7 @@ def test_address_of_a_message_prints_in_one_line_whatever_bucket_and_version_it_
 
 
 def all_errors(kind=errors.BucketBrigadeError):
-    """Those that all tasks share; the others are kinds of them, and other tests decide which of them are loaded."""
+    """Return the errors that all tasks share. The others derive from them, and depend on which tests are loaded."""
     found = [kind, *itertools.chain.from_iterable(map(all_errors, kind.__subclasses__()))]
     return [each for each in found if each.__module__ == errors.__name__]
 
@@ -102,7 +102,7 @@ def test_plan_covers_every_byte_once_within_the_limits_of_s3(size, part_size):
         (1, MIN_PART, 1, 1),
         (MIN_PART, MIN_PART, 1, MIN_PART),
         (MIN_PART + 1, MIN_PART, 2, MIN_PART),
-        # 10,000 parts of 5 MiB are the last size that the smallest part reaches.
+        # The smallest part size reaches up to 10,000 parts of 5 MiB.
         (10_000 * MIN_PART, MIN_PART, 10_000, MIN_PART),
         (10_000 * MIN_PART + 1, MIN_PART, 8334, 6 * MIB),
         (5 * GIB, 128 * MIB, 40, 128 * MIB),
