@@ -115,8 +115,9 @@ test-report: test ## As test, with JUnit XML in reports/
 bench: dist $(DEV) ## Measure the project beside its peers
 	@exec $(PYTHON) -m bench
 
-screenshots: $(DEV) ## Take the pictures in docs/images with headless Chromium (CHROMIUM=... names it)
+screenshots: dist $(DEV) ## Make the pictures in docs/images; needs headless Chromium (CHROMIUM=... names it)
 	@$(PYTHON) -m local.screenshots
+	@$(PYTHON) -m local.demo --record docs/images/demo.svg
 
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
 chaos: .test-setup ## Run the long randomised tests, and those that moto alone must fail (CHAOS_SEED=... repeats a run)

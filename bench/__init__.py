@@ -1,1 +1,1 @@
-"""`make bench`: this project and its peers, side by side in one run."""
+"""`make bench`: this project and its peers, measured side by side in one run."""

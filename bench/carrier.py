@@ -1,6 +1,7 @@
-"""`python -m bench.carrier NAME upload|download`: carries one object and ends; each who is measured runs alone."""
+"""`python -m bench.carrier NAME upload|download`: transfer one object as the named contestant does."""
 
-# A process loads what its own contestant needs and nothing else, so imports are in the functions.
+# Imports are in the functions, so that a process loads only the packages of its own contestant; object_clerk is on the
+# path of its own process only.
 # pylint: disable=import-outside-toplevel,import-error
 
 import os

@@ -1,7 +1,7 @@
-"""`python -m bench.cold_starter PYTHON ZIP HANDLER`: starts a function from its zip and hands it its first event.
+"""`python -m bench.cold_starter PYTHON ZIP HANDLER`: start a function from its zip and send it a first event.
 
-Prints, as JSON in the last line, the seconds from the start of its process to its first answer, and what processor
-time and memory that process took.
+It prints, as JSON in the last line, the seconds from the start of the function's process to its first answer, and the
+CPU time and memory of that process.
 """
 
 import json
@@ -14,11 +14,11 @@ from pathlib import Path
 from local.lambda_service import Program, Runtime, Sandbox
 from local.lambda_service.runtime_api import Ending, Invocation
 
-# The event that S3 sends when a notification is set up: it holds no object, so nothing is asked of AWS.
+# The event that S3 sends when a notification is configured. It names no object, so the function sends nothing to AWS.
 TEST_EVENT = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"}
 
-# Far longer than a cold start takes on a busy machine.
-PATIENCE_SECONDS = 60
+# Far longer than a cold start on a busy machine.
+TIMEOUT_SECONDS = 60
 
 
 def main() -> None:
@@ -38,16 +38,16 @@ def main() -> None:
         program = Program(runtime.unpack(package.read_bytes()), handler, environment, memory_mb=512)
         before, started = _children_cpu_seconds(), time.perf_counter()
         with Sandbox(runtime, program) as sandbox:
-            sandbox.wait_until_ready(PATIENCE_SECONDS)
+            sandbox.wait_until_ready(TIMEOUT_SECONDS)
             invocation = Invocation(
                 request_id="1",
                 payload=json.dumps(TEST_EVENT).encode(),
                 function_arn="arn:aws:lambda:eu-west-1:123456789012:function:cold",
-                timeout=PATIENCE_SECONDS,
+                timeout=TIMEOUT_SECONDS,
             )
             outcome = sandbox.invoke(invocation)
             seconds = time.perf_counter() - started
-        # The sandbox has ended, so its time is counted now; of memory it knows MiB.
+        # The CPU time is complete, because the sandbox has ended. The sandbox measures memory in MiB.
         cpu_seconds, peak_mb = _children_cpu_seconds() - before, sandbox.peak_memory_mb * 1.048576
     if outcome.ending is not Ending.RESPONSE:
         raise SystemExit(f"{handler} gave no answer: {outcome}")

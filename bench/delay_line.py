@@ -1,12 +1,12 @@
-"""`python -m bench.delay_line HOST PORT RTT_MS`: a TCP proxy that makes a server as far away as the round trip says.
+"""`python -m bench.delay_line HOST PORT RTT_MS`: a TCP proxy that adds a round-trip time to a server.
 
-Bytes leave the line half a round trip after they reached it, in both directions and in order. They are not looked at,
-so TLS passes through, and nothing limits how many are on their way: the line adds distance and takes no bandwidth.
-A real connection costs a round trip before the client may send. The connection to the line is there at once, so the
-line holds back what the client sends during that time.
+The proxy forwards bytes half a round trip after it received them, in both directions and in order. It does not inspect
+them, so TLS passes through. The number of bytes in transit is not limited: the proxy adds latency and no limit on
+bandwidth. A real connection costs a round trip before the client can send. The connection to the proxy is established
+at once, so the proxy delays the client's first bytes by a further round trip.
 
-Prints its port, and ends when its standard input does. It is a process of its own, which shares no interpreter lock
-with a contestant.
+It prints its port, and ends when its standard input ends. It is a separate process, so that it shares no interpreter
+lock with a contestant.
 """
 
 import asyncio
@@ -21,85 +21,85 @@ from contextlib import contextmanager, suppress
 
 HOST = "127.0.0.1"
 
-# One read takes what the kernel's buffers hold at most by default: fewer and larger blocks cost less.
+# The default maximum of the kernel's buffers: larger reads need less CPU time.
 BLOCK = 4 * 1024**2
 
-# A socket that lingers for no time is closed by a reset.
+# With a linger time of zero, closing a socket sends a reset.
 RESET = struct.pack("ii", 1, 0)
 
 
-class Direction:  # pylint: disable=too-few-public-methods  # what is ordered happens by itself
-    """Calls, each made a fixed time after it was ordered, in order."""
+class Direction:  # pylint: disable=too-few-public-methods  # the event loop makes the scheduled calls
+    """One direction of a connection: calls, each made in order after a fixed delay."""
 
     def __init__(self, delay: float, opens_at: float = 0.0) -> None:
-        """Begin with nothing on the way.
+        """Create a direction without calls.
 
         Args:
-            delay: Seconds from the order to the call.
-            opens_at: What is ordered before this moment of the loop's clock counts as ordered then.
+            delay: Seconds from the scheduling to the call.
+            opens_at: A time of the loop's clock. A call that is scheduled earlier counts as scheduled then.
         """
         self._delay = delay
         self._opens_at = opens_at
         self._loop = asyncio.get_running_loop()
-        self._on_its_way: deque[tuple[float, Callable[[], None]]] = deque()
+        self._calls: deque[tuple[float, Callable[[], None]]] = deque()
 
-    def order(self, call: Callable[[], None]) -> None:
-        """Order a call."""
+    def schedule(self, call: Callable[[], None]) -> None:
+        """Schedule a call."""
         due = max(self._loop.time(), self._opens_at) + self._delay
-        self._on_its_way.append((due, call))
-        if len(self._on_its_way) == 1:
-            self._loop.call_at(due, self._make_what_is_due)
+        self._calls.append((due, call))
+        if len(self._calls) == 1:
+            self._loop.call_at(due, self._make_due_calls)
 
-    def _make_what_is_due(self) -> None:
+    def _make_due_calls(self) -> None:
         now = self._loop.time()
-        while self._on_its_way and self._on_its_way[0][0] <= now:
-            self._on_its_way.popleft()[1]()
-        if self._on_its_way:
-            self._loop.call_at(self._on_its_way[0][0], self._make_what_is_due)
+        while self._calls and self._calls[0][0] <= now:
+            self._calls.popleft()[1]()
+        if self._calls:
+            self._loop.call_at(self._calls[0][0], self._make_due_calls)
 
 
 class End(asyncio.BufferedProtocol):
-    """One end of a connection through the line: what it receives leaves at the other end, later."""
+    """One end of a connection through the proxy; the other end sends what this one receives, after the delay."""
 
-    # One buffer serves every connection: what was read is copied out of it at once.
+    # All connections share one buffer: each copies its bytes at once.
     _block = memoryview(bytearray(BLOCK))
 
     transport: asyncio.Transport
     other: "End"
-    way: Direction
+    direction: Direction
     has_received_all = has_sent_all = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give asyncio the place to read to."""
+        """Return the buffer for the next read."""
         return self._block
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Send what was read on its way."""
+        """Schedule the sending of received bytes."""
         data = bytes(self._block[:nbytes])
-        self.way.order(lambda: self.other.write(data))
+        self.direction.schedule(lambda: self.other.write(data))
 
     def eof_received(self) -> bool:
-        """Send the end of this direction on its way; says whether the connection stays open for the other one."""
+        """Schedule the end of this direction; return whether the other direction is still open."""
         self.has_received_all = True
-        self.way.order(self.other.write_eof)
+        self.direction.schedule(self.other.write_eof)
         return not self.has_sent_all
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Send the end of the connection on its way, a reset as a reset."""
-        self.way.order(self.other.abort if exc else self.other.close)
+        """Schedule the end of the connection; a reset is forwarded as a reset."""
+        self.direction.schedule(self.other.abort if exc else self.other.close)
 
     def write(self, data: bytes) -> None:
-        """Let bytes leave."""
+        """Send bytes."""
         if not self.transport.is_closing():
             self.transport.write(data)
 
     def write_eof(self) -> None:
-        """Let the end of a direction leave, and end the connection if it was the second one."""
+        """End this direction, and the connection if the other direction has ended."""
         self.has_sent_all = True
         if self.has_received_all:
             self.transport.close()
@@ -107,11 +107,11 @@ class End(asyncio.BufferedProtocol):
             self.transport.write_eof()
 
     def close(self) -> None:
-        """Close the connection when all has left."""
+        """Close the connection once all bytes are sent."""
         self.transport.close()
 
     def abort(self) -> None:
-        """End the connection with a reset."""
+        """Reset the connection."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
@@ -120,7 +120,7 @@ class Entrance(End):
     """The client's end of a connection."""
 
     def __init__(self, host: str, port: int, round_trip: float) -> None:
-        """Keep where the server is."""
+        """Store the server's address and the round-trip time in seconds."""
         super().__init__()
         self._server = host, port
         self._round_trip = round_trip
@@ -132,7 +132,8 @@ class Entrance(End):
         loop, half = asyncio.get_running_loop(), self._round_trip / 2
         exit_ = End()
         self.other, exit_.other = exit_, self
-        self.way, exit_.way = Direction(half, opens_at=loop.time() + self._round_trip), Direction(half)
+        self.direction = Direction(half, opens_at=loop.time() + self._round_trip)
+        exit_.direction = Direction(half)
         self.transport.pause_reading()
         self._connecting = loop.create_task(self._connect(exit_))
 
@@ -141,19 +142,19 @@ class Entrance(End):
             await asyncio.get_running_loop().create_connection(lambda: exit_, *self._server)
             self.transport.resume_reading()
         except OSError:
-            # There is no other end that could be ended too.
+            # Without a connection to the server, this end is its own other end.
             self.other = self
-            exit_.way.order(self.abort)
+            exit_.direction.schedule(self.abort)
 
 
 async def serve(host: str, port: int, round_trip: float, ready: Callable[[int], None]) -> None:
-    """Be the line to a server until the task is cancelled.
+    """Run the proxy until the task is cancelled.
 
     Args:
-        host: The server's.
-        port: The server's.
-        round_trip: Seconds.
-        ready: Called with the line's own port.
+        host: The server's address.
+        port: The server's port.
+        round_trip: The round-trip time in seconds.
+        ready: A callback that gets the proxy's port.
     """
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Entrance(host, port, round_trip), HOST, 0, backlog=1024)
@@ -163,12 +164,12 @@ async def serve(host: str, port: int, round_trip: float, ready: Callable[[int], 
 
 @contextmanager
 def delayed(host: str, port: int, round_trip_ms: float) -> Iterator[int]:
-    """Make a server far away until the block ends; yield the port of the line on `HOST`.
+    """Run a proxy process until the block ends; yield its port on `HOST`.
 
     Args:
-        host: The server's.
-        port: The server's.
-        round_trip_ms: Milliseconds.
+        host: The server's address.
+        port: The server's port.
+        round_trip_ms: The round-trip time in milliseconds.
     """
     command = [sys.executable, "-m", "bench.delay_line", host, str(port), str(round_trip_ms)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -181,7 +182,7 @@ def delayed(host: str, port: int, round_trip_ms: float) -> Iterator[int]:
 
 
 def main() -> None:
-    """Do what the arguments say."""
+    """Run the proxy of the command line until the end of standard input."""
     host, port, round_trip_ms = sys.argv[1:]
 
     async def run() -> None:
@@ -190,11 +191,11 @@ def main() -> None:
         )
         loop = asyncio.get_running_loop()
 
-        def wait_for_the_end() -> None:
+        def cancel_at_end_of_input() -> None:
             sys.stdin.read()
             loop.call_soon_threadsafe(serving.cancel)
 
-        threading.Thread(target=wait_for_the_end, daemon=True).start()
+        threading.Thread(target=cancel_at_end_of_input, daemon=True).start()
         with suppress(asyncio.CancelledError):
             await serving
 

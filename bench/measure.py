@@ -1,4 +1,4 @@
-"""Commands run in turn, and what each took."""
+"""Runs of the contestants in turn, and their time and memory."""
 
 import json
 import os
@@ -16,13 +16,13 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a command took.
+    """The measures of one run.
 
     Attributes:
-        seconds: From its start to its end, the interpreter's start included, if it does not tell them itself.
-        cpu_seconds: Of the processor, in user mode and in the system.
-        peak_mb: The most memory it held at a time, in MB.
-        requests: Requests it made, if it tells; else 0.
+        seconds: The time from start to end, with the start of the interpreter, unless the contestant reports another.
+        cpu_seconds: CPU time in user and system mode.
+        peak_mb: The peak memory in MB.
+        requests: The number of requests; 0 if the contestant does not report it.
     """
 
     seconds: float
@@ -35,9 +35,9 @@ def run(contestant: Contestant) -> Run:
     """Run a command to its end.
 
     Raises:
-        RuntimeError: It failed; the text holds the end of what it said.
+        RuntimeError: It failed; the message holds the end of its output.
     """
-    done = subprocess.run(
+    finished = subprocess.run(
         # Without site-packages, so that the launcher is small.
         [sys.executable, "-I", "-S", str(LAUNCHER), *contestant.command],
         env={**os.environ, **contestant.environment},
@@ -45,27 +45,27 @@ def run(contestant: Contestant) -> Run:
         text=True,
         check=False,
     )
-    if done.returncode:
-        said = done.stdout[-2000:] + done.stderr[-2000:]
-        raise RuntimeError(f"{contestant.name} ended with {done.returncode}:\n{said}")
-    *said, taken = done.stdout.splitlines()
-    reported = json.loads(said[-1]) if contestant.reports_itself else {}
-    return Run(**{**json.loads(taken), **reported})
+    if finished.returncode:
+        output = finished.stdout[-2000:] + finished.stderr[-2000:]
+        raise RuntimeError(f"{contestant.name} ended with {finished.returncode}:\n{output}")
+    *lines, measures = finished.stdout.splitlines()
+    reported = json.loads(lines[-1]) if contestant.reports_itself else {}
+    return Run(**{**json.loads(measures), **reported})
 
 
-def interleaved(row: Row, contestants: Sequence[Contestant]) -> dict[str, list[Run]]:
-    """Run all contestants in turn, A B C A B C ..., so that what else the machine does falls on all alike."""
-    taken: dict[str, list[Run]] = {contestant.name: [] for contestant in contestants}
+def run_interleaved(row: Row, contestants: Sequence[Contestant]) -> dict[str, list[Run]]:
+    """Run all contestants in turn, A B C A B C ..., so that other load on the machine affects all of them alike."""
+    runs: dict[str, list[Run]] = {contestant.name: [] for contestant in contestants}
     for _ in range(row.runs):
         for contestant in contestants:
             contestant.prepare()
-            # What the one before has left to be written to disk should not slow this one down.
+            # Pending disk writes of the previous contestant must not slow this one down.
             os.sync()
-            taken[contestant.name].append(run(contestant))
-    return taken
+            runs[contestant.name].append(run(contestant))
+    return runs
 
 
 def median(runs: Sequence[Run]) -> Run:
-    """The median of each measure by itself."""
+    """Return the median of each measure."""
     names = ("seconds", "cpu_seconds", "peak_mb", "requests")
-    return Run(*(statistics.median(getattr(one, name) for one in runs) for name in names))
+    return Run(*(statistics.median(getattr(each, name) for each in runs) for name in names))

@@ -1,14 +1,14 @@
-"""The stage for the rows that mirror objects: two SeaweedFS servers, a table and a secret, and who mirrors.
+"""Servers and contestants of the rows that mirror objects: two SeaweedFS servers, a table, a secret and queues.
 
-Who mirrors is a service that waits for work, as a function in its container does: the clock runs from the order to the
-end of the work. What a start takes is in a row of its own, and shown beside 1 GiB.
+A contestant is a warm service, like a function in its container: the clock runs from the request to the end of the
+work. The row of cold starts, and a line of the row of 1 GiB, also measure the start.
 
-A row may put the destination far away: contestants reach it through a delay line, and the stage itself directly.
+A row may add a round-trip time to the destination: contestants reach it through a delay line, the set-up directly.
 
-Both servers speak TLS, as AWS does. Over plain HTTP the SHA-256 of every body would be signed, which is left out over
-TLS, and the rows would measure what production never does.
+Both servers speak TLS, as AWS does. Over plain HTTP a client signs the SHA-256 of every body, and over TLS it does not:
+over HTTP the rows would measure work that production never does.
 
-Table, secret and queue are in the process that watches, so that they cost every contestant the same.
+Table, secret and queues are in the measuring process, so that they cost every contestant the same.
 """
 
 import json
@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import boto3
@@ -34,10 +34,14 @@ from bench.row import Contestant
 from bench.table import Items, served
 from local.seaweedfs import SeaweedFS
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
 MIB = 1024**2
 PART = 16 * MIB
 STREAMS = 4
-# rclone's flags for a large object in the same parts and streams.
+# rclone's flags for the same parts and streams of a large object.
 RCLONE_STREAMS = (
     "--ignore-times",
     f"--multi-thread-streams={STREAMS}",
@@ -50,47 +54,47 @@ REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What runs while objects are mirrored.
+class MirrorServers:
+    """The running servers.
 
     Attributes:
-        source: the S3 server with the bucket `source`.
-        destination: the one with the bucket `destination`.
-        destination_url: where contestants reach it.
-        environment: what tells a contestant where all is, as the task's settings name it.
-        rclone: the program.
-        empty: removes all that was mirrored and all that is remembered of it.
+        source: The S3 server with the bucket `source`.
+        destination: The S3 server with the bucket `destination`.
+        destination_url: The URL of the destination for contestants.
+        environment: The settings of the task as environment variables.
+        rclone_program: The path of rclone.
+        empty: Removes all mirrored objects and their records.
     """
 
     source: SeaweedFS
     destination: SeaweedFS
     destination_url: str
     environment: dict[str, str]
-    rclone: str
+    rclone_program: str
     empty: Callable[[], None]
 
-    def python(self, name: str, prefix: str, *, called: str = "", cold: bool = False) -> Contestant:
-        """Give one that is a function of `bench.mirror`, for the objects whose keys begin so.
+    def python(self, function: str, prefix: str, *, name: str = "", cold: bool = False) -> Contestant:
+        """Return a function of `bench.mirror` as a contestant.
 
         Args:
-            name: the function's.
-            prefix: of the keys.
-            called: its name in the table, if not the function's.
-            cold: let the start of its process count.
+            function: The name of the function.
+            prefix: The prefix of the keys to mirror.
+            name: The name in the table; by default that of the function.
+            cold: Whether the start of the process counts.
         """
-        command = (sys.executable, "-m", "bench.mirror", name, prefix, *([COLD] if cold else []))
-        return Contestant(called or name, command, self.environment, reports_itself=not cold, prepare=self.empty)
+        command = (sys.executable, "-m", "bench.mirror", function, prefix, *([COLD] if cold else []))
+        return Contestant(name or function, command, self.environment, reports_itself=not cold, prepare=self.empty)
 
-    def by_rclone(self, what: str, *flags: str, called: str = RCLONE) -> Contestant:
-        """Give rclone, which knows both servers by the names of their buckets.
+    def rclone(self, path: str, *flags: str, name: str = RCLONE) -> Contestant:
+        """Return rclone as a contestant; its remotes have the names of the buckets.
 
         Args:
-            what: a key, or a folder with its `/`.
-            flags: rclone's own.
-            called: its name in the table.
+            path: A key, or a folder with its `/`.
+            *flags: Flags of rclone.
+            name: The name in the table.
         """
         sides = {SOURCE: (self.source, self.source.endpoint_url), DESTINATION: (self.destination, self.destination_url)}
-        environment = {"RCLONE_CONFIG": os.devnull, "RCLONE_CA_CERT": self.source.ca_bundle}
+        environment = {"RCLONE_CONFIG": os.devnull, "RCLONE_CA_CERT": self.source.ca_bundle or ""}
         for side, (server, url) in sides.items():
             keys = server.credentials
             settings = {
@@ -102,48 +106,54 @@ class Stage:
                 "NO_CHECK_BUCKET": "true",
             }
             environment |= {f"RCLONE_CONFIG_{side.upper()}_{name}": value for name, value in settings.items()}
-        command = (sys.executable, "-m", "bench.rclone_service", self.rclone, what, *flags)
-        return Contestant(called, command, environment, reports_itself=True, prepare=self.empty)
+        command = (sys.executable, "-m", "bench.rclone_service", self.rclone_program, path, *flags)
+        return Contestant(name, command, environment, reports_itself=True, prepare=self.empty)
 
 
 @contextmanager
-def stage(folder: Path, fill: Callable[[Any], None], *, round_trip_ms: float = 0) -> Iterator[Stage]:
-    """Set the stage.
+def mirror_servers(
+    folder: Path, fill: "Callable[[S3Client], None]", *, round_trip_ms: float = 0
+) -> Iterator[MirrorServers]:
+    """Run the servers until the block ends.
 
     Args:
-        folder: for the peers' packages, which are kept from one run to the next, and for what is spooled.
-        fill: puts what is to be mirrored into the bucket `source`, through the S3 client that it is given.
-        round_trip_ms: how far away the destination is, in milliseconds; 0 for no distance and no delay line.
+        folder: The folder for the peers' packages, kept between runs, and for spooled files.
+        fill: Writes the objects to mirror to the bucket `source`.
+        round_trip_ms: The round-trip time to the destination, in milliseconds; 0 means no delay line.
     """
-    # Moto writes a line for each request.
+    # Moto logs a line for each request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     rclone = str(peers.installed(folder) / "bin" / "rclone")
-    other = ThreadedMotoServer(port=0, verbose=False)
+    moto = ThreadedMotoServer(port=0, verbose=False)
     items = Items()
-    # One for both servers: a process has one AWS_CA_BUNDLE.
+    # One authority for both servers, because a process has one AWS_CA_BUNDLE.
     authority = trustme.CA()
     with ExitStack() as stack:
         source, destination = (stack.enter_context(SeaweedFS(authority)) for _ in range(2))
         table = stack.enter_context(served(items))
-        destination_url = stack.enter_context(_away(destination, round_trip_ms))
-        other.start()
-        url = "http://" + ":".join(map(str, other.get_host_and_port()))
+        destination_url = stack.enter_context(_at_distance(destination, round_trip_ms))
+        moto.start()
+        url = "http://" + ":".join(map(str, moto.get_host_and_port()))
         try:
             source.client().create_bucket(Bucket=SOURCE)
             destination.client().create_bucket(Bucket=DESTINATION)
             source.client().put_object(Bucket=SOURCE, Key=WARM_UP, Body=b"to be ready")
             fill(source.client())
-            environment = {**_settings(source, destination_url, url, table), **_secret_and_queue(destination, url)}
-            environment["BENCH_FOLDER"] = str(folder.resolve())
-            yield Stage(source, destination, destination_url, environment, rclone, partial(_empty, destination, items))
+            environment = {
+                **_settings(source, destination_url, url, table),
+                **_create_secret_and_queues(destination, url),
+                "BENCH_FOLDER": str(folder.resolve()),
+            }
+            empty = partial(_empty, destination, items)
+            yield MirrorServers(source, destination, destination_url, environment, rclone, empty)
         finally:
-            # The next row is of the same process, and so is what moto knows.
+            # Moto's state is global to the process, which also runs the next row.
             urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
-            other.stop()
+            moto.stop()
 
 
 @contextmanager
-def _away(server: SeaweedFS, round_trip_ms: float) -> Iterator[str]:
+def _at_distance(server: SeaweedFS, round_trip_ms: float) -> Iterator[str]:
     if not round_trip_ms:
         yield server.endpoint_url
         return
@@ -158,7 +168,7 @@ def _settings(source: SeaweedFS, destination_url: str, url: str, table: str) -> 
         "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_CA_BUNDLE": source.ca_bundle,
+        "AWS_CA_BUNDLE": source.ca_bundle or "",
         "AWS_ENDPOINT_URL": url,
         "AWS_ENDPOINT_URL_DYNAMODB": table,
         "AWS_ENDPOINT_URL_S3": source.endpoint_url,
@@ -173,42 +183,40 @@ def _settings(source: SeaweedFS, destination_url: str, url: str, table: str) -> 
     }
 
 
-def _client(service: str, url: str) -> Any:
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    return boto3.session.Session().client(service, endpoint_url=url, region_name=REGION, **keys)
-
-
-def _secret_and_queue(destination: SeaweedFS, url: str) -> dict[str, str]:
-    """Make both, and name them."""
+def _create_secret_and_queues(destination: SeaweedFS, url: str) -> dict[str, str]:
+    """Create the secret and the queues, and return their settings."""
+    options: dict[str, Any] = {"endpoint_url": url, "region_name": REGION}
+    options |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     keys = destination.credentials
     secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
-    _client("secretsmanager", url).create_secret(Name=SECRET, SecretString=json.dumps(secret))
-    sqs = _client("sqs", url)
+    session = boto3.session.Session()
+    session.client("secretsmanager", **options).create_secret(Name=SECRET, SecretString=json.dumps(secret))
+    sqs = session.client("sqs", **options)
     queue = sqs.create_queue(QueueName="objects.fifo", Attributes={"FifoQueue": "true"})
     recheck = sqs.create_queue(QueueName="recheck")
     return {"DEST_SECRET": SECRET, "OBJECTS_QUEUE": queue["QueueUrl"], "RECHECK_QUEUE": recheck["QueueUrl"]}
 
 
 def _empty(destination: SeaweedFS, items: Items) -> None:
-    # What the run before the last one wrote: what is deleted here is not garbage yet.
+    # Frees the space of the run before the previous one; the objects that are deleted below are not garbage yet.
     destination.reclaim()
     s3 = destination.client()
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=DESTINATION):
-        objects = [{"Key": found["Key"]} for found in page.get("Contents", [])]
-        if objects:
-            s3.delete_objects(Bucket=DESTINATION, Delete={"Objects": objects, "Quiet": True})
+        keys = [found["Key"] for found in page.get("Contents", [])]
+        if keys:
+            s3.delete_objects(Bucket=DESTINATION, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
     items.clear()
 
 
-def put_noise(s3: Any, key: str, size: int) -> None:
-    """Put an object of random bytes into the source, in parts, with little memory."""
-    where = {"Bucket": SOURCE, "Key": key}
-    upload = s3.create_multipart_upload(**where)["UploadId"]
-    # One block of noise serves all parts, which differ in their first bytes.
-    block, parts = bytearray(os.urandom(PART)), []
+def put_random_object(s3: "S3Client", key: str, size: int) -> None:
+    """Write an object of random bytes to the source, in parts, with little memory."""
+    upload = s3.create_multipart_upload(Bucket=SOURCE, Key=key)["UploadId"]
+    # All parts share one block of random bytes, except for their first four bytes.
+    block = bytearray(os.urandom(PART))
+    parts: list[CompletedPartTypeDef] = []
     for number, start in enumerate(range(0, size, PART), start=1):
         block[:4] = number.to_bytes(4, "big")
         body = bytes(memoryview(block)[: size - start])
-        part = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=body)
+        part = s3.upload_part(Bucket=SOURCE, Key=key, UploadId=upload, PartNumber=number, Body=body)
         parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.complete_multipart_upload(Bucket=SOURCE, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})

@@ -1,10 +1,10 @@
-"""Names that contestants and rows share; importing them costs a contestant nothing."""
+"""Names that contestants and rows share, in a module that is fast to import."""
 
 OURS, SPOOL, ONE_BY_ONE, RCLONE = "bucket brigade", "spool to disk", "one by one", "rclone"
-# rclone that does not look at an object which it has written.
+# rclone without its HEAD request after each upload.
 RCLONE_NO_HEAD = "rclone, no HEAD"
 
-# Which object is mirrored before the clock starts, and the word for those that have none.
+# The object that is mirrored before the clock starts, and the argument for a run without it.
 WARM_UP, COLD = "warm-up", "cold"
 
 # The two buckets; rclone knows their servers by the same names.

@@ -1,4 +1,4 @@
-"""The peers that are packages: installed on first use, and again when their pins change."""
+"""The packages of peers, installed on first use and after each change of their pins."""
 
 import shutil
 import subprocess
@@ -9,18 +9,18 @@ PINS = Path("requirements-bench.txt")
 
 
 def installed(folder: Path) -> Path:
-    """Give the folder with the peers' packages, whose programs are in its `bin`.
+    """Install the peers' packages if need be, and return their folder; programs are in its `bin`.
 
     Args:
-        folder: where it is kept from one run to the next.
+        folder: The parent folder, kept between runs.
     """
     target, pins = folder.resolve() / "peers", PINS.read_text(encoding="utf-8")
-    made_from = target / "pins.txt"
-    if not made_from.exists() or made_from.read_text(encoding="utf-8") != pins:
+    installed_pins = target / "pins.txt"
+    if not installed_pins.exists() or installed_pins.read_text(encoding="utf-8") != pins:
         shutil.rmtree(target, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # Without what they depend on: boto3 and tenacity are there, and both sides should run on the same ones.
-        what = ["--no-deps", "--require-hashes", "--requirement", str(PINS)]
-        subprocess.run([*command, *what, "--target", str(target)], check=True)
-        made_from.write_text(pins, encoding="utf-8")
+        # Without dependencies, so that both sides use the same boto3 and tenacity.
+        packages = ["--no-deps", "--require-hashes", "--requirement", str(PINS)]
+        subprocess.run([*command, *packages, "--target", str(target)], check=True)
+        installed_pins.write_text(pins, encoding="utf-8")
     return target

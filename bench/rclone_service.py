@@ -1,7 +1,7 @@
-"""`python -m bench.rclone_service RCLONE WHAT FLAG...`: lets rclone, as a service, mirror a key or a folder, and ends.
+"""`python -m bench.rclone_service RCLONE PATH FLAG...`: mirror a key or a folder with rclone as a service.
 
-The service mirrors a small object first, so that it is connected. Prints, as JSON in the last line, the seconds that
-the work took from there.
+The service mirrors a small object first, so that it has its connections. Then the clock starts. The last line of the
+output is JSON with the seconds of the work.
 """
 
 import json
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from threading import Thread
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -17,49 +18,51 @@ from bench.names import DESTINATION, SOURCE, WARM_UP
 
 ANNOUNCEMENT = re.compile(r"Serving remote control on (http://\S+/)")
 
-# Longer than anything here takes.
-PATIENCE_SECONDS = 600
+# Longer than any row takes.
+TIMEOUT_SECONDS = 600
 
 
 def main() -> None:
-    """Do what the arguments say."""
-    program, what, *flags = sys.argv[1:]
+    """Start the service, mirror the path, and print the seconds."""
+    program, path, *flags = sys.argv[1:]
     service = [program, "rcd", "--rc-no-auth", "--rc-addr=127.0.0.1:0", *flags]
     with subprocess.Popen(service, stderr=subprocess.PIPE, text=True) as process:
         try:
-            url = _announced(process.stderr)
-            # Nobody reads on, and it would wait when the pipe is full.
-            Thread(target=process.stderr.read, daemon=True).start()
+            log = process.stderr
+            assert log
+            url = _announced_url(log)
+            # Read the rest, because rclone blocks once the pipe is full.
+            Thread(target=log.read, daemon=True).start()
             _mirror(url, WARM_UP)
             started = time.perf_counter()
-            _mirror(url, what)
+            _mirror(url, path)
             seconds = time.perf_counter() - started
         finally:
             process.terminate()
     print(json.dumps({"seconds": seconds}))
 
 
-def _announced(log) -> str:
-    said = []
+def _announced_url(log: Iterable[str]) -> str:
+    lines = []
     for line in log:
-        said.append(line)
+        lines.append(line)
         if found := ANNOUNCEMENT.search(line):
             return found[1]
-    raise SystemExit(f"rclone did not start:\n{''.join(said)}")
+    raise SystemExit(f"rclone did not start:\n{''.join(lines)}")
 
 
-def _mirror(url: str, what: str) -> None:
+def _mirror(url: str, path: str) -> None:
     source, destination = f"{SOURCE}:{SOURCE}/", f"{DESTINATION}:{DESTINATION}/"
-    if what.endswith("/"):
-        _call(url + "sync/copy", srcFs=source + what, dstFs=destination + what)
+    if path.endswith("/"):
+        _call(url + "sync/copy", srcFs=source + path, dstFs=destination + path)
     else:
-        _call(url + "operations/copyfile", srcFs=source, srcRemote=what, dstFs=destination, dstRemote=what)
+        _call(url + "operations/copyfile", srcFs=source, srcRemote=path, dstFs=destination, dstRemote=path)
 
 
 def _call(url: str, **arguments: str) -> None:
     request = Request(url, json.dumps(arguments).encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
             answer.read()
     except HTTPError as error:
         raise SystemExit(f"rclone failed: {error.read().decode()}") from error

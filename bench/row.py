@@ -1,4 +1,4 @@
-"""A row of the table: one piece of work, done by this project and by its peers."""
+"""A row of the table: one task, done by this project and by its peers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the work, as a command that is run in a process of its own, over and over.
+    """A program that does the work, run in its own process several times.
 
     Attributes:
-        name: Who does it.
+        name: Its name in the table.
         command: The program and its arguments.
-        environment: What is added to the environment.
-        reports_itself: Its last line is JSON with the `seconds` that count, in place of those from start to end, and
-            the `requests` it made, if those count.
-        prepare: Is called before each run, which is what it is to find; it does not count.
+        environment: Additional environment variables.
+        reports_itself: Whether its last line is JSON with the `seconds` to count instead of the whole run time, and
+            optionally the number of `requests`.
+        prepare: Called before each run; its time does not count.
     """
 
     name: str
@@ -29,16 +29,16 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work. A module in `bench/rows` offers one as `ROW`, under its own name.
+    """One task. Each module in `bench/rows` has one as `ROW`; the module's name is the name of the row.
 
     Attributes:
-        title: What is done, for the table.
-        contestants: Sets the stage, and gives the contestants while it stands, this project's first. It is given a
-            folder for what takes long to make.
-        runs: How often each is run; the medians count.
-        goals: The most that this project's median may be of a peer's: name of the peer and `seconds`, `peak_mb`
-            or `requests` -> ratio. They are shown, and do not fail the run.
-        peak_mb: The most memory this project may take, in MB; None where nobody has said so.
+        title: The title in the table.
+        contestants: A context manager that starts the servers and returns the contestants, this project's first. Its
+            argument is a folder for files that are kept between runs.
+        runs: The number of runs of each contestant; the medians count.
+        goals: The maximum ratio of this project's median to a peer's: (peer, `seconds`, `peak_mb` or `requests`) ->
+            ratio. Goals are shown, and a missed goal does not fail the run.
+        peak_mb: The maximum memory of this project, in MB; None without a goal.
     """
 
     title: str
@@ -48,5 +48,5 @@ class Row:
     peak_mb: float | None = None
 
 
-Stage = Iterator[list[Contestant]]
+Contestants = Iterator[list[Contestant]]
 Json = dict[str, Any]

@@ -1,7 +1,7 @@
-"""A DynamoDB table that costs next to nothing, for the rows that mirror objects.
+"""A DynamoDB table with very little overhead, for the rows that mirror objects.
 
-Moto takes longer for a request to a table than a function does for the object that it is about, on the same cores, and
-ends the connection after each. DynamoDB's work is done elsewhere, and connections to it stay.
+Moto needs more CPU time for a request to a table than a function needs for an object, on the same cores, and closes
+the connection after each request. DynamoDB uses no CPU of the function, and keeps connections open.
 """
 
 import json
@@ -15,31 +15,31 @@ Item = dict[str, Any]
 
 
 class Items(dict[tuple[str, str], Item]):
-    """The items by `Key` and `VersionId`, and the operations on them that contestants use."""
+    """The items by `Key` and `VersionId`, and the operations that contestants use."""
 
     def get_item(self, request: Item) -> Item:
-        """Find an item."""
-        found = self.get(_place(request["Key"]))
+        """Return an item."""
+        found = self.get(_primary_key(request["Key"]))
         return {"Item": found} if found else {}
 
     def put_item(self, request: Item) -> Item:
-        """Put an item. Nobody else writes, so that conditions hold."""
-        self[_place(request["Item"])] = request["Item"]
+        """Store an item. There is one writer, so its conditions always hold."""
+        self[_primary_key(request["Item"])] = request["Item"]
         return {}
 
 
-def _place(item: Item) -> tuple[str, str]:
+def _primary_key(item: Item) -> tuple[str, str]:
     return item["Key"]["S"], item["VersionId"]["S"]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    # A connection stays open, and what is written goes out at once.
+    # Connections stay open, and answers are sent without delay.
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
     items: Items
 
-    def do_POST(self) -> None:  # pylint: disable=invalid-name  # the name that http.server looks for
+    def do_POST(self) -> None:  # pylint: disable=invalid-name  # http.server requires this name
         """Answer a request."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         operation = self.headers["X-Amz-Target"].rpartition(".")[2]
@@ -52,12 +52,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(items: Items) -> Iterator[str]:
-    """Serve the items on this machine until the block ends; yield the endpoint's URL."""
+    """Serve the items until the block ends; yield the URL of the endpoint."""
     handler = type("Handler", (_Handler,), {"items": items})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""The stage for the rows that carry one large object: a SeaweedFS server, a file, and three who carry it."""
+"""Server, file and contestants of the rows that transfer one large object."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ SIZE = 1024**3
 BLOCK = 1024**2
 BUCKET = "bench"
 KEY = "object"
-# What object-clerk uploads in, and the only size of which it can verify a download: all three verify here.
+# The part size of object-clerk, and the only one for which it verifies downloads; all three contestants verify.
 PART = 524_288_000
 
 OURS, BOTO3, OBJECT_CLERK = "bucket brigade", "boto3", "object-clerk"
@@ -24,10 +24,10 @@ OURS, BOTO3, OBJECT_CLERK = "bucket brigade", "boto3", "object-clerk"
 
 @contextmanager
 def carriers(folder: Path, direction: str) -> Iterator[list[Contestant]]:
-    """Give who uploads or downloads an object of 1 GiB, while a server runs that has it already.
+    """Start a server with an object of 1 GiB; yield the contestants that upload or download it.
 
     Args:
-        folder: For the file and for the peers' packages, which are kept from one run to the next.
+        folder: The folder for the file and the peers' packages, kept between runs.
         direction: `upload` or `download`.
     """
     packages = peers.installed(folder)

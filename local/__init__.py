@@ -1,1 +1,1 @@
-"""The deployed stack on one machine: embedded AWS, the Lambda service, the demo."""
+"""The deployed stack on one machine: the embedded AWS, the Lambda service, the demo."""

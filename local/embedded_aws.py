@@ -1,9 +1,10 @@
-"""AWS in this process: moto's server with the patches applied and IAM enforced."""
+"""An AWS in this process: moto's server with the patches applied and IAM enforced."""
 
 import json
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import cache
 from typing import Any
@@ -26,20 +27,20 @@ from local.unknown_actions import refuse_unknown_actions
 
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 
-# Moto holds its state in the process, so a second server would show the first one's resources.
-_only_one = threading.Lock()
-_making_a_client = threading.Lock()
+# Moto's state is global to the process, so a second server would show the first one's resources.
+_process_lock = threading.Lock()
+_session_lock = threading.Lock()
 
 
 class _QuietRequestHandler(MotoRequestHandler):
-    """Answers requests without a line on the terminal for each."""
+    """A request handler that prints nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing of requests that were answered."""
+        """Log nothing for answered requests."""
 
 
 class _Server(ThreadedWSGIServer):
-    """A server that leaves no connection and no thread behind."""
+    """A server that ends all its connections and threads."""
 
     def __init__(self, app: DomainDispatcherApplication):
         self._connections: dict[socket.socket, threading.Thread] = {}
@@ -47,37 +48,38 @@ class _Server(ThreadedWSGIServer):
         super().__init__("127.0.0.1", 0, app, _QuietRequestHandler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, and remember both."""
+        """Serve a connection in its own thread, and keep track of both."""
         thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._connections_lock:
             self._connections[request] = thread
         thread.start()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection that is done with."""
+        """Close a connection."""
         with self._connections_lock:
             self._connections.pop(request, None)
         super().shutdown_request(request)
 
     def close_connections(self) -> None:
-        """Wait until the last request was answered, but not for one that does not come."""
+        """Close all connections once their current requests are answered."""
         with self._connections_lock:
             connections = dict(self._connections)
         for request, thread in connections.items():
-            # Only reading ends: a request that is being served may still send its answer. Of a client that was killed
-            # the connection may be gone already, before its thread has seen that.
+            # End only the reading side: a request that is being served can still send its answer. The connection of a
+            # killed client may be closed before its thread notices, which is no error.
             with suppress(OSError):
                 request.shutdown(socket.SHUT_RD)
             thread.join()
 
 
 class EmbeddedAws:
-    """AWS on this machine: one server for every service, region and partition, gone without a trace after `stop`.
+    """AWS on this machine: one server for every service, region and partition. `stop` removes all its state.
 
     Attributes:
-        region: The region of its clients when none is given.
-        account_id: The account that its resources belong to.
-        admin_credentials: Keys that may do everything, and the region, as boto3's `client` takes them; set by `start`.
+        region: The default region of its clients.
+        account_id: The account of its resources.
+        admin_credentials: The keys of an administrator, and the region, as arguments of boto3's `client`; set by
+            `start`.
     """
 
     def __init__(self, region: str = "eu-west-1", account_id: str = "123456789012"):
@@ -96,10 +98,10 @@ class EmbeddedAws:
         self.stop()
 
     def start(self) -> None:
-        """Begin to serve, with nothing in it but an administrator.
+        """Start the server, empty except for an administrator.
 
         Raises:
-            RuntimeError: There is one in this process already.
+            RuntimeError: Another one is running in this process.
         """
         with ExitStack() as stack:
             _claim_process(stack)
@@ -114,7 +116,7 @@ class EmbeddedAws:
             self._started = stack.pop_all()
 
     def stop(self) -> None:
-        """Stop serving and forget everything; does nothing when it is not started."""
+        """Stop the server and remove all its state; do nothing if it is not started."""
         self._started.close()
         self._hooks = self._endpoint_url = None
 
@@ -127,23 +129,19 @@ class EmbeddedAws:
 
     @property
     def hooks(self) -> Hooks:
-        """The settings of the patches: faults, who runs functions, how long a restore takes."""
+        """The settings of the patches, such as the duration of a restore."""
         if self._hooks is None:
             raise RuntimeError("EmbeddedAws is not started.")
         return self._hooks
 
     @property
     def faults(self) -> Faults:
-        """Errors that the next S3 calls get."""
+        """Errors to inject into the next calls of S3 and DynamoDB."""
         return self.hooks.faults
 
     @property
     def lambda_invoker(self) -> LambdaInvoker:
-        """Runs a function when it is invoked, by the API, by EventBridge, by S3 or by SNS.
-
-        It is called with the function, the payload and `RequestResponse` or `Event`, and returns status, headers and
-        body; for `Event` it has to return at once.
-        """
+        """The callback that runs invoked functions, see `Hooks`."""
         return self.hooks.lambda_invoker
 
     @lambda_invoker.setter
@@ -151,47 +149,49 @@ class EmbeddedAws:
         self.hooks.lambda_invoker = invoker
 
     def administrator(self, region: str) -> dict[str, str]:
-        """Make a user who may do everything in the partition of a region, and whom no other partition knows.
+        """Create an administrator of the partition of a region, unknown to all other partitions.
 
         Returns:
-            Its keys and the region, as boto3's `client` takes them.
+            The administrator's keys and the region, as arguments of boto3's `client`.
         """
         iam, name = iam_backends[self.account_id][get_partition(region)], f"administrator-{secrets.token_hex(4)}"
         iam.create_user(region_name=region, user_name=name).put_policy("everything", ALLOW_ALL)
         return {**_keys(iam.create_access_key(name)), "region_name": region}
 
     def client(self, service: str, **options: Any) -> Any:
-        """Make a boto3 client of this AWS that is the administrator's.
+        """Return a boto3 client of this AWS, by default with the administrator's keys.
 
         Args:
             service: The name of the service as boto3 has it.
-            options: What `boto3.client` takes, such as another region or other keys.
+            **options: Arguments of `boto3.client`, such as another region or other keys.
         """
-        # Neither a proxy nor a profile of this machine stands between the two.
+        # Requests ignore the proxies and AWS profiles of this machine.
         config = Config(s3={"addressing_style": "path"}, proxies={}).merge(options.pop("config", Config()))
         settings = {"endpoint_url": self.endpoint_url, **self.admin_credentials, **options}
-        # A session makes one client at a time.
-        with _making_a_client:
-            return _session().client(service, config=config, **settings)
+        # A session is not safe for threads.
+        with _session_lock:
+            # The stubs of boto3 have an overload for each service's name, and this is any of them.
+            client: Callable[..., Any] = _session().client
+            return client(service, config=config, **settings)
 
 
 @cache
 def _session() -> boto3.Session:
-    """The session of all clients; making it, and reading what the services can do, takes longer than most requests."""
+    """Return the session of all clients: creating one and loading service descriptions is slower than most requests."""
     session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     return boto3.Session(botocore_session=session)
 
 
 def _claim_process(stack: ExitStack) -> None:
-    """Make sure that this is the only one in this process until the stack is closed."""
-    # pylint: disable-next=consider-using-with
-    if not _only_one.acquire(blocking=False):
-        raise RuntimeError("There is an EmbeddedAws in this process already; it serves all regions and partitions.")
-    stack.callback(_only_one.release)
+    """Ensure that this is the only one in this process until the stack is closed."""
+    # pylint: disable-next=consider-using-with  # the stack releases it
+    if not _process_lock.acquire(blocking=False):
+        raise RuntimeError("An EmbeddedAws is already running in this process; it serves all regions and partitions.")
+    stack.callback(_process_lock.release)
 
 
 def _create_admin(account_id: str) -> dict[str, str]:
-    """Make a user who may do everything, with the same keys in every partition."""
+    """Create an administrator with the same keys in every partition."""
     keys = None
     for partition in PARTITION_NAMES:
         iam = iam_backends[account_id][partition]
@@ -205,20 +205,22 @@ def _create_admin(account_id: str) -> dict[str, str]:
     return _keys(keys)
 
 
-def _keys(made: Any) -> dict[str, str]:
-    return {"aws_access_key_id": made.access_key_id, "aws_secret_access_key": made.secret_access_key}
+def _keys(access_key: Any) -> dict[str, str]:
+    return {"aws_access_key_id": access_key.access_key_id, "aws_secret_access_key": access_key.secret_access_key}
 
 
 def _create_app(service: str) -> Flask:
-    app = create_backend_app(service)
-    refuse_unknown_actions(app)
+    # Moto's type names each service, and the dispatcher passes any.
+    create: Callable[[str], Flask] = create_backend_app  # type: ignore[assignment]  # see above
+    app = create(service)
+    refuse_unknown_actions(app, service)
     return app
 
 
 def _serve(stack: ExitStack) -> str:
-    """Start a server that the stack stops, and give its URL."""
+    """Start a server that the stack stops, and return its URL."""
     server = _Server(DomainDispatcherApplication(_create_app))
-    # How long `shutdown` takes at most: the loop looks this often whether it is to end.
+    # 0.02: the poll interval in seconds, and so the longest `shutdown`.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="embedded AWS", daemon=True)
     thread.start()
     stack.callback(server.close_connections)

@@ -1,101 +1,117 @@
-"""Errors on order: the next calls of an operation of S3 or DynamoDB answer with an error of one's choice."""
+"""Injected errors: the next calls of an S3 or DynamoDB operation fail with a chosen error."""
 
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Required, TypedDict, Unpack
 
-# S3 sends the status before it is done with these, so an error comes inside the answer.
+# S3 sends the status of these before their work is done, so an error may follow inside a 200 answer.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-ANSWER_BEFORE_THEY_END = frozenset({"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"})
+STATUS_BEFORE_RESULT = frozenset({"CopyObject", "UploadPartCopy", "CompleteMultipartUpload"})
 
 
-# One for each value of an answer.
+@dataclass(frozen=True)
+class FaultAnswer:
+    """The answer of a failing call.
+
+    Attributes:
+        status: The HTTP status; 200 for an error inside a successful answer.
+        code: The error code, such as `SlowDown`.
+        message: The error message.
+        reasons: Why DynamoDB cancels a transaction: a code for each item, such as `ThrottlingError`.
+    """
+
+    status: int
+    code: str
+    message: str
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass
-class Fault:  # pylint: disable=too-many-instance-attributes
-    """An error that S3 or DynamoDB gives to the next calls of one operation.
+class Fault:
+    """An error for the next calls of one operation.
 
     Attributes:
         operation: The operation as botocore names it, such as `CopyObject`.
-        bucket: The bucket, or table, it is limited to; None is any.
-        key: The key it is limited to; None is any.
-        times: How many calls still get it.
-        status: The HTTP status; 200 for an error inside an answer that seems to go well.
-        code: The error code, such as `SlowDown`.
-        message: What the answer says.
-        reasons: Why DynamoDB cancels a transaction: a code for each item, such as `ThrottlingError`.
-        done: Whether the operation is done all the same, so that only its answer is lost.
+        bucket: The bucket or table of the calls; None is any.
+        key: The key of the calls; None is any.
+        times: The number of calls that still fail.
+        answer: The answer of these calls.
+        done: Whether the operation is performed and only its answer is lost.
     """
 
     operation: str
     bucket: str | None
     key: str | None
     times: int
-    status: int
-    code: str
-    message: str
-    reasons: tuple[str, ...] = ()
-    done: bool = False
+    answer: FaultAnswer
+    done: bool
 
-    def concerns(self, operation: str, bucket: str, key: str) -> bool:
-        """Tell whether a call is one of those that get this error."""
+    def matches(self, operation: str, bucket: str, key: str) -> bool:
+        """Return whether a call gets this error."""
         return self.operation == operation and self.bucket in (None, bucket) and self.key in (None, key)
 
 
+class FaultOptions(TypedDict, total=False):
+    """The arguments of `Faults.add`, which describes them."""
+
+    bucket: str | None
+    key: str | None
+    times: Required[int]
+    status: Required[int]
+    code: Required[str]
+    message: str
+    reasons: Collection[str]
+    done: bool
+
+
 class Faults:
-    """The errors that are on order; safe to use from several threads."""
+    """The errors to inject. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ordered: list[Fault] = []
+        self._faults: list[Fault] = []
 
-    # The nine values are the whole point, and all but the first are named by the caller.
-    def add(  # pylint: disable=too-many-arguments
-        self,
-        operation: str,
-        *,
-        bucket: str | None = None,
-        key: str | None = None,
-        times: int,
-        status: int,
-        code: str,
-        message: str = "",
-        reasons: Collection[str] = (),
-        done: bool = False,
-    ) -> None:
+    def add(self, operation: str, **options: Unpack[FaultOptions]) -> None:
         """Let the next `times` matching calls fail.
 
         Args:
             operation: The operation as botocore names it, such as `CopyObject`.
-            bucket: Only calls on this bucket (for a copy: the destination), or on this table.
-            key: Only calls on this key, as it is before it is URL-encoded.
-            times: How many calls fail.
-            status: The HTTP status they get. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200 and
-                have the error inside.
-            code: The error code they get, such as `SlowDown`.
-            message: The text they get; the code again when it is empty.
-            reasons: With `TransactionCanceledException`, a code for each item; "None" for one without fault.
-            done: Do what is asked all the same, and lose only the answer.
+            **options: `times`, `status` and `code` are required.
+
+                - `times`: The number of calls that fail.
+                - `status`: Their HTTP status. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200
+                  with the error inside.
+                - `code`: Their error code, such as `SlowDown`.
+                - `message`: Their error message; the code by default.
+                - `bucket`: Only calls on this bucket (for a copy: the destination), or on this table.
+                - `key`: Only calls on this key, as it is before it is URL-encoded.
+                - `reasons`: With `TransactionCanceledException`, a code for each item, "None" without a fault.
+                - `done`: Whether to perform the operation and lose only its answer.
 
         Raises:
-            ValueError: No operation but those three answers 200 with an error inside.
+            ValueError: The status is 200, and the operation is none of these three.
         """
-        if status == 200 and operation not in ANSWER_BEFORE_THEY_END:
+        status, code = options["status"], options["code"]
+        if status == 200 and operation not in STATUS_BEFORE_RESULT:
             raise ValueError(f"{operation} never answers 200 with an error inside")
-        fault = Fault(operation, bucket, key, times, status, code, message or code, tuple(reasons), done)
+        answer = FaultAnswer(status, code, options.get("message") or code, tuple(options.get("reasons", ())))
+        bucket, key = options.get("bucket"), options.get("key")
+        fault = Fault(operation, bucket, key, options["times"], answer, options.get("done", False))
         with self._lock:
-            self._ordered.append(fault)
+            self._faults.append(fault)
 
     def take(self, operation: str, bucket: str, key: str) -> Fault | None:
-        """Use up one error for a call, the oldest that concerns it; None when there is none."""
+        """Use up one error for a call: the oldest that matches it, or None."""
         with self._lock:
-            for fault in self._ordered:
-                if fault.concerns(operation, bucket, key):
+            for fault in self._faults:
+                if fault.matches(operation, bucket, key):
                     fault.times -= 1
-                    self._ordered = [one for one in self._ordered if one.times > 0]
+                    self._faults = [other for other in self._faults if other.times > 0]
                     return fault
         return None
 
     def clear(self) -> None:
-        """Forget every error that is on order."""
+        """Remove all errors."""
         with self._lock:
-            self._ordered.clear()
+            self._faults.clear()

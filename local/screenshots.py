@@ -1,4 +1,4 @@
-"""Pictures of `report.html` for the docs, taken by headless Chromium: `python -m local.screenshots`."""
+"""Pictures of `report.html` for the docs, made with headless Chromium: `python -m local.screenshots`."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local.demo.outside import COUNCILS
+from local.demo.external_services import COUNCILS
 from local.demo.upload_validate import STEPS, Step
 from tasks.upload_validate.file_check import check_file
 from tasks.upload_validate.page import page_of
@@ -17,20 +17,20 @@ from tasks.upload_validate.report import FileSet, UploadedFile, Verdict
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# Name of the picture -> width and height of the window, the page's own height at that width.
+# Name of the picture -> width and height of the window; the height is that of the page at this width.
 WINDOWS = {"report-desktop": (1000, 980), "report-phone": (390, 1200)}
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 def main() -> int:
-    """Takes the pictures.
+    """Make the pictures.
 
     Returns:
-        The exit status: 1 where there is no browser.
+        The exit status: 1 without a browser.
     """
     browser = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *BROWSERS))), None)
     if browser is None:
-        print("error: no Chromium is on the PATH; CHROMIUM may name one", file=sys.stderr)
+        print("error: Chromium is not on the PATH; set CHROMIUM to its path", file=sys.stderr)
         return 1
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _verdict(step: Step) -> Verdict:
-    """Judges the files of a step of the demo as the task does."""
+    """Check the files of a step of the demo as the task does."""
     profile = load_profile("polling-stations", "", None)
     files = {f"{step.prefix}{name}": content for name, content in sorted(step.files.items())}
     findings = [check_file(key, len(body), [body], profile=profile, limit=50) for key, body in files.items()]
@@ -53,7 +53,7 @@ def _verdict(step: Step) -> Verdict:
 
 
 def _take(browser: str, page: Path, picture: Path, size: tuple[int, int]) -> None:
-    # Chromium has no sandbox for root, who is who runs it in most containers.
+    # Chromium refuses to run its sandbox as root, the user in most containers.
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     options = ["--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={page.parent / 'profile'}"]
     window = f"--window-size={size[0]},{size[1]}"
@@ -61,7 +61,7 @@ def _take(browser: str, page: Path, picture: Path, size: tuple[int, int]) -> Non
         [browser, *options, *sandbox, window, f"--screenshot={picture}", page.as_uri()],
         check=True,
         capture_output=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
 
 

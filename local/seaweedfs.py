@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import boto3
@@ -19,32 +19,35 @@ import trustme
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-# Below the ports that systems give to outgoing connections, those 10,000 higher included, which are for its gRPC.
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Below the ports of outgoing connections, as are the ports 10,000 higher, which the server uses for gRPC.
 BASE_PORTS = range(12_000, 21_000, 4)
 GRPC_OFFSET = 10_000
 # It starts within 3 to 8 s on an idle machine.
 START_SECONDS = 60
-LOOK_AGAIN_SECONDS = 0.1
+RETRY_SECONDS = 0.1
 TRIES = 5
 
 
 class SeaweedFS:
-    """A server with one user and no buckets; when it is stopped nothing of it stays.
+    """A server with one user and no buckets. `stop` removes all its files.
 
     Attributes:
         host: Its address.
-        port: The port it speaks S3 on; set by `start`.
-        credentials: The user's keys, and a region, as boto3's `client` takes them.
+        port: Its port for S3; set by `start`.
+        credentials: The user's keys, and a region, as arguments of boto3's `client`.
     """
 
     host = "127.0.0.1"
 
     def __init__(self, authority: trustme.CA | None = None) -> None:
-        """Prepare a server; nothing runs before `start`.
+        """Prepare a server; `start` starts it.
 
         Args:
-            authority: Who signs its certificate: with one it speaks TLS and no plain HTTP. The `ca_bundle` of one
-                server serves for all that share its authority.
+            authority: The authority that signs its certificate. With one, the server speaks only TLS. Servers of the
+                same authority can share one `ca_bundle`.
         """
         self.port = 0
         self.credentials = {
@@ -67,21 +70,23 @@ class SeaweedFS:
         """Start the server and wait until it stores objects.
 
         Raises:
-            RuntimeError: It is not installed, or does not start; the text holds the end of its log.
+            RuntimeError: It is not installed, or does not start; the message holds the end of its log.
         """
+        log = ""
         for _ in range(TRIES):
-            self._launch()
-            if self._becomes_ready():
+            folder = self._folder = Path(tempfile.mkdtemp(prefix="seaweedfs-"))
+            self._process = self._launch(folder)
+            if self._wait_until_ready(self._process):
                 return
-            # As a rule somebody else took one of the ports between the look at it and its use.
-            log = self._log()
+            # Usually another process took one of the ports after the check.
+            log = (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
             self.stop()
         raise RuntimeError(f"SeaweedFS did not start; the end of its log:\n{log}")
 
     def stop(self) -> None:
-        """End the server and remove its data; does nothing when it is not started."""
+        """Stop the server and remove its data; do nothing if it is not started."""
         if self._process is not None:
-            # It takes 20 s and more to heed SIGTERM, and nothing of its data is kept.
+            # After SIGTERM it would run for 20 s and more, and its data is deleted anyway.
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -93,9 +98,9 @@ class SeaweedFS:
             self._folder = None
 
     def reclaim(self) -> None:
-        """Give the disk back what objects held that were deleted some seconds ago or longer.
+        """Free the disk space of objects that were deleted some seconds ago or earlier.
 
-        The server does so by itself only every quarter of an hour, which is too late for who writes and deletes a lot.
+        By itself the server does so every quarter of an hour, too late for benchmarks that write and delete a lot.
         """
         with urlopen(f"http://{self.host}:{self.port - 3}/vol/vacuum?garbageThreshold=0.0001", timeout=60) as answer:
             answer.read()
@@ -108,24 +113,27 @@ class SeaweedFS:
 
     @property
     def ca_bundle(self) -> str | None:
-        """The file with the authority's own certificate, as long as the server runs; None without TLS."""
-        return str(self._folder / "authority.pem") if self._authority else None
+        """The file with the authority's certificate while the server runs; None without TLS."""
+        return str(self._folder / "authority.pem") if self._authority and self._folder else None
 
-    def client(self, **options: Any) -> Any:
-        """Make a boto3 S3 client, which trusts the server; `options` are what `boto3.client` takes."""
-        settings = {"endpoint_url": self.endpoint_url, "verify": self.ca_bundle, **self.credentials, **options}
-        return boto3.session.Session().client("s3", **settings)
+    def client(self, **options: Any) -> "S3Client":
+        """Return a boto3 S3 client that trusts the server.
 
-    def _launch(self) -> None:
+        Args:
+            **options: Arguments of `boto3.client`.
+        """
+        settings: dict[str, Any] = {"endpoint_url": self.endpoint_url, "verify": self.ca_bundle, **self.credentials}
+        return boto3.session.Session().client("s3", **{**settings, **options})
+
+    def _launch(self, folder: Path) -> "subprocess.Popen[bytes]":
         base = _free_base_port()
         self.port = base + 3
-        self._folder = Path(tempfile.mkdtemp(prefix="seaweedfs-"))
-        (self._folder / "data").mkdir()
-        (self._folder / "keys.json").write_text(json.dumps(self._users()), encoding="utf-8")
+        (folder / "data").mkdir()
+        (folder / "keys.json").write_text(json.dumps(self._users()), encoding="utf-8")
         command = [
             _program(),
             "server",
-            f"-dir={self._folder / 'data'}",
+            f"-dir={folder / 'data'}",
             f"-ip={self.host}",
             f"-ip.bind={self.host}",
             f"-master.port={base}",
@@ -136,31 +144,31 @@ class SeaweedFS:
             f"-s3.port={self.port}",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
-            f"-s3.config={self._folder / 'keys.json'}",
+            f"-s3.config={folder / 'keys.json'}",
             "-master.telemetry=false",
             "-volume.max=500",
             "-master.volumeSizeLimitMB=1024",
-            *self._tls_options(),
+            *self._write_certificates(folder),
         ]
-        with open(self._folder / "log", "wb") as log:
+        with open(folder / "log", "wb") as log:
             environment = {
                 **os.environ,
                 "WEED_S3_SSE_KEK_PASSPHRASE": secrets.token_hex(16),
-                # Over TLS some clients would take HTTP/2, which AWS's S3 does not offer.
+                # Over TLS some clients would negotiate HTTP/2, which AWS's S3 does not offer.
                 "GODEBUG": "http2server=0",
             }
-            self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-                command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            return subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
 
-    def _tls_options(self) -> list[str]:
-        """Write the certificates, if it has an authority, and give the options that name them."""
+    def _write_certificates(self, folder: Path) -> list[str]:
+        """Write the certificates if there is an authority, and return the server's options for them."""
         if self._authority is None:
             return []
-        self._authority.cert_pem.write_to_path(self.ca_bundle)
-        own = self._folder / "own.pem"
+        self._authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+        own = folder / "own.pem"
         self._authority.issue_cert(self.host).private_key_and_cert_chain_pem.write_to_path(own)
-        # Without `-s3.port.https` it speaks TLS on `-s3.port`, and HTTP nowhere.
+        # Without `-s3.port.https` it speaks TLS on `-s3.port`, and plain HTTP on no port.
         return [f"-s3.cert.file={own}", f"-s3.key.file={own}"]
 
     def _users(self) -> dict[str, Any]:
@@ -171,12 +179,12 @@ class SeaweedFS:
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         return {"identities": [{"name": "user", "credentials": [keys], "actions": actions}]}
 
-    def _becomes_ready(self) -> bool:
-        """Store an object, with keys that no other server has; says whether that worked before the time was up."""
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Store an object with this server's keys; return False if the process ends or the time is up."""
         config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
         client = self.client(config=config)
-        give_up = time.monotonic() + START_SECONDS
-        while self._process.poll() is None and time.monotonic() < give_up:
+        deadline = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
             try:
                 client.create_bucket(Bucket="is-ready")
                 client.put_object(Bucket="is-ready", Key="key", Body=b"x")
@@ -184,11 +192,8 @@ class SeaweedFS:
                 client.delete_bucket(Bucket="is-ready")
                 return True
             except (ClientError, BotoCoreError):
-                time.sleep(LOOK_AGAIN_SECONDS)
+                time.sleep(RETRY_SECONDS)
         return False
-
-    def _log(self) -> str:
-        return (self._folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 def _program() -> str:
@@ -202,7 +207,7 @@ def _free_base_port() -> int:
     for base in random.SystemRandom().sample(BASE_PORTS, k=200):
         if all(_is_free(port) for port in _ports_from(base)):
             return base
-    raise RuntimeError("There are no eight free ports for SeaweedFS.")
+    raise RuntimeError("No eight free ports were found for SeaweedFS.")
 
 
 def _ports_from(base: int) -> list[int]:

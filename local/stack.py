@@ -1,4 +1,4 @@
-"""Everything that is deployed, on this machine: the embedded AWS, what Terraform made in it, the functions at work."""
+"""The deployed stack on this machine: the embedded AWS, Terraform's resources in it, and the running functions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,20 +10,20 @@ from local import terraform
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
 
-# How soon a message comes back whose function crashed or timed out. With AWS that is after six time-outs of the
-# function. A function that ends by itself sets the visibility of what failed, and that holds here as well.
+# Delay of a message whose function crashed or timed out. On AWS it is six time-outs of the function. A function that
+# returns sets the visibility of failed messages, here as on AWS.
 REDELIVERY_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs.
+    """The running stack.
 
     Attributes:
-        aws: the embedded AWS.
-        functions: the Lambda service in it.
+        aws: The embedded AWS.
+        functions: Its Lambda service.
         outputs: Terraform's outputs.
-        folder: where Terraform works, and its state lies.
+        folder: Terraform's working folder, with its state.
     """
 
     aws: EmbeddedAws
@@ -40,20 +40,19 @@ def running(
     on_progress: Callable[[terraform.Progress], None],
     prepare: Callable[[EmbeddedAws], Mapping[str, Any]] = lambda aws: {},
 ) -> Iterator[Stack]:
-    """Starts the stack, and stops it again when the block ends, however it ends.
+    """Start the stack, and stop it when the block ends.
 
     Args:
-        variables: the values of Terraform's input variables.
-        folder: where Terraform works.
-        on_progress: is told how far Terraform is.
-        prepare: makes what is to be there before Terraform comes, such as a bucket that is given, and returns the
-            variables that follow from it.
+        variables: The values of Terraform's input variables.
+        folder: Terraform's working folder.
+        on_progress: A callback for Terraform's progress.
+        prepare: Creates resources before Terraform runs, such as an existing bucket, and returns further variables.
 
     Yields:
         The `Stack`.
 
     Raises:
-        DeploymentError: Terraform is not there, finds no provider, or fails.
+        DeploymentError: Terraform is not installed, finds no provider, or fails.
     """
     with EmbeddedAws() as aws:
         variables = {**variables, **prepare(aws)}

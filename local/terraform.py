@@ -1,4 +1,4 @@
-"""Terraform, applied to the embedded AWS: the project's own files, with only the provider's address overridden."""
+"""Terraform, applied to the embedded AWS: the project's own files, with only the provider's options overridden."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from scripts.terraform_mirror import plugin_flags
 
 SOURCE = Path(__file__).parent.parent / "terraform"
 
-# Merged into terraform/providers.tf. An IP address has no bucket subdomains, and no machine metadata is asked for here.
+# Merged into terraform/providers.tf. An IP address has no bucket subdomains, and this machine has no EC2 metadata.
 OVERRIDE = """\
 provider "aws" {
   s3_use_path_style        = true
@@ -32,25 +32,25 @@ provider "aws" {
 }
 """
 
-# Most of an apply is the provider waiting for AWS to settle, so everything may wait at the same time.
+# The provider spends most of an apply waiting for AWS to settle, so many resources can wait at the same time.
 PARALLELISM = 30
 
-# Of this machine's own settings for AWS and Terraform none may reach the embedded AWS.
-FOREIGN = ("AWS_", "TF_")
+# Prefixes of this machine's settings for AWS and Terraform, which must not reach the embedded AWS.
+HIDDEN_PREFIXES = ("AWS_", "TF_")
 
 
 class DeploymentError(Exception):
-    """Terraform could not be run, or failed; the text holds what it said."""
+    """Terraform could not be run, or failed; the message holds its output."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far Terraform is.
+    """The progress of Terraform.
 
     Attributes:
-        done: resources that are made.
-        planned: resources that will be made in all, 0 while that is not known.
-        current: the address of the resource that was begun or finished last, or what else goes on.
+        done: The number of created resources.
+        planned: The number of resources to create in all; 0 while it is unknown.
+        current: The address of the latest resource, or the running command.
     """
 
     done: int
@@ -61,22 +61,22 @@ class Progress:
 def apply(
     aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any], *, on_progress: Callable[[Progress], None]
 ) -> dict[str, Any]:
-    """Applies `terraform/` to an embedded AWS.
+    """Apply `terraform/` to an embedded AWS.
 
     Args:
-        aws: a started one, with nothing in it that an earlier apply made.
-        folder: where to work; what Terraform downloaded there is used again.
-        variables: the values of Terraform's input variables.
-        on_progress: is called whenever a resource is begun or finished, and every few seconds in between.
+        aws: A started AWS without resources of an earlier apply.
+        folder: The working folder; Terraform reuses its earlier downloads there.
+        variables: The values of Terraform's input variables.
+        on_progress: A callback for each start and end of a resource, and every few seconds in between.
 
     Returns:
         The outputs, by name.
 
     Raises:
-        DeploymentError: Terraform is not there, finds no provider, or fails.
+        DeploymentError: Terraform is not installed, finds no provider, or fails.
     """
     on_progress(Progress(0, 0, "terraform init"))
-    terraform = initialised(aws, folder, variables)
+    terraform = initialise(aws, folder, variables)
     planned = done = 0
     for line in terraform.stream("apply", "-auto-approve", "-input=false", "-json", f"-parallelism={PARALLELISM}"):
         if line["type"] == "planned_change":
@@ -90,34 +90,34 @@ def apply(
 
 
 def profiles(folder: Path) -> Path:
-    """Gives the file that has the keys of the destination's partition."""
+    """Return the file with the keys of the destination's partition."""
     return folder.resolve() / "profiles"
 
 
-def initialised(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> "Terraform":
-    """Lays `terraform/` out in a folder for an embedded AWS and initialises it.
+def initialise(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> "Terraform":
+    """Copy `terraform/` into a folder and run `terraform init` there.
 
     Args:
-        aws: a started one.
-        folder: where to work; what Terraform downloaded there is used again.
-        variables: the values of Terraform's input variables.
+        aws: A started AWS.
+        folder: The working folder; Terraform reuses its earlier downloads there.
+        variables: The values of Terraform's input variables.
 
     Returns:
-        The `Terraform` of that folder, which has no state yet.
+        The `Terraform` of that folder, without state.
 
     Raises:
-        DeploymentError: Terraform is not there, or finds no provider.
+        DeploymentError: Terraform is not installed, or finds no provider.
     """
-    _lay_out(folder, variables)
+    _copy_configuration(folder, variables)
     terraform = Terraform(folder, _environment(aws, folder, variables))
     terraform.run("init", "-input=false", *plugin_flags(os.environ))
     return terraform
 
 
-def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
+def _copy_configuration(folder: Path, variables: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*"):
-        # What was downloaded stays; the state is of an AWS that is gone.
+        # Downloads stay. An old state describes an AWS that no longer exists.
         if old.is_dir() and old.name != ".terraform":
             shutil.rmtree(old)
         elif old.is_file():
@@ -129,14 +129,14 @@ def _lay_out(folder: Path, variables: Mapping[str, Any]) -> None:
 
 
 def _environment(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
-    """Gives Terraform an administrator for each partition, whom no other partition knows."""
+    """Return Terraform's environment, with a separate administrator for each partition."""
     source = aws.administrator(aws.region)
     region = variables.get("partition_replicate_destination_region") or aws.region
     profile = variables.get("partition_replicate_destination_profile")
     _write_profile(profiles(folder), profile, aws.administrator(region))
-    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN_PREFIXES)}
     return {
-        **own,
+        **inherited,
         "AWS_ENDPOINT_URL": aws.endpoint_url,
         "AWS_ACCESS_KEY_ID": source["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": source["aws_secret_access_key"],
@@ -155,8 +155,8 @@ def _write_profile(file: Path, name: str | None, credentials: Mapping[str, str])
 
 
 def _resource(line: Mapping[str, Any]) -> str:
-    about = line.get("hook") or line.get("change") or {}
-    return about.get("resource", {}).get("addr", "")
+    details = line.get("hook") or line.get("change") or {}
+    return str(details.get("resource", {}).get("addr", ""))
 
 
 @dataclass(frozen=True)
@@ -164,26 +164,26 @@ class Terraform:
     """Terraform's commands in one folder.
 
     Attributes:
-        folder: where it works.
-        environment: what it runs with.
+        folder: The working folder.
+        environment: The environment of the commands.
     """
 
     folder: Path
     environment: Mapping[str, str]
 
     def run(self, *arguments: str) -> str:
-        """Runs a command to its end and returns what it printed."""
-        with self._started(*arguments) as process:
-            said, complained = process.communicate()
+        """Run a command to its end and return its output."""
+        with self._start(*arguments) as process:
+            output, errors = process.communicate()
         if process.returncode:
-            raise DeploymentError(f"terraform {arguments[0]} failed:\n{(complained or said).strip()}")
-        return said
+            raise DeploymentError(f"terraform {arguments[0]} failed:\n{(errors or output).strip()}")
+        return output
 
     def stream(self, *arguments: str) -> Iterator[dict[str, Any]]:
-        """Runs a command that prints JSON lines, and yields them as they come."""
+        """Run a command that prints JSON lines, and yield each line as it is printed."""
         errors = []
-        with self._started(*arguments, together=True) as process:
-            for text in process.stdout:
+        with self._start(*arguments, merge_errors=True) as process:
+            for text in process.stdout or ():
                 line = json.loads(text) if text.startswith("{") else {"type": "text", "@message": text}
                 if line.get("@level") == "error":
                     errors.append(_diagnostic(line))
@@ -192,8 +192,8 @@ class Terraform:
             raise DeploymentError(f"terraform {arguments[0]} failed:\n" + "\n".join(errors))
 
     @contextmanager
-    def _started(self, *arguments: str, together: bool = False) -> Iterator[subprocess.Popen]:
-        """Starts Terraform in a session of its own, so that Ctrl-C reaches it through us, in order, or not at all."""
+    def _start(self, *arguments: str, merge_errors: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """Start Terraform in its own session, out of reach of the terminal's Ctrl-C; kill it after an error here."""
         executable = shutil.which("terraform")
         if not executable:
             raise DeploymentError("Terraform is not installed; version 1.11 or newer is needed.")
@@ -203,20 +203,20 @@ class Terraform:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if together else subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge_errors else subprocess.PIPE,
             text=True,
             start_new_session=True,
         ) as process:
             try:
                 yield process
             except BaseException:
-                # The provider's processes are in the same session; the state of an AWS that goes away is no loss.
+                # The provider's processes are in the same session. A broken state is harmless: its AWS is about to end.
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
 
 
 def _diagnostic(line: Mapping[str, Any]) -> str:
-    about = line.get("diagnostic", {})
-    parts = (about.get("summary") or line.get("@message", ""), about.get("address"), about.get("detail"))
+    diagnostic = line.get("diagnostic", {})
+    parts = (diagnostic.get("summary") or line.get("@message", ""), diagnostic.get("address"), diagnostic.get("detail"))
     return "  " + " · ".join(" ".join(str(part).split()) for part in parts if part)

@@ -1,4 +1,4 @@
-"""How the embedded AWS refuses what it cannot do, in the shape of AWS's own errors.
+"""Refusal of actions that moto does not implement, in the format of AWS's own errors.
 
 Sources: the API reference of each service, "Common Errors"; Amazon S3 API Reference, "Error Responses".
 """
@@ -16,10 +16,14 @@ logger = logging.getLogger(__name__)
 FORM = "application/x-www-form-urlencoded"
 
 
-def refuse_unknown_actions(app: Flask) -> None:
-    """Have the app of one of moto's services refuse unknown actions, and say in a line of the log that it did.
+def refuse_unknown_actions(app: Flask, service: str) -> None:
+    """Make the app of one of moto's services refuse unknown actions, with a line in the log.
 
-    Moto answers them with a page of HTML, most often with status 500 and a traceback on the terminal.
+    Moto answers them with a page of HTML, usually with status 500 and a traceback on the terminal.
+
+    Args:
+        app: The app.
+        service: The name of the service as moto has it.
     """
 
     @app.errorhandler(Exception)
@@ -33,15 +37,15 @@ def refuse_unknown_actions(app: Flask) -> None:
             return error
         else:
             code, status, message = "InternalFailure", 500, f"{type(error).__name__}: {error}"
-        logger.warning("%s %s of %s: %s %s", request.method, request.path, app.service, code, " ".join(message.split()))
-        logger.debug("What happened", exc_info=error)
-        return _answer(app.service, code, status, message)
+        logger.warning("%s %s of %s: %s %s", request.method, request.path, service, code, " ".join(message.split()))
+        logger.debug("The cause of the refusal", exc_info=error)
+        return _answer(service, code, status, message)
 
 
 def _answer(service: str, code: str, status: int, message: str) -> Response:
     request_id = str(uuid.uuid4())
     if service.startswith("s3"):
-        # S3 has its own code for what it does not do.
+        # S3 has its own code for unknown actions.
         code, status = (code, status) if status == 500 else ("NotImplemented", 501)
         body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         return Response(body, status, {"x-amz-request-id": request_id}, content_type="application/xml")

@@ -1,4 +1,4 @@
-"""A folder as a zip, and its content as a hash: both the same whenever and wherever they are made."""
+"""Reproducible zips, and the hash of a package's content."""
 
 import hashlib
 import os
@@ -8,21 +8,21 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 # The earliest date that a zip can hold.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
-# A regular file that everyone may read, as Lambda's own user has to.
+# A regular file that all users can read, because Lambda runs as another user.
 _MODE = 0o100644 << 16
 
-# What `ZipInfo` calls Unix; its default is the system that the build runs on.
+# Unix, in the terms of `ZipInfo`; its default depends on the build machine.
 _UNIX = 3
 
 
 def content_hash(folder: Path, *, runtime_version: str) -> str:
     """Hash names and bytes of a package's files.
 
-    Bytecode is left out, so that the hash is the same whether or not the runtime's Python was there to compile.
+    The hash ignores bytecode, so that it does not depend on the Pythons of the build machine.
 
     Args:
-        folder: the unpacked package.
-        runtime_version: the Python that it is made for, as in "3.13".
+        folder: The unpacked package.
+        runtime_version: The Python version of the package, as in "3.13".
 
     Returns:
         SHA-256 in hex.
@@ -35,7 +35,7 @@ def content_hash(folder: Path, *, runtime_version: str) -> str:
 
 
 def write_zip(folder: Path, file: Path) -> None:
-    """Write a folder's files as a zip, in place of any that is there once the new one is whole."""
+    """Write a folder's files as a zip; an existing one is replaced once the new one is complete."""
     unfinished = file.with_name(f".{file.name}.unfinished")
     with ZipFile(unfinished, "w") as archive:
         for name in _names(folder):

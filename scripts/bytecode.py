@@ -1,6 +1,6 @@
-"""Bytecode for the Python that the functions run on, when that Python is at hand.
+"""Bytecode for the functions' Python, if that Python is installed.
 
-`/var/task` is read-only, so a function without bytecode in its zip compiles every module again at every cold start.
+`/var/task` is read-only, so a function without bytecode in its zip compiles every module at every cold start.
 """
 
 import os
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from scripts.errors import ScriptError
 
-# The default of Terraform's `runtime`; bytecode of another minor version would be ignored there.
+# The default of Terraform's `runtime`. It ignores bytecode of another minor version.
 RUNTIME_VERSION = "3.13"
 
 _COMPILER = Path(__file__).with_name("compile_tree.py")
 
 
 def runtime_python() -> Path | None:
-    """Find an interpreter of `RUNTIME_VERSION` that really runs; None where there is none."""
+    """Return an interpreter of `RUNTIME_VERSION` that runs; None if there is none."""
     return next((python for python in _candidates() if _is_runtime(python)), None)
 
 
@@ -26,15 +26,15 @@ def compile_tree(python: Path, root: Path, folder: str = ".") -> None:
     """Compile each module below `root/folder` into the `__pycache__` beside it.
 
     Args:
-        python: the interpreter, see `runtime_python`.
-        root: what will be unpacked at `/var/task`.
-        folder: the part of it to compile.
+        python: The interpreter, see `runtime_python`.
+        root: The folder that Lambda unpacks at `/var/task`.
+        folder: The part of it to compile.
 
     Raises:
-        ScriptError: a module does not compile.
+        ScriptError: A module does not compile.
     """
-    # Isolated and without site packages: what else is imported would show in the bytecode's reference flags.
-    command = [python, "-I", "-S", _COMPILER, root, folder]
+    # Isolated and without site packages, because other imported modules change the reference flags in the bytecode.
+    command = [str(python), "-I", "-S", str(_COMPILER), str(root), folder]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise ScriptError(f"Python {RUNTIME_VERSION} cannot compile the package:\n{finished.stderr.strip()}")
@@ -46,7 +46,7 @@ def _candidates() -> Iterator[Path]:
         found = shutil.which(name, path=folder)
         if found:
             yield Path(found)
-    # pyenv's shim on the PATH refuses to run a version that is installed but not selected.
+    # pyenv's shim on the PATH does not run a version that is installed but not selected.
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     yield from sorted(pyenv.glob(f"versions/{RUNTIME_VERSION}.*/bin/{name}"), reverse=True)
 

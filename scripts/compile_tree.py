@@ -1,6 +1,6 @@
 """Compile a package's modules: `python -I -S compile_tree.py ROOT FOLDER`, run by the Lambda runtime's own Python.
 
-Alone in its file and on nothing but the standard library, because that Python has none of this project installed.
+A file of its own that imports only the standard library, because that Python does not have this project's packages.
 """
 
 import sys
@@ -8,14 +8,14 @@ from pathlib import Path
 from py_compile import PycInvalidationMode, PyCompileError
 from py_compile import compile as compile_module
 
-# Where Lambda unpacks a zip: tracebacks name it, and no path of the machine that built gets into the zip.
+# Lambda unpacks zips here. Tracebacks show this path, and the zip holds no path of the build machine.
 UNPACKED_AT = "/var/task"
 
 
 def compile_tree(root: Path, folder: str) -> None:
-    """Compile each module below `root/folder`, in an order and under names that are the same everywhere."""
+    """Compile each module below `root/folder`, with the same order and paths on every machine."""
     for module in sorted((root / folder).rglob("*.py")):
-        # Unchecked: the zip's dates mean nothing, and the sources beside the bytecode cannot change.
+        # Unchecked, because the dates in the zip are constant and the sources cannot change.
         compile_module(
             str(module),
             dfile=f"{UNPACKED_AT}/{module.relative_to(root).as_posix()}",

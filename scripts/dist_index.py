@@ -1,4 +1,4 @@
-"""`dist/packages.json`: what the last `make dist` built."""
+"""`dist/packages.json`: the packages of the last `make dist`."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ class Package:
     """One task's zip.
 
     Attributes:
-        task: the task's name.
-        hash: of its content, see `scripts.archive.content_hash`.
-        zip: the file's name in `dist/`.
-        sha256: of the zip's bytes, in hex.
-        bytes: the zip's size.
+        task: The task's name.
+        hash: The hash of its content, see `scripts.archive.content_hash`.
+        zip: The name of the file in `dist/`.
+        sha256: SHA-256 of the zip, in hex.
+        bytes: The size of the zip.
     """
 
     task: str
@@ -36,7 +36,7 @@ class Index:
 
     @property
     def hash(self) -> str:
-        """The build's hash: the package's own, or one over all of them."""
+        """The hash of a single package, or else a hash over all packages."""
         if len(self.packages) == 1:
             return self.packages[0].hash
         return hashlib.sha256("".join(f"{item.hash} {item.task}\n" for item in self.packages).encode()).hexdigest()
@@ -57,7 +57,7 @@ def read_index(dist: Path) -> Index:
     """Read `packages.json`.
 
     Raises:
-        ScriptError: nothing was built yet.
+        ScriptError: Nothing is built yet.
     """
     try:
         index = json.loads((dist / "packages.json").read_text(encoding="utf-8"))

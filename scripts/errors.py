@@ -1,21 +1,21 @@
-"""The one error of these scripts, and how a person gets to see it."""
+"""The error of these scripts, and its output."""
 
 import sys
 from collections.abc import Callable
 
 
 class ScriptError(Exception):
-    """Something the caller can put right; the message is one sentence that says what."""
+    """An error that the caller can fix; the message is one sentence."""
 
 
 def exit_status(main: Callable[[], None]) -> int:
-    """Run a command; show a `ScriptError` as one line.
+    """Run a command, and print a `ScriptError` as one line.
 
     Args:
-        main: the command, which returns nothing.
+        main: The command.
 
     Returns:
-        The process's exit status: 0, or 1 after an error.
+        The exit status of the process: 0, or 1 after an error.
     """
     try:
         main()

@@ -1,4 +1,4 @@
-"""The names that packages have in S3."""
+"""The S3 keys of packages."""
 
 from collections.abc import Mapping
 
@@ -7,29 +7,29 @@ from scripts.errors import ScriptError
 
 
 def package_prefix(environ: Mapping[str, str]) -> str:
-    """Read `PACKAGE_PREFIX`, "" where it is not set.
+    """Read `PACKAGE_PREFIX`, "" by default.
 
     Raises:
-        ScriptError: it begins with "/" or does not end with "/".
+        ScriptError: It begins with "/" or does not end with "/".
     """
     prefix = environ.get("PACKAGE_PREFIX", "")
     if prefix and (prefix.startswith("/") or not prefix.endswith("/")):
-        raise ScriptError(f'PACKAGE_PREFIX "{prefix}" must not begin with "/" and must end with "/", as in "builds/"')
+        raise ScriptError(f'PACKAGE_PREFIX "{prefix}" must not begin with "/" and must end with "/", such as "builds/"')
     return prefix
 
 
 def zip_key(prefix: str, task: str, label: str) -> str:
-    """Name a task's zip by its hash or by an environment."""
+    """Return the key of a task's zip, with its hash or an environment as label."""
     return f"{prefix}{task}/{label}.zip"
 
 
 def manifest_key(prefix: str, label: str) -> str:
-    """Name the list of all zips of one build by its hash or by an environment."""
+    """Return the key of a build's manifest, with its hash or an environment as label."""
     return f"{prefix}manifest/{label}.json"
 
 
 def build_key(prefix: str, index: Index) -> str:
-    """Name a build by its hash: the zip where there is one, else the manifest of them all."""
+    """Return the key of a build by its hash: the key of a single zip, or else of the manifest."""
     if len(index.packages) == 1:
         return zip_key(prefix, index.packages[0].task, index.hash)
     return manifest_key(prefix, index.hash)

@@ -15,23 +15,23 @@ from scripts.errors import ScriptError, exit_status
 from scripts.object_keys import build_key, package_prefix
 from scripts.sources import selected_tasks, source_files
 
-# Lambda takes 50 MB, but every cold start fetches the zip: over this, something came along that nobody meant.
+# Lambda's limit is 50 MB, but every cold start fetches the zip. A larger zip holds something by accident.
 MAX_ZIP_BYTES = 6_000_000
 
 
 def build(root: Path, task: str, *, python: Path | None) -> Path:
-    """Lay a task's package out in `build/<task>`.
+    """Build a task's package in `build/<task>`.
 
     Args:
-        root: the checkout.
-        task: the task's name.
-        python: the interpreter that compiles it, see `scripts.bytecode`; None leaves the bytecode out.
+        root: The checkout.
+        task: The task's name.
+        python: The interpreter that compiles it, see `scripts.bytecode`; None leaves the bytecode out.
 
     Returns:
         The folder.
 
     Raises:
-        ScriptError: the dependencies cannot be had, or a module does not compile.
+        ScriptError: The dependencies cannot be installed, or a module does not compile.
     """
     libraries = dependencies.installed(root, task, python=python)
     folder = root / "build" / task
@@ -52,7 +52,7 @@ def pack(root: Path, task: str, *, python: Path | None) -> Package:
     """Build a task's package and zip it into `dist/<task>.zip`.
 
     Raises:
-        ScriptError: as `build`, or the zip is over `MAX_ZIP_BYTES`.
+        ScriptError: The build failed, or the zip is over `MAX_ZIP_BYTES`.
     """
     folder = build(root, task, python=python)
     file = root / "dist" / f"{task}.zip"
@@ -71,26 +71,26 @@ def pack(root: Path, task: str, *, python: Path | None) -> Package:
 
 
 def main() -> None:
-    """Do what the command line says.
+    """Run the command of the command line.
 
     Raises:
-        ScriptError: it could not be done.
+        ScriptError: The command failed.
     """
     root, command, task = Path.cwd(), sys.argv[1], "".join(sys.argv[2:])
-    # Before anything is built: a wrong prefix would only be noticed at the upload.
+    # Checked before the build, because otherwise a wrong prefix would fail only at the upload.
     prefix = package_prefix(os.environ)
     if command == "hash":
         print(read_index(root / "dist").hash)
     elif command == "key":
         print(build_key(prefix, read_index(root / "dist")))
     else:
-        _make(root, command, selected_tasks(root, task))
+        _build_all(root, command, selected_tasks(root, task))
 
 
-def _make(root: Path, command: str, tasks: list[str]) -> None:
+def _build_all(root: Path, command: str, tasks: list[str]) -> None:
     python = runtime_python()
     if not python:
-        print(f"No Python {RUNTIME_VERSION} here: the packages go without bytecode, and start slower.")
+        print(f"Python {RUNTIME_VERSION} is not installed: the packages have no bytecode, and start more slowly.")
     if command == "build":
         for task in tasks:
             print(f"build/{build(root, task, python=python).name}")

@@ -1,6 +1,6 @@
-"""Lock files: which version of each package, and the hashes of its files, as `make lock` writes them.
+"""Lock files of `make lock`: the version of each package, and the hashes of its files.
 
-`python -m scripts.pins LOCK PACKAGE...` prints the lines of the lock file that pin the packages, for
+`python -m scripts.pins LOCK PACKAGE...` prints the lines that pin these packages, for
 `pip install --require-hashes --requirement /dev/stdin`.
 """
 
@@ -11,39 +11,39 @@ from pathlib import Path
 
 from scripts.errors import ScriptError, exit_status
 
-# A package's name, its version, and the indented lines below with its hashes.
+# A package's name, its version, and the indented lines with its hashes.
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==.*\n(?:[ \t].*\n?)*", re.MULTILINE)
 
 
 def pins(lock: Path) -> dict[str, str]:
     """Read a lock file: normalized name of each package -> its lines."""
-    found: dict[str, str] = {}
-    # One package may have a version for each Python.
+    lines: dict[str, str] = {}
+    # A package may have several versions, for different Pythons.
     for pin in _PIN.finditer(lock.read_text(encoding="utf-8")):
         name = normalized(pin[1])
-        found[name] = found.get(name, "") + pin[0]
-    return found
+        lines[name] = lines.get(name, "") + pin[0]
+    return lines
 
 
 def pinned(lock: Path, packages: Iterable[str]) -> str:
-    """Give the lines of a lock file that pin some packages.
+    """Return the lines of a lock file that pin some packages.
 
     Args:
-        lock: the lock file.
-        packages: their names, in any spelling.
+        lock: The lock file.
+        packages: The names of the packages, in any spelling.
 
     Raises:
-        ScriptError: the lock file does not pin one of them.
+        ScriptError: The lock file does not pin one of them.
     """
-    found = pins(lock)
+    lines = pins(lock)
     for package in packages:
-        if normalized(package) not in found:
+        if normalized(package) not in lines:
             raise ScriptError(f"{lock.name} does not pin {package}: add it to {lock.stem}.in and run `make lock`")
-    return "".join(found[normalized(package)] for package in packages)
+    return "".join(lines[normalized(package)] for package in packages)
 
 
 def normalized(name: str) -> str:
-    """Give the one spelling of a package's name.
+    """Return the normalized spelling of a package's name.
 
     https://packaging.python.org/en/latest/specifications/name-normalization/
     """
@@ -51,10 +51,10 @@ def normalized(name: str) -> str:
 
 
 def main() -> None:
-    """Do what the command line says.
+    """Print the lines of the packages on the command line.
 
     Raises:
-        ScriptError: as `pinned`.
+        ScriptError: The lock file does not pin a package.
     """
     print(pinned(Path(sys.argv[1]), sys.argv[2:]), end="")
 

@@ -1,20 +1,39 @@
-"""Pylint's answers as JUnit XML: `python -m scripts.pylint_junit REPORT.xml ANSWER.json...`."""
+"""Pylint's output as JUnit XML: `python -m scripts.pylint_junit REPORT.xml OUTPUT.json...`."""
 
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 from xml.etree import ElementTree
 
 
-def junit(answers: list[dict]) -> ElementTree.ElementTree:
-    """Turn pylint's answers into a report: a failed case for each file with messages, a passed one for all the others.
+class Message(TypedDict):
+    """The fields of a message that the report uses."""
+
+    path: str
+    line: int
+    column: int
+    messageId: str
+    symbol: str
+    message: str
+
+
+class Output(TypedDict):
+    """The output of a pylint run, in its `json2` format."""
+
+    messages: list[Message]
+
+
+def junit(outputs: Sequence[Output]) -> "ElementTree.ElementTree[ElementTree.Element]":
+    """Return a report with a failed case for each file with messages, and a passed case for all other files.
 
     Args:
-        answers: the parsed output of pylint runs, in its `json2` format.
+        outputs: The parsed output of pylint runs.
     """
     messages = defaultdict(list)
-    for message in (message for answer in answers for message in answer["messages"]):
+    for message in (message for output in outputs for message in output["messages"]):
         place, name = f"{message['line']}:{message['column']}", f"{message['messageId']} ({message['symbol']})"
         messages[message["path"]].append(f"{place}: {name} {message['message']}")
     suite = ElementTree.Element("testsuite", name="pylint", tests=str(len(messages) + 1), failures=str(len(messages)))
@@ -26,9 +45,9 @@ def junit(answers: list[dict]) -> ElementTree.ElementTree:
 
 
 def main() -> None:
-    """Read the answers, write the report."""
-    report, *answers = map(Path, sys.argv[1:])
-    parsed = [json.loads(answer.read_text(encoding="utf-8")) for answer in answers]
+    """Read pylint's output and write the report."""
+    report, *outputs = map(Path, sys.argv[1:])
+    parsed = [json.loads(output.read_text(encoding="utf-8")) for output in outputs]
     junit(parsed).write(report, encoding="utf-8", xml_declaration=True)
 
 

@@ -1,21 +1,21 @@
-"""Which tasks have a zip, and which of the project's files belong in it."""
+"""The tasks that have a zip, and the project's files in each zip."""
 
 from pathlib import Path
 
 from scripts.errors import ScriptError
 
-# GPL-3, as the framework it plugs into: it is no Lambda function and stays out of the zips.
+# The add-on is no Lambda function. It is GPL-3, like its framework, and must not be in a zip.
 NEVER_ZIPPED = frozenset({"otf_addons"})
 
-# Packages that every zip holds.
+# Packages in every zip.
 SHARED = ("object_clerk", "utils")
 
-# For readers and for the build; a changed word in them is no new package.
+# Files for readers and for the build. They are not packaged, so that a change in them causes no new package.
 NOT_PACKAGED = frozenset({"README.md", "requirements.txt"})
 
 
 def zipped_tasks(root: Path) -> list[str]:
-    """Name the tasks that get a zip: folders of `tasks/` with a handler and requirements, in alphabetical order."""
+    """Return the tasks that get a zip, sorted: the folders of `tasks/` with a handler and requirements."""
     return sorted(
         handler.parent.name
         for handler in root.glob("tasks/*/handler.py")
@@ -24,25 +24,25 @@ def zipped_tasks(root: Path) -> list[str]:
 
 
 def selected_tasks(root: Path, task: str) -> list[str]:
-    """Name the tasks to work on.
+    """Return the tasks to build.
 
     Args:
-        root: the checkout.
-        task: one task's name, or "" for all.
+        root: The checkout.
+        task: The name of a task, or "" for all.
 
     Raises:
-        ScriptError: there is no such task, or none at all.
+        ScriptError: There is no such task, or no task at all.
     """
     tasks = zipped_tasks(root)
     if not tasks:
-        raise ScriptError("no folder in tasks/ holds both handler.py and requirements.txt: there is nothing to build")
+        raise ScriptError("no folder in tasks/ has both handler.py and requirements.txt: there is nothing to build")
     if task and task not in tasks:
-        raise ScriptError(f"TASK={task} names no task with a zip; there are: {', '.join(tasks)}")
+        raise ScriptError(f"TASK={task} is not a task with a zip; these are: {', '.join(tasks)}")
     return [task] if task else tasks
 
 
 def source_files(root: Path, task: str) -> list[Path]:
-    """List the project's files in a task's zip, relative to `root`: an import path is the same here and there."""
+    """Return the project's files in a task's zip, relative to `root`; import paths are the same in both."""
     folders = [root / "tasks" / name for name in (*SHARED, task)]
     files = [root / "tasks" / "__init__.py", *(file for folder in folders for file in folder.rglob("*"))]
     return sorted(file.relative_to(root) for file in files if file.is_file() and _is_packaged(file.relative_to(root)))

@@ -1,6 +1,6 @@
 """Terraform's own checks of `terraform/`: `python -m scripts.terraform fmt|validate`, in the checkout's folder.
 
-Where Terraform or its AWS provider is not to be had, the checks say so and are skipped; with `CI=true` they fail.
+Without Terraform or its AWS provider, the checks are skipped with a message; with `CI=true` they fail.
 """
 
 import os
@@ -12,21 +12,21 @@ from pathlib import Path
 from scripts.errors import ScriptError, exit_status
 from scripts.terraform_mirror import plugin_flags
 
-# What `terraform init` says when neither a mirror nor the registry has the provider.
+# The error of `terraform init` if neither a mirror nor the registry has the provider.
 _NO_PROVIDER = "Failed to query available provider packages"
 
 
 class Unavailable(Exception):
-    """This machine lacks what the check needs; the message names it."""
+    """A requirement of the check is missing on this machine; the message names it."""
 
 
 def check_format() -> None:
-    """Check that every file is formatted as `terraform fmt` would."""
+    """Check that `terraform fmt` would change no file."""
     _run("fmt", "-check", "-diff", "-recursive")
 
 
 def validate() -> None:
-    """Check the configuration and run its tests, against mocked providers and with no backend."""
+    """Validate the configuration and run its tests, with mocked providers and without a backend."""
     init = ["init", "-backend=false", "-input=false", "-lockfile=readonly", *plugin_flags(os.environ)]
     finished = subprocess.run([*_terraform(), *init], env=_environment(), capture_output=True, text=True, check=False)
     if _NO_PROVIDER in finished.stderr:
@@ -51,7 +51,7 @@ def _terraform() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # A folder of its own: `init -backend=false` would undo the backend that someone deploys with.
+    # A separate folder, because `init -backend=false` would remove the backend of a deployment from this checkout.
     return {**os.environ, "TF_DATA_DIR": str(Path("build", "terraform").absolute()), "TF_IN_AUTOMATION": "1"}
 
 
@@ -59,14 +59,14 @@ def main() -> None:
     """Run the check that the command line names.
 
     Raises:
-        ScriptError: it failed, or cannot be made where it has to be.
+        ScriptError: The check failed, or it cannot run and `CI=true` requires it.
     """
     name = sys.argv[1]
     try:
         {"fmt": check_format, "validate": validate}[name]()
     except Unavailable as reason:
         if os.environ.get("CI") == "true":
-            raise ScriptError(f"terraform {name} cannot be run: {reason}") from reason
+            raise ScriptError(f"terraform {name} cannot run: {reason}") from reason
         print(f"SKIPPED terraform {name}: {reason}.")
 
 

@@ -1,7 +1,7 @@
-"""Where Terraform finds its AWS provider without the network: `python -m scripts.terraform_mirror` prints init's flag.
+"""A local mirror of the AWS provider: `python -m scripts.terraform_mirror` prints the flag for `terraform init`.
 
-Terraform searches its standard mirror locations by itself, but only offline machines fill them, and those often keep
-the mirror in a folder of `/opt`; naming the folder keeps `terraform init` from asking the registry at all.
+Terraform searches its standard mirror locations by itself. Machines without network often keep a mirror in a folder of
+`/opt` instead. With the flag, `terraform init` does not contact the registry.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.errors import ScriptError, exit_status
 
-# How a mirror lays its providers out, see Terraform's "Provider Installation".
+# The provider's folder in a mirror, see Terraform's "Provider Installation".
 _AWS_PROVIDER = Path("registry.terraform.io", "hashicorp", "aws")
 
 
@@ -19,15 +19,15 @@ def plugin_dir(environ: Mapping[str, str], *, home: Path, root: Path = Path("/")
     """Find the mirror to use.
 
     Args:
-        environ: the environment; `TF_PLUGIN_DIR` in it comes before any search.
-        home: the user's home folder.
-        root: the file system's root.
+        environ: The environment. `TF_PLUGIN_DIR` in it takes precedence over the search.
+        home: The user's home folder.
+        root: The root of the file system.
 
     Returns:
-        The mirror's folder; None where there is none and the registry has to be asked.
+        The mirror's folder; None if there is none and Terraform has to contact the registry.
 
     Raises:
-        ScriptError: `TF_PLUGIN_DIR` is set and is no mirror of the AWS provider.
+        ScriptError: `TF_PLUGIN_DIR` is set, but is not a mirror of the AWS provider.
     """
     named = environ.get("TF_PLUGIN_DIR")
     if named:
@@ -38,10 +38,10 @@ def plugin_dir(environ: Mapping[str, str], *, home: Path, root: Path = Path("/")
 
 
 def plugin_flags(environ: Mapping[str, str]) -> list[str]:
-    """Give `terraform init` its flag for this machine: `-plugin-dir=...`, or none where the registry has to be asked.
+    """Return the flag of `terraform init` for this machine: `-plugin-dir=...`, or none without a mirror.
 
     Raises:
-        ScriptError: as `plugin_dir`.
+        ScriptError: `TF_PLUGIN_DIR` is set, but is not a mirror of the AWS provider.
     """
     folder = plugin_dir(environ, home=Path.home())
     return [f"-plugin-dir={folder}"] if folder else []
@@ -56,7 +56,7 @@ def _locations(environ: Mapping[str, str], home: Path, root: Path) -> Iterator[P
 
 
 def main() -> None:
-    """Print the flag, or nothing."""
+    """Print the flag, if any."""
     print(*plugin_flags(os.environ))
 
 

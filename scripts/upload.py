@@ -1,4 +1,4 @@
-"""Upload what `make dist` built: `python -m scripts.upload`, in the checkout's folder."""
+"""Upload the packages of `make dist`: `python -m scripts.upload`, in the checkout's folder."""
 
 import base64
 import hashlib
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,20 +18,23 @@ from scripts.dist_index import Index, Package, read_index
 from scripts.errors import ScriptError, exit_status
 from scripts.object_keys import manifest_key, package_prefix, zip_key
 
-# The key that AWS itself keeps for S3 in every account.
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The AWS-managed key for S3, which every account has.
 DEFAULT_KMS_KEY = "alias/aws/s3"
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where packages go and under which labels.
+    """The destination of packages.
 
     Attributes:
-        bucket: the S3 bucket.
-        prefix: what its keys begin with; "" or ending with "/".
-        environment: the label of the newest build, as in "prod".
-        kms_key_id: what encrypts the objects: a key's id, alias or ARN.
-        commit: the source's revision, for the objects' metadata.
+        bucket: The S3 bucket.
+        prefix: The prefix of the keys; "" or ending with "/".
+        environment: The label of the newest build, as in "prod".
+        kms_key_id: The encryption key: its id, alias or ARN.
+        commit: The revision of the sources, for the objects' metadata.
     """
 
     bucket: str
@@ -41,10 +45,10 @@ class Destination:
 
 
 def destination(environ: Mapping[str, str], root: Path) -> Destination | None:
-    """Read where to upload to; None where `ENVIRONMENT` or `PACKAGE_BUCKET` is not set.
+    """Read the destination from the environment; None if `ENVIRONMENT` or `PACKAGE_BUCKET` is not set.
 
     Raises:
-        ScriptError: `PACKAGE_PREFIX` is no prefix.
+        ScriptError: `PACKAGE_PREFIX` is not a valid prefix.
     """
     prefix = package_prefix(environ)
     bucket, environment = environ.get("PACKAGE_BUCKET"), environ.get("ENVIRONMENT")
@@ -54,16 +58,16 @@ def destination(environ: Mapping[str, str], root: Path) -> Destination | None:
     return Destination(bucket, prefix, environment, kms_key_id, _commit(environ, root))
 
 
-def upload(s3, *, dist: Path, to: Destination) -> None:
-    """Upload each zip of `dist/`, and with several of them their manifest, under its hash and under the environment.
+def upload(s3: "S3Client", *, dist: Path, to: Destination) -> None:
+    """Upload each zip of `dist/`, and the manifest of several zips, under its hash and under the environment.
 
     Args:
-        s3: a boto3 S3 client.
-        dist: the folder with `packages.json` and the zips.
-        to: where they go.
+        s3: A boto3 S3 client.
+        dist: The folder with `packages.json` and the zips.
+        to: The destination.
 
     Raises:
-        ScriptError: nothing was built, or a zip is not the one that was built.
+        ScriptError: Nothing is built, or a zip differs from `packages.json`.
     """
     index = read_index(dist)
     for package in index.packages:
@@ -75,7 +79,7 @@ def upload(s3, *, dist: Path, to: Destination) -> None:
 
 
 def _commit(environ: Mapping[str, str], root: Path) -> str:
-    # CodeBuild may fetch the sources without their history.
+    # CodeBuild may fetch the sources without the Git history.
     resolved = environ.get("CODEBUILD_RESOLVED_SOURCE_VERSION")
     if resolved:
         return resolved
@@ -103,12 +107,12 @@ def _manifest(index: Index, prefix: str) -> bytes:
     return (json.dumps({"hash": index.hash, "tasks": tasks}, indent=2) + "\n").encode()
 
 
-def _publish(s3, keys: list[str], content: bytes, *, to: Destination, build_hash: str) -> None:
+def _publish(s3: "S3Client", keys: list[str], content: bytes, *, to: Destination, build_hash: str) -> None:
     by_hash, by_environment = keys
     sha256 = hashlib.sha256(content)
-    # The same content may have been zipped with bytecode or without; what deployments use already stays as it is.
-    already_there = _is_there(s3, to.bucket, by_hash, build_hash=build_hash)
-    for key in [by_environment] if already_there else [by_hash, by_environment]:
+    # The hash ignores bytecode, so two zips of one hash may differ. The first one stays: deployments use it.
+    exists = _exists(s3, to.bucket, by_hash, build_hash=build_hash)
+    for key in [by_environment] if exists else [by_hash, by_environment]:
         s3.put_object(
             Bucket=to.bucket,
             Key=key,
@@ -122,21 +126,21 @@ def _publish(s3, keys: list[str], content: bytes, *, to: Destination, build_hash
         print(f"s3://{to.bucket}/{key}")
 
 
-def _is_there(s3, bucket: str, key: str, *, build_hash: str) -> bool:
+def _exists(s3: "S3Client", bucket: str, key: str, *, build_hash: str) -> bool:
     try:
         return s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("hash") == build_hash
     except ClientError as error:
-        # 403 is also the answer for an absent key to a role that may not list the bucket.
+        # S3 answers 403 for an absent key if the role may not list the bucket.
         if error.response["Error"]["Code"] in ("403", "404"):
             return False
         raise
 
 
 def main() -> None:
-    """Upload, if the environment says where to.
+    """Upload the packages if the environment names a destination.
 
     Raises:
-        ScriptError: the upload failed.
+        ScriptError: The upload failed.
     """
     root = Path.cwd()
     to = destination(os.environ, root)

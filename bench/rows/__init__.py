@@ -1,1 +1,1 @@
-"""One module a row; each has a `ROW`."""
+"""The rows of the table: one module each, with a `ROW`."""

@@ -1,4 +1,4 @@
-"""A CSV file of 149 MB, checked; beside reading it whole and parsing it with the standard library."""
+"""A check of a CSV file of 149 MB, beside reading it into memory and parsing it with the standard library."""
 
 import csv
 import random
@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.row import Contestant, Row, Stage
+from bench.row import Contestant, Contestants, Row
 
 SIZE = 149_000_000
 WHOLE = "whole, stdlib csv"
@@ -35,7 +35,7 @@ assert all(len(row) >= width for row in rows)
 
 
 @contextmanager
-def _contestants(folder: Path) -> Stage:
+def _contestants(folder: Path) -> Contestants:
     path = folder / "stations.csv"
     if not path.exists():
         _write(path)
@@ -47,7 +47,7 @@ def _contestants(folder: Path) -> Stage:
 
 
 def _write(path: Path) -> None:
-    """Writes a table as a council would: quoted addresses, names beyond ASCII, a million rows and some."""
+    """Write a table like a council's: quoted addresses, non-ASCII names, and more than a million rows."""
     draw = random.Random(149)
     names = ("Sir Gâr Café", "Village Hall, North", 'Community "Centre"', "St. Mary Church")
     unfinished = path.with_suffix(".part")

@@ -1,4 +1,4 @@
-"""The first answer of archive_copy's zip, beside that of a function that only makes an S3 client."""
+"""The time to the first answer of archive_copy's zip, beside a function that only creates an S3 client."""
 
 import subprocess
 import sys
@@ -6,20 +6,20 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.row import Contestant, Row, Stage
+from bench.row import Contestant, Contestants, Row
 from scripts.bytecode import runtime_python
 from scripts.pins import pinned
 
 BARE = "bare boto3"
 BARE_CODE = "import boto3\n\nS3 = boto3.client('s3')\n\n\ndef handler(event, context):\n    return {}\n"
 
-# What boto3 needs: the bare zip holds these, as they are in the other one.
+# boto3 and its dependencies. The bare zip has the same files of these as the task's zip.
 LIBRARIES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
 @contextmanager
-def contestants(folder: Path) -> Stage:
-    """Put the bare zip beside the one that `make dist` made."""
+def contestants(folder: Path) -> Contestants:
+    """Make the bare zip; yield it and the zip of `make dist` as contestants."""
     ours, bare = Path("dist", "archive_copy.zip"), folder / "bare.zip"
     with zipfile.ZipFile(ours) as source, zipfile.ZipFile(bare, "w", zipfile.ZIP_DEFLATED) as target:
         for entry in source.infolist():
@@ -34,17 +34,17 @@ def contestants(folder: Path) -> Stage:
 
 
 def _python(folder: Path) -> str:
-    """Give the interpreter to start under: that of the zips' bytecode where it is at hand, with AWS's client."""
-    at_hand = runtime_python()
-    if not at_hand:
+    """Return the zips' own Python with AWS's runtime client if it is installed, or else the running interpreter."""
+    installed = runtime_python()
+    if not installed:
         return sys.executable
     python = folder / "bin" / "python"
     if not python.exists():
-        subprocess.run([at_hand, "-m", "venv", str(folder)], check=True)
-    wanted = pinned(Path("requirements-dev.txt"), ["awslambdaric", "simplejson", "snapshot-restore-py"])
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    subprocess.run([*pip, "--requirement", "/dev/stdin"], input=wanted, text=True, check=True)
-    # Not resolved: the link is what makes it that environment's.
+        subprocess.run([str(installed), "-m", "venv", str(folder)], check=True)
+    requirements = pinned(Path("requirements-dev.txt"), ["awslambdaric", "simplejson", "snapshot-restore-py"])
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    subprocess.run([*pip, "--requirement", "/dev/stdin"], input=requirements, text=True, check=True)
+    # Not resolved: Python finds its environment by the path of the link.
     return str(python.absolute())
 
 

@@ -1,8 +1,8 @@
-"""5,000 keys, listed for Open Task Framework."""
+"""A listing of 5,000 keys for Open Task Framework."""
 
 from functools import partial
 
-from bench.otf_stage import PEER, add_ons
+from bench.otf_servers import PEER, add_ons
 from bench.row import Row
 
 ROW = Row(

@@ -1,8 +1,8 @@
-"""500 files of 4 KiB, taken from one bucket to another by Open Task Framework."""
+"""A transfer of 500 files of 4 KiB from one bucket to another by Open Task Framework."""
 
 from functools import partial
 
-from bench.otf_stage import PEER, add_ons
+from bench.otf_servers import PEER, add_ons
 from bench.row import Row
 
 ROW = Row(

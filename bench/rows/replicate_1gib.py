@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import row
-from bench.mirrors import RCLONE_STREAMS, put_noise, stage
+from bench.mirrors import RCLONE_STREAMS, mirror_servers, put_random_object
 from bench.names import OURS, RCLONE, SPOOL
 
 SIZE = 1024**3
@@ -12,14 +12,14 @@ KEY = "object"
 
 
 @contextmanager
-def contestants(folder: Path) -> row.Stage:
-    """Give who streams it with the same parts and streams, and who spools it to a disk."""
-    with stage(folder, lambda s3: put_noise(s3, KEY, SIZE)) as on_stage:
+def contestants(folder: Path) -> row.Contestants:
+    """Yield contestants that stream the object with the same parts and streams, and one that spools it to disk."""
+    with mirror_servers(folder, lambda s3: put_random_object(s3, KEY, SIZE)) as servers:
         yield [
-            on_stage.python(OURS, KEY),
-            on_stage.python(OURS, KEY, called="the same, cold", cold=True),
-            on_stage.by_rclone(KEY, *RCLONE_STREAMS),
-            on_stage.python(SPOOL, KEY),
+            servers.python(OURS, KEY),
+            servers.python(OURS, KEY, name="the same, cold", cold=True),
+            servers.rclone(KEY, *RCLONE_STREAMS),
+            servers.python(SPOOL, KEY),
         ]
 
 

@@ -4,18 +4,21 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench import row
-from bench.mirrors import stage
+from bench.mirrors import mirror_servers
 from bench.names import ONE_BY_ONE, OURS, SOURCE
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 OBJECTS, SIZE = 2_000, 4096
 FOLDER = "objects/"
 TRANSFERS = 16
 
 
-def _fill(s3: Any) -> None:
+def _fill(s3: "S3Client") -> None:
     def put(number: int) -> None:
         s3.put_object(Bucket=SOURCE, Key=f"{FOLDER}{number % 20:02}/{number:04}", Body=os.urandom(SIZE))
 
@@ -24,12 +27,11 @@ def _fill(s3: Any) -> None:
 
 
 @contextmanager
-def contestants(folder: Path) -> row.Stage:
-    """Give who mirrors them in batches of ten, who does so one by one, and rclone, which remembers nothing."""
-    with stage(folder, _fill) as on_stage:
-        transfers = ("--ignore-times", "--fast-list", f"--transfers={TRANSFERS}", f"--checkers={TRANSFERS}")
-        who = [on_stage.python(name, FOLDER) for name in (OURS, ONE_BY_ONE)]
-        yield [*who, on_stage.by_rclone(FOLDER, *transfers)]
+def contestants(folder: Path) -> row.Contestants:
+    """Yield contestants that mirror batches of ten and single objects with a record of each, and rclone without one."""
+    with mirror_servers(folder, _fill) as servers:
+        flags = ("--ignore-times", "--fast-list", f"--transfers={TRANSFERS}", f"--checkers={TRANSFERS}")
+        yield [*(servers.python(name, FOLDER) for name in (OURS, ONE_BY_ONE)), servers.rclone(FOLDER, *flags)]
 
 
 ROW = row.Row(

@@ -1,1 +1,1 @@
-"""The demo: real objects through the real Terraform, queues and zips, on this machine, watched as they travel."""
+"""The demo: objects travel through the project's own Terraform, queues and zips, on this machine."""

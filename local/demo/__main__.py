@@ -1,4 +1,4 @@
-"""Runs the demo: `python -m local.demo`, after `make dist`. `KEEP=1` leaves it up until Ctrl-C."""
+"""Run the demo: `python -m local.demo`, after `make dist`. With `KEEP=1` it stays up until Ctrl-C."""
 
 import argparse
 import json
@@ -11,68 +11,84 @@ from pathlib import Path
 
 from local import stack
 from local.demo import archive_copy, partition_replicate, upload_validate
+from local.demo.external_services import external_services
 from local.demo.keep import keep_up
-from local.demo.outside import outside
+from local.demo.recording import Recording
 from local.demo.screen import Screen
 from local.terraform import DeploymentError
 
 ROOT = Path(__file__).parent.parent.parent
 
-# What a shell says of a program that Ctrl-C ended: 128 and the signal's number.
+# The shell's exit status of a program that Ctrl-C ended: 128 plus the signal's number.
 INTERRUPTED = 130
 
 
 def main() -> int:
-    """Shows every part of the demo, writes its summary, and says in one line how it went.
+    """Show every part of the demo, write its summary, and print one line with each result.
 
     Returns:
-        The exit status: 0 when nothing was lost and everything went as it should.
+        The exit status: 0 if nothing was lost and everything went as expected.
     """
-    # However we are asked to end, the same clean-up runs; a shell that starts us in the background ignores SIGINT.
+    # Both signals run the same clean-up. A shell that starts the demo in the background makes it ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    default = ROOT / "build" / "demo"
-    parser.add_argument("--folder", type=Path, default=default, help="where Terraform works and summary.json goes")
-    folder = parser.parse_args().folder
-    screen = Screen()
+    options = _options()
+    recording = Recording("make demo") if options.record else None
+    screen = Screen(recording=recording)
     try:
-        return _show(screen, folder)
+        status = _show(screen, options.folder)
     except DeploymentError as error:
         screen.failure(str(error))
         return 1
     except KeyboardInterrupt:
         screen.say("stopped; nothing is left running")
         return INTERRUPTED
+    if recording and not status:
+        recording.save(options.record)
+    return status
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    default = ROOT / "build" / "demo"
+    parser.add_argument("--folder", type=Path, default=default, help="working folder of Terraform and summary.json")
+    parser.add_argument("--record", type=Path, help="write an abridged picture of a successful run, as SVG")
+    return parser.parse_args()
 
 
 def _show(screen: Screen, folder: Path) -> int:
     started = time.monotonic()
-    work = {"folder": folder / "terraform", "prepare": partition_replicate.prepare}
     screen.title("Bucket Brigade, on this machine")
     with ExitStack() as up:
-        world = up.enter_context(outside())
+        services = up.enter_context(external_services())
         variables = {
             "package_dir": str(ROOT / "dist"),
             **archive_copy.VARIABLES,
             **partition_replicate.VARIABLES,
-            **upload_validate.variables(world),
+            **upload_validate.variables(services),
         }
         with screen.applying() as on_progress:
-            running = up.enter_context(stack.running(variables, on_progress=on_progress, **work))
+            running = up.enter_context(
+                stack.running(
+                    variables,
+                    folder=folder / "terraform",
+                    on_progress=on_progress,
+                    prepare=partition_replicate.prepare,
+                )
+            )
         results = [
             archive_copy.run(running, screen),
             partition_replicate.run(running, screen),
-            upload_validate.run(running, world, screen),
+            upload_validate.run(running, services, screen),
         ]
-        summary = {name: value for result in results for name, value in result.summary.items()}
+        summary: dict[str, float] = {name: value for result in results for name, value in result.summary.items()}
         summary["seconds"] = round(time.monotonic() - started, 1)
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         for result in results:
-            screen.verdict(result.sentence, sound=result.sound)
+            screen.verdict(result.sentence, passed=result.passed)
         if os.environ.get("KEEP", "") not in ("", "0"):
             keep_up(running, screen)
-    return 0 if all(result.sound for result in results) else 1
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The search for long-lived access keys and other secrets: in Terraform's state, functions' environments and logs."""
+"""Search for long-lived access keys and other secrets in Terraform's state, functions' environments and logs."""
 
 import json
 import re
@@ -12,19 +12,19 @@ from moto.secretsmanager.models import secretsmanager_backends
 from local.stack import Stack
 from tasks.utils.secret_values import Secrets
 
-# The id of an access key of a user. That of a session, which ends by itself, begins with ASIA.
+# The id of a user's access key. The id of a temporary session key begins with ASIA.
 KEY_ID = re.compile(r"AKIA[A-Z0-9]{12,}")
 
-# Users who deploy, and look at the demo; they have keys of their own.
+# The name prefix of the users who deploy and inspect the demo. These have access keys.
 PEOPLE = "administrator"
 
 
 def found(stack: Stack, tokens: Iterable[str] = ()) -> list[str]:
-    """Return where a secret is that should not be there, or who of the deployment has an access key; never the secret.
+    """Return each place that holds a secret, and each deployed user with an access key; never the secret itself.
 
     Args:
-        stack: what runs.
-        tokens: further secrets, which belong into SSM's Parameter Store alone; found in base64 too, and quoted.
+        stack: The running stack.
+        tokens: Further secrets, which only SSM's Parameter Store may hold; also found in base64, and quoted.
     """
     keys = list(_keys(stack))
     owners = [f"the user {user} has an access key" for user, _ in keys if not user.startswith(PEOPLE)]
@@ -42,7 +42,7 @@ def found(stack: Stack, tokens: Iterable[str] = ()) -> list[str]:
 
 
 def _keys(stack: Stack) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield every key that AWS made for a user, of any partition: whose it is, its id and its secret."""
+    """Yield each access key of a user, in any partition: (name of the user, (id, secret))."""
     for iam in iam_backends[stack.aws.account_id].values():
         for user in iam.users.values():
             for key in user.access_keys:
@@ -50,19 +50,19 @@ def _keys(stack: Stack) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _places(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield what is searched: its name and its text."""
+    """Yield name and text of each place to search."""
     account = stack.aws.account_id
     for file in stack.folder.glob("*.tfstate*"):
         yield f"Terraform's state {file.name}", file.read_text(encoding="utf-8")
-    for backend in list(lambda_backends[account].values()):
-        for function in backend.list_functions():
+    for functions in list(lambda_backends[account].values()):
+        for function in functions.list_functions():
             name = function.function_name
             yield f"the environment of {name}", json.dumps(function.environment_vars)
             yield f"the log of {name}", "\n".join(stack.functions.logs(name))
-    for backend in list(secretsmanager_backends[account].values()):
-        for secret in backend.secrets.values():
+    for secrets in list(secretsmanager_backends[account].values()):
+        for secret in secrets.secrets.values():
             yield f"the secret {secret.name}", json.dumps(secret.versions, default=str)
-    for backend in list(logs_backends[account].values()):
-        for group in backend.groups.values():
+    for logs in list(logs_backends[account].values()):
+        for group in logs.groups.values():
             for stream in group.streams.values():
                 yield f"the log group {group.name}", "\n".join(event.message for event in stream.events)

@@ -1,4 +1,4 @@
-"""The demo left up, for whoever wants to try it with the AWS CLI."""
+"""The demo left running, for use with the AWS CLI."""
 
 import shlex
 import signal
@@ -7,22 +7,22 @@ from contextlib import suppress
 from local import terraform
 from local.demo.archive_copy import LEFT_FROZEN
 from local.demo.lines import fields
-from local.demo.partition_replicate import DESTINATION_REGION
+from local.demo.mirror import DESTINATION_REGION
 from local.demo.screen import Screen
 from local.stack import Stack
 from tasks.utils.s3_object import printable
 
 
 def keep_up(stack: Stack, screen: Screen) -> None:
-    """Says how the AWS CLI talks to it, and shows what the functions archive, until Ctrl-C, which ends it.
+    """Print commands for the AWS CLI and the results of the functions, until Ctrl-C.
 
     Args:
-        stack: what runs.
-        screen: where it is said.
+        stack: The running stack.
+        screen: The output.
     """
-    where, mirror = stack.outputs["archive_copy"], stack.outputs["partition_replicate"]
-    bucket, key = where["source_bucket"], LEFT_FROZEN.key
-    archive = where["archive_buckets"]["documents"]
+    archive, mirror = stack.outputs["archive_copy"], stack.outputs["partition_replicate"]
+    bucket, key = archive["source_bucket"], LEFT_FROZEN.key
+    documents = archive["archive_buckets"]["documents"]
     screen.title("It stays up until Ctrl-C. For the AWS CLI in another terminal:")
     credentials = stack.aws.admin_credentials
     environment = {
@@ -30,7 +30,7 @@ def keep_up(stack: Stack, screen: Screen) -> None:
         "AWS_ACCESS_KEY_ID": credentials["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": credentials["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": stack.aws.region,
-        # The profile of the destination's partition, for Terraform.
+        # Terraform reads the profile of the destination's partition here.
         "AWS_SHARED_CREDENTIALS_FILE": str(terraform.profiles(stack.folder)),
     }
     screen.say("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION")
@@ -39,10 +39,10 @@ def keep_up(stack: Stack, screen: Screen) -> None:
     screen.say("")
     screen.say(f"aws s3 ls --recursive s3://{bucket}")
     screen.say(f"aws s3api restore-object --bucket {bucket} --key {shlex.quote(key)} --restore-request Days=1")
-    screen.say(f"aws s3 cp {shlex.quote(f's3://{archive}/{key}')} -")
-    # Version 1 of the AWS CLI overlooks AWS_ENDPOINT_URL for SQS alone.
-    letters = f"--queue-url {where['dead_letter_queue_url']} --message-attribute-names All --visibility-timeout 0"
-    screen.say(f'aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" {letters}')
+    screen.say(f"aws s3 cp {shlex.quote(f's3://{documents}/{key}')} -")
+    # Version 1 of the AWS CLI ignores AWS_ENDPOINT_URL for SQS only.
+    options = f"--queue-url {archive['dead_letter_queue_url']} --message-attribute-names All --visibility-timeout 0"
+    screen.say(f'aws sqs receive-message --endpoint-url "$AWS_ENDPOINT_URL" {options}')
     screen.say("")
     screen.say(f"aws s3 cp README.md s3://{mirror['source_bucket']}/")
     screen.say(f"aws s3 ls --recursive s3://{mirror['destination_bucket']} --region {DESTINATION_REGION}")
@@ -58,6 +58,6 @@ def keep_up(stack: Stack, screen: Screen) -> None:
 
 
 def _show(screen: Screen, line: str) -> None:
-    said = fields(line)
-    if "key" in said:
-        screen.say(f"{said['message']}  {printable(said['key'])}  {said.get('destination') or ''}")
+    record = fields(line)
+    if "key" in record:
+        screen.say(f"{record['message']}  {printable(record['key'])}  {record.get('destination') or ''}")

@@ -1,13 +1,13 @@
-"""The log lines of functions, as the demo reads them."""
+"""The JSON log lines of functions."""
 
 import json
 from typing import Any
 
 
 def fields(line: str) -> dict[str, Any]:
-    """Returns the fields of a JSON log line; a line that is none has no fields."""
+    """Return the fields of a JSON log line; a line in another format has none."""
     try:
-        said = json.loads(line)
+        value = json.loads(line)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -1,18 +1,18 @@
-"""How a part of the demo ended."""
+"""The result of one part of the demo."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a part of the demo ended.
+    """The result of one part of the demo.
 
     Attributes:
-        summary: the numbers for summary.json.
-        sentence: the same for a person.
-        sound: whether everything went as it should.
+        summary: The numbers for summary.json.
+        sentence: The same numbers as a sentence.
+        passed: Whether everything went as expected.
     """
 
     summary: dict[str, int]
     sentence: str
-    sound: bool
+    passed: bool

@@ -1,4 +1,4 @@
-"""The part of the demo that shows upload_validate: sets are uploaded, checked, published or refused, and told once."""
+"""The part of the demo for upload_validate: sets are uploaded, checked, published or rejected, and reported once."""
 
 import json
 import time
@@ -6,41 +6,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_string, policy
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.ses.models import ses_backends
 
 from local.demo import access_keys
+from local.demo.external_services import KEYS, REPOSITORY, ExternalServices
 from local.demo.lines import fields
-from local.demo.outside import KEYS, REPOSITORY, Outside
 from local.demo.result import Result
 from local.demo.screen import Screen
 from local.stack import Stack
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 SENDER, RECIPIENT = "uploads@example.org", "data@example.org"
-# Long enough for what is uploaded together, short enough to watch.
+# Long enough for files that are uploaded together, short enough to watch.
 SETTLE_SECONDS = 1
-# A verdict takes a second; a message that failed would come back much later.
-PATIENCE_SECONDS = 60
+# A verdict takes a second; a failed message would return much later.
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Step:
-    """Files that are uploaded together, and what is to come of their set.
+    """Files that are uploaded together, and the expected verdict on their set.
 
     Attributes:
-        title: what it shows.
-        prefix: of the set.
-        files: name -> content.
+        title: What the step shows.
+        prefix: The prefix of the set.
+        files: Name -> content.
         outcome: `published` or `rejected`.
-        told: a part of the errors that have to be told, for each file that is wrong.
+        errors: A part of the expected error of each invalid file.
     """
 
     title: str
     prefix: str
     files: dict[str, bytes]
     outcome: str
-    told: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 def _table(header: str, row: str, rows: int = 60) -> bytes:
@@ -90,116 +93,114 @@ STEPS = (
 )
 
 
-def variables(outside: Outside) -> dict[str, Any]:
-    """Returns Terraform's variables for this part.
+def variables(services: ExternalServices) -> dict[str, Any]:
+    """Return Terraform's variables for this part.
 
     Args:
-        outside: what runs outside AWS.
+        services: The services outside AWS.
     """
     return {
         "upload_validate_enabled": True,
         "upload_validate_quarantine_enabled": True,
         "upload_validate_settle_seconds": SETTLE_SECONDS,
         "upload_validate_github_repo": REPOSITORY,
-        "upload_validate_github_api_url": outside.url,
+        "upload_validate_github_api_url": services.url,
         "upload_validate_github_key_name": "/demo/github-token",
-        "upload_validate_webhook_url": f"{outside.url}/hook",
+        "upload_validate_webhook_url": f"{services.url}/hook",
         "upload_validate_webhook_key_name": "ssm:/demo/webhook-key",
-        "upload_validate_council_api_url": f"{outside.url}/councils",
+        "upload_validate_council_api_url": f"{services.url}/councils",
         "upload_validate_error_report_email": RECIPIENT,
         "upload_validate_sender_email": SENDER,
         "upload_validate_ses_identity_enabled": True,
     }
 
 
-def run(stack: Stack, outside: Outside, screen: Screen) -> Result:
-    """Uploads one set after the other, shows the verdicts, and checks what was published and told.
+def run(stack: Stack, services: ExternalServices, screen: Screen) -> Result:
+    """Upload one set after the other, show the verdicts, and check the published files and the reports.
 
     Args:
-        stack: what runs.
-        outside: what runs outside AWS.
-        screen: where it is shown.
-
-    Returns:
-        A `Result`.
+        stack: The running stack.
+        services: The services outside AWS.
+        screen: The output.
     """
-    where = stack.outputs["upload_validate"]
+    outputs = stack.outputs["upload_validate"]
     for name, value in KEYS.items():
         stack.aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
-    screen.title(f"Sets of files are uploaded to {where['upload_bucket']}")
-    lines: SimpleQueue = SimpleQueue()
+    screen.title(f"upload_validate: sets of files are uploaded to {outputs['upload_bucket']}")
+    lines: SimpleQueue[str] = SimpleQueue()
     stack.functions.on_log = lambda _, line: lines.put(line)
-    problems = [problem for step in STEPS for problem in _show(step, stack, outside, lines, screen)]
+    problems: list[str] = []
+    for step in STEPS:
+        outcome = _upload(step, stack.aws.client("s3"), outputs["upload_bucket"], lines)
+        screen.say(f"{outcome:<11}{step.title}  {step.prefix}")
+        if outcome != step.outcome:
+            problems.append(f"{step.title}: {outcome} instead of {step.outcome}")
+        else:
+            problems += _check_report(step, stack, services.reports[-1], screen)
     stack.functions.on_log = None
-    return _result(stack, outside, problems, screen)
+    return _result(stack, services, problems, screen)
 
 
-def _show(step: Step, stack: Stack, outside: Outside, lines: SimpleQueue, screen: Screen) -> Iterator[str]:
-    """Uploads the files of a step, waits for the verdict, and yields what is wrong with it."""
-    s3, where = stack.aws.client("s3"), stack.outputs["upload_validate"]
+def _upload(step: Step, s3: "S3Client", bucket: str, lines: SimpleQueue[str]) -> str:
+    """Upload the files of a step, and return the verdict."""
     for name, content in step.files.items():
-        s3.put_object(Bucket=where["upload_bucket"], Key=step.prefix + name, Body=content)
-    outcome = _verdict(step.prefix, lines)
-    screen.say(f"{outcome:<11}{step.title}  {step.prefix}")
-    if outcome != step.outcome:
-        yield f"{step.title}: {outcome} and not {step.outcome}"
-        return
-    report = outside.reports[-1]
-    for entry in report["file_set"]:
-        for error in filter(None, entry["errors"].split("\n")):
-            screen.say(f"             {entry['key'].removeprefix(step.prefix)}: {error}")
-    told = "\n".join(entry["errors"] for entry in report["file_set"])
-    yield from (f"{step.title}: {text!r} was not told" for text in step.told if text not in told)
-    bucket = where["final_bucket" if outcome == "published" else "quarantine_bucket"]
-    yield from _differences(step, s3, bucket, report)
-
-
-def _verdict(prefix: str, lines: SimpleQueue) -> str:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
+        s3.put_object(Bucket=bucket, Key=step.prefix + name, Body=content)
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
         try:
-            said = fields(lines.get(timeout=0.1))
+            record = fields(lines.get(timeout=0.1))
         except Empty:
             continue
-        if said.get("set") == prefix and said.get("message") in ("published", "rejected"):
-            return said["message"]
+        if record.get("set") == step.prefix and record.get("message") in ("published", "rejected"):
+            return str(record["message"])
     return "no verdict"
 
 
-def _differences(step: Step, s3: Any, bucket: str, report: dict[str, Any]) -> Iterator[str]:
+def _check_report(step: Step, stack: Stack, report: dict[str, Any], screen: Screen) -> Iterator[str]:
+    """Show the errors of a report; yield missing errors, and differences from the files and the report in S3."""
+    for entry in report["file_set"]:
+        for error in filter(None, entry["errors"].split("\n")):
+            screen.say(f"             {entry['key'].removeprefix(step.prefix)}: {error}")
+    reported = "\n".join(entry["errors"] for entry in report["file_set"])
+    yield from (f"{step.title}: {text!r} was not reported" for text in step.errors if text not in reported)
+    bucket = stack.outputs["upload_validate"]["final_bucket" if step.outcome == "published" else "quarantine_bucket"]
+    yield from _differences(step, stack.aws.client("s3"), bucket, report)
+
+
+def _differences(step: Step, s3: "S3Client", bucket: str, report: dict[str, Any]) -> Iterator[str]:
     for name, content in step.files.items():
         if s3.get_object(Bucket=bucket, Key=step.prefix + name)["Body"].read() != content:
             yield f"{step.title}: {name} differs in {bucket}"
-    written = json.loads(s3.get_object(Bucket=bucket, Key=f"{step.prefix}report.json")["Body"].read())
-    if written != report:
-        yield f"{step.title}: the report in {bucket} is not the one that was told"
+    stored = json.loads(s3.get_object(Bucket=bucket, Key=f"{step.prefix}report.json")["Body"].read())
+    if stored != report:
+        yield f"{step.title}: the report in {bucket} differs from the webhook's"
 
 
-def _result(stack: Stack, outside: Outside, problems: list[str], screen: Screen) -> Result:
+def _result(stack: Stack, services: ExternalServices, problems: list[str], screen: Screen) -> Result:
     mails = ses_backends[stack.aws.account_id][stack.aws.region].sent_messages
-    for issue in outside.issues:
+    for issue in services.issues:
         screen.say(f"issue        {issue['title']}  {issue['html_url']}")
     for mail in mails:
         screen.say(f"e-mail       {message_from_string(mail.raw_data, policy=policy.default)['Subject']}")
     summary = {
-        "published": sum(report["outcome"] == "published" for report in outside.reports),
-        "rejected": sum(report["outcome"] == "rejected" for report in outside.reports),
-        "issues": len(outside.issues),
+        "published": sum(report["outcome"] == "published" for report in services.reports),
+        "rejected": sum(report["outcome"] == "rejected" for report in services.reports),
+        "issues": len(services.issues),
         "mails": len(mails),
-        "webhooks": len(outside.reports),
+        "webhooks": len(services.reports),
     }
-    # The two good sets of one council are one issue with a comment; nobody is written to about the first of two files.
+    # The two good sets of one council share an issue, with a comment. The first of two files causes no mail.
     expected = {"published": 2, "rejected": 3, "issues": 1, "mails": 2, "webhooks": 5}
     problems += [f"{name}: {summary[name]} instead of {n}" for name, n in expected.items() if summary[name] != n]
-    problems += [f"refused: {call}" for call in outside.refused]
+    problems += [f"refused: {call}" for call in services.refused]
     problems += access_keys.found(stack, KEYS.values())
-    if len(outside.comments) != 1:
-        problems.append(f"comments: {len(outside.comments)} instead of 1")
+    if len(services.comments) != 1:
+        problems.append(f"comments: {len(services.comments)} instead of 1")
     for problem in problems:
         screen.failure(problem)
     sentence = (
         f"{summary['webhooks']} sets judged: {summary['published']} published, {summary['rejected']} rejected; "
-        f"{summary['issues']} issue with {len(outside.comments)} comment, {summary['mails']} e-mails, "
+        f"{summary['issues']} issue with {len(services.comments)} comment, {summary['mails']} e-mails, "
         f"{summary['webhooks']} webhook calls"
     )
-    return Result(summary, sentence, sound=not problems)
+    return Result(summary, sentence, passed=not problems)

@@ -1,4 +1,4 @@
-"""Runs the functions that were deployed to the embedded AWS, as the Lambda service would."""
+"""The Lambda service of the embedded AWS: it runs the deployed functions."""
 
 from local.lambda_service.runtime import Runtime
 from local.lambda_service.sandbox import Program, Sandbox

@@ -1,4 +1,4 @@
-"""What a function's sandboxes are made from, as it was applied."""
+"""The configuration of a function that its sandboxes depend on."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from moto.awslambda.models import LambdaFunction
 
 
 def fingerprint(function: LambdaFunction) -> tuple[Any, ...]:
-    """Tell one state of a function from another; sandboxes made from equal states are interchangeable."""
+    """Return a value that changes with the function; sandboxes of equal fingerprints are interchangeable."""
     return (
         function.code_sha_256,
         function.handler,
@@ -20,14 +20,14 @@ def fingerprint(function: LambdaFunction) -> tuple[Any, ...]:
 
 
 def log_group(function: LambdaFunction) -> str:
-    """Name the log group of a function."""
-    return _logging(function).get("LogGroup") or function.logs_group_name
+    """Return the log group of a function."""
+    return _logging(function).get("LogGroup") or str(function.logs_group_name)
 
 
 def sandbox_environment(
     function: LambdaFunction, *, log_stream: str, endpoint_url: str, credentials: dict[str, str]
 ) -> dict[str, str]:
-    """Make the environment of a sandbox: the function's own variables and what Lambda sets.
+    """Return the environment of a sandbox: the function's own variables and those that Lambda sets.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """

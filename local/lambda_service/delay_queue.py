@@ -1,4 +1,4 @@
-"""A queue whose items come out when they are due."""
+"""A queue that releases its items when they are due."""
 
 import heapq
 import itertools
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class DelayQueue(Generic[Item]):
-    """A queue for several threads; of items that are due at the same time, the one that was put first comes first."""
+    """A queue for several threads; it releases items that are due at the same time in the order of `put`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -25,7 +25,7 @@ class DelayQueue(Generic[Item]):
             self._changed.notify()
 
     def take(self) -> Item | None:
-        """Wait for an item that is due; None when the queue was stopped."""
+        """Wait for an item that is due, and remove it; None after `stop`."""
         with self._changed:
             while not self._stopped:
                 wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -35,7 +35,7 @@ class DelayQueue(Generic[Item]):
             return None
 
     def stop(self) -> None:
-        """Give nothing more to anybody."""
+        """Release no more items."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

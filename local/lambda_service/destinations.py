@@ -1,4 +1,4 @@
-"""What is told of asynchronous invocations that ended: records to destinations, dead letters to queues and topics.
+"""Outcomes of asynchronous invocations: records for destinations, dead letters for queues and topics.
 
 See https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
@@ -17,18 +17,21 @@ from local.embedded_aws import EmbeddedAws
 from local.lambda_service.instance import Result
 from local.lambda_service.roles import assume
 
-# A dead letter's message attribute holds this much of the error.
+# Lambda truncates the error in a dead letter's message attribute to 1 KB.
 ERROR_MESSAGE_BYTES = 1024
 
 
 @dataclass
 class Event:
-    """An event that a function was invoked with asynchronously.
+    """An event of an asynchronous invocation.
 
     Attributes:
-        accepted: When it was accepted, on the monotonic clock.
-        invocations: How often the function was invoked with it.
-        result: What the last invocation gave, if there was one.
+        function: The function.
+        payload: The event, as JSON.
+        accepted: The time of its acceptance, on the monotonic clock.
+        request_id: The id of the invocation, the same for all retries.
+        invocations: The number of invocations so far.
+        result: The result of the last invocation, if any.
     """
 
     function: LambdaFunction
@@ -39,9 +42,9 @@ class Event:
     result: Result | None = None
 
     def record(self, condition: str) -> dict[str, Any]:
-        """Make the record of how it ended: `Success`, `RetriesExhausted` or `EventAgeExceeded`."""
+        """Return the record of its outcome: `Success`, `RetriesExhausted` or `EventAgeExceeded`."""
         arn = self.function.function_arn.removesuffix(f":{self.function.version}")
-        record = {
+        record: dict[str, Any] = {
             "version": "1.0",
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
             "requestContext": {
@@ -59,7 +62,7 @@ class Event:
         return record
 
     def dead_letter_attributes(self) -> dict[str, str]:
-        """Make the message attributes that tell why it is a dead letter."""
+        """Return the message attributes of a dead letter, which hold its reason."""
         attributes = {"RequestID": self.request_id, "ErrorCode": "200"}
         if self.result and (message := json.loads(self.result.payload).get("errorMessage")):
             attributes["ErrorMessage"] = message.encode()[:ERROR_MESSAGE_BYTES].decode(errors="ignore")
@@ -71,7 +74,7 @@ def send_record(aws: EmbeddedAws, arn: str, record: dict[str, Any], *, function:
 
     Raises:
         Refused: Lambda may not assume the role.
-        botocore.exceptions.ClientError: The destination is not there or the role does not permit it.
+        botocore.exceptions.ClientError: The destination does not exist, or the role does not permit it.
     """
     text = json.dumps(record)
     context = record["requestContext"]
@@ -95,7 +98,7 @@ def send_record(aws: EmbeddedAws, arn: str, record: dict[str, Any], *, function:
 def send_message(
     aws: EmbeddedAws, arn: str, text: str, attributes: Mapping[str, str], *, function: LambdaFunction
 ) -> None:
-    """Send a message to a queue or a topic, as the function's role; raises what `send_record` does."""
+    """Send a message to a queue or a topic, as the function's role; raise the errors of `send_record`."""
     values = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     client = _client(aws, arn, function)
     _, _, service, _, account_id, name = arn.split(":")

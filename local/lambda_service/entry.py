@@ -1,4 +1,4 @@
-"""What runs first in a sandbox: it ties the sandbox's life to its parent's and hands over to awslambdaric.
+"""The entry point of a sandbox's process: it watches the parent process and runs awslambdaric.
 
 Arguments: the lifeline's file descriptor, the folder that holds awslambdaric, the function's handler.
 """
@@ -11,14 +11,14 @@ import threading
 
 
 def end_with_parent(lifeline: int) -> None:
-    """End this process and its children once the parent is gone, however it went."""
-    # Nobody ever writes to the lifeline: reading returns when its other end is closed.
+    """Kill this process and its children once the parent has ended, for whatever reason."""
+    # Nothing is ever written to the lifeline: the read returns when the parent's end is closed.
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
-    """Run the function under awslambdaric, with its own code, the standard library and awslambdaric in reach."""
+    """Run the function under awslambdaric; it can import its own code, the standard library and awslambdaric."""
     lifeline, client, handler = sys.argv[1:]
     os.set_inheritable(int(lifeline), False)
     threading.Thread(target=end_with_parent, args=(int(lifeline),), daemon=True).start()

@@ -1,17 +1,17 @@
-"""Why an invocation gave no result.
+"""Errors of an invocation without a result.
 
 Exception
 ├── Refused    the service did not run the function; a later try may succeed
-└── Stopped    the service was stopped meanwhile
+└── Stopped    the service was stopped during the invocation
 """
 
 
 class Refused(Exception):
-    """The function was not run.
+    """The service did not run the function.
 
     Attributes:
-        status: The status that the Invoke API answers with.
-        error_type: The name that it gives the error.
+        status: The HTTP status of the Invoke API.
+        error_type: The error type of the Invoke API.
     """
 
     def __init__(self, status: int, error_type: str, message: str):
@@ -21,4 +21,4 @@ class Refused(Exception):
 
 
 class Stopped(Exception):
-    """The Lambda service was stopped, and the invocation with it."""
+    """The Lambda service was stopped during the invocation."""

@@ -1,4 +1,4 @@
-"""The functions and their sandboxes: finds or makes one for each invocation, and keeps it for the next."""
+"""The sandboxes of the functions: each invocation reuses an idle one or starts one."""
 
 import threading
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from local.lambda_service.runtime_api import new_trace
 
 
 class Functions:
-    """All functions, each with as many sandboxes as it was invoked at a time.
+    """All functions, each with as many sandboxes as it had concurrent invocations.
 
     Args:
         start: Starts a sandbox of a function.
@@ -32,15 +32,17 @@ class Functions:
     def invoke(
         self, function: LambdaFunction, payload: bytes, *, request_id: str | None = None, trace: str | None = None
     ) -> Result:
-        """Run a function on an event and wait for what it answers.
+        """Run a function on an event and wait for its answer.
 
         Args:
+            function: The function.
+            payload: The event, as JSON.
             request_id: The id of the invocation; a new one by default.
-            trace: Its trace header; by default that of a chain that begins.
+            trace: The trace header; by default that of a new chain.
 
         Raises:
-            Refused: The function's concurrency is used up, its role cannot be assumed, or its code is no zip.
-            Stopped: The service was stopped meanwhile.
+            Refused: The function's concurrency is used up, its role cannot be assumed, or its code is not a zip.
+            Stopped: The service was stopped during the invocation.
         """
         instance = self._begin(function)
         try:
@@ -53,22 +55,22 @@ class Functions:
         return result
 
     def crash(self, function_name: str) -> int:
-        """End the processes of a function that are at work, as a crash would; returns how many there were."""
+        """Kill the busy processes of a function, as a crash would, and return their number."""
         with self._changed:
-            hit = [instance for instance in self._busy if instance.function_name == function_name]
-            for instance in hit:
+            busy = [instance for instance in self._busy if instance.function_name == function_name]
+            for instance in busy:
                 instance.kill()
-        return len(hit)
+        return len(busy)
 
     def retire(self) -> None:
-        """Stop the idle sandboxes of functions that do not exist any more."""
+        """Stop the idle sandboxes of deleted functions."""
         with self._changed:
-            gone = [arn for arn in self._idle if not _exists(arn)]
-            instances = [instance for arn in gone for instance in self._idle.pop(arn)]
+            deleted = [arn for arn in self._idle if not _exists(arn)]
+            instances = [instance for arn in deleted for instance in self._idle.pop(arn)]
         _stop(instances)
 
     def stop(self) -> None:
-        """Stop all sandboxes; returns when no invocation runs any more."""
+        """Stop all sandboxes and wait until all invocations have ended."""
         with self._changed:
             self._stopped = True
             idle = [instance for instances in self._idle.values() for instance in instances]
@@ -80,23 +82,24 @@ class Functions:
             self._changed.wait_for(lambda: not self._running.total())
 
     def _begin(self, function: LambdaFunction) -> Instance | None:
-        """Count an invocation in, and take an idle sandbox for it if there is one."""
-        usable, unusable = [], []
+        """Count an invocation as running, and take an idle sandbox for it if there is one."""
+        usable: list[Instance] = []
+        unusable: list[Instance] = []
         with self._changed:
             if self._stopped:
                 raise Stopped
             limit = function.reserved_concurrency
-            if limit is not None and self._running[_counted_as(function)] >= int(limit):
+            if limit is not None and self._running[_unversioned_arn(function)] >= int(limit):
                 raise Refused(429, "TooManyRequestsException", "Rate Exceeded.")
-            self._running[_counted_as(function)] += 1
+            self._running[_unversioned_arn(function)] += 1
             current = fingerprint(function)
             for instance in self._idle.pop(function.function_arn, []):
-                (usable if instance.made_from == current and instance.alive else unusable).append(instance)
-            taken = usable.pop() if usable else None
+                (usable if instance.fingerprint == current and instance.is_alive else unusable).append(instance)
+            instance_taken = usable.pop() if usable else None
             self._idle[function.function_arn] = usable
-            self._busy.update([taken] if taken else [])
+            self._busy.update([instance_taken] if instance_taken else [])
         _stop(unusable)
-        return taken
+        return instance_taken
 
     def _start_counted(self, function: LambdaFunction) -> Instance:
         instance = self._start(function)
@@ -107,22 +110,26 @@ class Functions:
         return instance
 
     def _end(self, function: LambdaFunction, instance: Instance | None) -> None:
-        """Count an invocation out, and keep its sandbox for the next one if it is good for that."""
+        """Count an invocation as ended, and keep its sandbox if it is reusable."""
+        if instance is not None:
+            self._release(function, instance)
         with self._changed:
-            kept = instance is not None and instance.reusable and not self._stopped
+            self._running[_unversioned_arn(function)] -= 1
+            self._changed.notify_all()
+
+    def _release(self, function: LambdaFunction, instance: Instance) -> None:
+        with self._changed:
+            kept = instance.reusable and not self._stopped
             if kept:
                 self._idle[function.function_arn].append(instance)
             self._busy.discard(instance)
-        if instance is not None and not kept:
+        if not kept:
             instance.stop()
-        with self._changed:
-            self._running[_counted_as(function)] -= 1
-            self._changed.notify_all()
 
 
-def _counted_as(function: LambdaFunction) -> str:
-    """Name what a concurrency limit counts: all versions of a function together."""
-    return function.function_arn.removesuffix(f":{function.version}")
+def _unversioned_arn(function: LambdaFunction) -> str:
+    """Return the ARN under which a concurrency limit counts the invocations of all versions."""
+    return str(function.function_arn.removesuffix(f":{function.version}"))
 
 
 def _exists(arn: str) -> bool:

@@ -1,4 +1,4 @@
-"""A sandbox of a function as Lambda runs it: with the role's credentials, and with a log that tells what happened."""
+"""A sandbox of a function, with the credentials of its role and Lambda's log lines."""
 
 import json
 import math
@@ -15,21 +15,23 @@ from local.lambda_service.runtime import Runtime
 from local.lambda_service.runtime_api import Ending, Invocation, Outcome
 from local.lambda_service.sandbox import Program, Sandbox
 
-# Lambda gives an initialization ten seconds, and repeats one that takes longer as part of the first invocation.
+# Lambda allows ten seconds for an initialization, and repeats a longer one as part of the first invocation.
 INIT_SECONDS = 10
 
-# Lambda hands out the last 4 KB of an invocation's log.
+# Lambda returns the last 4 KB of an invocation's log.
 LOG_TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an invocation gave.
+    """The result of an invocation.
 
     Attributes:
-        payload: The function's answer, or its error, as JSON.
-        failed: Whether it is an error.
-        log_tail: The end of what the invocation logged.
+        request_id: The id of the invocation.
+        version: The version of the function.
+        payload: The function's answer or error, as JSON.
+        failed: Whether the payload is an error.
+        log_tail: The end of the invocation's log.
     """
 
     request_id: str
@@ -43,20 +45,20 @@ class Instance:
     """One sandbox of a function.
 
     Args:
-        runtime: Where to start it.
+        runtime: Starts the sandbox.
         function: The function.
-        endpoint_url: The URL at which the function reaches AWS.
-        logs: Where its lines go.
+        endpoint_url: The URL of AWS for the function.
+        logs: Gets the log lines.
 
     Attributes:
-        made_from: The fingerprint of the function that it was made from.
-        reusable: Whether it can take (another) event.
+        fingerprint: The fingerprint of the function at the start.
+        reusable: Whether it can take another event.
     """
 
     def __init__(self, runtime: Runtime, function: LambdaFunction, *, endpoint_url: str, logs: Logs):
         credentials = assume(function.role, session=function.function_name, region=function.region)
         code = runtime.unpack(function.code_bytes)
-        self.made_from = fingerprint(function)
+        self.fingerprint = fingerprint(function)
         self.reusable = True
         self._function = function
         self._cold = True
@@ -65,21 +67,21 @@ class Instance:
         environment = sandbox_environment(
             function, log_stream=self._log.name, endpoint_url=endpoint_url, credentials=credentials
         )
-        program = Program(code, function.handler, environment, function.memory_size)
+        program = Program(code, str(function.handler), environment, function.memory_size)
         self._sandbox = Sandbox(runtime, program, on_output=self._log.write)
 
     @property
     def function_name(self) -> str:
         """The name of its function."""
-        return self._function.function_name
+        return str(self._function.function_name)
 
     @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self._sandbox.alive
+    def is_alive(self) -> bool:
+        """Whether its process is running."""
+        return self._sandbox.is_alive
 
     def invoke(self, payload: bytes, *, request_id: str, trace: str) -> Result:
-        """Run the function on an event and wait for what it answers."""
+        """Run the function on an event and wait for its answer."""
         cold, self._cold = self._cold, False
         outcome = self._initialize() if cold else Outcome(Ending.READY)
         started = time.perf_counter()
@@ -103,11 +105,11 @@ class Instance:
         )
 
     def kill(self) -> None:
-        """End its process; an invocation that waits for it ends with an error."""
+        """Kill its process; a running invocation ends with an error."""
         self._sandbox.kill()
 
     def stop(self) -> None:
-        """End its process and take away all that it left."""
+        """Kill its process and remove its files."""
         self._sandbox.stop()
 
     def _initialize(self) -> Outcome:
@@ -131,7 +133,7 @@ class Instance:
 
 
 def _error(outcome: Outcome, *, request_id: str, timeout: int) -> dict[str, str] | None:
-    """Word what went wrong, as Lambda words what the function itself could not tell."""
+    """Return the error of an outcome: the function's own, or Lambda's for a function that posted none."""
     if outcome.ending == Ending.RESPONSE:
         return None
     if outcome.body:

@@ -1,4 +1,4 @@
-"""Where the lines of functions go: to a callback, to memory, and to CloudWatch Logs where the role permits it."""
+"""Log lines of functions: kept in memory, passed to a callback, and sent to CloudWatch Logs if the role permits it."""
 
 import time
 from collections import defaultdict, deque
@@ -12,15 +12,15 @@ from moto.logs.models import logs_backends
 from local.lambda_service.configuration import log_group
 from local.lambda_service.roles import permits
 
-# Lines kept per function: more than anyone reads at once, and no matter to memory.
+# Lines in memory for each function: a few megabytes at most.
 KEPT_LINES = 10_000
 
 
 class Logs:
-    """The lines of all functions.
+    """The log lines of all functions.
 
     Attributes:
-        on_log: Is called with the function's name and each line; None for nobody.
+        on_log: A callback that gets the function's name and each line; None for no callback.
     """
 
     def __init__(self) -> None:
@@ -28,23 +28,23 @@ class Logs:
         self._kept: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=KEPT_LINES))
 
     def of(self, function_name: str) -> list[str]:
-        """List the lines of a function, oldest first."""
+        """Return the lines of a function, oldest first."""
         return list(self._kept[function_name])
 
     def write_once(self, function_name: str, line: str) -> None:
-        """Take a line that tells why nothing goes on, unless it is there already."""
+        """Add a line of a function unless the log has it already."""
         if line not in self._kept[function_name]:
             self.write(function_name, line)
 
     def write(self, function_name: str, line: str) -> None:
-        """Take a line of a function."""
+        """Add a line of a function."""
         self._kept[function_name].append(line)
         if self.on_log:
             self.on_log(function_name, line)
 
 
 class LogStream:
-    """The lines of one sandbox, which are a stream in its function's log group."""
+    """The log lines of one sandbox, a stream in the log group of its function."""
 
     def __init__(self, logs: Logs, function: LambdaFunction):
         self._logs = logs
@@ -57,7 +57,7 @@ class LogStream:
         self._recent: list[str] = []
 
     def write(self, line: str) -> None:
-        """Take a line."""
+        """Add a line."""
         self._recent.append(line)
         self._logs.write(self._function_name, line)
         if self._delivers and self._group in self._backend.groups:
@@ -65,12 +65,12 @@ class LogStream:
             self._backend.put_log_events(self._group, self.name, [event])
 
     def take_recent(self) -> list[str]:
-        """List the lines since this was called last."""
+        """Return the lines since the last call."""
         recent, self._recent = self._recent, []
         return recent
 
     def _create_stream(self, function: LambdaFunction) -> bool:
-        """Make the stream, and the group if it is missing, as far as the role is permitted to."""
+        """Create the stream, and its group if missing; return whether the role permits it."""
         group = f"arn:{function.partition}:logs:{function.region}:{function.account_id}:log-group:{self._group}"
         stream = f"{group}:log-stream:{self.name}"
         if self._group not in self._backend.groups:

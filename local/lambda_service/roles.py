@@ -1,4 +1,4 @@
-"""What a function may do: the credentials of its role, and what the role's policies permit."""
+"""The roles of functions: their credentials and permissions."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from local.lambda_service.errors import Refused
-from local.patches.policy_conditions import hold
+from local.patches.policy_conditions import conditions_hold
 
-# As long as Lambda's own credentials last.
+# The lifetime of Lambda's own credentials.
 CREDENTIALS_SECONDS = 12 * 3600
 
 
 def assume(role_arn: str, *, session: str, region: str) -> dict[str, str]:
-    """Get temporary credentials of a role, as the Lambda service.
+    """Return temporary credentials of a role, assumed by the Lambda service.
 
     Returns:
         The credentials, as boto3's `client` takes them.
@@ -33,7 +33,7 @@ def assume(role_arn: str, *, session: str, region: str) -> dict[str, str]:
     if role is None or not _trusts_lambda(json.loads(role.assume_role_policy_document), account_id):
         message = f"The role defined for the function cannot be assumed by Lambda: {role_arn}."
         raise Refused(403, "AccessDeniedException", message)
-    # In process: the administrator of the embedded AWS is not whom the role trusts.
+    # A call within the process: the role trusts Lambda and not the administrator of the embedded AWS.
     assumed = sts_backends[account_id][get_partition(region)].assume_role(
         region_name=region,
         role_session_name=session,
@@ -50,7 +50,7 @@ def assume(role_arn: str, *, session: str, region: str) -> dict[str, str]:
 
 
 def permits(role_arn: str, action: str, resource: str) -> bool:
-    """Say whether a role's policies permit an action on a resource."""
+    """Return whether a role's policies permit an action on a resource."""
     _, role_name, iam = _backend(role_arn)
     try:
         policies = [iam.get_role_policy(role_name, name)[1] for name in iam.list_role_policies(role_name)]
@@ -67,14 +67,14 @@ def _backend(role_arn: str) -> tuple[str, str, Any]:
 
 
 def _trusts_lambda(policy: dict[str, Any], account_id: str) -> bool:
-    # Lambda names the account of the function, which is that of its role: no role is passed to another account.
-    known = {"aws:sourceaccount": [account_id]}
+    # Lambda sends the function's account, which is also the role's: a role cannot be passed to another account.
+    context = {"aws:sourceaccount": [account_id]}
     return any(
         statement["Effect"] == "Allow"
         and isinstance(statement.get("Principal"), dict)
         and "lambda.amazonaws.com" in _as_list(statement["Principal"].get("Service", []))
         and "sts:AssumeRole" in _as_list(statement["Action"])
-        and hold(statement.get("Condition"), known)
+        and conditions_hold(statement.get("Condition"), context)
         for statement in _as_list(policy["Statement"])
     )
 

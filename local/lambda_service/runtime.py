@@ -1,4 +1,4 @@
-"""What all sandboxes share: the interpreter, AWS's runtime client, the unpacked code, and their lifeline."""
+"""The parts that all sandboxes share: the interpreter, AWS's runtime client, the unpacked code, and the lifeline."""
 
 import functools
 import hashlib
@@ -10,15 +10,16 @@ import sys
 import tempfile
 import threading
 import zipfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, TypedDict
 
 from local.lambda_service.errors import Refused
 
 ENTRY = Path(__file__).with_name("entry.py")
 
-# Prints which Python it is, and where the importable names of awslambdaric and of what it needs are installed.
+# Prints the Python version, and the paths of the packages of awslambdaric and of its dependencies.
 FIND_CLIENT = """
 import importlib.metadata, json, platform, re
 client, wanted = {}, ["awslambdaric"]
@@ -30,23 +31,30 @@ for name in wanted:
 print(json.dumps({"version": "python:" + platform.python_version(), "client": client}))
 """
 
-# Outlives even a parent that is killed, just long enough to take its folder away.
+# Removes the folder once the parent has ended, even if the parent was killed.
 JANITOR = 'cat >/dev/null; until rm -rf "$0"; do sleep 0.1; done'
 
 
-class Runtime:
-    """A place where sandboxes can be started; a context manager that leaves nothing behind.
+class _Client(TypedDict):
+    """The Python version, and the paths of awslambdaric's packages by their names."""
 
-    Functions run under the one Python that is given, whatever version their `runtime` setting names, because the
-    compiled part of awslambdaric belongs to one version. Of the packages that are installed for this Python the
-    sandboxes see awslambdaric alone, so that what is missing from a function's zip is missed.
+    version: str
+    client: dict[str, str]
+
+
+class Runtime:
+    """A context manager that starts sandboxes and removes all their files at its end.
+
+    All functions run under the same Python, whatever version their `runtime` setting names, because the compiled part
+    of awslambdaric belongs to one version. Of the packages that are installed for this Python the sandboxes can import
+    only awslambdaric, so that a package that is missing from a function's zip cannot be imported.
 
     Args:
         python: An interpreter with awslambdaric installed; the running one by default.
 
     Attributes:
         python: The interpreter.
-        version: Its version, as Lambda words it; known once it is entered.
+        version: Its version, in Lambda's words; set on entry.
     """
 
     def __init__(self, python: str | None = None):
@@ -62,7 +70,7 @@ class Runtime:
             self._lifeline, parents_end = os.pipe()
             stack.callback(os.close, self._lifeline)
             self._folder = Path(tempfile.mkdtemp(prefix="lambda-service-"))
-            # In a session of its own, out of reach of the terminal's Ctrl-C.
+            # In its own session, so that the terminal's Ctrl-C does not reach it.
             janitor = subprocess.Popen(
                 ["/bin/sh", "-c", JANITOR, str(self._folder)], stdin=self._lifeline, start_new_session=True
             )
@@ -82,7 +90,7 @@ class Runtime:
             The folder that holds the zip's content.
 
         Raises:
-            Refused: It is no zip.
+            Refused: It is not a zip.
         """
         folder = self._folder / "code" / hashlib.sha256(code).hexdigest()
         with self._lock:
@@ -98,21 +106,30 @@ class Runtime:
         return folder
 
     def new_folder(self) -> Path:
-        """Make a private folder for one sandbox."""
+        """Create a private folder for one sandbox."""
         return Path(tempfile.mkdtemp(dir=self._folder, prefix="sandbox-"))
 
-    def start(self, handler: str, **options: object) -> "subprocess.Popen[bytes]":
-        """Start a process that serves a handler; it ends when this process does.
+    def start(self, handler: str, *, cwd: Path, env: Mapping[str, str], output: IO[bytes]) -> "subprocess.Popen[bytes]":
+        """Start a process that serves a handler and ends with this process.
 
         Args:
             handler: The function's handler, as `package.module.function`.
-            options: What `subprocess.Popen` takes besides: environment, folder, output.
+            cwd: The folder with the function's code.
+            env: The environment of the process.
+            output: The file for its output and errors.
         """
-        # -S leaves out the installed packages, -P the folder of the script; -B writes no bytecode, as on AWS, where
+        # -S leaves out the installed packages and -P the folder of the script. -B writes no bytecode, because on AWS
         # the code is read-only.
-        command = [self.python, "-S", "-P", "-B", ENTRY, str(self._lifeline), self._client, handler]
+        command = [self.python, "-S", "-P", "-B", str(ENTRY), str(self._lifeline), str(self._client), handler]
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lifeline], **options
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[self._lifeline],
+            cwd=cwd,
+            env=env,
         )
 
     @property
@@ -128,8 +145,10 @@ class Runtime:
 
 
 @functools.cache
-def _find_client(python: str) -> dict[str, Any]:
+def _find_client(python: str) -> _Client:
     try:
-        return json.loads(subprocess.run([python, "-c", FIND_CLIENT], capture_output=True, check=True).stdout)
+        printed = subprocess.run([python, "-c", FIND_CLIENT], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise RuntimeError(f"Functions cannot be run: awslambdaric is not installed for {python}.") from error
+        raise RuntimeError(f"Functions cannot run: awslambdaric is not installed for {python}.") from error
+    client: _Client = json.loads(printed)
+    return client

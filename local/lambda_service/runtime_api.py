@@ -1,4 +1,4 @@
-"""The Runtime API of one sandbox, through which its runtime client gets events and posts answers.
+"""The Runtime API of a sandbox, through which its runtime client gets events and posts answers.
 
 See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -18,7 +18,7 @@ from uuid import uuid4
 
 
 class Ending(Enum):
-    """How a sandbox's initialization or an invocation ended."""
+    """How an initialization or an invocation ended."""
 
     READY = "ready"
     INIT_ERROR = "init error"
@@ -31,12 +31,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an initialization or an invocation.
+    """The outcome of an initialization or an invocation.
 
     Attributes:
         ending: How it ended.
-        body: What the runtime posted: the function's answer or its error, as JSON. Empty where it posted nothing.
-        exit_status: What is known of the process's end, as Lambda words it. Empty unless it ended by itself.
+        body: The function's answer or error, as JSON; empty if the runtime client posted nothing.
+        exit_status: The exit status of the process, in Lambda's words; empty unless the process ended by itself.
     """
 
     ending: Ending
@@ -45,19 +45,19 @@ class Outcome:
 
 
 def new_trace() -> str:
-    """Make the trace header of a chain of requests that begins."""
+    """Return the trace header of a new chain of requests."""
     return f"Root=1-{int(time.time()):08x}-{uuid4().hex[:24]};Parent={uuid4().hex[:16]};Sampled=0"
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event on its way to the function.
+    """One invocation of a function.
 
     Attributes:
         request_id: The id of the invocation.
         function_arn: The ARN that was invoked.
         payload: The event, as JSON.
-        timeout: How many seconds the function has.
+        timeout: The function's timeout in seconds.
         trace: The trace header of the invocation.
     """
 
@@ -69,7 +69,7 @@ class Invocation:
 
 
 class RuntimeApi(socketserver.TCPServer):
-    """Serves one runtime client, which makes one request at a time, in one thread."""
+    """A server for one runtime client, which makes one request at a time, in one thread."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
@@ -81,33 +81,36 @@ class RuntimeApi(socketserver.TCPServer):
 
     @property
     def address(self) -> str:
-        """Host and port, as the runtime client wants them."""
-        host, port = self.server_address
-        return f"{host}:{port}"
+        """Host and port, in the form that the runtime client expects."""
+        return f"127.0.0.1:{self._port}"
 
-    def outcome(self, request_id: str, hoped_for: Ending, *, seconds: float) -> Outcome | None:
-        """Wait some seconds for what the runtime client posts of a request, `init` being its first."""
-        until = time.perf_counter() + seconds
+    @property
+    def _port(self) -> int:
+        return int(self.server_address[1])
+
+    def outcome(self, request_id: str, expected: Ending, *, seconds: float) -> Outcome | None:
+        """Wait some seconds for the outcome of a request, or with the id `init` for that of the initialization."""
+        deadline = time.perf_counter() + seconds
         while True:
             try:
-                posted_id, outcome = self.posted.get(timeout=max(0.0, until - time.perf_counter()))
+                posted_id, outcome = self.posted.get(timeout=max(0.0, deadline - time.perf_counter()))
             except queue.Empty:
                 return None
-            # A runtime client says after each answer that it is ready for more, when nobody waits for that any more.
-            if posted_id == request_id or outcome.ending == hoped_for == Ending.READY:
+            # A runtime client posts READY after each answer too; only an initialization waits for it.
+            if posted_id == request_id or outcome.ending == expected == Ending.READY:
                 return outcome
 
     def close(self) -> None:
-        """Stop serving; the runtime client must have ended before."""
+        """Stop serving. The runtime client must have ended before."""
         self._closing = True
         self.invocations.put(None)
-        # Wakes the server where it waits for a request.
-        socket.create_connection(self.server_address).close()
+        # Wakes the server if it waits for a request.
+        socket.create_connection(("127.0.0.1", self._port)).close()
         self._thread.join()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a runtime client that was killed in the middle of a request; `Sandbox` sees that it ended."""
+        """Ignore the broken connection of a killed runtime client; `Sandbox` notices the end of its process."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -120,13 +123,13 @@ class _Request(BaseHTTPRequestHandler):
     """One request of the runtime client."""
 
     server: RuntimeApi
-    # An answer must leave in one segment and at once: with an unbuffered socket and Nagle's algorithm the second
-    # segment waits up to 40 ms for an acknowledgement.
+    # Send an answer in one segment and at once: with an unbuffered socket and Nagle's algorithm the second segment
+    # waits up to 40 ms for an acknowledgement.
     wbufsize = -1
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # pylint: disable=invalid-name
-        """Hand out the next invocation, once there is one."""
+    def do_GET(self) -> None:  # pylint: disable=invalid-name  # http.server requires this name
+        """Wait for the next invocation and answer with it."""
         self.server.posted.put(("", Outcome(Ending.READY)))
         invocation = self.server.invocations.get()
         if invocation is None:
@@ -140,16 +143,16 @@ class _Request(BaseHTTPRequestHandler):
         }
         self._answer(200, invocation.payload, headers)
 
-    def do_POST(self) -> None:  # pylint: disable=invalid-name
-        """Take a function's answer or error."""
+    def do_POST(self) -> None:  # pylint: disable=invalid-name  # http.server requires this name
+        """Accept a function's answer or error."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        *_, request_id, what = self.path.split("/")
+        *_, request_id, kind = self.path.split("/")
         endings = {"response": Ending.RESPONSE, "error": Ending.INIT_ERROR if request_id == "init" else Ending.ERROR}
-        self.server.posted.put((request_id, Outcome(endings[what], body)))
+        self.server.posted.put((request_id, Outcome(endings[kind], body)))
         self._answer(202, b'{"status":"OK"}', {})
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests that were answered."""
+        """Log nothing for answered requests."""
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

@@ -1,4 +1,4 @@
-"""The Lambda service: everything that is deployed to the embedded AWS as functions, at work."""
+"""The Lambda service: it runs all functions that are deployed to the embedded AWS."""
 
 import base64
 import json
@@ -12,37 +12,37 @@ from moto.awslambda.models import EventSourceMapping, LambdaFunction, lambda_bac
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service.asynchronous import AsynchronousInvocations
 from local.lambda_service.errors import Refused, Stopped
-from local.lambda_service.event_sources import EventSources
+from local.lambda_service.event_sources import Consumer, EventSources
 from local.lambda_service.functions import Functions
 from local.lambda_service.instance import Instance
 from local.lambda_service.logs import Logs
 from local.lambda_service.runtime import Runtime
 
-# How long a new event source mapping may go unseen, and the sandboxes of a deleted function stay.
-LOOK_SECONDS = 0.1
+# Interval of the check for new event source mappings and deleted functions.
+POLL_SECONDS = 0.1
 
-# Lambda waits one minute and two; nobody wants to watch that.
+# Lambda waits one minute and two, too long for the demo and for tests.
 RETRY_DELAYS = (0.2, 0.4)
+
+Answer = tuple[int, dict[str, str], bytes]
 
 
 class LambdaService:
-    """Runs the functions of an embedded AWS from their zips; a context manager.
+    """A context manager that runs the functions of an embedded AWS from their zips.
 
-    What there is to run it reads from what was applied, in all accounts and regions, and it follows every change:
-    functions, event source mappings, event invoke configurations. It answers the Invoke API, takes asynchronous
-    events, and polls queues. Functions run in processes of their own, with their configured environment, memory and
-    timeout and with their role's credentials.
+    It serves the functions, event source mappings and event invoke configurations of all accounts and regions, and
+    follows their changes. It answers the Invoke API, takes asynchronous events, and polls queues. Each function runs in
+    its own processes, with its configured environment, memory and timeout and with the credentials of its role.
 
     Args:
         aws: The embedded AWS, started.
-        python: An interpreter with awslambdaric installed, under which functions run; the running one by default.
+        python: The interpreter that runs the functions, with awslambdaric installed; the running one by default.
         retry_delays: Seconds before the first and the second retry of an asynchronous invocation.
-        redelivery_seconds: How long messages of a queue stay invisible once a function was not done with them, unless
-            the function changed their visibility itself. With None that is the rest of the visibility time-out, as with
-            Lambda, which is six time-outs of the function.
+        redelivery_seconds: How long failed messages of a queue stay invisible, unless the function changed their
+            visibility. None means the rest of the visibility time-out, as with Lambda.
 
     Raises:
-        RuntimeError: When it is entered: awslambdaric is not installed.
+        RuntimeError: On entry, if awslambdaric is not installed.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class LambdaService:
                 self._aws, functions, logs=self._logs, retry_delays=self._retry_delays
             )
             stack.callback(asynchronous.join)
-            event_sources = EventSources(functions, logs=self._logs, redelivery_seconds=self._redelivery_seconds)
+            event_sources = EventSources(Consumer(functions, self._logs, self._redelivery_seconds))
             stack.callback(event_sources.join)
-            # Before the joins above: what runs is ended, so that nothing has to be waited for.
+            # This runs before the joins above and ends all running functions, so that the joins return soon.
             stack.callback(functions.stop)
-            stack.callback(event_sources.follow, [])
+            stack.callback(event_sources.update, [])
             stack.callback(asynchronous.stop)
             self._follow_changes(functions, event_sources, stack)
             self._take_invocations(functions, asynchronous, stack)
@@ -87,7 +87,7 @@ class LambdaService:
 
     @property
     def on_log(self) -> Callable[[str, str], None] | None:
-        """What is called with a function's name and each line of its log."""
+        """The callback for log lines; it gets the function's name and the line."""
         return self._logs.on_log
 
     @on_log.setter
@@ -95,19 +95,19 @@ class LambdaService:
         self._logs.on_log = on_log
 
     def logs(self, function_name: str) -> list[str]:
-        """List the latest lines of a function's log, oldest first."""
+        """Return the latest lines of a function's log, oldest first."""
         return self._logs.of(function_name)
 
     def crash(self, function_name: str) -> int:
-        """End the processes of a function that are at work right now; returns how many there were."""
-        return self._functions.crash(function_name)
+        """Kill the busy processes of a function, and return their number."""
+        return self._functions.crash(function_name) if self._functions else 0
 
     def _follow_changes(self, functions: Functions, event_sources: EventSources, stack: ExitStack) -> None:
         stopping = threading.Event()
 
         def follow() -> None:
-            while not stopping.wait(LOOK_SECONDS):
-                event_sources.follow(_event_source_mappings())
+            while not stopping.wait(POLL_SECONDS):
+                event_sources.update(_event_source_mappings())
                 functions.retire()
 
         thread = threading.Thread(target=follow, name="Lambda service", daemon=True)
@@ -116,7 +116,7 @@ class LambdaService:
         stack.callback(stopping.set)
 
     def _take_invocations(self, functions: Functions, asynchronous: AsynchronousInvocations, stack: ExitStack) -> None:
-        def invoke(function: LambdaFunction, payload: bytes, invocation_type: str) -> tuple[int, dict[str, str], bytes]:
+        def invoke(function: LambdaFunction, payload: bytes, invocation_type: str) -> Answer:
             payload = payload or b"{}"
             if not _is_json(payload):
                 problem = "Could not parse request body into json."
@@ -129,8 +129,8 @@ class LambdaService:
         self._aws.lambda_invoker = invoke
 
 
-def _invoke(functions: Functions, function: LambdaFunction, payload: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Invoke a function synchronously and answer as the Invoke API does."""
+def _invoke(functions: Functions, function: LambdaFunction, payload: bytes) -> Answer:
+    """Invoke a function synchronously, and return the answer of the Invoke API."""
     try:
         result = functions.invoke(function, payload)
     except Refused as refused:
@@ -148,7 +148,7 @@ def _invoke(functions: Functions, function: LambdaFunction, payload: bytes) -> t
     return 200, headers, result.payload
 
 
-def _refusal(refused: Refused) -> tuple[int, dict[str, str], bytes]:
+def _refusal(refused: Refused) -> Answer:
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": refused.error_type}
     return refused.status, headers, json.dumps({"Type": "User", "message": str(refused)}).encode()
 
@@ -162,6 +162,6 @@ def _is_json(payload: bytes) -> bool:
 
 
 def _event_source_mappings() -> list[EventSourceMapping]:
-    # Lists, because requests add to these dictionaries meanwhile.
+    # Copies, because requests may add to these dictionaries during the loop.
     backends = [backend for regions in list(lambda_backends.values()) for backend in list(regions.values())]
     return [mapping for backend in backends for mapping in backend.list_event_source_mappings("", "")]

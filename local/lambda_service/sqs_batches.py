@@ -1,11 +1,11 @@
-"""Batches of messages as functions see them, and what functions answer to them.
+"""Batches of messages: the records that a function gets, and the failures that it reports.
 
 See https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
 import base64
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from moto.awslambda.models import EventSourceMapping
@@ -14,7 +14,7 @@ from moto.sqs.models import Message
 
 
 def sqs_record(message: Message, mapping: EventSourceMapping) -> dict[str, Any]:
-    """Make what a function gets of a message."""
+    """Return the record of a message in the event of a function."""
     attributes = {
         "ApproximateReceiveCount": message.approximate_receive_count,
         "SentTimestamp": message.sent_timestamp,
@@ -42,39 +42,41 @@ def sqs_record(message: Message, mapping: EventSourceMapping) -> dict[str, Any]:
 
 
 def trace_of(record: dict[str, Any]) -> str | None:
-    """Give the trace header that a message was sent with, if any."""
-    return record["attributes"].get("AWSTraceHeader")
+    """Return the trace header of a message, if any."""
+    attributes: dict[str, str] = record["attributes"]
+    return attributes.get("AWSTraceHeader")
 
 
-def _message_attribute(attribute: dict[str, Any]) -> dict[str, Any]:
-    lower = {name[0].lower() + name[1:]: value for name, value in attribute.items()}
+def _message_attribute(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    lower: dict[str, Any] = {name[0].lower() + name[1:]: value for name, value in attribute.items()}
     if isinstance(lower.get("binaryValue"), bytes):
         lower["binaryValue"] = base64.b64encode(lower["binaryValue"]).decode()
     return {**lower, "stringListValues": [], "binaryListValues": []}
 
 
-def passes(record: dict[str, Any], criteria: dict[str, Any] | None) -> bool:
-    """Say whether a record passes the filter of a mapping, which any one of its patterns lets it."""
-    patterns = [json.loads(one["Pattern"]) for one in (criteria or {}).get("Filters") or []]
+def matches_filter(record: dict[str, Any], criteria: dict[str, Any] | None) -> bool:
+    """Return whether a record matches any pattern of a mapping's filter, or the mapping has none."""
+    patterns = [json.loads(entry["Pattern"]) for entry in (criteria or {}).get("Filters") or []]
     try:
         body = json.loads(record["body"])
     except ValueError:
         body = record["body"]
-    matches = [EventPattern(None, pattern).matches_event({**record, "body": body}) for pattern in patterns]
+    parsed: Any = {**record, "body": body}
+    matches = [EventPattern(None, pattern).matches_event(parsed) for pattern in patterns]
     return any(matches) or not matches
 
 
 def reported_failures(payload: bytes, message_ids: Collection[str]) -> Collection[str]:
-    """Read which messages of a batch failed from the answer of a function that reports them.
+    """Return the ids of the failed messages from the answer of a function that reports them.
 
-    No answer and one without failures mean that all is done; one that makes no sense means that nothing is.
+    An empty answer and one without failures mean success; an invalid answer means that all messages failed.
     See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
     try:
         answer = json.loads(payload)
         failures = None if answer is None else answer.get("batchItemFailures")
         reported = [failure["itemIdentifier"] for failure in ([] if failures is None else failures)]
-        makes_sense = failures is None or isinstance(failures, list) and set(reported) <= set(message_ids)
-        return reported if makes_sense else message_ids
+        is_valid = failures is None or isinstance(failures, list) and set(reported) <= set(message_ids)
+        return reported if is_valid else message_ids
     except (ValueError, AttributeError, TypeError, KeyError):
         return message_ids

@@ -1,7 +1,7 @@
-"""Moto, patched where it answers otherwise than AWS does.
+"""Patches of moto, where it differs from AWS.
 
-Each patch is one function that wraps one of moto's; its docstring says what AWS does and what moto does instead, and
-its test fails when moto has become right by itself, so that the patch can go.
+Each patch is one function that wraps one of moto's. Its docstring says what AWS does and what moto does instead. Its
+test fails once moto behaves like AWS, so that the patch can be deleted.
 """
 
 from collections.abc import Collection, Iterator
@@ -31,7 +31,7 @@ from local.patches import (
     sts_federation,
 )
 from local.patches.hooks import HOOKS, Hooks
-from local.patches.patching import PATCHES, Applications, Patch
+from local.patches.patching import PATCHES, Patch, PatchCounter
 
 __all__ = [
     "PATCHES",
@@ -61,22 +61,22 @@ __all__ = [
     "sts_federation",
 ]
 
-_applications = Applications()
+_counter = PatchCounter()
 
 
 @contextmanager
 def applied(*, without: Collection[Patch] = ()) -> Iterator[Hooks]:
-    """Apply all patches to the moto of this process until the block ends; blocks may be nested.
+    """Apply all patches to the moto of this process until the block ends. Blocks may be nested.
 
     Args:
         without: Patches to leave out.
 
     Yields:
-        The settings of the patches, which go back to their defaults when the outermost block ends.
+        The settings of the patches, which are reset when the outermost block ends.
     """
-    _applications.enter(without)
+    _counter.enter(without)
     try:
         yield HOOKS
     finally:
-        if _applications.leave():
+        if _counter.leave():
             HOOKS.reset()

@@ -1,4 +1,4 @@
-"""Calls that are to be made later, by one thread that ends with its owner."""
+"""Scheduled calls, made by one thread that ends with its owner."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class Clock:
-    """Makes calls when their time has come; starts its thread with the first and ends it with `stop`."""
+    """A scheduler of calls. Its thread starts with the first call and ends with `stop`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -18,7 +18,7 @@ class Clock:
         self._stopped = False
 
     def call_later(self, seconds: float | None, call: Callable[[], None]) -> None:
-        """Make a call after some seconds, or with None only when `run_all` is called."""
+        """Schedule a call in some seconds; with None only `run_all` makes it."""
         with self._changed:
             if self._stopped:
                 return
@@ -30,12 +30,12 @@ class Clock:
             self._changed.notify()
 
     def run_all(self) -> None:
-        """Make every waiting call now, in this thread."""
-        for call in self._take_due(float("inf")):
+        """Make every scheduled call now, in this thread."""
+        for call in self._pop_due(float("inf")):
             call()
 
     def stop(self) -> None:
-        """Forget every waiting call and end the thread."""
+        """Drop every scheduled call and end the thread."""
         with self._changed:
             self._stopped = True
             self._calls.clear()
@@ -43,7 +43,7 @@ class Clock:
         if self._thread is not None:
             self._thread.join()
 
-    def _take_due(self, now: float) -> list[Callable[[], None]]:
+    def _pop_due(self, now: float) -> list[Callable[[], None]]:
         with self._changed:
             due = sorted((entry for entry in self._calls if entry[0] <= now), key=lambda entry: entry[0])
             self._calls = [entry for entry in self._calls if entry[0] > now]
@@ -51,7 +51,7 @@ class Clock:
 
     def _run(self) -> None:
         while not self._stopped:
-            for call in self._take_due(time.monotonic()):
+            for call in self._pop_due(time.monotonic()):
                 _make(call)
             with self._changed:
                 if not self._stopped:
@@ -65,6 +65,5 @@ class Clock:
 def _make(call: Callable[[], None]) -> None:
     try:
         call()
-    except Exception:  # pylint: disable=broad-exception-caught
-        # Whatever one call fails of: the others are still to be made.
-        logger.exception("What was to happen now did not")
+    except Exception:  # pylint: disable=broad-exception-caught  # whatever the failure, the other calls must be made
+        logger.exception("A scheduled call failed")

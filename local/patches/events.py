@@ -24,7 +24,7 @@ EVENT_FIELDS = ("version", "id", "detail-type", "source", "account", "time", "re
 
 @patch(Rule, "send_to_targets")
 def deliver_to_functions(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-    """A rule's targets may be functions, which get the whole event; with moto they fail as not implemented."""
+    """A rule's targets may be functions, which get the whole event; moto does not implement them."""
     if not rule.event_pattern.matches_event(original_event):
         return
     for target in rule.targets:
@@ -36,12 +36,12 @@ def deliver_to_functions(original: Any, rule: Rule, original_event: Any, transfo
 
 
 @patch(Rule, "send_to_targets")
-def need_permission_to_invoke(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-    """EventBridge invokes a function whose policy lets it for the ARN of the rule; moto does not look.
+def require_permission_to_invoke(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
+    """EventBridge invokes a function whose policy permits it for the ARN of the rule; moto does not check.
 
-    It names no source account, so that a permission for one does not hold. An event that may not be delivered is a dead
-    letter at once. EventBridge User Guide, "Troubleshooting" and "Using dead-letter queues to process undelivered
-    events".
+    EventBridge sends no source account, so a permission limited to an account does not match. An event without
+    permission becomes a dead letter at once. EventBridge User Guide, "Troubleshooting" and "Using dead-letter queues to
+    process undelivered events".
     """
     permitted = copy.copy(rule)
     permitted.targets = [target for target in rule.targets if _may_invoke(rule, target["Arn"])]
@@ -53,27 +53,26 @@ def need_permission_to_invoke(original: Any, rule: Rule, original_event: Any, tr
 
 
 @patch(Rule, "send_to_targets")
-def deliver_to_each_target(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-    """A target that fails fails alone; with moto the other targets, or the caller, suffer as well."""
+def isolate_target_failures(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
+    """A failing target affects no other target; with moto its error also stops the other targets and the caller."""
     for target in rule.targets:
-        alone = copy.copy(rule)
-        alone.targets = [target]
+        single_target = copy.copy(rule)
+        single_target.targets = [target]
         try:
-            original(alone, original_event, transform_input)
-        except Exception as error:  # pylint: disable=broad-exception-caught
-            # Whatever it is: who caused the event must not suffer from it.
+            original(single_target, original_event, transform_input)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # no error may reach the event's source
             logger.warning("%s could not deliver an event to %s: %s", rule.arn, target["Arn"], error)
 
 
 @patch(Rule, "send_to_targets")
-def keep_events_from_idle_rules(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-    """A rule that is disabled, or has a schedule alone, gets no events; with moto it does."""
+def skip_idle_rules(original: Any, rule: Rule, original_event: Any, transform_input: bool = True) -> None:
+    """A disabled rule, and a rule with only a schedule, gets no events; with moto it does."""
     if rule.state == "ENABLED" and rule.event_pattern.get_pattern():
         original(rule, original_event, transform_input)
 
 
 def _may_invoke(rule: Rule, target_arn: str) -> bool:
-    """Tell whether a target is no function, or is one that the rule may invoke."""
+    """Return whether a target is not a function, or is a function that the rule may invoke."""
     arn = parse_arn(target_arn)
     if arn.service != "lambda":
         return True
@@ -83,7 +82,7 @@ def _may_invoke(rule: Rule, target_arn: str) -> bool:
 
 
 def _send_dead_letter(rule: Rule, target: dict[str, Any], event: Any) -> None:
-    """Send an event that may not be delivered to the target's dead-letter queue, if that takes it."""
+    """Send an undeliverable event to the target's dead-letter queue, if the queue's policy permits it."""
     queue_arn = target.get("DeadLetterConfig", {}).get("Arn")
     logger.warning("%s may not invoke %s; dead-letter queue: %s", rule.arn, target["Arn"], queue_arn)
     if queue_arn is None:
@@ -92,23 +91,23 @@ def _send_dead_letter(rule: Rule, target: dict[str, Any], event: Any) -> None:
     backend = sqs_backends[arn.account][arn.region]
     policy = json.loads(backend.get_queue(arn.resource_id).policy or "{}")
     if permits_service(policy, SERVICE, "sqs:SendMessage", queue_arn, {"aws:sourcearn": rule.arn}):
-        why = {
+        reason = {
             "RULE_ARN": rule.arn,
             "TARGET_ARN": target["Arn"],
             "ERROR_CODE": "NO_PERMISSIONS",
-            "ERROR_MESSAGE": "The resource policy of the function does not let the rule invoke it.",
+            "ERROR_MESSAGE": "The resource policy of the function does not permit the rule to invoke it.",
         }
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in why.items()}
-        backend.send_message(arn.resource_id, json.dumps(_worded(event)), attributes)
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in reason.items()}
+        backend.send_message(arn.resource_id, json.dumps(_payload(event)), attributes)
 
 
 def _invoke(function_arn: str, event: Any) -> None:
     arn = parse_arn(function_arn)
     function = get_backend(arn.account, arn.region).get_function(function_arn)
-    HOOKS.lambda_invoker(function, json.dumps(_worded(event)).encode(), "Event")
+    HOOKS.lambda_invoker(function, json.dumps(_payload(event)).encode(), "Event")
 
 
-def _worded(event: Any) -> dict[str, Any]:
+def _payload(event: Any) -> dict[str, Any]:
     payload = {name: event[name] for name in EVENT_FIELDS}
-    payload["time"] = iso_8601_datetime_without_milliseconds(utcfromtimestamp(float(event["time"])))
+    payload["time"] = iso_8601_datetime_without_milliseconds(utcfromtimestamp(int(event["time"])))
     return payload

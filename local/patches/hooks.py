@@ -1,5 +1,4 @@
-"""What the patches ask of the one who applies them: errors to give, whom to hand a function's invocation, how long a
-restore takes."""
+"""Settings of the patches: injected errors, the function that runs invocations, the duration of a restore."""
 
 import json
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from local.patches.clock import Clock
 
 LambdaInvoker = Callable[[Any, bytes, str], tuple[int, dict[str, str], bytes]]
 
-# Long enough for a caller to see that the restore is still going on, short enough to wait for in a test.
+# Long enough for a caller to observe the ongoing restore, short enough to wait for in a test.
 RESTORE_SECONDS = 0.2
 
 
 def refuse_invocation(_function: Any, _payload: bytes, _invocation_type: str) -> tuple[int, dict[str, str], bytes]:
-    """Answer an invocation while nobody is there to run functions."""
+    """Refuse an invocation: the default until a Lambda service is running."""
     body = {"Type": "Service", "Message": "No Lambda service is running."}
     return 503, {"x-amzn-ErrorType": "ServiceException"}, json.dumps(body).encode()
 
@@ -24,14 +23,14 @@ class Hooks:
     """The settings of the patches while they are applied.
 
     Attributes:
-        faults: Errors that S3 gives on order.
-        lambda_invoker: Runs functions: called with the function (`moto.awslambda.models.LambdaFunction`), the payload
-            and `RequestResponse` or `Event`; returns status, headers and body. For `Event` it returns at once.
-        restore_seconds: How long an archived object is being restored; None is until `clock.run_all()`.
-        event_bridge_seconds: How long after it was enabled S3 begins to send to EventBridge, with AWS about 300; None
-            is until `clock.run_all()`.
-        clock: What is to happen later, such as the end of a restore.
-        closed: Whether those who wait, such as for a message, are to give up.
+        faults: Errors to inject into S3 and DynamoDB.
+        lambda_invoker: Runs functions. It gets the function (`moto.awslambda.models.LambdaFunction`), the payload and
+            `RequestResponse` or `Event`, and returns status, headers and body. For `Event` it returns at once.
+        restore_seconds: Duration of a restore; None means until `clock.run_all()`.
+        event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
+            None means until `clock.run_all()`.
+        clock: Scheduled calls, such as the end of a restore.
+        closed: Whether long polls return at once.
     """
 
     faults: Faults
@@ -46,7 +45,7 @@ class Hooks:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the defaults, with nothing to happen later."""
+        """Restore the defaults and drop all scheduled calls."""
         self.clock.stop()
         self.faults = Faults()
         self.lambda_invoker = refuse_invocation
@@ -56,7 +55,7 @@ class Hooks:
         self.closed = False
 
     def close(self) -> None:
-        """Let nothing happen later any more, and nobody wait."""
+        """Drop all scheduled calls and end all long polls."""
         self.closed = True
         self.clock.stop()
 

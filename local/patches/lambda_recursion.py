@@ -1,4 +1,4 @@
-"""Recursive loop detection: how a function is configured, and the trace header by which Lambda counts its turns.
+"""Recursive loop detection: the configuration of a function, and the trace header that counts its invocations.
 
 Source: Lambda Developer Guide, "Use Lambda recursive loop detection to prevent infinite loops".
 """
@@ -27,21 +27,21 @@ _request = threading.local()
 
 
 def recursive_loop(function: Any) -> str:
-    """Give what Lambda does with a recursive loop of a function: `Allow` or `Terminate`."""
-    return vars(function).get("_recursive_loop", TERMINATE)
+    """Return how Lambda treats a recursive loop of a function: `Allow` or `Terminate`."""
+    return str(vars(function).get("_recursive_loop", TERMINATE))
 
 
 @patch(LambdaBackend, "_url_module")
-def have_recursion_configs(original: Any, backend: Any) -> Any:
-    """A function has a recursion configuration at a URL of its own; moto does not know that URL."""
+def route_recursion_config(original: Any, backend: Any) -> Any:
+    """A function has a recursion configuration at its own URL; moto does not serve that URL."""
     module = original(backend)
     paths = {**module.url_paths, CONFIG_PATH: LambdaResponse.dispatch}
     return SimpleNamespace(url_bases=module.url_bases, url_paths=paths)
 
 
 @patch(LambdaResponse, "get_function_recursion_config")
-def tell_recursion_config(_original: Any, response: Any) -> str:
-    """GetFunctionRecursionConfig tells `Terminate` unless something else was put; moto does not have it.
+def get_recursion_config(_original: Any, response: Any) -> str:
+    """GetFunctionRecursionConfig returns `Terminate` by default; moto does not implement it.
 
     Lambda API Reference, GetFunctionRecursionConfig.
     """
@@ -50,7 +50,7 @@ def tell_recursion_config(_original: Any, response: Any) -> str:
 
 @patch(LambdaResponse, "put_function_recursion_config")
 def put_recursion_config(_original: Any, response: Any) -> Any:
-    """PutFunctionRecursionConfig sets `Allow` or `Terminate`; moto does not have it.
+    """PutFunctionRecursionConfig sets `Allow` or `Terminate`; moto does not implement it.
 
     Lambda API Reference, PutFunctionRecursionConfig.
     """
@@ -64,8 +64,8 @@ def put_recursion_config(_original: Any, response: Any) -> Any:
 
 
 @patch(SQSResponse, "send_message")
-def take_the_trace_of_a_message(original: Any, response: Any) -> Any:
-    """The trace header of SendMessage becomes the message's attribute `AWSTraceHeader`; moto passes over it.
+def read_trace_of_message(original: Any, response: Any) -> Any:
+    """The trace header of SendMessage becomes the message's attribute `AWSTraceHeader`; moto ignores it.
 
     AWS X-Ray Developer Guide, "Amazon SQS and AWS X-Ray".
     """
@@ -74,15 +74,15 @@ def take_the_trace_of_a_message(original: Any, response: Any) -> Any:
 
 
 @patch(SQSResponse, "send_message_batch")
-def take_the_trace_of_a_batch(original: Any, response: Any) -> Any:
-    """The trace header of SendMessageBatch becomes an attribute of each of its messages; moto passes over it."""
+def read_trace_of_batch(original: Any, response: Any) -> Any:
+    """The trace header of SendMessageBatch becomes an attribute of each of its messages; moto ignores it."""
     with _traced(response):
         return original(response)
 
 
 @patch(SQSBackend, "send_message")
-def keep_the_trace(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
-    """A message keeps the trace that it was sent in, unless it names another; moto keeps only what it names."""
+def store_trace(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
+    """A message has the trace of its request unless it names another one; moto stores only a named one."""
     if trace := getattr(_request, "trace", None):
         attribute = {"AWSTraceHeader": {"StringValue": trace, "DataType": "String"}}
         kwargs["system_attributes"] = {**attribute, **(kwargs.get("system_attributes") or {})}
@@ -100,5 +100,5 @@ def _traced(response: Any) -> Iterator[None]:
 
 
 def _function(response: Any) -> Any:
-    """The function of a request; its versions and aliases have no configuration of their own."""
+    """Return the function of a request. Versions and aliases have no configuration of their own."""
     return response.backend.get_function(unquote(response.path.rstrip("/").rsplit("/", 2)[-2]))

@@ -1,4 +1,4 @@
-"""How a patch takes hold of moto and lets go of it again."""
+"""Registration, application and removal of patches."""
 
 import functools
 import inspect
@@ -13,12 +13,12 @@ PATCHES: list["Patch"] = []
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """One function or property of moto that is wrapped while patches are applied.
+    """A wrapper around one function or property of moto, in place while patches are applied.
 
     Attributes:
         owner: The class or module of moto that is patched.
-        attribute: The name in it.
-        function: What it does instead; its docstring says what AWS does and what moto does.
+        attribute: The name of the patched attribute.
+        function: The wrapper. Its docstring says what AWS does and what moto does.
     """
 
     owner: Any
@@ -27,35 +27,35 @@ class Patch:
 
     @property
     def name(self) -> str:
-        """Module and function of the patch, for messages."""
+        """Module and function of the patch, as in `sqs.receive_in_order`."""
         return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Hold the patch in place until the block ends."""
-        mine = self.attribute in vars(self.owner)
-        found = inspect.getattr_static(self.owner, self.attribute, None)
-        setattr(self.owner, self.attribute, self._around(found))
+        """Apply the patch until the block ends."""
+        is_own = self.attribute in vars(self.owner)
+        original = inspect.getattr_static(self.owner, self.attribute, None)
+        setattr(self.owner, self.attribute, self._replacement(original))
         try:
             yield
         finally:
-            if mine:
-                setattr(self.owner, self.attribute, found)
+            if is_own:
+                setattr(self.owner, self.attribute, original)
             else:
                 delattr(self.owner, self.attribute)
 
-    def _around(self, found: Any) -> Any:
-        if isinstance(found, property):
-            return property(self._wrapped(found.fget), found.fset)
-        if isinstance(found, (staticmethod, classmethod)):
-            return type(found)(self._wrapped(found.__func__))
-        return self._wrapped(found)
+    def _replacement(self, original: Any) -> Any:
+        if isinstance(original, property):
+            return property(self._wrap(original.fget), original.fset)
+        if isinstance(original, (staticmethod, classmethod)):
+            return type(original)(self._wrap(original.__func__))
+        return self._wrap(original)
 
-    def _wrapped(self, original: Any) -> Callable[..., Any]:
-        def patched(*args: Any, **kwargs: Any) -> Any:
+    def _wrap(self, original: Any) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
             return self.function(original, *args, **kwargs)
 
-        return functools.wraps(original or self.function)(patched)
+        return functools.wraps(original or self.function)(wrapper)
 
 
 def patch(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Patch]:
@@ -63,10 +63,10 @@ def patch(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Patch]:
 
     Args:
         owner: The class or module of moto that is patched.
-        attribute: The function, method or property in it; one that does not exist is added.
+        attribute: The name of a function, method or property. The patch adds it if the owner lacks it.
 
     Returns:
-        A decorator; its function is called with moto's own one first (None where there is none), then as moto's is.
+        A decorator. The decorated function gets moto's function (None if there is none) and then moto's arguments.
     """
 
     def register(function: Callable[..., Any]) -> Patch:
@@ -76,8 +76,8 @@ def patch(owner: Any, attribute: str) -> Callable[[Callable[..., Any]], Patch]:
     return register
 
 
-class Applications:
-    """Counts who wants the patches, so that nested blocks apply and remove them once."""
+class PatchCounter:
+    """Count of nested `applied` blocks: the outermost one applies and removes the patches."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -85,20 +85,20 @@ class Applications:
         self._stack = ExitStack()
 
     def enter(self, without: Collection[Patch]) -> bool:
-        """Apply all patches but some, unless they are applied already; says whether they were applied now."""
+        """Apply all patches except `without` and return True; return False if an outer block has applied them."""
         with self._lock:
             if self._depth and without:
-                raise RuntimeError("Patches that are applied already cannot be left out.")
+                raise RuntimeError("Patches that are already applied cannot be left out.")
             self._depth += 1
             if self._depth > 1:
                 return False
-            for one in PATCHES:
-                if one not in without:
-                    self._stack.enter_context(one.applied())
+            for registered in PATCHES:
+                if registered not in without:
+                    self._stack.enter_context(registered.applied())
             return True
 
     def leave(self) -> bool:
-        """Remove the patches when the outermost block ends; says whether they were removed now."""
+        """Remove the patches and return True; return False while an outer block remains."""
         with self._lock:
             self._depth -= 1
             if self._depth:

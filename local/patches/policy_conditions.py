@@ -1,4 +1,4 @@
-"""The conditions of a policy's statement: whether they hold for a request.
+"""Evaluation of the conditions in a policy's statement.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """
@@ -6,26 +6,26 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-# The values of a request, by the condition keys in small letters.
+# The values of a request, by condition key in lower case.
 Context = Mapping[str, Sequence[str]]
 
 MATCHES: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda wanted, actual: wanted == actual,
-    # No key of ours holds a bracket, which fnmatch alone takes for a wildcard.
+    # fnmatch reads a bracket as a wildcard and IAM does not; no policy of this project holds a bracket.
     "StringLike": lambda wanted, actual: fnmatchcase(actual, wanted),
     "NumericLessThanEquals": lambda wanted, actual: float(actual) <= float(wanted),
 }
 
 
-def hold(conditions: Mapping[str, Mapping[str, str | list[str]]] | None, context: Context) -> bool:
+def conditions_hold(conditions: Mapping[str, Mapping[str, str | list[str]]] | None, context: Context) -> bool:
     """Return whether all conditions of a statement hold.
 
     Args:
-        conditions: the statement's `Condition`, or None.
-        context: what is known of the request.
+        conditions: The statement's `Condition`, or None.
+        context: The condition keys of the request.
 
     Raises:
-        NotImplementedError: an operator is not known here.
+        NotImplementedError: The embedded AWS does not implement an operator.
     """
     return all(
         _holds(operator, context.get(key.lower(), ()), [wanted] if isinstance(wanted, str) else list(wanted))
@@ -37,7 +37,7 @@ def hold(conditions: Mapping[str, Mapping[str, str | list[str]]] | None, context
 def _holds(operator: str, actual: Sequence[str], wanted: Sequence[str]) -> bool:
     quantifier, _, name = operator.rpartition(":")
     if name not in MATCHES:
-        raise NotImplementedError(f"The condition operator {operator} is not known to the embedded AWS.")
-    met = [any(MATCHES[name](each, value) for each in wanted) for value in actual]
-    # Of a key that a request lacks ForAllValues is true, and all else false.
-    return all(met) if quantifier == "ForAllValues" else any(met)
+        raise NotImplementedError(f"The embedded AWS does not implement the condition operator {operator}.")
+    results = [any(MATCHES[name](pattern, value) for pattern in wanted) for value in actual]
+    # If the request lacks the key, ForAllValues is true and every other quantifier is false.
+    return all(results) if quantifier == "ForAllValues" else any(results)

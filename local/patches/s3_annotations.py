@@ -1,18 +1,18 @@
-"""Annotations: named payloads of an object version, which moto does not know.
+"""Annotations: named payloads of an object version, which moto does not implement.
 
-Moto takes `PUT /key?annotation` for a write of the object and `DELETE /key?annotation` for its removal.
+Moto treats `PUT /key?annotation` as a write of the object and `DELETE /key?annotation` as its removal.
 
 S3 User Guide, "Annotating your objects"; S3 API Reference, PutObjectAnnotation, GetObjectAnnotation,
 ListObjectAnnotations, DeleteObjectAnnotation and CopyObject.
 """
 
-# A patch reaches into moto by its nature.
-# pylint: disable=protected-access
+# pylint: disable=protected-access  # a patch replaces internals of moto
 
 import base64
 import hashlib
 import uuid
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -44,10 +44,10 @@ class Annotation:
     """One annotation of a version.
 
     Attributes:
-        payload: Its text.
-        etag: Its ETag, in quotes.
-        checksum: The header of its checksum, and the value.
-        changed: When it was put.
+        payload: The content.
+        etag: The ETag, in quotes.
+        checksum: The header of the checksum, and its value.
+        changed: The time of the last put.
     """
 
     payload: bytes
@@ -56,8 +56,8 @@ class Annotation:
     changed: datetime
 
 
-class AnnotatedKey:  # pylint: disable=too-few-public-methods  # all others are the object's
-    """The object of an event that is about one of its annotations."""
+class AnnotatedKey:  # pylint: disable=too-few-public-methods  # it has all methods of the object
+    """The object of an annotation event, with the annotation."""
 
     def __init__(self, key: FakeKey, annotation: dict[str, Any]) -> None:
         self._key = key
@@ -68,16 +68,17 @@ class AnnotatedKey:  # pylint: disable=too-few-public-methods  # all others are 
 
 
 def annotations_of(key: FakeKey) -> dict[str, Annotation]:
-    """Return the annotations that a version has: name -> `Annotation`."""
-    return vars(key).setdefault("annotations", {})
+    """Return the annotations of a version: name -> `Annotation`."""
+    annotations: dict[str, Annotation] = vars(key).setdefault("annotations", {})
+    return annotations
 
 
 @patch(S3Response, "_key_response_get")
 def read_annotations(original: Any, response: Any, query: dict[str, Any], key_name: str) -> Any:
-    """`GET ?annotation` lists the annotations of a version, or answers the one that is named; moto sends the object."""
+    """`GET ?annotation` lists the annotations of a version, or returns the named one; moto returns the object."""
     if "annotation" not in query:
         return original(response, query, key_name)
-    key = _authorized_key(response, "GET", query)
+    key = _authorize(response, "GET", query)
     if "annotationName" not in query:
         return _listing(key, query, response)
     found = annotations_of(key).get(query["annotationName"][0])
@@ -86,28 +87,28 @@ def read_annotations(original: Any, response: Any, query: dict[str, Any], key_na
     headers = {"ETag": found.etag, "Last-Modified": format_datetime(found.changed, usegmt=True)}
     if response.headers.get("x-amz-checksum-mode") == "ENABLED":
         headers |= found.checksum
-    return 200, {**headers, **_named(key)}, found.payload
+    return 200, {**headers, **_version_header(key)}, found.payload
 
 
 @patch(S3Response, "_key_response_put")
 def put_annotations(original: Any, response: Any, query: dict[str, Any], key_name: str) -> Any:
-    """`PUT ?annotation` puts an annotation of 1 byte to 1 MiB of UTF-8; moto puts it in the place of the object."""
+    """`PUT ?annotation` writes an annotation of 1 byte to 1 MiB of UTF-8; moto replaces the object with it."""
     if "annotation" not in query:
         return original(response, query, key_name)
-    key = _authorized_key(response, "PUT", query)
-    _check_object(response, key)
+    key = _authorize(response, "PUT", query)
+    _check_object_etag(response, key)
     name, payload = query.get("annotationName", [""])[0], response.body or b""
     payload = payload.encode() if isinstance(payload, str) else bytes(payload)
-    _check(name, payload, response.headers)
+    _check_annotation(name, payload, response.headers)
     found = annotations_of(key)
     if name not in found and len(found) >= PER_VERSION:
-        raise S3ClientError("AnnotationLimitExceeded", "The object has the most annotations that it can have.")
+        raise S3ClientError("AnnotationLimitExceeded", "The object has the maximum number of annotations.")
     checksum = {"x-amz-checksum-crc32": base64.b64encode(zlib.crc32(payload).to_bytes(4, "big")).decode()}
-    # Encrypted by KMS, an ETag is no digest of the payload.
+    # With KMS encryption an ETag is not a digest of the payload.
     etag = uuid.uuid4().hex if key.encryption == "aws:kms" else hashlib.md5(payload).hexdigest()
     found[name] = Annotation(payload, f'"{etag}"', checksum, datetime.now(UTC))
-    _tell(response, PUT, key, {"name": name, "size": len(payload), "etag": etag})
-    return 200, {"ETag": f'"{etag}"', **checksum, **_named(key)}, ""
+    _send_event(response, PUT, key, {"name": name, "size": len(payload), "etag": etag})
+    return 200, {"ETag": f'"{etag}"', **checksum, **_version_header(key)}, ""
 
 
 @patch(S3Response, "_key_response_delete")
@@ -115,21 +116,19 @@ def delete_annotations(original: Any, response: Any, bucket_name: str, query: di
     """`DELETE ?annotation` deletes an annotation; moto deletes the object."""
     if "annotation" not in query:
         return original(response, bucket_name, query, key_name)
-    key = _authorized_key(response, "DELETE", query)
-    _check_object(response, key)
+    key = _authorize(response, "DELETE", query)
+    _check_object_etag(response, key)
     name = query.get("annotationName", [""])[0]
     if annotations_of(key).pop(name, None):
-        _tell(response, DELETE, key, {"name": name})
-    return 204, _named(key), ""
+        _send_event(response, DELETE, key, {"name": name})
+    return 204, _version_header(key), ""
 
 
 @patch(S3Response, "copy_object")
 def copy_annotations(original: Any, response: Any) -> Any:
-    """CopyObject copies the annotations as well, unless `x-amz-object-annotation-directive` is `EXCLUDE`; moto knows
-    none.
-    """
+    """CopyObject copies the annotations unless `x-amz-object-annotation-directive` is `EXCLUDE`; moto has none."""
     source = source_of_copy(response)
-    carried = dict(annotations_of(source)) if isinstance(source, FakeKey) else {}
+    carried = dict(annotations_of(source)) if source else {}
     directive = response.headers.get("x-amz-object-annotation-directive", "COPY")
     if directive not in ("COPY", "EXCLUDE"):
         raise S3ClientError("InvalidArgument", "The annotation directive is COPY or EXCLUDE.")
@@ -140,13 +139,13 @@ def copy_annotations(original: Any, response: Any) -> Any:
 
 
 @patch(S3NotificationEvent, "events")
-def know_events_of_annotations(original: Any, kind: Any) -> list[str]:
-    """A notification may ask for `s3:ObjectAnnotation:*`, `:Put` and `:Delete`; moto refuses these."""
+def accept_annotation_events(original: Any, kind: Any) -> list[str]:
+    """A notification may select `s3:ObjectAnnotation:*`, `:Put` and `:Delete`; moto refuses these."""
     return sorted([*original(kind), "s3:ObjectAnnotation:*", PUT, DELETE])
 
 
 @patch(notifications, "_detail_type")
-def name_events_of_annotations(original: Any, event_name: str) -> str:
+def name_annotation_events(original: Any, event_name: str) -> str:
     """EventBridge has "Object Annotation Created" and "Object Annotation Removed"; moto has "Object Tags Deleted".
 
     S3 User Guide, "Amazon EventBridge mapping and troubleshooting".
@@ -154,7 +153,8 @@ def name_events_of_annotations(original: Any, event_name: str) -> str:
     return DETAIL_TYPES.get(event_name) or original(event_name)
 
 
-def _authorized_key(response: Any, method: str, query: dict[str, Any]) -> FakeKey:
+def _authorize(response: Any, method: str, query: dict[str, Any]) -> FakeKey:
+    """Check the caller's permission, and return the object of the request."""
     response._set_action("KEY", method, query)
     response._authenticate_and_authorize_s3_action(bucket_name=response.bucket_name, key_name=response.parse_key_name())
     # Annotations of archived objects are read and written without a restore.
@@ -164,25 +164,25 @@ def _authorized_key(response: Any, method: str, query: dict[str, Any]) -> FakeKe
     return key
 
 
-def _check_object(response: Any, key: FakeKey) -> None:
-    wanted = response.headers.get("x-amz-object-if-match")
-    if wanted is not None and not etag_matches(wanted, key):
+def _check_object_etag(response: Any, key: FakeKey) -> None:
+    expected = response.headers.get("x-amz-object-if-match")
+    if expected is not None and not etag_matches(expected, key):
         raise PreconditionFailed("x-amz-object-if-match")
 
 
-def _check(name: str, payload: bytes, headers: Any) -> None:
+def _check_annotation(name: str, payload: bytes, headers: Any) -> None:
     if len(name.encode()) > NAME_BYTES:
         raise S3ClientError("AnnotationNameTooLong", "The annotation name is too long.")
     if not name or name.lower().startswith(("aws", "s3")) or not name.translate(str.maketrans("", "", "_.-")).isalnum():
         raise S3ClientError("InvalidAnnotationName", "The annotation name is not valid.")
     if not payload:
-        raise S3ClientError("InvalidRequest", "An annotation has at least 1 byte.")
+        raise S3ClientError("InvalidRequest", "An annotation must have at least 1 byte.")
     if len(payload) > PAYLOAD_BYTES:
-        raise S3ClientError("EntityTooLarge", "An annotation has at most 1 MiB.")
+        raise S3ClientError("EntityTooLarge", "An annotation must have at most 1 MiB.")
     try:
         payload.decode()
     except UnicodeDecodeError as error:
-        raise S3ClientError("UnsupportedMediaType", "An annotation is UTF-8.") from error
+        raise S3ClientError("UnsupportedMediaType", "An annotation must be UTF-8.") from error
     stated = headers.get("x-amz-checksum-crc32")
     if stated and base64.b64decode(stated) != zlib.crc32(payload).to_bytes(4, "big"):
         raise S3ClientError("BadDigest", "The CRC32 you specified did not match what we received.")
@@ -191,11 +191,11 @@ def _check(name: str, payload: bytes, headers: Any) -> None:
 def _listing(key: FakeKey, query: dict[str, Any], response: Any) -> Any:
     after = query.get("continuation-token", [""])[0]
     prefix = query.get("annotation-prefix", [""])[0]
-    most = int(query.get("max-annotation-results", [PAGE])[0])
-    if not 1 <= most <= PAGE:
-        raise S3ClientError("InvalidArgument", f"max-annotation-results is 1 to {PAGE}.")
+    limit = int(query.get("max-annotation-results", [PAGE])[0])
+    if not 1 <= limit <= PAGE:
+        raise S3ClientError("InvalidArgument", f"max-annotation-results must be 1 to {PAGE}.")
     rest = [name for name in sorted(annotations_of(key)) if name.startswith(prefix) and name > after]
-    page = rest[:most]
+    page = rest[:limit]
     entries = "".join(_entry(name, annotations_of(key)[name]) for name in page)
     more = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if len(rest) > len(page) else ""
     text = (
@@ -203,7 +203,7 @@ def _listing(key: FakeKey, query: dict[str, Any], response: Any) -> Any:
         f"<Annotations>{entries}</Annotations><Bucket>{response.bucket_name}</Bucket><Key>{escape(key.name)}</Key>"
         f"<AnnotationCount>{len(page)}</AnnotationCount>{more}</ListObjectAnnotationsOutput>"
     )
-    return 200, {"Content-Type": "application/xml", **_named(key)}, text
+    return 200, {"Content-Type": "application/xml", **_version_header(key)}, text
 
 
 def _entry(name: str, annotation: Annotation) -> str:
@@ -215,12 +215,12 @@ def _entry(name: str, annotation: Annotation) -> str:
     )
 
 
-def _named(key: FakeKey) -> dict[str, str]:
+def _version_header(key: FakeKey) -> dict[str, str]:
     return {"x-amz-object-version-id": key.version_id} if key.version_id != "null" else {}
 
 
-def _tell(response: Any, event_name: str, key: FakeKey, annotation: dict[str, Any]) -> None:
-    backend = response.backend
-    about: Any = AnnotatedKey(key, annotation)
-    bucket = backend.get_bucket(response.bucket_name)
-    notifications.send_event(backend.account_id, event_name, bucket, about)  # type: ignore[arg-type]
+def _send_event(response: Any, event_name: str, key: FakeKey, annotation: dict[str, Any]) -> None:
+    # Moto's types know neither these events nor an object with an annotation.
+    send_event: Callable[..., None] = notifications.send_event
+    bucket = response.backend.get_bucket(response.bucket_name)
+    send_event(response.backend.account_id, event_name, bucket, AnnotatedKey(key, annotation))

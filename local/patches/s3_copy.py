@@ -1,4 +1,4 @@
-"""Copies in S3: their conditions, their source, their tags."""
+"""Copies in S3: conditions, source and tags."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ COPY_SOURCE_LIMIT = 5 * 1024**3
 
 
 @patch(S3Response, "copy_object")
-def heed_conditions_of_copies(original: Any, response: Any) -> Any:
-    """CopyObject heeds `x-amz-copy-source-if-*` on its source, and `If-Match` and `If-None-Match` on its destination.
+def check_conditions_of_copies(original: Any, response: Any) -> Any:
+    """CopyObject checks `x-amz-copy-source-if-*` on its source, and `If-Match` and `If-None-Match` on its destination.
 
-    Moto heeds `x-amz-copy-source-if-none-match` alone.
+    Moto checks only `x-amz-copy-source-if-none-match`.
     """
     source = source_of_copy(response)
     if source is not None:
@@ -31,15 +31,15 @@ def heed_conditions_of_copies(original: Any, response: Any) -> Any:
 
 
 @patch(S3Response, "_complete_multipart_body")
-def heed_conditions_of_completion(original: Any, response: Any, body: bytes) -> Any:
-    """CompleteMultipartUpload heeds `If-Match`; moto heeds `If-None-Match` alone."""
+def check_conditions_of_completion(original: Any, response: Any, body: bytes) -> Any:
+    """CompleteMultipartUpload checks `If-Match`; moto checks only `If-None-Match`."""
     check_destination_conditions(response)
     return original(response, body)
 
 
 @patch(S3Response, "upload_part_copy")
-def heed_conditions_of_part_copies(original: Any, response: Any) -> Any:
-    """UploadPartCopy heeds `x-amz-copy-source-if-*`; moto heeds none of them."""
+def check_conditions_of_part_copies(original: Any, response: Any) -> Any:
+    """UploadPartCopy checks `x-amz-copy-source-if-*`; moto checks none of them."""
     source = source_of_copy(response)
     if source is not None:
         check_source_conditions(response.headers, source)
@@ -82,17 +82,17 @@ def refuse_part_copies_of_missing_objects(original: Any, response: Any) -> Any:
 
 @patch(S3Response, "upload_part_copy")
 def refuse_part_copies_beyond_the_end(original: Any, response: Any) -> Any:
-    """UploadPartCopy refuses a range that ends beyond the source; moto copies what there is."""
-    source, wanted = source_of_copy(response), response.headers.get("x-amz-copy-source-range", "")
-    if source is not None and wanted and int(wanted.rpartition("-")[2]) >= source.size:
+    """UploadPartCopy refuses a range that ends beyond the source; moto copies the bytes up to the end."""
+    source, byte_range = source_of_copy(response), response.headers.get("x-amz-copy-source-range", "")
+    if source is not None and byte_range and int(byte_range.rpartition("-")[2]) >= source.size:
         message = f"Range specified is not valid for source object of size: {source.size}"
         raise S3ClientError("InvalidArgument", message)
     return original(response)
 
 
 @patch(S3Backend, "copy_object")
-def leave_no_old_tags(original: Any, backend: Any, src_key: Any, bucket: str, key: str, **kwargs: Any) -> None:
-    """A copy has its source's tags and no others; moto adds them to those of the object that was there before."""
+def replace_tags_on_copy(original: Any, backend: Any, src_key: Any, bucket: str, key: str, **kwargs: Any) -> None:
+    """A copy has only the tags of its source; moto adds them to the tags of the object that it replaces."""
     tags = backend.tagger.get_tag_dict_for_resource(src_key.arn)
     original(backend, src_key, bucket, key, **kwargs)
     copy = backend.get_object(bucket, key)
@@ -101,7 +101,7 @@ def leave_no_old_tags(original: Any, backend: Any, src_key: Any, bucket: str, ke
 
 
 def parse_copy_source(response: Any) -> tuple[str, str, str | None]:
-    """Read bucket, key and version from the header `x-amz-copy-source`."""
+    """Return bucket, key and version from the header `x-amz-copy-source`."""
     header = response.headers["x-amz-copy-source"]
     path, _, query = header.partition("?")
     bucket, key = unquote(path).removeprefix("/").split("/", 1)
@@ -109,13 +109,15 @@ def parse_copy_source(response: Any) -> tuple[str, str, str | None]:
 
 
 def source_of_copy(response: Any) -> FakeKey | None:
-    """Find the object that is to be copied."""
+    """Return the source object of a copy; None if it does not exist."""
     bucket, key, version_id = parse_copy_source(response)
-    return response.backend.get_object(bucket, key, version_id=version_id)
+    backend: S3Backend = response.backend
+    source = backend.get_object(bucket, key, version_id=version_id)
+    return source if isinstance(source, FakeKey) else None
 
 
 def refuse_archived(source: FakeKey | None) -> None:
-    """Refuse to read an object that is archived and not restored."""
+    """Raise `InvalidObjectState` if an object is archived and not restored."""
     if source is None or source.storage_class not in ARCHIVE_STORAGE_CLASSES:
         return
     if 'ongoing-request="false"' not in source.response_dict.get("x-amz-restore", ""):
@@ -123,10 +125,9 @@ def refuse_archived(source: FakeKey | None) -> None:
 
 
 def check_source_conditions(headers: Mapping[str, str], source: FakeKey) -> None:
-    """Refuse a copy whose source is not as the request wants it.
+    """Raise `PreconditionFailed` if the source of a copy does not meet the request's conditions.
 
-    An ETag that matches outweighs `if-unmodified-since`, one that is named by `if-none-match` outweighs
-    `if-modified-since`.
+    `if-match` takes precedence over `if-unmodified-since`, and `if-none-match` over `if-modified-since`.
     """
     prefix = "x-amz-copy-source-if-"
     match, none_match = headers.get(prefix + "match"), headers.get(prefix + "none-match")
@@ -143,7 +144,7 @@ def check_source_conditions(headers: Mapping[str, str], source: FakeKey) -> None
 
 
 def check_destination_conditions(response: Any) -> None:
-    """Refuse a write whose destination is not as the request wants it."""
+    """Raise `PreconditionFailed` or `MissingKey` if the destination of a write does not meet the conditions."""
     match, none_match = response.headers.get("If-Match"), response.headers.get("If-None-Match")
     if match is None and none_match is None:
         return
@@ -157,5 +158,5 @@ def check_destination_conditions(response: Any) -> None:
 
 
 def etag_matches(wanted: str, key: FakeKey) -> bool:
-    """Compare ETags, which a request may give with or without quotes."""
+    """Return whether an ETag of a request, with or without quotes, matches an object."""
     return wanted == "*" or wanted.strip('"') == key.etag.strip('"')

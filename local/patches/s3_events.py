@@ -1,11 +1,10 @@
-"""Events of S3: what is told, when, and in which words.
+"""Events of S3: which are sent, when, and in which format.
 
 Shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html and
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
-# A patch reaches into moto by its nature.
-# pylint: disable=protected-access
+# pylint: disable=protected-access  # a patch replaces internals of moto
 
 import itertools
 import threading
@@ -18,6 +17,7 @@ from urllib.parse import quote_plus
 
 from moto.core.utils import iso_8601_datetime_with_milliseconds, unix_time
 from moto.events.models import events_backends
+from moto.events.utils import EventMessageType
 from moto.s3 import notifications
 from moto.s3.models import FakeDeleteMarker, S3Backend
 from moto.s3.notifications import S3NotificationEvent
@@ -47,27 +47,27 @@ DELETION_TYPES = {
 }
 SEQUENCED = ("s3:ObjectCreated:", "s3:ObjectRemoved:", "s3:ObjectAnnotation:")
 
-# Begins with the time, so that it grows from one run to the next as well.
+# Starts with the time, so that it also grows from one run to the next.
 _sequence = itertools.count(time.time_ns())
 _silenced = threading.local()
 
 
 @contextmanager
 def silenced(*events: S3NotificationEvent) -> Iterator[None]:
-    """Send none of some events while the block runs in this thread."""
-    before = getattr(_silenced, "events", frozenset())
-    _silenced.events = before | frozenset(events)
+    """Suppress some events of this thread until the block ends."""
+    outer: frozenset[S3NotificationEvent] = getattr(_silenced, "events", frozenset())
+    _silenced.events = outer | frozenset(events)
     try:
         yield
     finally:
-        _silenced.events = before
+        _silenced.events = outer
 
 
 @patch(notifications, "send_event")
-def send_unless_silenced(
+def number_and_send_events(
     original: Any, account_id: str, event_name: S3NotificationEvent, bucket: Any, key: Any
 ) -> None:
-    """Number an event and send it, unless another patch of this module keeps it back: moto sends some too many."""
+    """Each event has its own sequencer and is sent once; moto sends some events twice, which `silenced` suppresses."""
     if event_name not in getattr(_silenced, "events", ()):
         if event_name.startswith(SEQUENCED):
             vars(key)["sequencer"] = f"{next(_sequence):018X}"
@@ -75,15 +75,15 @@ def send_unless_silenced(
 
 
 @patch(S3Backend, "put_object_tagging")
-def write_tags_silently(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
+def suppress_tagging_events_of_writes(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
     """Only PutObjectTagging sends `ObjectTagging:Put`; moto sends it with every write of an object."""
     with silenced(S3NotificationEvent.OBJECT_TAGGING_PUT_EVENT):
         return original(backend, *args, **kwargs)
 
 
 @patch(S3Response, "put_object_tagging")
-def tell_of_tagging(original: Any, response: Any) -> Any:
-    """PutObjectTagging sends `ObjectTagging:Put`; moto sends it from within a write that is silent now."""
+def send_tagging_events(original: Any, response: Any) -> Any:
+    """PutObjectTagging sends `ObjectTagging:Put`; moto sends it from a method whose events are now suppressed."""
     answer = original(response)
     backend, bucket_name = response.backend, response.bucket_name
     key = backend.get_object(bucket_name, response.parse_key_name(), version_id=response._get_param("versionId"))
@@ -93,14 +93,14 @@ def tell_of_tagging(original: Any, response: Any) -> Any:
 
 
 @patch(S3Backend, "complete_multipart_upload")
-def tell_once_of_multipart_uploads(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
+def send_one_event_per_multipart_upload(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
     """A multipart upload sends one event, `ObjectCreated:CompleteMultipartUpload`; moto sends a `Put` as well."""
     with silenced(S3NotificationEvent.OBJECT_CREATED_PUT_EVENT):
         return original(backend, *args, **kwargs)
 
 
 @patch(S3Backend, "_set_delete_marker")
-def tell_of_delete_markers(original: Any, backend: Any, bucket_name: str, key_name: str) -> Any:
+def send_delete_marker_events(original: Any, backend: Any, bucket_name: str, key_name: str) -> Any:
     """A delete in a versioned bucket sends `ObjectRemoved:DeleteMarkerCreated`; moto sends nothing."""
     marker = original(backend, bucket_name, key_name)
     created = S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
@@ -109,12 +109,12 @@ def tell_of_delete_markers(original: Any, backend: Any, bucket_name: str, key_na
 
 
 @patch(S3Backend, "delete_object")
-def tell_of_deleted_versions(original: Any, backend: Any, bucket_name: str, key_name: str, **how: Any) -> Any:
-    """The removal of one version for good sends `ObjectRemoved:Delete`; moto sends it for a key's last version only."""
+def send_version_removal_events(original: Any, backend: Any, bucket_name: str, key_name: str, **how: Any) -> Any:
+    """Permanent removal of a version sends `ObjectRemoved:Delete`; moto sends it only for the last version of a key."""
     if how.get("version_id") is None:
         return original(backend, bucket_name, key_name, **how)
     bucket, removed = backend.get_bucket(bucket_name), S3NotificationEvent.OBJECT_REMOVED_DELETE_EVENT
-    versions = [one for one in bucket.keys.getlist(key_name, []) if one.version_id == how["version_id"]]
+    versions = [item for item in bucket.keys.getlist(key_name, []) if item.version_id == how["version_id"]]
     with silenced(removed):
         answer = original(backend, bucket_name, key_name, **how)
     for version in versions:
@@ -123,12 +123,12 @@ def tell_of_deleted_versions(original: Any, backend: Any, bucket_name: str, key_
 
 
 @patch(notifications, "_get_s3_event")
-def word_notification(
+def format_notification(
     _original: Any, event_name: S3NotificationEvent, bucket: Any, key: Any, notification_id: str
 ) -> dict[str, Any]:
-    """A notification names version, sequencer and who asked, and a completed restore its expiry; "/" stays as it is.
+    """A notification has version, sequencer and requester, and for a completed restore its expiry; "/" stays unencoded.
 
-    Moto leaves all of this out, and encodes "/".
+    Moto omits all of these, and encodes "/".
     """
     record = {
         "eventVersion": "2.1",
@@ -154,12 +154,12 @@ def word_notification(
 
 
 @patch(notifications, "_send_event_bridge_message")
-def word_event(_original: Any, account_id: str, bucket: Any, event_name: S3NotificationEvent, key: Any) -> None:
-    """An event says what happened to which version, under an id of its own, on the default bus.
+def format_event(_original: Any, account_id: str, bucket: Any, event_name: S3NotificationEvent, key: Any) -> None:
+    """An event has its own id, the version and the reason, and is sent to the default bus.
 
     Moto's have one id, request id and sequencer for all, `eTag` for `etag`, the wrong `reason` and no `deletion-type`.
     """
-    event = {
+    event: EventMessageType = {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": notifications._detail_type(event_name),
@@ -175,12 +175,12 @@ def word_event(_original: Any, account_id: str, bucket: Any, event_name: S3Notif
 
 
 @patch(notifications, "_send_event_bridge_message")
-def miss_events_before_event_bridge_begins(original: Any, account_id: str, bucket: Any, *event: Any) -> None:
-    """What happens before S3 begins to send to EventBridge is never sent; moto sends it.
+def drop_events_before_event_bridge_starts(original: Any, account_id: str, bucket: Any, *event: Any) -> None:
+    """Events before S3's first event to EventBridge are never sent; moto sends them.
 
     Amazon S3 User Guide, "Enabling Amazon EventBridge".
     """
-    if not vars(bucket).get("_event_bridge_begins_later"):
+    if not vars(bucket).get("_event_bridge_is_pending"):
         original(account_id, bucket, *event)
 
 
@@ -192,7 +192,7 @@ def _detail(account_id: str, bucket: Any, event_name: S3NotificationEvent, key: 
         "request-id": _request_id(),
     }
     if event_name == RESTORE_COMPLETED:
-        # Nobody asked for this one: S3 tells of its own work.
+        # S3 itself completes a restore.
         detail["requester"] = "s3.amazonaws.com"
         detail["restore-expiry-time"] = key._expiry.strftime("%Y-%m-%dT%H:%M:%SZ")
     else:
@@ -209,14 +209,14 @@ def _detail(account_id: str, bucket: Any, event_name: S3NotificationEvent, key: 
 
 
 def _described(event_name: str, key: Any, name: str, words: tuple[str, str]) -> dict[str, Any]:
-    """Describe the object of an event, whose words for ETag and version differ between the two ways of delivery."""
+    """Return the object of an event; notifications and EventBridge name ETag and version differently."""
     etag_word, version_word = words
-    described = {"key": name}
+    described: dict[str, Any] = {"key": name}
     if isinstance(key, FakeDeleteMarker):
         described[etag_word] = EMPTY_ETAG
     elif not event_name.startswith("s3:ObjectRemoved:"):
         described[etag_word] = key.etag.strip('"')
-        # The events of tags and annotations do not name the size of the object.
+        # Events of tags and annotations have no object size.
         if not event_name.startswith(("s3:ObjectTagging:", "s3:ObjectAnnotation:")):
             described["size"] = key.size
     if key.version_id != "null":

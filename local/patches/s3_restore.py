@@ -1,7 +1,6 @@
-"""Restores of archived objects, which take a time that can be set and end by themselves."""
+"""Restores of archived objects, which complete after a time that can be set."""
 
-# A patch reaches into moto by its nature.
-# pylint: disable=protected-access
+# pylint: disable=protected-access  # a patch replaces internals of moto
 
 import datetime
 from typing import Any
@@ -22,27 +21,27 @@ from local.patches.s3_requests import REQUEST_LOCK
 
 
 @patch(S3Response, "_key_response_post")
-def restore_the_version_asked_for(original: Any, response: Any, *asked: Any) -> Any:
-    """RestoreObject restores the version it names, and refuses a second restore while the first goes on.
+def restore_requested_version(original: Any, response: Any, *args: Any) -> Any:
+    """RestoreObject restores the version it names, and refuses a second restore during the first.
 
-    Moto restores the current version whatever is named, and as often as it is asked.
+    Moto always restores the current version, and accepts any number of restores.
     """
-    _, body, bucket_name, query, key_name = asked
+    _, body, bucket_name, query, key_name = args
     if "restore" not in query:
-        return original(response, *asked)
+        return original(response, *args)
     response._set_action("KEY", "POST", query)
     response._authenticate_and_authorize_s3_action(bucket_name=bucket_name, key_name=key_name)
     version_id = query.get("versionId", [None])[0]
     key = response.backend.get_object(bucket_name, key_name, version_id=version_id)
     if key is None:
         raise MissingVersion(key_name, version_id) if version_id else MissingKey(key=key_name)
-    return _restored(key, int(xmltodict.parse(body)["RestoreRequest"]["Days"]))
+    return _restore(key, int(xmltodict.parse(body)["RestoreRequest"]["Days"]))
 
 
 @patch(FakeKey, "restore")
 def complete_restores(original: Any, key: FakeKey, days: int) -> None:
-    """A restore goes on for a while, then S3 tells that it is complete; with moto it is complete when it is asked for,
-    and told at the next HEAD.
+    """A restore takes some time, and S3 sends an event at its end; with moto it completes at once, and the next HEAD
+    sends the event.
     """
     key.status = "IN_PROGRESS"
     original(key, days)
@@ -51,18 +50,18 @@ def complete_restores(original: Any, key: FakeKey, days: int) -> None:
 
 
 @patch(FakeKey, "status")
-def look_without_changing(_original: Any, key: FakeKey) -> str | None:
-    """A look at an object changes nothing; with moto it completes the object's restore."""
+def read_status_without_side_effect(_original: Any, key: FakeKey) -> str | None:
+    """Reading an object's status changes nothing; with moto it completes the object's restore."""
     return key._status
 
 
 @patch(S3Response, "_get_key")
 def read_tags_of_archived_objects(original: Any, response: Any, validate_storage_class: bool = True) -> Any:
-    """The tags of an archived object can be read; moto refuses it as if they were its bytes."""
+    """The tags of an archived object can be read; moto refuses that like a read of its bytes."""
     return original(response, validate_storage_class and "tagging" not in response.querystring)
 
 
-def _restored(key: FakeKey, days: int) -> Answer:
+def _restore(key: FakeKey, days: int) -> Answer:
     if key.storage_class not in ARCHIVE_STORAGE_CLASSES:
         raise S3ClientError("InvalidObjectState", "Restore is not allowed for the object's current storage class")
     if key.status == "IN_PROGRESS":
@@ -75,16 +74,16 @@ def _restored(key: FakeKey, days: int) -> Answer:
 
 
 def _expiry(days: int) -> datetime.datetime:
-    """Reckon the end of a restored copy: the midnight (UTC) after its days are over."""
-    over = utcnow() + datetime.timedelta(days=days + 1)
-    return over.replace(hour=0, minute=0, second=0, microsecond=0)
+    """Return the expiry of a restored copy: the midnight (UTC) after its last day."""
+    day_after = utcnow() + datetime.timedelta(days=days + 1)
+    return day_after.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _complete(key: FakeKey) -> None:
-    """End a restore, unless the object is gone meanwhile."""
+    """Complete a restore, unless the object was deleted."""
     with REQUEST_LOCK:
         backend = s3_backends[key.account_id][key.partition]
-        bucket = backend.buckets.get(key.bucket_name)
+        bucket = backend.buckets.get(key.bucket_name or "")
         if bucket is None or key not in bucket.keys.getlist(key.name, []):
             return
         key.status = "RESTORED"

@@ -1,5 +1,6 @@
 """Tags of objects in S3."""
 
+from collections.abc import Callable
 from typing import Any
 
 import xmltodict
@@ -9,8 +10,8 @@ from local.patches.patching import patch
 
 
 @patch(S3Response, "_tagging_from_xml")
-def take_empty_tag_sets(original: Any, response: Any) -> dict[str, str]:
-    """PutObjectTagging with no tags removes them all; moto fails with status 500."""
+def accept_empty_tag_sets(original: Callable[..., dict[str, str]], response: Any) -> dict[str, str]:
+    """PutObjectTagging without tags removes all tags; moto fails with status 500."""
     if xmltodict.parse(response.body)["Tagging"]["TagSet"] is None:
         return {}
     return original(response)

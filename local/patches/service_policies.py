@@ -1,4 +1,4 @@
-"""Resource policies that let a service of AWS use a queue or a function on behalf of one of its resources."""
+"""Resource policies that permit an AWS service to use a queue or a function on behalf of one of its resources."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -6,29 +6,29 @@ from typing import Any
 
 from local.patches.iam import CONTEXT
 
-# All operators that a policy for a service has use for; what they say of a request is compared with wildcards.
+# The supported operators, all compared with wildcards. A statement with any other operator does not apply.
 OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike", "Bool")
 
 
 def permits_service(
-    policy: Mapping[str, Any], service: str, action: str, resource: str, about: Mapping[str, str]
+    policy: Mapping[str, Any], service: str, action: str, resource: str, condition_keys: Mapping[str, str]
 ) -> bool:
-    """Tell whether a resource policy lets a service do something.
+    """Return whether a resource policy permits an action of a service.
 
     Args:
         policy: The policy, with a list of statements or a single one.
         service: The principal, such as `s3.amazonaws.com`.
-        action: What it does, such as `sqs:SendMessage`.
-        resource: The ARN of what it does it to.
-        about: The condition keys of the request in lower case, such as `aws:sourcearn`, and their values.
+        action: The action, such as `sqs:SendMessage`.
+        resource: The ARN of the resource.
+        condition_keys: The condition keys of the request in lower case, such as `aws:sourcearn`, with their values.
     """
-    context = {**about, **CONTEXT}
+    context = {**condition_keys, **CONTEXT}
     effects = {
         statement["Effect"]
-        for statement in _listed(policy.get("Statement"))
-        if _names(service, statement.get("Principal"))
-        and any(fnmatchcase(action.lower(), wanted.lower()) for wanted in _listed(statement.get("Action")))
-        and any(fnmatchcase(resource, wanted) for wanted in _listed(statement.get("Resource")))
+        for statement in _as_list(policy.get("Statement"))
+        if _includes(statement.get("Principal"), service)
+        and any(fnmatchcase(action.lower(), wanted.lower()) for wanted in _as_list(statement.get("Action")))
+        and any(fnmatchcase(resource, wanted) for wanted in _as_list(statement.get("Resource")))
         and all(
             operator in OPERATORS and _holds(key, wanted, context)
             for operator, conditions in statement.get("Condition", {}).items()
@@ -38,17 +38,17 @@ def permits_service(
     return effects == {"Allow"}
 
 
-def _names(service: str, principal: Any) -> bool:
+def _includes(principal: dict[str, Any] | str | None, service: str) -> bool:
     if isinstance(principal, dict):
-        return service in _listed(principal.get("Service")) or "*" in _listed(principal.get("AWS"))
+        return service in _as_list(principal.get("Service")) or "*" in _as_list(principal.get("AWS"))
     return principal == "*"
 
 
 def _holds(key: str, wanted: Any, context: Mapping[str, str]) -> bool:
-    return any(fnmatchcase(context.get(key.lower(), ""), value) for value in _listed(wanted))
+    return any(fnmatchcase(context.get(key.lower(), ""), value) for value in _as_list(wanted))
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -4,12 +4,12 @@ Sources: Amazon SQS API Reference, StartMessageMoveTask, ListMessageMoveTasks an
 Developer Guide, "Learn how to configure a dead-letter queue redrive".
 """
 
-# A patch reaches into moto by its nature.
-# pylint: disable=protected-access
+# pylint: disable=protected-access  # a patch replaces internals of moto
 
 import base64
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,26 +22,37 @@ from local.patches.hooks import HOOKS
 from local.patches.patching import patch
 from local.patches.sqs import QUEUES_CHANGED, next_sequence_number
 
-# The most that `MaxNumberOfMessagesPerSecond` may be, and the most tasks that a list holds.
+# The maximum of `MaxNumberOfMessagesPerSecond`, and of `MaxResults`.
 MAX_RATE = 500
 MAX_RESULTS = 10
 
 
-@dataclass(eq=False)
-class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as ListMessageMoveTasks tells
-    """One task, which moves messages until its queue has none left.
+@dataclass(frozen=True)
+class Move:
+    """The request of a task.
 
     Attributes:
         source: The dead-letter queue.
-        destination: The queue that gets the messages; None is the queue that each one came from.
-        rate: How many messages it moves a second; None is all at once.
-        to_move: How many messages there were when it was started.
-        started: When it was started, in milliseconds since 1970.
+        destination: The queue that gets the messages; None means the original queue of each message.
+        rate: Messages per second; None means no limit.
     """
 
     source: Queue
     destination: Queue | None
     rate: int | None
+
+
+@dataclass(eq=False)
+class MoveTask:
+    """A task that moves messages until its queue is empty.
+
+    Attributes:
+        move: The request.
+        to_move: The number of messages at the start.
+        started: The time of the start, in milliseconds since 1970.
+    """
+
+    move: Move
     to_move: int
     started: int = field(default_factory=lambda: int(time.time() * 1000))
     status: str = "RUNNING"
@@ -51,43 +62,43 @@ class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as Li
 
     @property
     def is_active(self) -> bool:
-        """Whether it keeps other tasks of its queue from being started."""
+        """Whether no other task of the queue can start."""
         return self.status in ("RUNNING", "CANCELLING")
 
     def run(self) -> None:
-        """Move the messages that are due, and go on later if there are more."""
+        """Move messages at the task's rate; schedule the next run if messages are left."""
         with QUEUES_CHANGED:
             while self.status == "RUNNING":
                 self._move_next()
-                if self.rate and self.status == "RUNNING":
-                    HOOKS.clock.call_later(1 / self.rate, self.run)
+                if self.move.rate and self.status == "RUNNING":
+                    HOOKS.clock.call_later(1 / self.move.rate, self.run)
                     break
             if self.status == "CANCELLING":
                 self.status = "CANCELLED"
             QUEUES_CHANGED.notify_all()
 
     def _move_next(self) -> None:
-        """Move the oldest message that is not in flight, or end."""
-        message = next(iter(self.source.messages), None)
+        """Move the oldest message that is not in flight, or end the task."""
+        message = next(iter(self.move.source.messages), None)
         if message is None:
             self.status = "COMPLETED"
             return
-        destination = self.destination or _origin(message)
-        if destination is None or destination is self.source:
+        destination = self.move.destination or _origin(message)
+        if destination is None or destination is self.move.source:
             self.status, self.failure = "FAILED", "CouldNotDetermineMessageSource"
             return
-        self.source._messages.remove(message)
-        destination._messages.append(_as_new(message, destination))
+        self.move.source._messages.remove(message)
+        destination._messages.append(_copy(message, destination))
         self.moved += 1
 
-    def described(self) -> dict[str, Any]:
-        """Make the entry of a list; the handle is in it only while the task is running."""
+    def result(self) -> dict[str, Any]:
+        """Return the entry of a list; it has a handle only while the task is running."""
         entry = {
             "TaskHandle": self.handle if self.status == "RUNNING" else None,
             "Status": self.status,
-            "SourceArn": self.source.queue_arn,
-            "DestinationArn": self.destination.queue_arn if self.destination else None,
-            "MaxNumberOfMessagesPerSecond": self.rate,
+            "SourceArn": self.move.source.queue_arn,
+            "DestinationArn": self.move.destination.queue_arn if self.move.destination else None,
+            "MaxNumberOfMessagesPerSecond": self.move.rate,
             "ApproximateNumberOfMessagesMoved": self.moved,
             "ApproximateNumberOfMessagesToMove": self.to_move,
             "FailureReason": self.failure,
@@ -97,8 +108,8 @@ class MoveTask:  # pylint: disable=too-many-instance-attributes  # as many as Li
 
 
 @patch(SQSResponse, "start_message_move_task")
-def start_moving(_original: Any, response: Any) -> ActionResult:
-    """StartMessageMoveTask redrives a queue that is the dead-letter queue of another queue; moto does not have it."""
+def start_move(_original: Any, response: Any) -> ActionResult:
+    """StartMessageMoveTask redrives the dead-letter queue of another queue; moto does not implement it."""
     source = _queue(response, "SourceArn")
     destination = _queue(response, "DestinationArn") if response._get_param("DestinationArn") else None
     rate = response._get_param("MaxNumberOfMessagesPerSecond")
@@ -117,7 +128,7 @@ def start_moving(_original: Any, response: Any) -> ActionResult:
                 "AWS.SimpleQueueService.UnsupportedOperation",
                 "There is already a task running. Only one active task is allowed for a source queue at a given time.",
             )
-        task = MoveTask(source, destination, rate, to_move=len(source.messages))
+        task = MoveTask(Move(source, destination, rate), to_move=len(source.messages))
         tasks.insert(0, task)
     HOOKS.clock.call_later(0, task.run)
     return ActionResult({"TaskHandle": task.handle})
@@ -125,16 +136,16 @@ def start_moving(_original: Any, response: Any) -> ActionResult:
 
 @patch(SQSResponse, "list_message_move_tasks")
 def list_moves(_original: Any, response: Any) -> ActionResult:
-    """ListMessageMoveTasks tells the latest tasks of a queue, by default one; moto does not have it."""
+    """ListMessageMoveTasks returns the latest tasks of a queue, by default one; moto does not implement it."""
     source, count = _queue(response, "SourceArn"), response._get_param("MaxResults", 1)
     if not 1 <= count <= MAX_RESULTS:
         raise InvalidParameterValue(f"Value {count} for parameter MaxResults is invalid.")
-    return ActionResult({"Results": [task.described() for task in _tasks(source)[:count]]})
+    return ActionResult({"Results": [task.result() for task in _tasks(source)[:count]]})
 
 
 @patch(SQSResponse, "cancel_message_move_task")
 def cancel_move(_original: Any, response: Any) -> ActionResult:
-    """CancelMessageMoveTask stops a running task, and what was moved stays moved; moto does not have it."""
+    """CancelMessageMoveTask stops a running task and leaves moved messages moved; moto does not implement it."""
     handle = response._get_param("TaskHandle")
     with QUEUES_CHANGED:
         queues = response.sqs_backend.queues.values()
@@ -149,14 +160,14 @@ def cancel_move(_original: Any, response: Any) -> ActionResult:
 
 
 @patch(SQSResponse, "_determine_resource")
-def name_the_queue_of_a_move(original: Any, response: Any) -> str:
-    """A policy grants redrive on the source queue; moto looks for a queue URL, which these requests do not have."""
-    return response._get_param("SourceArn") or original(response)
+def resolve_queue_of_move(original: Any, response: Any) -> str:
+    """A policy grants redrive on the source queue; moto expects a queue URL, which these requests do not have."""
+    return str(response._get_param("SourceArn") or original(response))
 
 
 def _queue(response: Any, parameter: str) -> Queue:
     arn = response._get_param(parameter)
-    queues = response.sqs_backend.queues.values()
+    queues: Iterable[Queue] = response.sqs_backend.queues.values()
     queue = next((queue for queue in queues if queue.queue_arn == arn), None)
     if queue is None:
         problem = f"The resource that you specified for the {parameter} parameter doesn't exist."
@@ -165,24 +176,25 @@ def _queue(response: Any, parameter: str) -> Queue:
 
 
 def _is_dead_letter_queue(queue: Queue) -> bool:
-    # Lists, because requests add queues meanwhile. The sources of a dead-letter queue are in its region and account.
+    # A copy, because requests may add queues during the loop. Sources of a dead-letter queue share region and account.
     others = list(sqs_backends[queue.account_id][queue.region].queues.values())
     return any((other.redrive_policy or {}).get("deadLetterTargetArn") == queue.queue_arn for other in others)
 
 
 def _tasks(queue: Queue) -> list[MoveTask]:
-    """The tasks of a queue, the latest first."""
-    return vars(queue).setdefault("_move_tasks", [])
+    """Return the tasks of a queue, the latest first."""
+    tasks: list[MoveTask] = vars(queue).setdefault("_move_tasks", [])
+    return tasks
 
 
 def _origin(message: Message) -> Queue | None:
-    """The queue that a message was sent to first, if it still exists."""
+    """Return the queue that a message was first sent to; None if it no longer exists."""
     _, _, _, region, account_id, name = vars(message)["_sent_to"].split(":")
     return sqs_backends[account_id][region].queues.get(name)
 
 
-def _as_new(message: Message, destination: Queue) -> Message:
-    """A message that is moved is a new one with the same content, group and deduplication id."""
+def _copy(message: Message, destination: Queue) -> Message:
+    """Return a new message with the content, group and deduplication id of a moved one."""
     new = Message(str(uuid.uuid4()), message.body, message.system_attributes)
     new.message_attributes = message.message_attributes
     new.sender_id = message.sender_id

@@ -1,4 +1,4 @@
-"""JSON Web Tokens (RFC 7519) as AWS STS issues them: signed with a key of the issuer, verified with its public half.
+"""JSON Web Tokens (RFC 7519) as AWS STS issues them, signed with a private key of the issuer.
 
 The claims are those of the IAM User Guide, "Understanding token claims".
 """
@@ -22,17 +22,17 @@ P384_BYTES = 48
 
 
 class InvalidToken(Exception):
-    """The text is no token, or not one that this issuer signed."""
+    """The text is not a token, or its signature is not by this issuer."""
 
 
 @dataclass
 class Issuer:
-    """One account of one partition, as an issuer of tokens.
+    """An account of a partition, as an issuer of tokens.
 
     Attributes:
-        url: the claim `iss` of its tokens.
-        partition: where it issues them.
-        enabled: whether it issues any.
+        url: The claim `iss` of its tokens.
+        partition: The partition of the account.
+        enabled: Whether it issues tokens.
     """
 
     url: str
@@ -51,28 +51,28 @@ class Issuer:
         """Return a signed token.
 
         Args:
-            claims: its payload.
+            claims: The payload.
             algorithm: `RS256` or `ES384`.
         """
         header = {"alg": algorithm, "typ": "JWT", "kid": f"{algorithm}-1"}
-        signed = ".".join(_encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+        signed = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
         if algorithm == RS256:
             signature = self._rsa_key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         else:
             both = decode_dss_signature(self._p384_key.sign(signed.encode(), ec.ECDSA(hashes.SHA384())))
             signature = b"".join(number.to_bytes(P384_BYTES, "big") for number in both)
-        return f"{signed}.{_encoded(signature)}"
+        return f"{signed}.{_encode(signature)}"
 
     def verify(self, token: str) -> None:
         """Check the signature of a token.
 
         Raises:
-            InvalidToken: this issuer did not sign it, or not with an algorithm that STS has.
+            InvalidToken: The signature is not by this issuer, or STS does not support its algorithm.
         """
         signed, _, text = token.rpartition(".")
-        signature = _decoded(text)
+        signature = _decode(text)
         try:
-            algorithm = json.loads(_decoded(signed.partition(".")[0])).get("alg")
+            algorithm = json.loads(_decode(signed.partition(".")[0])).get("alg")
             if algorithm == RS256:
                 self._rsa_key.public_key().verify(signature, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
             elif algorithm == ES384 and len(signature) == 2 * P384_BYTES:
@@ -86,25 +86,25 @@ class Issuer:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """Return the claims of a token; its signature is not checked.
+    """Return the claims of a token, without a check of its signature.
 
     Raises:
-        InvalidToken: it has no claims.
+        InvalidToken: A claim is missing.
     """
     try:
         _, payload, _ = token.split(".")
-        claims = json.loads(_decoded(payload))
+        claims = json.loads(_decode(payload))
         return {**claims, "aud": claims["aud"], "iss": claims["iss"], "sub": claims["sub"], "exp": int(claims["exp"])}
     except (ValueError, TypeError, KeyError) as error:
-        raise InvalidToken("it is no token with the claims iss, aud, sub and exp") from error
+        raise InvalidToken("the token lacks a claim of iss, aud, sub and exp") from error
 
 
-def _encoded(content: bytes) -> str:
+def _encode(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError as error:
-        raise InvalidToken("it is not encoded as a token is") from error
+        raise InvalidToken("the token is not valid base64url") from error

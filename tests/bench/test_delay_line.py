@@ -1,4 +1,4 @@
-"""The delay line makes a server far away and nothing else: bytes, their order and the bandwidth stay."""
+"""The delay line adds a round-trip time and changes neither the bytes nor their order nor the throughput."""
 
 import socket
 import ssl
@@ -14,11 +14,11 @@ from bench.delay_line import HOST, delayed
 
 RTT_MS = 200
 RTT = RTT_MS / 1000
-# What a busy machine may add to a round trip, and what the clocks of two processes may take from it.
+# Tolerances: a busy machine may add to a round trip, and the clocks of two processes may differ.
 SLACK, EARLY = 1.0, 0.95
-# The quickest of so many counts.
+# The fastest of several tries counts.
 TRIES = 3
-PATIENCE = 20
+TIMEOUT = 20
 
 
 @pytest.fixture(scope="module", name="line")
@@ -29,7 +29,7 @@ def line_to_a_server_that_sends_back():
 
 @contextmanager
 def sending_back(certificate=None):
-    """A server that sends back what it receives; yields its port."""
+    """Run a server that sends back all bytes; yield its port."""
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -68,20 +68,20 @@ def listening(serve, tls=None):
     try:
         yield listener.getsockname()[1]
     finally:
-        # A listener that is only closed would keep `accept` waiting.
+        # Closing the listener alone would not wake `accept`.
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
 
 def connected(port):
-    return socket.create_connection((HOST, port), timeout=PATIENCE)
+    return socket.create_connection((HOST, port), timeout=TIMEOUT)
 
 
 def seconds_until_back(connection, data=b"x"):
-    begun = time.monotonic()
+    started = time.monotonic()
     connection.sendall(data)
     assert received(connection, len(data)) == data
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 def received(connection, size):
@@ -91,7 +91,7 @@ def received(connection, size):
     return bytes(blocks)
 
 
-def test_first_bytes_take_a_round_trip_more_than_the_next(line):
+def test_first_bytes_take_a_further_round_trip(line):
     first, next_ = [], []
     for _ in range(TRIES):
         with connected(line) as connection:
@@ -114,35 +114,35 @@ def test_each_direction_takes_half_a_round_trip():
     with listening(note) as port, delayed(HOST, port, RTT_MS) as line, connected(line) as connection:
         seconds_until_back(connection)
         for _ in range(TRIES):
-            begun = time.monotonic()
+            started = time.monotonic()
             seconds_until_back(connection)
-            there.append(arrivals[-1] - begun)
+            there.append(arrivals[-1] - started)
             back.append(time.monotonic() - arrivals[-1])
     assert RTT / 2 * EARLY <= min(there) < RTT / 2 + SLACK
     assert RTT / 2 * EARLY <= min(back) < RTT / 2 + SLACK
 
 
-def test_connections_side_by_side_do_not_wait_for_each_other(line):
+def test_concurrent_connections_do_not_wait_for_each_other(line):
     connections = [connected(line) for _ in range(50)]
-    begun = time.monotonic()
+    started = time.monotonic()
     for number, connection in enumerate(connections):
         connection.sendall(b"%02d" % number)
     assert [received(connection, 2) for connection in connections] == [b"%02d" % number for number in range(50)]
-    # One after the other they would take twenty seconds.
-    assert time.monotonic() - begun < 10
+    # Sequentially they would take twenty seconds.
+    assert time.monotonic() - started < 10
     for connection in connections:
         connection.close()
 
 
-def test_throughput_is_not_limited_by_the_distance(line):
-    # A window of 64 KiB would let through 0.3 MB a second, so that this would take minutes.
+def test_throughput_is_not_limited_by_the_round_trip_time(line):
+    # A window of 64 KiB would limit the throughput to 0.3 MB a second, and the test would take minutes.
     data = bytes(range(256)) * (64 * 1024**2 // 256)
     with connected(line) as connection:
         seconds_until_back(connection)
         threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
-        begun = time.monotonic()
+        started = time.monotonic()
         assert received(connection, len(data)) == data
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - started < 15
 
 
 def test_end_of_one_direction_leaves_the_other_open(line):
@@ -167,25 +167,25 @@ def test_reset_of_the_server_reaches_the_client_after_its_last_bytes():
                 pass
 
 
-def test_server_that_is_not_there_ends_the_connection_later():
+def test_missing_server_ends_the_connection_after_the_delay():
     with socket.create_server((HOST, 0)) as unused:
         port = unused.getsockname()[1]
     with delayed(HOST, port, RTT_MS) as line:
-        begun = time.monotonic()
+        started = time.monotonic()
         with connected(line) as connection, pytest.raises(ConnectionResetError):
             connection.recv(1)
-        assert RTT / 2 * EARLY <= time.monotonic() - begun
+        assert RTT / 2 * EARLY <= time.monotonic() - started
 
 
-def test_tls_passes_through_untouched():
+def test_tls_passes_through_unchanged():
     authority = trustme.CA()
     tls = ssl.create_default_context()
     authority.configure_trust(tls)
     with sending_back(authority.issue_cert(HOST)) as port, delayed(HOST, port, RTT_MS) as line:
-        begun = time.monotonic()
+        started = time.monotonic()
         with tls.wrap_socket(connected(line), server_hostname=HOST) as connection:
             # A round trip for TCP, and with TLS 1.3 another.
-            assert 2 * RTT * EARLY <= time.monotonic() - begun
+            assert 2 * RTT * EARLY <= time.monotonic() - started
             assert RTT * EARLY <= seconds_until_back(connection, b"secret")
 
 

@@ -1,44 +1,44 @@
-"""Runs the commands of the documentation against a stack that is up, and checks what they do."""
+"""Commands of the documentation, run against a running stack, and checks of their results."""
 
 import json
 import time
 import uuid
 from urllib.parse import quote_plus
 
-from local.demo.archive_copy import PATIENCE_SECONDS
-from local.demo.partition_replicate import DESTINATION_REGION
+from local.demo.archive_copy import TIMEOUT_SECONDS
+from local.demo.mirror import DESTINATION_REGION
 from tests.support.snippets import shell_snippets
 
 DOCUMENTS = ("docs/operations.md", "terraform/README.md")
 
 BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
 
-# The first line of each snippet that cannot run here, and why. Every other snippet is run.
+# The first line of each snippet that cannot run here -> the reason. All other snippets run.
 CANNOT_RUN = {
-    "make dist": "`terraform init` asks the registry, and an apply takes minutes; the demo itself is that apply",
-    f"terraform import '{BUCKET}.protected[0]' NAME": "the bucket is made by the demo",
+    "make dist": "`terraform init` contacts the registry, and an apply takes minutes; the demo is that apply",
+    f"terraform import '{BUCKET}.protected[0]' NAME": "the demo creates the bucket",
     f"terraform state mv '{BUCKET}.disposable[0]' \\": "no bucket of the demo is disposable",
 }
 
-# The user and the secret of a deployment with an access key. The demo has none, so the test makes both.
+# The user and the secret of a deployment with an access key. The demo has neither, so the test creates both.
 WITH_A_KEY = "mirror-with-an-access-key"
 
-# What a reader replaces in a snippet, and what is other in such a deployment.
+# Replacements in the snippets: placeholders, and outputs of a deployment with an access key.
 REPLACED = {
     "my-profile-in-govcloud": "mirror",
     "$(output partition_replicate secret)": WITH_A_KEY,
     "$(output partition_replicate destination_user)": WITH_A_KEY,
 }
 
-# An event that EventBridge could not deliver, and one with which `enqueue` failed.
+# The key of an event that EventBridge could not deliver, and of one that failed in `enqueue`.
 UNDELIVERED, FAILED = "by hand/undelivered.txt", "by hand/failed.txt"
 
-# An object whose event says that it was restored though it is still frozen: a dead letter that can be redriven later.
+# An object that is still frozen although its event reports a restore: a dead letter that can be redriven later.
 STILL_FROZEN = "by hand/still frozen.txt"
 
 
 def snippets_to_run(document):
-    """The snippets of a document that can run, as `REPLACED` changes them."""
+    """Yield the snippets of a document that can run, with `REPLACED` applied."""
     for text in shell_snippets(document):
         if text.splitlines()[0] not in CANNOT_RUN:
             for old, new in REPLACED.items():
@@ -47,18 +47,18 @@ def snippets_to_run(document):
 
 
 def run_documentation(terminal, client, read_until):
-    """Leaves work undone, runs every command, and checks that the work is done then.
+    """Create undone work, run every command, and check that the commands have done it.
 
     Args:
-        terminal: a `Terminal` in the folder of the deployment.
-        client: makes a boto3 client by the name of the service, and of another region if one is given.
-        read_until: reads what the demo says up to a line that matches.
+        terminal: A `Terminal` in the folder of the deployment.
+        client: Returns a boto3 client for a service, and optionally a region.
+        read_until: Reads the output of the demo up to a matching line.
     """
     archive, mirror = (
         json.loads(terminal.run(f"terraform output -json {task}")) for task in ("archive_copy", "partition_replicate")
     )
-    _leave_a_dead_letter(client, archive)
-    _leave_events_undelivered(client, mirror)
+    _create_dead_letter(client, archive)
+    _create_undelivered_events(client, mirror)
     client("secretsmanager").create_secret(Name=WITH_A_KEY)
     client("iam", DESTINATION_REGION).create_user(UserName=WITH_A_KEY)
     for document in DOCUMENTS:
@@ -66,42 +66,42 @@ def run_documentation(terminal, client, read_until):
     awaited = {STILL_FROZEN, UNDELIVERED, FAILED}
     while awaited:
         awaited.discard(read_until(r"^(?:archived|replicated)  (.*\S)  ")[1])
-    _check_that_it_is_done(client, archive, mirror)
+    _check_that_work_is_done(client, archive, mirror)
 
 
-def _leave_a_dead_letter(client, archive):
-    """Leave a dead letter whose cause is removed; the demo's own dead letter comes back when it is redriven."""
+def _create_dead_letter(client, archive):
+    """Create a dead letter and remove its cause; the demo's own dead letter would fail again after a redrive."""
     s3, sqs, address = client("s3"), client("sqs"), {"Bucket": archive["source_bucket"], "Key": STILL_FROZEN}
     s3.put_object(**address, Body=b"cold", StorageClass="GLACIER")
     about = {"bucket": {"name": address["Bucket"]}, "object": {"key": quote_plus(STILL_FROZEN)}}
     record = {"eventSource": "aws:s3", "eventName": "ObjectRestore:Completed", "s3": about}
     sqs.send_message(QueueUrl=archive["queue_url"], MessageBody=json.dumps({"Records": [record]}))
     letters = {"QueueUrl": archive["dead_letter_queue_url"], "VisibilityTimeout": 0, "MaxNumberOfMessages": 10}
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not any(quote_plus(STILL_FROZEN) in one["Body"] for one in sqs.receive_message(**letters)["Messages"]):
-        assert time.monotonic() < end, "the event of a frozen object is no dead letter"
+        assert time.monotonic() < end, "the event of a frozen object did not become a dead letter"
     s3.put_object(**address, Body=b"cold")
 
 
-def _leave_events_undelivered(client, mirror):
+def _create_undelivered_events(client, mirror):
     s3, sqs = client("s3"), client("sqs")
     for key, wrap in ((UNDELIVERED, lambda event: event), (FAILED, lambda event: {"requestPayload": event})):
         event = _missed_event(s3, mirror["source_bucket"], key)
         sqs.send_message(QueueUrl=mirror["undelivered_queue_url"], MessageBody=json.dumps(wrap(event)))
 
 
-def _check_that_it_is_done(client, archive, mirror):
+def _check_that_work_is_done(client, archive, mirror):
     assert client("s3").head_object(Bucket=archive["archive_buckets"]["documents"], Key=STILL_FROZEN)
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     asked = {"QueueUrl": mirror["undelivered_queue_url"], "AttributeNames": names}
     assert set(client("sqs").get_queue_attributes(**asked)["Attributes"].values()) == {"0"}
-    (made,) = client("iam", DESTINATION_REGION).list_access_keys(UserName=WITH_A_KEY)["AccessKeyMetadata"]
-    kept = json.loads(client("secretsmanager").get_secret_value(SecretId=WITH_A_KEY)["SecretString"])
-    assert kept["accesskey"] == made["AccessKeyId"] and kept["secretaccesskey"]
+    (access_key,) = client("iam", DESTINATION_REGION).list_access_keys(UserName=WITH_A_KEY)["AccessKeyMetadata"]
+    secret = json.loads(client("secretsmanager").get_secret_value(SecretId=WITH_A_KEY)["SecretString"])
+    assert secret["accesskey"] == access_key["AccessKeyId"] and secret["secretaccesskey"]
 
 
 def _missed_event(s3, bucket, key):
-    """Write an object while S3 sends no event, and make the event that EventBridge would have sent."""
+    """Write an object without notifications, and return the event that EventBridge would have sent."""
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
     del configuration["ResponseMetadata"]
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})

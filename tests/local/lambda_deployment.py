@@ -1,4 +1,4 @@
-"""What the tests of the Lambda service deploy, and how they look at what came of it."""
+"""Deployments for the tests of the Lambda service, and access to their results."""
 
 import io
 import json
@@ -22,12 +22,12 @@ TRUST_LAMBDA = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
-# What a function needs to read queues and to write its log.
+# The permissions of a function to read queues and to write its log.
 BASIC_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "logs:*")
 
 
 def zipped(source, **more):
-    """A function's zip: `m.py`, and more modules by their names."""
+    """Return a function's zip with the module `m` and further modules."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in {"m": source, **more}.items():
@@ -36,20 +36,20 @@ def zipped(source, **more):
 
 
 def eventually(condition, seconds=8):
-    """Wait for a condition and give what it gave."""
+    """Wait for a true value of a condition, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, "It did not happen in time."
+        assert time.monotonic() < deadline, "The condition did not become true in time."
         time.sleep(0.01)
     return value
 
 
-# One session for all clients: it reads the descriptions of the services once.
+# One session for all clients, which loads the descriptions of the services once.
 SESSION = boto3.Session()
 
 
 def answer(response):
-    """What the Invoke API answered."""
+    """Return the answer of the Invoke API."""
     body = response["Payload"].read()
     return SimpleNamespace(
         status=response["StatusCode"],
@@ -60,7 +60,7 @@ def answer(response):
 
 
 class Deployment:
-    """An embedded AWS with a Lambda service at work in it."""
+    """An embedded AWS with a running Lambda service."""
 
     def __init__(self, aws, service, region=REGION):
         self.aws = aws
@@ -99,7 +99,7 @@ class Deployment:
         return answer(self.functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event)))
 
     def queue(self, name, **attributes):
-        """A queue's URL and ARN."""
+        """Create a queue, and return its URL and ARN."""
         attributes = {key: str(value) for key, value in attributes.items()}
         url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return url, f"arn:{get_partition(self.region)}:sqs:{self.region}:{ACCOUNT}:{name}"
@@ -109,17 +109,17 @@ class Deployment:
         return mapping["UUID"]
 
     def send(self, url, *bodies, **options):
-        """Send messages; gives their ids by body."""
+        """Send messages, and return their ids by body."""
         return {body: self.sqs.send_message(QueueUrl=url, MessageBody=body, **options)["MessageId"] for body in bodies}
 
     def left(self, url):
-        """How many messages a queue has, visible or not."""
+        """Return the number of messages in a queue, visible or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(attributes[name]) for name in names)
 
     def received(self, url, seconds=8):
-        """The next message of a queue."""
+        """Return the next message of a queue."""
         return eventually(
             lambda: self.sqs.receive_message(
                 QueueUrl=url, WaitTimeSeconds=1, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"]
@@ -128,11 +128,11 @@ class Deployment:
         )[0]
 
     def log(self, start, *, name="f"):
-        """The lines of a function's log that begin so."""
+        """Return the lines of a function's log with a given start."""
         return [line for line in self.service.logs(name) if line.startswith(start)]
 
     def dropped(self, *, name="f"):
-        """How many invocations of a function the metric counts as dropped."""
+        """Return the number of dropped invocations of a function, from the metric."""
         found = self.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/Lambda",
             MetricName="RecursiveInvocationsDropped",
@@ -145,7 +145,7 @@ class Deployment:
         return sum(point["Sum"] for point in found)
 
     def seen(self, *, name="f"):
-        """The JSON values that a function printed after `SEEN `."""
+        """Return the JSON values that a function printed after `SEEN `."""
         return [json.loads(line.removeprefix("SEEN ")) for line in self.log("SEEN ", name=name)]
 
 

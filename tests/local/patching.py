@@ -1,6 +1,6 @@
-"""How a patch of moto is tested: with it the test has to pass; without it, all others in place, it has to fail.
+"""Tests of patches: a test has to pass with all patches, and to fail without the patch that it needs.
 
-`make test` runs the first, `make chaos` the second: whether moto is still wrong changes with moto's version only.
+`make test` runs the first case, `make chaos` the second: only a new version of moto can change its result.
 """
 
 import functools
@@ -17,11 +17,11 @@ from tests.support.mocked import patched_aws
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
-# Patches that have a test.
+# The patches with a test.
 TESTED = set()
 
-# How a test fails that moto alone does not pass.
-WHAT_BARE_MOTO_DOES = (
+# The errors of a test without its patch.
+FAILURES_OF_BARE_MOTO = (
     AssertionError,
     AttributeError,
     BotoCoreError,
@@ -35,31 +35,31 @@ WHAT_BARE_MOTO_DOES = (
 
 @functools.cache
 def session():
-    """One for all tests: what a session reads takes longer than most of them."""
+    """Return the session of all tests: loading service descriptions takes longer than most tests."""
     return boto3.session.Session()
 
 
 def new_client(service, **options):
-    """A client that asks once, of keys of its own or none."""
+    """Return a client without retries."""
     config = Config(retries={"total_max_attempts": 1}).merge(options.pop("config", Config()))
     return session().client(service, region_name=REGION, config=config, **options)
 
 
 @functools.cache
 def client(service):
-    """A client of bare or patched moto: the two differ in what answers it."""
+    """Return a client without retries, the same one for all tests."""
     return new_client(service)
 
 
-def let_s3_send(queue):
-    """The policy of a queue that takes what S3 tells."""
+def queue_policy_for_s3(queue):
+    """Return the policy of a queue that accepts notifications of S3."""
     allowed = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage"}
     resource = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
     return json.dumps({"Version": "2012-10-17", "Statement": [{**allowed, "Resource": resource}]})
 
 
 class Stage:
-    """Moto for one test, the settings of the patches, and what tests do again and again."""
+    """Moto for one test, the settings of the patches, and helpers of tests."""
 
     def __init__(self, hooks):
         self.hooks = hooks
@@ -76,7 +76,7 @@ class Stage:
         return s3
 
     def refusal(self, call, **arguments):
-        """Status and code of a call that is refused."""
+        """Return status and code of a call that has to fail."""
         with pytest.raises(ClientError) as refused:
             call(**arguments)
         return refused.value.response["ResponseMetadata"]["HTTPStatusCode"], refused.value.response["Error"]["Code"]
@@ -88,7 +88,7 @@ class Stage:
         return self.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
 
     def bodies(self, queue_url):
-        """All messages of a queue, which is empty afterwards."""
+        """Receive and delete all messages of a queue, and return their bodies."""
         sqs, bodies = self.client("sqs"), []
         while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -97,12 +97,12 @@ class Stage:
         return bodies
 
 
-def patched(*needed, raises=WHAT_BARE_MOTO_DOES):
+def patched(*needed, raises=FAILURES_OF_BARE_MOTO):
     """Run a test with all patches and, in `make chaos`, once without each of the patches that it needs."""
     TESTED.update(needed)
     runs = [pytest.param((), id="patched")]
     for patch in needed:
-        reason = f"moto is right by itself: drop local.patches.{patch.name}"
+        reason = f"moto behaves like AWS: delete local.patches.{patch.name}"
         runs.append(
             pytest.param(
                 (patch,),

@@ -1,4 +1,4 @@
-"""An object that needs more time than an invocation has: the packaged function, and what Lambda does with its chain."""
+"""An object that needs more time than one invocation: the packaged function, and Lambda's loop detection."""
 
 import hashlib
 import io
@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 from moto.s3.responses import S3Response
 
+from local.demo.crash import LARGE
 from local.demo.lines import fields
-from local.demo.partition_replicate import LARGE
 from local.patches.s3_errors import refusal
 from local.patches.s3_requests import operation_name
 from tasks.object_clerk.parts import MIN_PART
@@ -33,11 +33,11 @@ ZIP = Path(__file__).parents[2] / "dist" / "partition_replicate.zip"
 
 SOURCE, DESTINATION_REGION = "source", "us-gov-west-1"
 
-# The least part that S3 takes, so that the test takes no longer than it has to. An invocation carries one of them.
+# S3's smallest part, so that the test is short. Each invocation uploads one.
 PART_BYTES = MIN_PART
 CONTINUATIONS = PARTS = 20
 
-# The packaged handler, with these parts.
+# The packaged handler with this part size.
 SMALL_PARTS = f"""
 from functools import partial
 from tasks.partition_replicate import handler
@@ -45,22 +45,22 @@ handler.StreamLimits = partial(handler.StreamLimits, part_size={PART_BYTES})
 replicate = handler.replicate
 """
 
-# Lambda's time-out less the function's reserve of five seconds leaves two. A part is answered when more than half of
-# them are over, so that no other one would arrive in time.
+# Lambda's time-out minus the function's reserve of five seconds leaves two. Each part is answered after more than half
+# of that, so that no second part arrives in time.
 TIMEOUT_SECONDS, ANSWER_SECONDS, LATEST_SECONDS = 7, 1.2, 1.6
 
-# Lambda stops a chain before its seventeenth turn.
-TURNS = 16
+# Lambda stops a chain before its seventeenth invocation.
+MAX_INVOCATIONS = 16
 
-# As the queue that Terraform makes has it.
+# The value of Terraform's queue.
 MAX_RECEIVES = 10
 
-# Some 25 seconds on an idle machine.
-PATIENCE_SECONDS = 240
+# About 25 seconds on an idle machine.
+MAX_SECONDS = 240
 
 
 class Mirror:
-    """A function of its own that mirrors the source's bucket, with its queues, table and destination."""
+    """A function that mirrors the source bucket, with its own queues, table and destination."""
 
     def __init__(self, stage, name):
         self.name = self.bucket = name
@@ -103,14 +103,14 @@ class Mirror:
         message = entry(object_events(event)[0], event)
         self._stage.sqs.send_message(QueueUrl=self.queue, **message)
 
-    def said(self, message):
-        """The lines about the object that say this."""
+    def log_lines(self, message):
+        """Return the log lines of the object with a message."""
         lines = [fields(line) for line in self._stage.service.logs(self.name)]
         return [line for line in lines if line.get("key") == LARGE and line["message"] == message]
 
     def letter(self):
-        """What becomes the only dead letter."""
-        letter = self._stage.received(self.dead, seconds=PATIENCE_SECONDS)
+        """Wait for the only dead letter, and return it."""
+        letter = self._stage.received(self.dead, seconds=MAX_SECONDS)
         assert self.is_done()
         assert self._stage.left(self.dead) == 1
         return letter
@@ -151,17 +151,17 @@ def create_table(stage, name):
 
 
 def upload(s3):
-    """Uploads the object to the source; returns the digest of its bytes and its event."""
-    where, digest = {"Bucket": SOURCE, "Key": LARGE}, hashlib.sha256()
-    upload_id = s3.create_multipart_upload(**where)["UploadId"]
+    """Upload the object to the source; return the digest of its bytes and its event."""
+    address, digest = {"Bucket": SOURCE, "Key": LARGE}, hashlib.sha256()
+    upload_id = s3.create_multipart_upload(**address)["UploadId"]
     block, parts = bytearray(os.urandom(PART_BYTES)), []
     for number in range(1, PARTS + 1):
         block[:4] = number.to_bytes(4, "big")
         digest.update(block)
-        part = s3.upload_part(**where, UploadId=upload_id, PartNumber=number, Body=bytes(block))
+        part = s3.upload_part(**address, UploadId=upload_id, PartNumber=number, Body=bytes(block))
         parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    made = s3.complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload={"Parts": parts})
-    about = {"size": PARTS * PART_BYTES, "etag": made["ETag"].strip('"'), "version_id": made["VersionId"]}
+    completed = s3.complete_multipart_upload(**address, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    about = {"size": PARTS * PART_BYTES, "etag": completed["ETag"].strip('"'), "version_id": completed["VersionId"]}
     return digest.digest(), event_of(SOURCE, LARGE, "Object Created", **about)
 
 
@@ -173,39 +173,39 @@ def digest_of(s3, bucket):
 
 
 class SlowS3:
-    """Takes one part for each invocation, and answers late. What comes late itself is never taken.
+    """An S3 that accepts one part for each invocation, and answers late. It never accepts a late part.
 
     Attributes:
-        taken: how often each part was taken, by bucket and number.
+        accepted: The number of uploads of each part, by bucket and number.
     """
 
     def __init__(self):
-        self.taken = Counter()
-        self._began = {}
+        self.accepted = Counter()
+        self._started = {}
         self._end = Event()
 
-    def hear(self, function, line):
-        """Hears in the log that an invocation begins; its bucket has the function's name."""
+    def note_start(self, function, line):
+        """Record the start of an invocation from its log line; its bucket has the function's name."""
         if line.startswith("START "):
-            self._began[function] = time.monotonic()
+            self._started[function] = time.monotonic()
 
     def patch(self, monkeypatch, *, never):
-        """Slows UploadPart down, and takes no part at all for one bucket."""
-        # Around the lock that all requests to S3 have in common: the others do not wait meanwhile.
+        """Delay UploadPart, and accept no part at all for one bucket."""
+        # Outside the lock of all S3 requests, so that other requests do not wait.
         original = S3Response._key_response  # pylint: disable=protected-access  # there is no public way in
 
         def key_response(response, request, full_url):
             bucket = response.bucket_name
             if bucket == SOURCE or operation_name(request) != "UploadPart":
                 return original(response, request, full_url)
-            # Only the first part of an invocation finds the moment at which it began.
-            began = self._began.pop(bucket, 0)
-            if bucket == never or time.monotonic() > began + LATEST_SECONDS:
+            # Only the first part of an invocation finds its start.
+            started = self._started.pop(bucket, 0)
+            if bucket == never or time.monotonic() > started + LATEST_SECONDS:
                 self._end.wait()
                 return refusal("PUT", 503, "SlowDown", "too late")
             answer = original(response, request, full_url)
-            self.taken[bucket, int(request.args["partNumber"])] += 1
-            self._end.wait(max(0.0, began + ANSWER_SECONDS - time.monotonic()))
+            self.accepted[bucket, int(request.args["partNumber"])] += 1
+            self._end.wait(max(0.0, started + ANSWER_SECONDS - time.monotonic()))
             return answer
 
         monkeypatch.setattr(S3Response, "_key_response", key_response)
@@ -216,51 +216,51 @@ class SlowS3:
 
 @pytest.fixture(scope="module", name="world")
 def world_of_slow_mirrors():
-    """Three mirrors of one object at work side by side, since they spend their time waiting."""
+    """Three concurrent mirrors of one object, because each spends most of its time waiting."""
     with deployed(redelivery_seconds=0) as stage, pytest.MonkeyPatch.context() as monkeypatch:
         s3 = stage.client("s3")
         versioned_bucket(s3, SOURCE, stage.region)
         slow = SlowS3()
         slow.patch(monkeypatch, never="stuck")
-        stage.service.on_log = slow.hear
+        stage.service.on_log = slow.note_start
         digest, event = upload(s3)
         mirrors = {name: Mirror(stage, name) for name in ("allowed", "terminated", "stuck")}
         stage.functions.put_function_recursion_config(FunctionName="allowed", RecursiveLoop="Allow")
         for mirror in mirrors.values():
             mirror.send(event)
-        yield SimpleNamespace(**mirrors, taken=slow.taken, digest=digest, source=s3)
+        yield SimpleNamespace(**mirrors, accepted=slow.accepted, digest=digest, source=s3)
         slow.end()
 
 
-def test_object_is_carried_over_twenty_continuations_where_the_recursive_loop_is_allowed(world):
+def test_object_is_mirrored_over_twenty_continuations_if_the_recursive_loop_is_allowed(world):
     mirror = world.allowed
-    eventually(lambda: mirror.said("replicated"), seconds=PATIENCE_SECONDS)
+    eventually(lambda: mirror.log_lines("replicated"), seconds=MAX_SECONDS)
     eventually(mirror.is_done)
-    assert len(mirror.said(CONTINUED)) == CONTINUATIONS
+    assert len(mirror.log_lines(CONTINUED)) == CONTINUATIONS
     assert (mirror.dropped(), mirror.dead_letters()) == (0, 0)
-    assert {place: times for place, times in world.taken.items() if place[0] == mirror.bucket} == {
+    assert {place: times for place, times in world.accepted.items() if place[0] == mirror.bucket} == {
         (mirror.bucket, number): 1 for number in range(1, PARTS + 1)
     }
     assert [(version["Key"], version["Size"]) for version in mirror.versions()] == [(LARGE, PARTS * PART_BYTES)]
     assert digest_of(mirror.s3, mirror.bucket) == world.digest
 
 
-def test_object_does_not_arrive_where_the_recursive_loop_is_stopped(world):
-    """What the same function would do on AWS without its recursion configuration."""
+def test_object_does_not_arrive_if_the_recursive_loop_is_stopped(world):
+    """The same happens on AWS without the recursion configuration."""
     mirror = world.terminated
     letter = mirror.letter()
     assert "Reason" not in letter.get("MessageAttributes", {})
     assert mirror.dropped() == MAX_RECEIVES
-    assert len(mirror.said(CONTINUED)) + len(mirror.said(RETRIED)) == TURNS
+    assert len(mirror.log_lines(CONTINUED)) + len(mirror.log_lines(RETRIED)) == MAX_INVOCATIONS
     assert mirror.versions() == []
 
 
-def test_object_that_makes_no_progress_is_a_dead_letter_with_its_reason_and_stays_at_the_source(world):
+def test_object_without_progress_becomes_a_dead_letter_with_its_reason_and_stays_at_the_source(world):
     mirror = world.stuck
     about = {name: value["StringValue"] for name, value in mirror.letter()["MessageAttributes"].items()}
     assert about["ErrorType"] == "StalledError"
     assert about["Reason"].startswith(f"no part could be carried within one invocation {STALLS} times in a row: ")
-    assert len(mirror.said(RETRIED)) == STALLS - 1
-    assert len(mirror.said(DEAD_LETTERED)) == 1
-    assert (mirror.said(CONTINUED), mirror.versions(), mirror.dropped()) == ([], [], 0)
+    assert len(mirror.log_lines(RETRIED)) == STALLS - 1
+    assert len(mirror.log_lines(DEAD_LETTERED)) == 1
+    assert (mirror.log_lines(CONTINUED), mirror.versions(), mirror.dropped()) == ([], [], 0)
     assert digest_of(world.source, SOURCE) == world.digest

@@ -1,4 +1,4 @@
-"""The demo as a person runs it: in a pipe, kept up, used by hand, interrupted."""
+"""The demo in a pipe: kept up, used with the AWS CLI, interrupted."""
 
 import json
 import os
@@ -30,35 +30,35 @@ pytestmark = pytest.mark.skipif(
 
 
 class Demo:
-    """A demo that runs."""
+    """A running demo."""
 
     def __init__(self, process):
         self._process = process
         self.lines = []
 
     def read_until(self, pattern):
-        """Reads lines up to the first one that matches, and returns the match."""
+        """Read lines up to the first match, and return the match."""
         for line in self._process.stdout:
             self.lines.append(line.rstrip("\n"))
             if found := re.search(pattern, line):
                 return found
-        raise AssertionError("the demo ended before it said this:\n" + "\n".join(self.lines))
+        raise AssertionError("the demo ended without a match in these lines:\n" + "\n".join(self.lines))
 
     def interrupt(self):
         self._process.send_signal(signal.SIGINT)
 
     def end(self):
-        """Returns exit status and what is left running, once it has ended."""
-        said = json.loads(self.read_until(r'^\{"status"').string)
-        # Shown by pytest when what is asserted next does not hold.
+        """Wait for its end; return the exit status and the remaining processes."""
+        report = json.loads(self.read_until(r'^\{"status"').string)
+        # pytest shows this if a later assertion fails.
         print(*self.lines, sep="\n")
-        return said["status"], said["left"]
+        return report["status"], report["left"]
 
 
 @contextmanager
 def demo(folder, **environment):
-    demo_itself = [sys.executable, "-m", "local.demo", "--folder", str(folder)]
-    command = [sys.executable, "-m", "tests.support.subreaper", *demo_itself]
+    demo_command = [sys.executable, "-m", "local.demo", "--folder", str(folder)]
+    command = [sys.executable, "-m", "tests.support.subreaper", *demo_command]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with subprocess.Popen(
         command, cwd=ROOT, env={**inherited, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -97,12 +97,12 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
             "webhooks": 5,
             "seconds": None,
         }
-        # Nothing that was said so far names a key; what follows are those of the person who tries it.
+        # No output so far has an access key; the commands below name the keys of the user.
         assert not [line for line in running.lines if access_keys.KEY_ID.search(line)]
         environment = {name: running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES}
-        work_by_hand(running, environment)
+        use_the_cli(running, environment)
         terminal = Terminal(tmp_path / "terraform", tmp_path / "tools", environment)
-        # Exit status 0 says that there is nothing to do.
+        # Exit status 0 means an empty plan.
         terminal.run("terraform plan -input=false -no-color -lock=false -detailed-exitcode")
         run_documentation(terminal, partial(client_of, environment), running.read_until)
         running.interrupt()
@@ -119,14 +119,14 @@ NAMES = (
 
 
 def client_of(environment, service, region_name=None):
-    """A client as a person has it who exported what the demo says."""
+    """Return a client with the environment that the demo prints."""
     endpoint, key_id, secret, region, _ = environment.values()
     session = boto3.session.Session(key_id, secret, region_name=region)
     return session.client(service, endpoint_url=endpoint, region_name=region_name)
 
 
-def work_by_hand(running, environment):
-    """Restores an object and writes one, as the demo says how, and sees them arrive."""
+def use_the_cli(running, environment):
+    """Restore an object and write one with the printed commands, and wait for their arrival."""
     s3, there = client_of(environment, "s3"), client_of(environment, "s3", region_name="us-gov-west-1")
     bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
     archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
@@ -153,14 +153,14 @@ def test_demo_interrupted_while_terraform_works_leaves_nothing_behind(tmp_path):
 
 
 @pytest.mark.long
-def test_deployment_without_a_package_says_what_to_do(tmp_path):
+def test_deployment_without_a_package_names_the_command_to_run(tmp_path):
     with nothing_left_running():
         with pytest.raises(DeploymentError, match="terraform apply failed:\n.*run `make dist`"):
             start_and_stop(tmp_path, package_dir=str(tmp_path / "no-such-folder"))
 
 
 @pytest.mark.long
-def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_apply_that_fails_half_way_reports_the_error_of_aws_and_leaves_nothing_behind(tmp_path, monkeypatch):
     start = EmbeddedAws.start
 
     def start_without_buckets(aws):
@@ -176,7 +176,7 @@ def test_apply_that_fails_half_way_says_what_aws_said_and_leaves_nothing_behind(
 
 @contextmanager
 def nothing_left_running():
-    """Other tests of this process may have servers of their own, which were there before."""
+    """Check that the block leaves no child process; other tests of this process may have servers."""
     before = dict(subreaper.children())
     yield
     assert dict(subreaper.children()).keys() <= before.keys()
@@ -187,4 +187,4 @@ AN_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 def start_and_stop(folder, **variables):
     with stack.running(variables, folder=folder / "work", on_progress=lambda _: None):
-        pytest.fail("the apply was to fail")
+        pytest.fail("the apply should have failed")

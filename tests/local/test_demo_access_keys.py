@@ -13,8 +13,8 @@ from tests.local.lambda_deployment import REGION, TRUST_LAMBDA, zipped
 from tests.secrets.search import canary
 
 
-class Searched:
-    """A deployment without a key, and a user of the other partition with one."""
+class SearchedStack:
+    """A deployment without an access key, and a user of the other partition with one."""
 
     def __init__(self, aws, folder):
         self.aws, self.folder = aws, folder
@@ -54,47 +54,47 @@ class Searched:
 @pytest.fixture(name="searched")
 def deployment_that_is_searched(tmp_path):
     with EmbeddedAws(region=REGION) as aws:
-        yield Searched(aws, tmp_path)
+        yield SearchedStack(aws, tmp_path)
 
 
-WAYS = {
-    Searched.in_the_state: "Terraform's state terraform.tfstate.backup holds an access key",
-    Searched.in_an_environment: "the environment of f holds an access key",
-    Searched.in_a_secret: "the secret secret holds an access key",
-    Searched.in_a_log: "the log of f holds an access key",
-    Searched.in_a_log_group: "the log group g holds an access key",
+LEAKS = {
+    SearchedStack.in_the_state: "Terraform's state terraform.tfstate.backup holds an access key",
+    SearchedStack.in_an_environment: "the environment of f holds an access key",
+    SearchedStack.in_a_secret: "the secret secret holds an access key",
+    SearchedStack.in_a_log: "the log of f holds an access key",
+    SearchedStack.in_a_log_group: "the log group g holds an access key",
 }
 
 FORMS = {
-    "as it is": str,
+    "unchanged": str,
     "URL-quoted": quote,
     "in base64": lambda token: b64encode(f"Token {token}".encode()).decode(),
 }
 
 
-@pytest.mark.parametrize("leak", WAYS, ids=lambda leak: leak.__name__)
-def test_key_is_found_wherever_it_is(searched, leak):
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.__name__)
+def test_access_key_is_found_in_every_place(searched, leak):
     assert searched.found() == []
     key_id, secret = searched.key
     leak(searched, secret)
-    assert searched.found() == [WAYS[leak]]
+    assert searched.found() == [LEAKS[leak]]
     assert not any(secret in line or key_id in line for line in searched.found())
 
 
 @pytest.mark.parametrize(
-    "leak", [leak for leak in WAYS if leak is not Searched.in_a_secret], ids=lambda leak: leak.__name__
+    "leak", [leak for leak in LEAKS if leak is not SearchedStack.in_a_secret], ids=lambda leak: leak.__name__
 )
 @pytest.mark.parametrize("form", FORMS)
-def test_secret_of_another_service_is_found_wherever_it_is_and_however_it_is_written(searched, leak, form):
+def test_secret_of_another_service_is_found_in_every_place_and_encoding(searched, leak, form):
     token = f"{canary('webhook key')}+/="
     leak(searched, FORMS[form](token))
     assert searched.found() == []
-    assert searched.found(token) == [WAYS[leak].replace("an access key", "a secret")]
+    assert searched.found(token) == [LEAKS[leak].replace("an access key", "a secret")]
 
 
-def test_id_of_a_key_that_nobody_knows_is_found_too(searched):
+def test_id_of_an_unknown_key_is_found(searched):
     searched.in_a_log("AKIAIOSFODNN7EXAMPLE")
-    assert searched.found() == [WAYS[Searched.in_a_log]]
+    assert searched.found() == [LEAKS[SearchedStack.in_a_log]]
 
 
 def test_user_of_the_deployment_with_a_key_is_found(searched):

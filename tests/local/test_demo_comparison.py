@@ -1,7 +1,7 @@
 import boto3
 import pytest
 
-from local.demo.comparison import differences, histories_differ
+from local.demo.comparison import differences, history_differences
 from tests.support.mocked import patched_aws
 
 REGION = "eu-west-1"
@@ -31,7 +31,7 @@ def test_equal_buckets_have_no_differences(s3):
     assert not found(s3)
 
 
-def test_key_that_only_one_side_has_is_a_difference(s3):
+def test_key_on_only_one_side_is_a_difference(s3):
     s3.delete_object(Bucket="mirror", Key="a")
     put(s3, "mirror", "c")
     assert found(s3) == ["a: is not in mirror", "c: is not in source"]
@@ -47,12 +47,12 @@ def test_key_that_only_one_side_has_is_a_difference(s3):
         ({"CacheControl": "no-store"}, "CacheControl"),
     ],
 )
-def test_object_that_differs_in_something_is_a_difference(s3, more, name):
+def test_object_that_differs_in_one_property_is_a_difference(s3, more, name):
     put(s3, "mirror", "b/ü", **more)
     assert found(s3) == [f"b/ü: differs in {name}"]
 
 
-def test_history_that_reads_otherwise_is_a_difference(s3):
+def test_differing_history_is_a_difference(s3):
     for bucket in ("source", "mirror"):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         for key in ("a", "b/ü"):
@@ -60,10 +60,10 @@ def test_history_that_reads_otherwise_is_a_difference(s3):
             s3.delete_object(Bucket=bucket, Key=key)
             put(s3, bucket, key, Body=b"last")
     sides = (s3, "source", s3, "mirror")
-    assert not list(histories_differ(*sides))
+    assert not list(history_differences(*sides))
     put(s3, "source", "a", Body=b"between")
     for bucket in ("source", "mirror"):
         put(s3, bucket, "a", Body=b"last")
     assert not found(s3)
-    (difference,) = histories_differ(*sides)
+    (difference,) = history_differences(*sides)
     assert difference.startswith("a: its history differs")

@@ -16,7 +16,7 @@ from local import embedded_aws, patches
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service.roles import assume
 from local.patches.sqs import QUEUES_CHANGED
-from tests.local.patching import let_s3_send
+from tests.local.patching import queue_policy_for_s3
 
 NO_RETRIES = Config(retries={"total_max_attempts": 1})
 TRUST = json.dumps(
@@ -57,7 +57,7 @@ def test_stop_leaves_no_thread_and_no_socket():
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_stop_waits_neither_for_open_connections_nor_for_messages(aws, monkeypatch):
+def test_stop_does_not_wait_for_open_connections_or_long_polls(aws, monkeypatch):
     sqs = aws.client("sqs", config=NO_RETRIES)
     queue = sqs.create_queue(QueueName="queue")["QueueUrl"]
     waits, wait, answers = threading.Event(), QUEUES_CHANGED.wait, []
@@ -71,18 +71,18 @@ def test_stop_waits_neither_for_open_connections_nor_for_messages(aws, monkeypat
         aws.stop()
         assert time.monotonic() - started < 5
     waiter.join()
-    # Who waited got an answer: there is no message.
+    # The receiver got an answer without messages.
     assert "Messages" not in answers[0]
 
 
-def test_stop_outlives_a_client_that_was_killed_before_its_answer(aws, monkeypatch):
-    served, may_go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(WSGIRequestHandler, "handle", lambda _: served.set() or may_go_on.wait(10))
+def test_stop_succeeds_after_a_client_was_killed_before_its_answer(aws, monkeypatch):
+    served, may_continue = threading.Event(), threading.Event()
+    monkeypatch.setattr(WSGIRequestHandler, "handle", lambda _: served.set() or may_continue.wait(10))
     with socket.create_connection(("127.0.0.1", port_of(aws.endpoint_url))) as client:
         assert served.wait(10)
-        # Closed like this, a connection is reset, as the system does to those of a killed process with unread data.
+        # This close resets the connection, as the system does for a killed process with unread data.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    threading.Timer(0.1, may_go_on.set).start()
+    threading.Timer(0.1, may_continue.set).start()
     aws.stop()
 
 
@@ -94,7 +94,7 @@ def test_stop_twice_or_before_start_does_nothing():
     aws.stop()
 
 
-def test_nothing_is_to_be_had_before_start_and_after_stop():
+def test_clients_and_faults_are_unavailable_before_start_and_after_stop():
     aws = EmbeddedAws()
     for _ in range(2):
         with pytest.raises(RuntimeError, match="not started"):
@@ -108,7 +108,7 @@ def test_nothing_is_to_be_had_before_start_and_after_stop():
         client.list_buckets()
 
 
-def test_each_one_begins_empty():
+def test_each_embedded_aws_starts_empty():
     for _ in range(2):
         with EmbeddedAws() as aws:
             assert not aws.client("s3").list_buckets()["Buckets"]
@@ -117,7 +117,7 @@ def test_each_one_begins_empty():
             aws.client("sqs").create_queue(QueueName="queue")
 
 
-def test_one_after_the_other_within_patches_are_whole():
+def test_consecutive_embedded_aws_within_one_block_of_patches_work():
     with patches.applied():
         for _ in range(2):
             with EmbeddedAws() as aws:
@@ -128,7 +128,7 @@ def test_one_after_the_other_within_patches_are_whole():
                 assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"cold"
 
 
-def test_second_one_in_a_process_is_refused_and_the_first_goes_on(aws):
+def test_second_embedded_aws_in_a_process_is_refused_and_the_first_continues(aws):
     with pytest.raises(RuntimeError, match="already"), EmbeddedAws():
         pass
     assert make_bucket(aws).list_buckets()["Buckets"]
@@ -148,7 +148,7 @@ def test_failed_start_leaves_nothing_behind(monkeypatch):
         assert not aws.client("s3").list_buckets()["Buckets"]
 
 
-def test_requests_leave_nothing_on_the_terminal(capfd):
+def test_requests_print_nothing(capfd):
     with EmbeddedAws() as aws:
         s3 = make_bucket(aws)
         with pytest.raises(ClientError):
@@ -159,13 +159,13 @@ def test_requests_leave_nothing_on_the_terminal(capfd):
 @pytest.mark.parametrize(
     ("call", "answer"),
     [
-        # One of each protocol: JSON, query, REST with JSON.
+        # One action of each protocol: JSON, query, REST with JSON.
         ("events.list_endpoints", (400, "UnknownOperationException")),
         ("ses.list_receipt_filters", (400, "InvalidAction")),
         ("lambda.list_code_signing_configs", (404, "UnknownOperationException")),
     ],
 )
-def test_unknown_action_is_refused_as_aws_does_in_one_line_of_the_log(aws, caplog, capfd, call, answer):
+def test_unknown_action_is_refused_like_aws_with_one_log_line(aws, caplog, capfd, call, answer):
     (service, _, operation), (status, code) = call.partition("."), answer
     with pytest.raises(ClientError) as refused:
         getattr(aws.client(service, config=NO_RETRIES), operation)()
@@ -175,7 +175,7 @@ def test_unknown_action_is_refused_as_aws_does_in_one_line_of_the_log(aws, caplo
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_failure_of_the_embedded_aws_itself_is_one_line_of_the_log(aws, caplog, capfd, monkeypatch):
+def test_failure_of_the_embedded_aws_is_one_log_line(aws, caplog, capfd, monkeypatch):
     monkeypatch.setattr(SQSBackend, "list_queues", lambda *_: 1 / 0)
     with pytest.raises(ClientError, match="InternalFailure.*ZeroDivisionError"):
         aws.client("sqs", config=NO_RETRIES).list_queues()
@@ -190,7 +190,7 @@ def test_administrator_has_the_same_keys_in_every_partition(aws):
         assert identity["Arn"] == f"arn:{partition}:iam::123456789012:user/administrator"
 
 
-def test_administrator_of_one_partition_is_unknown_to_the_others(aws):
+def test_administrator_of_one_partition_is_unknown_to_other_partitions(aws):
     here, there = (aws.administrator(region) for region in (aws.region, "us-gov-west-1"))
     for credentials, elsewhere in ((here, "us-gov-west-1"), (there, aws.region)):
         assert aws.client("s3", **credentials).list_buckets()["Buckets"] == []
@@ -200,7 +200,7 @@ def test_administrator_of_one_partition_is_unknown_to_the_others(aws):
                 getattr(aws.client(service, **foreign), call)()
 
 
-def test_buckets_of_two_partitions_know_nothing_of_each_other(aws):
+def test_buckets_of_two_partitions_are_listed_separately(aws):
     make_bucket(aws, "commercial")
     make_bucket(aws, "government", region="us-gov-west-1")
     names = [
@@ -210,12 +210,12 @@ def test_buckets_of_two_partitions_know_nothing_of_each_other(aws):
     assert names == [["commercial"], ["government"]]
 
 
-def test_another_account_is_the_one_of_its_resources():
+def test_resources_belong_to_the_given_account():
     with EmbeddedAws(region="us-gov-west-1", account_id="210987654321") as aws:
         assert aws.client("sts").get_caller_identity()["Account"] == "210987654321"
         queue = aws.client("sqs").create_queue(QueueName="queue")["QueueUrl"]
-        told = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
-        assert told["QueueArn"] == "arn:aws-us-gov:sqs:us-gov-west-1:210987654321:queue"
+        attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+        assert attributes["QueueArn"] == "arn:aws-us-gov:sqs:us-gov-west-1:210987654321:queue"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_unsigned_request_is_denied(aws):
     assert requests.get(f"{aws.endpoint_url}/bucket/key", timeout=10).status_code == 403
 
 
-def test_role_may_do_what_its_policy_says_and_no_more(aws):
+def test_role_has_only_the_permissions_of_its_policy(aws):
     make_bucket(aws, "mine").put_object(Bucket="mine", Key="key", Body=b"1")
     make_bucket(aws, "other").put_object(Bucket="other", Key="key", Body=b"1")
     role = aws.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)["Role"]
@@ -253,7 +253,7 @@ def test_role_may_do_what_its_policy_says_and_no_more(aws):
             refused()
 
 
-def test_faults_are_given_through_the_server(aws):
+def test_injected_faults_are_answered_by_the_server(aws):
     make_bucket(aws)
     s3 = aws.client("s3", config=NO_RETRIES)
     aws.faults.add("PutObject", bucket="bucket", key="key", times=1, status=503, code="SlowDown", message="Too fast.")
@@ -269,7 +269,7 @@ ODD_KEYS = [
 ]
 
 
-def test_odd_keys_are_kept_and_copied_as_they_are(aws):
+def test_unusual_keys_are_stored_and_copied_unchanged(aws):
     s3 = make_bucket(aws)
     make_bucket(aws, "copies")
     for key in ODD_KEYS:
@@ -281,12 +281,17 @@ def test_odd_keys_are_kept_and_copied_as_they_are(aws):
         assert s3.get_object(Bucket="copies", Key=key)["Body"].read() == key.encode()
 
 
-def test_restored_object_is_told_to_its_queue(aws):
+def test_restored_object_is_reported_to_its_queue(aws):
     s3 = make_bucket(aws)
-    policy = {"Policy": let_s3_send("queue")}
+    policy = {"Policy": queue_policy_for_s3("queue")}
     queue = aws.client("sqs").create_queue(QueueName="queue", Attributes=policy)["QueueUrl"]
-    told = {"QueueArn": f"arn:aws:sqs:{aws.region}:{aws.account_id}:queue", "Events": ["s3:ObjectRestore:Completed"]}
-    s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [told]})
+    configuration = {
+        "QueueArn": f"arn:aws:sqs:{aws.region}:{aws.account_id}:queue",
+        "Events": ["s3:ObjectRestore:Completed"],
+    }
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [configuration]}
+    )
     aws.client("sqs").purge_queue(QueueUrl=queue)
     s3.put_object(Bucket="bucket", Key="key", Body=b"cold", StorageClass="DEEP_ARCHIVE")
     s3.restore_object(Bucket="bucket", Key="key", RestoreRequest={"Days": 1})
@@ -296,7 +301,7 @@ def test_restored_object_is_told_to_its_queue(aws):
     assert s3.get_object(Bucket="bucket", Key="copy")["Body"].read() == b"cold"
 
 
-def test_functions_are_run_by_whom_it_is_given(aws):
+def test_functions_are_run_by_the_given_invoker(aws):
     make_bucket(aws)
     aws.lambda_invoker = lambda function, payload, invocation_type: (202, {}, b"")
     assert aws.lambda_invoker(None, b"", "Event") == (202, {}, b"")

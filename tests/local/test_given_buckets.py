@@ -1,9 +1,9 @@
-"""Buckets that are given to Terraform: looked up before anything is made."""
+"""Existing buckets that are given to Terraform: it looks them up before it creates anything."""
 
 import pytest
 
 from local.terraform import DeploymentError
-from tests.local.test_protected_buckets import initialised, planned, pytestmark, started_aws
+from tests.local.test_protected_buckets import initialise, planned, pytestmark, started_aws
 
 __all__ = ["pytestmark", "started_aws"]
 
@@ -12,8 +12,8 @@ ARCHIVES = {"all": {"extensions": ["other"], "bucket": ARCHIVE}}
 
 
 @pytest.mark.long
-def test_plan_needs_a_given_bucket_to_be_there_unless_its_owner_is_named(aws, tmp_path):
-    deployment, s3 = initialised(aws, tmp_path, archive_copy_archives=ARCHIVES), aws.client("s3")
+def test_plan_requires_an_existing_bucket_unless_its_owner_is_given(aws, tmp_path):
+    deployment, s3 = initialise(aws, tmp_path, archive_copy_archives=ARCHIVES), aws.client("s3")
     with pytest.raises(DeploymentError, match=rf"S3 Bucket \({ARCHIVE}\)[\s\S]*archive_copy_archives.all"):
         deployment.run("apply", "-auto-approve", "-input=false", "-no-color")
     assert s3.list_buckets()["Buckets"] == []

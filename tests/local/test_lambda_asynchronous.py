@@ -6,7 +6,7 @@ from tests.local.lambda_deployment import ACCOUNT, BASIC_ACTIONS, REGION, deploy
 
 SEND = ("sqs:SendMessage", "sns:Publish", "events:PutEvents", "lambda:InvokeFunction", *BASIC_ACTIONS)
 
-# Notes each event; fails when told to, the first times or each time.
+# Prints each event, and fails for the number of times that the event names.
 WORKER = """
 import json
 count = 0
@@ -47,7 +47,7 @@ def test_event_is_accepted_at_once_and_run_later(stage):
     assert eventually(stage.seen) == [7]
 
 
-def test_event_whose_function_fails_is_tried_three_times_under_one_id(stage):
+def test_event_of_a_failing_function_is_tried_three_times_with_one_id(stage):
     worker(stage)
     stage.send_event({"fail": ALWAYS})
     eventually(lambda: len(stage.log("REPORT")) == 3)
@@ -63,7 +63,7 @@ def test_event_that_succeeds_at_the_second_try_is_not_tried_again(stage):
     assert len(stage.seen()) == 2
 
 
-def test_event_waits_as_long_as_it_is_told_before_each_retry():
+def test_event_waits_for_the_configured_delay_before_each_retry():
     with deployed(retry_delays=(0.6, 0)) as stage:
         stage.function("import time\ndef handler(event, context): print('SEEN', time.time()); raise ValueError")
         stage.send_event({})
@@ -79,7 +79,7 @@ def test_event_with_no_retries_configured_is_tried_once(stage):
     assert len(stage.seen()) == 1
 
 
-def test_event_configuration_that_is_changed_holds_for_the_next_event(stage):
+def test_changed_event_configuration_applies_to_the_next_event(stage):
     queue, arn = stage.queue("failed")
     worker(stage, MaximumRetryAttempts=2)
     stage.functions.put_function_event_invoke_config(
@@ -89,15 +89,15 @@ def test_event_configuration_that_is_changed_holds_for_the_next_event(stage):
     assert record(stage, queue)["requestContext"]["approximateInvokeCount"] == 2
 
 
-def test_event_that_failed_for_good_is_told_to_a_queue_in_lambdas_form(stage):
+def test_event_that_failed_permanently_is_reported_to_a_queue_in_lambdas_format(stage):
     queue, arn = stage.queue("failed")
     function_arn = worker(stage, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": arn}})
     stage.send_event({"fail": ALWAYS})
-    told = record(stage, queue)
-    response = told.pop("responsePayload")
+    report = record(stage, queue)
+    response = report.pop("responsePayload")
     assert (response["errorType"], response["errorMessage"]) == ("ValueError", "not yet")
-    assert told.pop("timestamp").endswith("Z")
-    assert told == {
+    assert report.pop("timestamp").endswith("Z")
+    assert report == {
         "version": "1.0",
         "requestContext": {
             "requestId": stage.seen()[0][1],
@@ -110,28 +110,30 @@ def test_event_that_failed_for_good_is_told_to_a_queue_in_lambdas_form(stage):
     }
 
 
-def test_event_that_succeeded_is_told_to_another_function(stage):
-    told = stage.function("import json\ndef handler(event, context): print('SEEN', json.dumps(event))", name="told")
-    worker(stage, DestinationConfig={"OnSuccess": {"Destination": told}})
+def test_event_that_succeeded_is_reported_to_another_function(stage):
+    reporter = stage.function(
+        "import json\ndef handler(event, context): print('SEEN', json.dumps(event))", name="reporter"
+    )
+    worker(stage, DestinationConfig={"OnSuccess": {"Destination": reporter}})
     stage.send_event({"a": 1})
-    [event] = eventually(lambda: stage.seen(name="told"))
+    [event] = eventually(lambda: stage.seen(name="reporter"))
     assert event["requestContext"]["condition"] == "Success"
     assert event["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
     assert event["responsePayload"] == {"done": {"a": 1}}
 
 
-def test_event_that_failed_is_told_to_a_topic(stage):
+def test_event_that_failed_is_reported_to_a_topic(stage):
     queue, queue_arn = stage.queue("subscribed")
     sns = stage.client("sns")
     topic = sns.create_topic(Name="failures")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     worker(stage, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": topic}})
     stage.send_event({"fail": ALWAYS})
-    told = json.loads(record(stage, queue)["Message"])
-    assert told["requestContext"]["condition"] == "RetriesExhausted"
+    report = json.loads(record(stage, queue)["Message"])
+    assert report["requestContext"]["condition"] == "RetriesExhausted"
 
 
-def test_event_that_failed_is_told_to_an_event_bus(stage):
+def test_event_that_failed_is_reported_to_an_event_bus(stage):
     queue, queue_arn = stage.queue("from-bus")
     events = stage.client("events")
     bus = events.create_event_bus(Name="results")["EventBusArn"]
@@ -145,20 +147,20 @@ def test_event_that_failed_is_told_to_an_event_bus(stage):
     assert event["detail"]["requestPayload"] == {"fail": ALWAYS}
 
 
-def test_event_that_grew_too_old_while_the_function_was_throttled_is_told_so(stage, monkeypatch):
+def test_event_that_expired_while_the_function_was_throttled_is_reported_as_such(stage, monkeypatch):
     queue, arn = stage.queue("failed")
     worker(stage, DestinationConfig={"OnFailure": {"Destination": arn}})
     stage.functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
-    # The API takes no less than a minute.
+    # The API accepts no age below one minute.
     monkeypatch.setattr("local.lambda_service.asynchronous.DEFAULT_AGE_SECONDS", 0.5)
     stage.send_event({})
-    told = record(stage, queue)
-    assert told["requestContext"]["condition"] == "EventAgeExceeded"
-    assert told["requestContext"]["approximateInvokeCount"] == 0
-    assert "responsePayload" not in told
+    report = record(stage, queue)
+    assert report["requestContext"]["condition"] == "EventAgeExceeded"
+    assert report["requestContext"]["approximateInvokeCount"] == 0
+    assert "responsePayload" not in report
 
 
-def test_event_that_was_throttled_is_run_when_it_may(stage):
+def test_throttled_event_runs_once_the_function_has_capacity(stage):
     worker(stage)
     stage.functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     stage.send_event({"a": 1})
@@ -168,18 +170,18 @@ def test_event_that_was_throttled_is_run_when_it_may(stage):
     assert eventually(stage.seen)[0][0] == {"a": 1}
 
 
-def test_event_whose_destination_the_role_does_not_permit_is_logged(stage):
+def test_event_with_a_destination_that_the_role_does_not_permit_is_logged(stage):
     queue, arn = stage.queue("forbidden")
     stage.function(WORKER, role=stage.role("poor"))
     config = {"DestinationConfig": {"OnSuccess": {"Destination": arn}}}
     stage.functions.put_function_event_invoke_config(FunctionName="f", **config)
     stage.send_event({})
     [line] = eventually(lambda: stage.log("Event"))
-    assert f"was not told to {arn}" in line and "AccessDenied" in line
+    assert f"outcome was not sent to {arn}" in line and "AccessDenied" in line
     assert stage.left(queue) == 0
 
 
-def test_event_that_failed_for_good_becomes_a_dead_letter(stage):
+def test_event_that_failed_permanently_becomes_a_dead_letter(stage):
     queue, arn = stage.queue("dead")
     stage.function(WORKER, role=stage.role("worker", *SEND), DeadLetterConfig={"TargetArn": arn})
     stage.functions.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0)

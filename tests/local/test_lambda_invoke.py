@@ -25,14 +25,14 @@ def refusal(call, **arguments):
 PROCESS = "import os\ndef handler(event, context): return os.getpid()"
 
 
-def test_invoke_function_that_answers_gives_its_answer(stage):
+def test_invoke_returns_the_answer_of_the_function(stage):
     stage.function("def handler(event, context): return {'got': event}")
     answer = stage.invoke({"a": "é"})
     assert (answer.status, answer.error, answer.version) == (200, None, "$LATEST")
     assert answer.value == {"got": {"a": "é"}}
 
 
-def test_invoke_function_that_raises_gives_its_error(stage):
+def test_invoke_returns_the_error_of_the_function(stage):
     stage.function("def handler(event, context): raise KeyError('gone')")
     answer = stage.invoke()
     assert (answer.status, answer.error) == (200, "Unhandled")
@@ -41,7 +41,7 @@ def test_invoke_function_that_raises_gives_its_error(stage):
     assert len(stage.log("INIT_START")) == 1, "An error is no reason for a new sandbox."
 
 
-def test_invoke_function_that_takes_too_long_is_ended(stage):
+def test_invoke_ends_a_function_that_exceeds_its_timeout(stage):
     source = "import os, time\ndef handler(event, context): print('SEEN', os.getpid()); time.sleep(60)"
     stage.function(source, Timeout=1)
     answer = stage.invoke()
@@ -51,7 +51,7 @@ def test_invoke_function_that_takes_too_long_is_ended(stage):
     assert not os.path.exists(f"/proc/{stage.seen()[0]}")
 
 
-def test_invoke_function_that_exits_is_started_anew_for_the_next_event(stage):
+def test_invoke_restarts_a_function_that_exited_for_the_next_event(stage):
     stage.function("import os\ndef handler(event, context): return os._exit(event) if event else 'well'")
     answer = stage.invoke(7)
     assert (answer.error, answer.value["errorType"]) == ("Unhandled", "Runtime.ExitError")
@@ -59,12 +59,12 @@ def test_invoke_function_that_exits_is_started_anew_for_the_next_event(stage):
     assert stage.invoke(0).value == "well"
 
 
-def test_invoke_function_that_is_killed_tells_the_signal(stage):
+def test_invoke_of_a_killed_function_returns_the_signal(stage):
     stage.function("import os\ndef handler(event, context): os.kill(os.getpid(), 11)")
     assert stage.invoke().value["errorMessage"].endswith("Runtime exited with error: signal: segmentation fault")
 
 
-def test_invoke_function_that_takes_too_much_memory_is_ended(stage):
+def test_invoke_ends_a_function_that_exceeds_its_memory(stage):
     source = "def handler(event, context): return len(bytes(range(256)) * event * 4096)"
     stage.function(source, MemorySize=128)
     assert stage.invoke(16).value == 16 << 20
@@ -75,7 +75,7 @@ def test_invoke_function_that_takes_too_much_memory_is_ended(stage):
     assert stage.invoke(300).value == 300 << 20
 
 
-def test_invoke_function_that_cannot_be_imported_tells_why_each_time(stage):
+def test_invoke_of_a_function_that_cannot_be_imported_returns_the_reason_each_time(stage):
     stage.function("import nowhere")
     for _ in range(2):
         answer = stage.invoke()
@@ -83,7 +83,7 @@ def test_invoke_function_that_cannot_be_imported_tells_why_each_time(stage):
         assert "No module named 'nowhere'" in answer.value["errorMessage"]
 
 
-def test_invoke_payload_that_is_no_json_is_refused(stage):
+def test_invoke_payload_that_is_not_json_is_refused(stage):
     stage.function(PROCESS)
     status, code, _ = refusal(stage.functions.invoke, FunctionName="f", Payload=b"{")
     assert (status, code) == (400, "InvalidRequestContentException")
@@ -93,13 +93,13 @@ def test_invoke_function_that_does_not_exist_is_refused(stage):
     assert refusal(stage.functions.invoke, FunctionName="none")[:2] == (404, "ResourceNotFoundException")
 
 
-def test_invoke_one_after_the_other_uses_one_warm_process(stage):
+def test_consecutive_invocations_share_one_warm_process(stage):
     stage.function(PROCESS)
     assert len({stage.invoke().value for _ in range(3)}) == 1
     assert len(stage.log("INIT_START")) == 1
 
 
-def test_invoke_at_the_same_time_uses_a_process_each(stage):
+def test_concurrent_invocations_have_separate_processes(stage):
     source = "import os, time\ndef handler(event, context): time.sleep(0.5); return os.getpid()"
     stage.function(source)
     processes = []
@@ -111,7 +111,7 @@ def test_invoke_at_the_same_time_uses_a_process_each(stage):
     assert len(set(processes)) == 3
 
 
-def test_invoke_more_often_at_a_time_than_reserved_is_refused(stage):
+def test_invoke_above_the_reserved_concurrency_is_refused(stage):
     source = "import time\ndef handler(event, context):\n    print('SEEN 1')\n    time.sleep(event)"
     stage.function(source)
     stage.functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
@@ -168,7 +168,7 @@ def test_invoke_code_in_a_bucket_is_run(stage):
     assert stage.invoke().value == "from S3"
 
 
-def test_invoke_environment_holds_the_functions_variables_and_lambdas_own(stage):
+def test_invoke_environment_has_the_variables_of_the_function_and_of_lambda(stage):
     source = "import os\ndef handler(event, context): return dict(os.environ)"
     own = {"bucket_map": '{"a": "b"}', "AWS_ENDPOINT_URL": "http://elsewhere"}
     stage.function(source, environment=own, MemorySize=256)
@@ -195,7 +195,7 @@ def test_invoke_environment_holds_the_functions_variables_and_lambdas_own(stage)
     assert found.keys() - expected.keys() <= others
 
 
-def test_invoke_credentials_are_the_roles_own_and_permit_what_it_permits(stage):
+def test_invoke_credentials_are_those_of_the_role_with_its_permissions(stage):
     mine, arn = stage.queue("mine")
     others, _ = stage.queue("others")
     source = "import os\ndef handler(event, context): return dict(os.environ)"
@@ -227,7 +227,7 @@ def test_invoke_function_whose_role_does_not_trust_lambda_is_refused(stage):
 
 
 @pytest.mark.parametrize("account, trusts", [(ACCOUNT, True), ("210987654321", False)])
-def test_role_trusts_lambda_for_functions_of_the_account_that_it_names(stage, account, trusts):
+def test_role_trusts_lambda_only_for_functions_of_the_named_account(stage, account, trusts):
     condition = {"StringEquals": {"aws:SourceAccount": account}}
     trust = {**TRUST_LAMBDA, "Statement": [{**TRUST_LAMBDA["Statement"][0], "Condition": condition}]}
     stage.function("def handler(event, context): return 1", role=stage.role("conditional", trust=trust))
@@ -256,7 +256,7 @@ def test_invoke_log_holds_start_output_end_and_report(stage):
     assert "Init Duration" not in warm
 
 
-def test_invoke_log_is_delivered_to_cloudwatch_where_the_role_permits_it(stage):
+def test_invoke_log_is_delivered_to_cloudwatch_if_the_role_permits_it(stage):
     source = "def handler(event, context): print('hello')"
     stage.function(source)
     stage.function(source, name="g", role=stage.role("no-logs", "s3:GetObject"))
@@ -270,7 +270,7 @@ def test_invoke_log_is_delivered_to_cloudwatch_where_the_role_permits_it(stage):
     assert "hello" in stage.service.logs("g")
 
 
-def test_invoke_log_goes_to_the_group_and_in_the_form_that_are_configured(stage):
+def test_invoke_log_has_the_configured_group_and_format(stage):
     source = """
 import logging, os
 def handler(event, context):
@@ -288,7 +288,7 @@ def handler(event, context):
     assert stage.invoke().value == ["Text", "/aws/lambda/f"]
 
 
-def test_invoke_log_tail_is_handed_out_to_who_asks(stage):
+def test_invoke_returns_the_log_tail_on_request(stage):
     stage.function("def handler(event, context): print('x' * 5000); print('last')")
     assert "LogResult" not in stage.functions.invoke(FunctionName="f")
     answer = stage.functions.invoke(FunctionName="f", LogType="Tail")
@@ -305,7 +305,7 @@ def test_invoke_in_another_region_and_partition_runs_there(stage):
         assert there.invoke().value == [region, f"arn:{partition}:lambda:{region}:{ACCOUNT}:function:f"]
 
 
-def test_invoke_function_whose_code_does_not_finish_loading_is_ended(stage, monkeypatch):
+def test_invoke_ends_a_function_whose_initialization_exceeds_its_timeout(stage, monkeypatch):
     monkeypatch.setattr("local.lambda_service.instance.INIT_SECONDS", 0.5)
     stage.function("import time\ntime.sleep(60)", Timeout=1)
     assert stage.invoke().value["errorMessage"].endswith("Task timed out after 1.00 seconds")

@@ -27,12 +27,12 @@ def run(runtime, source, payload=b"{}", *, timeout=10.0, **more):
         return sandbox.invoke(Invocation("id", "arn", payload, timeout)) if ready.ending == Ending.READY else ready
 
 
-def test_sandbox_function_that_answers_gives_its_answer(runtime):
+def test_sandbox_returns_the_answer_of_the_function(runtime):
     outcome = run(runtime, "def handler(event, context): return event['a'] + 1", b'{"a": 41}')
     assert (outcome.ending, outcome.body) == (Ending.RESPONSE, b"42")
 
 
-def test_sandbox_sees_the_zip_the_standard_library_and_awslambdaric_alone(runtime):
+def test_sandbox_imports_only_the_zip_the_standard_library_and_awslambdaric(runtime):
     source = """
 import importlib.util, json, other
 names = ["awslambdaric", "simplejson", "boto3", "moto", "pytest", "local", "entry", "requests"]
@@ -49,33 +49,33 @@ def test_sandbox_missing_dependency_is_an_init_error(runtime):
     assert b"Unable to import module 'm': No module named 'boto3'" in outcome.body
 
 
-def test_sandbox_environment_is_what_it_was_given_and_its_own(runtime, monkeypatch):
+def test_sandbox_environment_has_only_the_given_variables_and_its_own(runtime, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "mine")
     body = run(runtime, "import os\ndef handler(event, context): return sorted(os.environ)").body
-    # Python itself sets LC_CTYPE where there is no locale, the runtime client the trace id.
+    # Python sets LC_CTYPE without a locale, and the runtime client sets the trace id.
     names = set(json.loads(body)) - {"LC_CTYPE", "_X_AMZN_TRACE_ID"}
     assert names == {"A", "AWS_LAMBDA_RUNTIME_API", "HOME", "LAMBDA_TASK_ROOT", "TMPDIR"}
 
 
-def test_sandbox_init_duration_holds_the_import_of_the_code(runtime):
+def test_sandbox_init_duration_includes_the_import_of_the_code(runtime):
     program = program_of(runtime, "import time\ntime.sleep(0.3)\ndef handler(event, context): pass")
     with Sandbox(runtime, program) as sandbox:
         sandbox.wait_until_ready(10)
         assert 300 < sandbox.init_duration_ms < 3000
 
 
-def test_sandbox_warm_invocation_takes_no_wait_of_the_network(runtime):
+def test_sandbox_warm_invocation_has_no_network_delay(runtime):
     program = program_of(runtime, "def handler(event, context): return 1")
     with Sandbox(runtime, program) as sandbox:
         sandbox.wait_until_ready(10)
         started = time.perf_counter()
         for number in range(20):
             sandbox.invoke(Invocation(f"id-{number}", "arn", b"{}", 10))
-        # With Nagle's algorithm each would take 40 ms and more.
+        # With Nagle's algorithm each would take at least 40 ms.
         assert (time.perf_counter() - started) / 20 < 0.03
 
 
-def test_sandbox_context_knows_the_deadline_the_id_and_the_arn(runtime):
+def test_sandbox_context_has_deadline_id_and_arn(runtime):
     source = """
 def handler(event, context):
     return [context.get_remaining_time_in_millis(), context.aws_request_id, context.invoked_function_arn]
@@ -85,7 +85,7 @@ def handler(event, context):
     assert 4000 < remaining <= 5000
 
 
-def test_sandbox_output_comes_line_by_line_while_the_function_runs(runtime):
+def test_sandbox_output_is_forwarded_line_by_line_while_the_function_runs(runtime):
     source = """
 import os, time
 def handler(event, context):
@@ -112,12 +112,12 @@ def test_sandbox_unpacks_equal_zips_once(runtime):
     assert runtime.unpack(code) != runtime.unpack(zipped("A = 2"))
 
 
-def test_sandbox_code_that_is_no_zip_is_refused(runtime):
+def test_sandbox_code_that_is_not_a_zip_is_refused(runtime):
     with pytest.raises(Refused, match="not able to unzip"):
         runtime.unpack(b"no zip")
 
 
-def test_sandbox_stop_ends_the_children_of_the_function_and_takes_its_files_away(runtime):
+def test_sandbox_stop_ends_the_children_of_the_function_and_removes_its_files(runtime):
     source = """
 import subprocess, tempfile
 def handler(event, context):

@@ -15,8 +15,8 @@ from tests.local.test_lambda_sandbox import is_running
 
 ROOT = Path(__file__).parents[2]
 
-# Starts a function that runs for ever, as its event and as a batch of messages, and says which process it is in.
-FOR_EVER = """
+# Starts an endless function with an event and with a batch of messages, and prints the ids of its processes.
+ENDLESS_FUNCTION = """
 import sys, time
 from tests.local.lambda_deployment import deployed, eventually
 
@@ -55,7 +55,7 @@ def test_service_stop_leaves_no_process_no_thread_and_no_folder_behind(monkeypat
     assert not folders()
 
 
-def test_service_stop_gives_the_invocations_back_and_may_be_followed_by_another_start():
+def test_service_stop_restores_the_invoker_and_allows_another_start():
     with EmbeddedAws() as aws:
         before = aws.lambda_invoker
         for _ in range(2):
@@ -64,7 +64,7 @@ def test_service_stop_gives_the_invocations_back_and_may_be_followed_by_another_
             assert aws.lambda_invoker is before
 
 
-def test_service_stop_ends_an_invocation_that_is_waited_for():
+def test_service_stop_ends_a_pending_invocation():
     with EmbeddedAws() as aws:
         answers = []
         with LambdaService(aws) as service:
@@ -84,7 +84,7 @@ def test_service_stop_ends_an_invocation_that_is_waited_for():
         assert answers == [503]
 
 
-def test_service_that_cannot_start_leaves_nothing_behind(monkeypatch, tmp_path):
+def test_failed_service_start_leaves_nothing_behind(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     threads = set(threading.enumerate())
     python = tmp_path / "python"
@@ -101,9 +101,9 @@ def test_service_that_cannot_start_leaves_nothing_behind(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_service_whose_process_is_ended_leaves_no_process_and_no_folder_behind(end):
+def test_service_whose_process_is_killed_leaves_no_process_and_no_folder_behind(end):
     with subprocess.Popen(
-        [sys.executable, "-c", FOR_EVER], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", ENDLESS_FUNCTION], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as parent:
         folder = Path(parent.stdout.readline().strip())
         processes = [int(process) for process in parent.stdout.readline().split()]
@@ -114,14 +114,14 @@ def test_service_whose_process_is_ended_leaves_no_process_and_no_folder_behind(e
     eventually(lambda: not folder.exists())
 
 
-def test_service_sandboxes_are_out_of_reach_of_the_terminals_ctrl_c():
+def test_service_sandboxes_are_in_their_own_session_so_that_ctrl_c_does_not_reach_them():
     with deployed() as stage:
         stage.function("import os\ndef handler(event, context): return [os.getpid(), os.getpgrp(), os.getsid(0)]")
         process, group, session = stage.invoke().value
     assert process == group == session != os.getsid(0)
 
 
-def test_service_finds_what_was_applied_before_it_started():
+def test_service_serves_resources_that_existed_before_its_start():
     with EmbeddedAws() as aws:
         with LambdaService(aws) as service:
             stage = Deployment(aws, service)

@@ -15,7 +15,7 @@ def current(patch):
     return inspect.getattr_static(patch.owner, patch.attribute, None)
 
 
-def test_patches_are_in_place_within_the_block_alone():
+def test_patches_are_applied_only_within_the_block():
     before = [current(patch) for patch in patches.PATCHES]
     with patches.applied():
         assert all(current(patch) is not found for patch, found in zip(patches.PATCHES, before, strict=True))
@@ -37,13 +37,13 @@ def test_patches_are_removed_after_an_error():
     assert [current(patch) for patch in patches.PATCHES] == before
 
 
-def test_patches_that_are_in_place_cannot_be_left_out():
+def test_patches_that_are_already_applied_cannot_be_left_out():
     with patches.applied(), pytest.raises(RuntimeError, match="cannot be left out"):
         with patches.applied(without=patches.PATCHES[:1]):
             pass
 
 
-def test_settings_go_back_to_their_defaults():
+def test_settings_are_reset_when_the_block_ends():
     with patches.applied() as hooks:
         hooks.restore_seconds = 99
         hooks.faults.add("PutObject", times=1, status=500, code="InternalError")
@@ -52,7 +52,7 @@ def test_settings_go_back_to_their_defaults():
         assert hooks.faults.take("PutObject", "bucket", "key") is None
 
 
-def test_calls_that_were_to_come_later_are_forgotten_at_the_end():
+def test_scheduled_calls_are_dropped_when_the_block_ends():
     calls = []
     with patches.applied() as hooks:
         hooks.clock.call_later(None, lambda: calls.append("late"))
@@ -62,7 +62,7 @@ def test_calls_that_were_to_come_later_are_forgotten_at_the_end():
     assert not calls
 
 
-def test_call_that_fails_keeps_no_other_from_being_made(caplog):
+def test_failing_call_does_not_stop_the_other_calls(caplog):
     made = threading.Event()
     with patches.applied() as hooks:
         hooks.clock.call_later(0, lambda: 1 / 0)
@@ -76,7 +76,7 @@ def test_every_patch_says_what_aws_does_and_what_moto_does():
         assert "moto" in patch.function.__doc__.lower(), patch.name
 
 
-def test_table_of_the_readme_has_a_row_for_every_patch_and_no_other():
+def test_table_of_the_readme_has_one_row_for_every_patch():
     text = Path(local.__file__).with_name("README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", text.partition("## The patches")[2], re.MULTILINE)
     names = [name for name, *_ in rows]

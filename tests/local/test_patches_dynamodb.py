@@ -23,14 +23,14 @@ def putting(name):
     return [{"Put": {"TableName": TABLE, "Item": {"id": {"S": name}}, "ConditionExpression": condition}}]
 
 
-@patched(dynamodb.heed_client_request_tokens)
-def test_transaction_repeated_with_its_token_goes_well(stage):
+@patched(dynamodb.honour_client_request_tokens)
+def test_transaction_repeated_with_its_token_succeeds(stage):
     client = table_of(stage)
     for _ in range(2):
         client.transact_write_items(TransactItems=putting("a"), ClientRequestToken="token")
 
 
-@patched(dynamodb.heed_client_request_tokens)
+@patched(dynamodb.honour_client_request_tokens)
 def test_token_of_another_transaction_is_refused(stage):
     client = table_of(stage)
     client.transact_write_items(TransactItems=putting("a"), ClientRequestToken="token")
@@ -38,8 +38,8 @@ def test_token_of_another_transaction_is_refused(stage):
     assert refused == (400, "IdempotentParameterMismatchException")
 
 
-@patched(dynamodb.heed_client_request_tokens)
-def test_token_of_a_transaction_that_was_cancelled_is_free(stage):
+@patched(dynamodb.honour_client_request_tokens)
+def test_token_of_a_cancelled_transaction_can_be_used_again(stage):
     client = table_of(stage)
     client.put_item(TableName=TABLE, Item={"id": {"S": "a"}})
     how = {"TransactItems": putting("a"), "ClientRequestToken": "token"}
@@ -49,8 +49,8 @@ def test_token_of_a_transaction_that_was_cancelled_is_free(stage):
         client.transact_write_items(**how)
 
 
-@patched(dynamodb.give_faults_on_order)
-def test_transaction_is_cancelled_for_the_reasons_on_order(stage):
+@patched(dynamodb.inject_faults)
+def test_transaction_is_cancelled_with_the_injected_reasons(stage):
     client = table_of(stage)
     how = {"status": 400, "code": "TransactionCanceledException", "reasons": ("None", "ThrottlingError")}
     stage.hooks.faults.add("TransactWriteItems", bucket=TABLE, times=1, **how)
@@ -60,8 +60,8 @@ def test_transaction_is_cancelled_for_the_reasons_on_order(stage):
     client.transact_write_items(TransactItems=putting("a"))
 
 
-@patched(dynamodb.give_faults_on_order)
-def test_answer_to_a_write_that_was_done_is_lost(stage):
+@patched(dynamodb.inject_faults)
+def test_write_is_performed_and_its_answer_lost(stage):
     client = table_of(stage)
     stage.hooks.faults.add("PutItem", times=1, status=500, code="InternalServerError", done=True)
     item = {"id": {"S": "a"}}

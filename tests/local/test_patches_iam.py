@@ -22,7 +22,7 @@ def deny(action, resource, **more):
 
 
 def keys_of_role(stage, *statements):
-    """The keys of a role that may do what some statements say."""
+    """Create a role with some statements, and return its keys."""
     role = stage.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)["Role"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
     stage.client("iam").put_role_policy(RoleName="role", PolicyName="policy", PolicyDocument=policy)
@@ -35,12 +35,12 @@ def keys_of_role(stage, *statements):
 
 
 def client_of_role(stage, service, *statements):
-    """A client with those keys."""
+    """Create a role with some statements, and return a client of it."""
     return new_client(service, **keys_of_role(stage, *statements))
 
 
 def is_permitted(call, **arguments):
-    """Whether a call is not denied, when permissions are enforced."""
+    """Return whether a call is permitted, with permissions enforced."""
     with enable_iam_authentication():
         try:
             call(**arguments)
@@ -51,8 +51,8 @@ def is_permitted(call, **arguments):
     return True
 
 
-@patched(iam.match_wildcards_alone)
-def test_resource_is_matched_by_wildcards_alone(stage):
+@patched(iam.match_wildcards_only)
+def test_resource_is_matched_only_by_wildcards(stage):
     stage.s3("bucket")
     s3 = client_of_role(stage, "s3", allow("s3:PutObject", ["arn:aws:s3:::bucket/a.b*", "arn:aws:s3:::bucket/c+?"]))
     for key in ("a.b", "a.b/c", "a.b\nc", "c+d"):
@@ -61,8 +61,8 @@ def test_resource_is_matched_by_wildcards_alone(stage):
         assert not is_permitted(s3.put_object, Bucket="bucket", Key=key, Body=b"")
 
 
-@patched(iam.pass_over_unmet_conditions)
-def test_denial_of_plain_http_concerns_nobody(stage):
+@patched(iam.ignore_statements_with_unmet_conditions)
+def test_denial_of_plain_http_never_applies(stage):
     stage.s3("bucket")
     plain_http = {"Bool": {"aws:SecureTransport": "false"}}
     everything = allow("s3:*", "*")
@@ -70,8 +70,8 @@ def test_denial_of_plain_http_concerns_nobody(stage):
     assert is_permitted(s3.put_object, Bucket="bucket", Key="key", Body=b"")
 
 
-@patched(iam.pass_over_unmet_conditions)
-def test_bucket_policy_that_denies_plain_http_concerns_nobody(stage):
+@patched(iam.ignore_statements_with_unmet_conditions)
+def test_bucket_policy_that_denies_plain_http_never_applies(stage):
     s3 = stage.s3("bucket")
     plain_http = {"Bool": {"aws:SecureTransport": "false"}}
     statement = deny("s3:*", "arn:aws:s3:::bucket/*", Principal="*", Condition=plain_http)
@@ -81,29 +81,29 @@ def test_bucket_policy_that_denies_plain_http_concerns_nobody(stage):
 
 
 @patched()
-def test_denial_of_tls_concerns_everybody(stage):
+def test_denial_of_tls_always_applies(stage):
     stage.s3("bucket")
     tls = {"Bool": {"aws:SecureTransport": "true"}}
     s3 = client_of_role(stage, "s3", allow("s3:*", "*"), deny("s3:*", "*", Condition=tls))
     assert not is_permitted(s3.put_object, Bucket="bucket", Key="key", Body=b"")
 
 
-STRANGER = "210987654321"
+OTHER_ACCOUNT = "210987654321"
 
 
-def bucket_of_a_stranger(name):
-    """A bucket of another account, which lets everyone in as moto does."""
-    s3_backends[STRANGER]["aws"].create_bucket(name, REGION)
+def bucket_of_another_account(name):
+    """Create a bucket of another account; moto permits access by every account."""
+    s3_backends[OTHER_ACCOUNT]["aws"].create_bucket(name, REGION)
 
 
 def only_of(account):
     return {"Condition": {"StringEquals": {"aws:ResourceAccount": [account]}}}
 
 
-@patched(iam.weigh_the_account_of_the_resource)
-def test_permission_for_buckets_of_one_account_is_none_for_those_of_another(stage):
+@patched(iam.check_resource_account)
+def test_permission_for_buckets_of_one_account_does_not_cover_other_accounts(stage):
     stage.s3("mine")
-    bucket_of_a_stranger("others")
+    bucket_of_another_account("others")
     s3 = client_of_role(stage, "s3", allow(["s3:PutObject", "s3:GetObject"], "*", **only_of(ACCOUNT)))
     assert is_permitted(s3.put_object, Bucket="mine", Key="key", Body=b"1")
     assert is_permitted(s3.get_object, Bucket="mine", Key="key")
@@ -111,15 +111,15 @@ def test_permission_for_buckets_of_one_account_is_none_for_those_of_another(stag
     assert not is_permitted(s3.copy_object, Bucket="others", Key="key", CopySource={"Bucket": "mine", "Key": "key"})
 
 
-@patched(iam.weigh_the_account_of_the_resource)
-def test_permission_for_queues_of_another_account_is_none_for_ones_own(stage):
+@patched(iam.check_resource_account)
+def test_permission_for_queues_of_another_account_does_not_cover_the_own_account(stage):
     queue = stage.queue("queue")
-    sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", "*", **only_of(STRANGER)))
+    sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", "*", **only_of(OTHER_ACCOUNT)))
     assert not is_permitted(sqs.send_message, QueueUrl=queue, MessageBody="1")
 
 
 @patched()
-def test_bucket_that_is_not_there_is_told_whatever_its_account_should_be(stage):
+def test_missing_bucket_answers_404_with_any_condition_on_its_account(stage):
     s3 = client_of_role(stage, "s3", allow("s3:GetObject", "*", **only_of(ACCOUNT)))
     with enable_iam_authentication():
         assert stage.refusal(s3.get_object, Bucket="absent", Key="key") == (404, "NoSuchBucket")
@@ -128,11 +128,11 @@ def test_bucket_that_is_not_there_is_told_whatever_its_account_should_be(stage):
 @patched(iam.refuse_unsigned_requests, raises=KeyError)
 def test_unsigned_request_is_denied(stage):
     stage.s3("bucket")
-    anybody = new_client("s3", config=Config(signature_version=UNSIGNED))
-    assert not is_permitted(anybody.get_object, Bucket="bucket", Key="key")
+    anonymous = new_client("s3", config=Config(signature_version=UNSIGNED))
+    assert not is_permitted(anonymous.get_object, Bucket="bucket", Key="key")
 
 
-@patched(iam.name_tables_secrets_and_parameters)
+@patched(iam.resolve_named_resource)
 def test_permission_can_be_limited_to_a_table(stage):
     for name in ("mine", "other"):
         stage.client("dynamodb").create_table(
@@ -150,7 +150,7 @@ def test_permission_can_be_limited_to_a_table(stage):
     assert not is_permitted(dynamodb.get_item, TableName="mine", Key=item)
 
 
-@patched(iam.name_tables_secrets_and_parameters)
+@patched(iam.resolve_named_resource)
 def test_permission_can_be_limited_to_a_secret(stage):
     secrets = stage.client("secretsmanager")
     arns = [secrets.create_secret(Name=name, SecretString="s")["ARN"] for name in ("mine", "other")]
@@ -161,7 +161,7 @@ def test_permission_can_be_limited_to_a_secret(stage):
     assert not is_permitted(mine.get_secret_value, SecretId=arns[1])
 
 
-@patched(iam.name_tables_secrets_and_parameters)
+@patched(iam.resolve_named_resource)
 def test_permission_can_be_limited_to_a_parameter(stage):
     for name in ("/app/mine", "/app/other"):
         stage.client("ssm").put_parameter(Name=name, Value="v", Type="String")
@@ -170,7 +170,7 @@ def test_permission_can_be_limited_to_a_parameter(stage):
     assert not is_permitted(ssm.get_parameter, Name="/app/other")
 
 
-@patched(iam.name_tables_secrets_and_parameters)
+@patched(iam.resolve_named_resource)
 def test_permission_can_be_limited_to_a_sender(stage):
     for address in ("mine@example.org", "other@example.org"):
         stage.client("ses").verify_email_identity(EmailAddress=address)
@@ -201,23 +201,23 @@ def test_request_signed_with_the_wrong_secret_is_refused(stage):
         s3.list_objects_v2(Bucket="bucket")
 
 
-@patched(iam.check_the_signature_of_what_was_sent)
-def test_request_without_a_body_has_the_signature_that_it_was_sent_with(stage):
+@patched(iam.verify_signature_of_empty_body)
+def test_signature_of_a_request_without_a_body_is_valid(stage):
     functions = client_of_role(stage, "lambda", allow("lambda:*", "*"))
     assert is_permitted(functions.list_functions)
     assert is_permitted(functions.list_event_source_mappings, MaxItems=7)
 
 
-@patched(iam.name_the_action_of_invoke)
+@patched(iam.require_invoke_function)
 def test_invoking_needs_the_permission_to_invoke_a_function(stage):
     functions = client_of_role(stage, "lambda", allow("lambda:InvokeFunction", "*"))
-    # It is permitted as soon as the only thing wrong with it is that there is no such function.
+    # With the permission the call fails only because the function does not exist.
     with pytest.raises(ClientError, match="Function not found"):
         assert not is_permitted(functions.invoke, FunctionName="function", Payload=b"{}")
 
 
-@patched(iam.name_the_action_of_batches)
-def test_batch_of_messages_needs_the_permission_for_one(stage):
+@patched(iam.require_single_message_action)
+def test_batch_of_messages_needs_the_permission_for_a_single_message(stage):
     queue = stage.queue("queue")
     message = [{"Id": "1", "MessageBody": "body"}]
     sqs = client_of_role(stage, "sqs", allow("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"))
@@ -225,8 +225,8 @@ def test_batch_of_messages_needs_the_permission_for_one(stage):
     assert not is_permitted(sqs.delete_message_batch, QueueUrl=queue, Entries=[{"Id": "1", "ReceiptHandle": "none"}])
 
 
-@patched(iam.need_what_a_transaction_does)
-def test_transaction_needs_what_its_parts_need_on_their_tables(stage):
+@patched(iam.require_each_transaction_action)
+def test_transaction_needs_the_permissions_of_its_actions_on_their_tables(stage):
     for table in ("a", "b"):
         stage.client("dynamodb").create_table(
             TableName=table,

@@ -6,7 +6,7 @@ import pytest
 from moto.awslambda.models import LambdaFunction
 
 from local.patches import events, lambda_, lambda_recursion
-from tests.local.patching import ACCOUNT, REGION, WHAT_BARE_MOTO_DOES, patched
+from tests.local.patching import ACCOUNT, FAILURES_OF_BARE_MOTO, REGION, patched
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -14,27 +14,27 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 @pytest.fixture(autouse=True)
 def no_docker(monkeypatch):
-    """Bare moto is to start no container, also where it could."""
+    """Prevent unpatched moto from starting a container."""
     monkeypatch.setattr(LambdaFunction, "_invoke_lambda", lambda *_, **__: pytest.fail("moto starts a container"))
 
 
 class Functions:
-    """A Lambda service that writes down what it is asked for."""
+    """A Lambda service that records its invocations."""
 
     def __init__(self):
-        self.asked = []
+        self.invocations = []
         self.answer = (200, {}, b'"done"')
 
     def invoke(self, function, payload, invocation_type):
-        self.asked.append((function.function_arn, str(function.version), json.loads(payload), invocation_type))
+        self.invocations.append((function.function_arn, str(function.version), json.loads(payload), invocation_type))
         return self.answer
 
-    def last_asked(self):
-        return self.asked[-1]
+    def last_invocation(self):
+        return self.invocations[-1]
 
 
 def deploy(stage):
-    """A function, and the service that is asked to run it."""
+    """Deploy a function, and return the client and the recording service."""
     functions = Functions()
     stage.hooks.lambda_invoker = functions.invoke
     archive = io.BytesIO()
@@ -51,17 +51,17 @@ def deploy(stage):
     return stage.client("lambda"), functions
 
 
-@patched(lambda_.hand_over_invocations)
-def test_invocation_is_handed_over_and_its_answer_returned(stage):
+@patched(lambda_.forward_invocations)
+def test_invocation_is_forwarded_and_its_answer_returned(stage):
     client, functions = deploy(stage)
     functions.answer = (200, {"X-Amz-Function-Error": "Unhandled"}, b'{"errorMessage": "no"}')
     answer = client.invoke(FunctionName="function", Payload=b'{"a": 1}')
-    assert functions.asked == [(ARN, "$LATEST", {"a": 1}, "RequestResponse")]
+    assert functions.invocations == [(ARN, "$LATEST", {"a": 1}, "RequestResponse")]
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     assert json.loads(answer["Payload"].read()) == {"errorMessage": "no"}
 
 
-@patched(lambda_.hand_over_invocations)
+@patched(lambda_.forward_invocations)
 def test_invocation_that_is_refused_is_an_error(stage):
     client, functions = deploy(stage)
     body = b'{"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}'
@@ -69,7 +69,7 @@ def test_invocation_that_is_refused_is_an_error(stage):
     assert stage.refusal(client.invoke, FunctionName="function") == (429, "TooManyRequestsException")
 
 
-@patched(lambda_.hand_over_invocations)
+@patched(lambda_.forward_invocations)
 def test_invocation_without_a_lambda_service_is_refused(stage):
     deploy(stage)
     stage.hooks.reset()
@@ -78,27 +78,27 @@ def test_invocation_without_a_lambda_service_is_refused(stage):
 
 
 @patched()
-def test_asynchronous_invocation_is_handed_over_as_such(stage):
+def test_asynchronous_invocation_is_forwarded_as_such(stage):
     client, functions = deploy(stage)
     functions.answer = (202, {}, b"")
     answer = client.invoke(FunctionName=ARN, Payload=b"1", InvocationType="Event")
-    assert functions.asked == [(ARN, "$LATEST", 1, "Event")]
+    assert functions.invocations == [(ARN, "$LATEST", 1, "Event")]
     assert answer["StatusCode"] == 202
 
 
-@patched(lambda_.hand_over_invocations)
+@patched(lambda_.forward_invocations)
 def test_dry_run_runs_nothing(stage):
     client, functions = deploy(stage)
     assert client.invoke(FunctionName="function", InvocationType="DryRun")["StatusCode"] == 204
-    assert not functions.asked
+    assert not functions.invocations
 
 
-@patched(lambda_.hand_over_invocations)
-def test_invocation_of_a_version_is_handed_over_to_it(stage):
+@patched(lambda_.forward_invocations)
+def test_invocation_of_a_version_is_forwarded_to_the_version(stage):
     client, functions = deploy(stage)
     version = client.publish_version(FunctionName="function")["Version"]
     client.invoke(FunctionName="function", Qualifier=version, Payload=b"{}")
-    assert [asked[:2] for asked in functions.asked] == [(f"{ARN}:{version}", version)]
+    assert [invocation[:2] for invocation in functions.invocations] == [(f"{ARN}:{version}", version)]
 
 
 @patched()
@@ -107,7 +107,7 @@ def test_invocation_of_unknown_function_is_refused(stage):
     assert stage.refusal(client.invoke, FunctionName="other") == (404, "ResourceNotFoundException")
 
 
-@patched(lambda_.hand_over_events)
+@patched(lambda_.forward_events)
 def test_notification_of_s3_invokes_its_function(stage):
     _, functions = deploy(stage)
     s3 = stage.s3("bucket")
@@ -116,18 +116,18 @@ def test_notification_of_s3_invokes_its_function(stage):
         Bucket="bucket", NotificationConfiguration={"LambdaFunctionConfigurations": [created]}
     )
     s3.put_object(Bucket="bucket", Key="key", Body=b"1")
-    arn, _, event, invocation_type = functions.last_asked()
+    arn, _, event, invocation_type = functions.last_invocation()
     assert (arn, invocation_type) == (ARN, "Event")
     assert event["Records"][0]["s3"]["object"]["key"] == "key"
 
 
-@patched(lambda_.hand_over_events)
+@patched(lambda_.forward_events)
 def test_message_of_a_topic_invokes_its_function(stage):
     _, functions = deploy(stage)
     topic = stage.client("sns").create_topic(Name="topic")["TopicArn"]
     stage.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN)
     stage.client("sns").publish(TopicArn=topic, Message="news")
-    arn, _, event, invocation_type = functions.last_asked()
+    arn, _, event, invocation_type = functions.last_invocation()
     assert (arn, invocation_type) == (ARN, "Event")
     assert event["Records"][0]["Sns"]["Message"] == "news"
 
@@ -152,32 +152,32 @@ def test_event_invokes_the_function_of_its_rule(stage):
     permit(client, rule_with_the_function(stage))
     entry = {"Source": "app", "DetailType": "news", "Detail": '{"a": 1}'}
     put = bridge.put_events(Entries=[entry, {**entry, "Source": "other"}])
-    arn, _, event, invocation_type = functions.last_asked()
+    arn, _, event, invocation_type = functions.last_invocation()
     assert (arn, invocation_type) == (ARN, "Event")
-    assert len(functions.asked) == 1
+    assert len(functions.invocations) == 1
     assert (event["id"], event["detail"]) == (put["Entries"][0]["EventId"], {"a": 1})
     assert event["time"].endswith("Z")
     assert set(event) == set(events.EVENT_FIELDS)
 
 
-@patched(lambda_.give_the_log_tail_to_who_asks)
-def test_end_of_the_log_is_given_to_who_asks_for_it(stage):
+@patched(lambda_.return_log_tail_on_request)
+def test_end_of_the_log_is_returned_on_request(stage):
     client, functions = deploy(stage)
     functions.answer = (200, {"X-Amz-Log-Result": "dGFpbA=="}, b"1")
     assert "LogResult" not in client.invoke(FunctionName="function")
     assert client.invoke(FunctionName="function", LogType="Tail")["LogResult"] == "dGFpbA=="
 
 
-def told(client, name):
+def configured(client, name):
     return client.get_function_configuration(FunctionName="function").get(name)
 
 
 @patched(
-    lambda_.remember_logs_and_dead_letters,
-    lambda_.tell_logs_and_dead_letters,
-    lambda_.change_logs_and_dead_letters,
+    lambda_.store_logging_and_dead_letter_config,
+    lambda_.return_logging_and_dead_letter_config,
+    lambda_.update_logging_and_dead_letter_config,
 )
-def test_function_keeps_where_its_log_and_its_dead_letters_go(stage):
+def test_function_stores_its_logging_and_dead_letter_configuration(stage):
     client, _ = deploy(stage)
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
     client.update_function_configuration(
@@ -185,8 +185,8 @@ def test_function_keeps_where_its_log_and_its_dead_letters_go(stage):
         LoggingConfig={"LogFormat": "JSON", "LogGroup": "/group"},
         DeadLetterConfig={"TargetArn": queue},
     )
-    assert told(client, "LoggingConfig") == {"LogFormat": "JSON", "LogGroup": "/group"}
-    assert told(client, "DeadLetterConfig") == {"TargetArn": queue}
+    assert configured(client, "LoggingConfig") == {"LogFormat": "JSON", "LogGroup": "/group"}
+    assert configured(client, "DeadLetterConfig") == {"TargetArn": queue}
 
 
 @patched(lambda_.list_mappings_by_name_or_arn)
@@ -194,31 +194,31 @@ def test_mappings_are_listed_by_name_or_arn_of_their_function(stage):
     client, _ = deploy(stage)
     stage.queue("queue")
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
-    made = client.create_event_source_mapping(EventSourceArn=queue, FunctionName=ARN)["UUID"]
+    mapping_id = client.create_event_source_mapping(EventSourceArn=queue, FunctionName=ARN)["UUID"]
     for function in ({"FunctionName": "function"}, {"FunctionName": ARN}, {}, {"EventSourceArn": queue}):
         listed = client.list_event_source_mappings(**function)["EventSourceMappings"]
-        assert [mapping["UUID"] for mapping in listed] == [made]
+        assert [mapping["UUID"] for mapping in listed] == [mapping_id]
     assert not client.list_event_source_mappings(FunctionName="other")["EventSourceMappings"]
 
 
 # In this process an action that moto does not have raises this.
-NOT_THERE = (*WHAT_BARE_MOTO_DOES, NotImplementedError)
+NOT_THERE = (*FAILURES_OF_BARE_MOTO, NotImplementedError)
 
 
 @patched(
-    lambda_recursion.have_recursion_configs,
-    lambda_recursion.tell_recursion_config,
+    lambda_recursion.route_recursion_config,
+    lambda_recursion.get_recursion_config,
     lambda_recursion.put_recursion_config,
     raises=NOT_THERE,
 )
-def test_recursion_config_is_told_as_it_was_put(stage):
+def test_recursion_config_is_returned_as_it_was_put(stage):
     client, _ = deploy(stage)
     assert client.get_function_recursion_config(FunctionName="function")["RecursiveLoop"] == "Terminate"
     for wanted in ("Allow", "Terminate"):
         client.put_function_recursion_config(FunctionName="function", RecursiveLoop=wanted)
         assert client.get_function_recursion_config(FunctionName=ARN)["RecursiveLoop"] == wanted
-    unfit = stage.refusal(client.put_function_recursion_config, FunctionName="function", RecursiveLoop="Maybe")
-    assert unfit == (400, "InvalidParameterValueException")
+    invalid = stage.refusal(client.put_function_recursion_config, FunctionName="function", RecursiveLoop="Maybe")
+    assert invalid == (400, "InvalidParameterValueException")
     missing = stage.refusal(client.get_function_recursion_config, FunctionName="missing")
     assert missing == (404, "ResourceNotFoundException")
 
@@ -229,11 +229,11 @@ def trace_of(stage, queue):
 
 
 @patched(
-    lambda_recursion.take_the_trace_of_a_message,
-    lambda_recursion.take_the_trace_of_a_batch,
-    lambda_recursion.keep_the_trace,
+    lambda_recursion.read_trace_of_message,
+    lambda_recursion.read_trace_of_batch,
+    lambda_recursion.store_trace,
 )
-def test_message_keeps_the_trace_that_it_was_sent_in(stage):
+def test_message_has_the_trace_of_its_request(stage):
     sqs, queue = stage.client("sqs"), stage.queue("queue", VisibilityTimeout=600)
     trace = "Root=1-6740a1b2-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=0;Lineage=01234567:3"
     entry = {"Id": "1", "MessageBody": "1"}
@@ -252,8 +252,8 @@ def test_message_keeps_the_trace_that_it_was_sent_in(stage):
     assert trace_of(stage, queue) is None
 
 
-@patched(events.need_permission_to_invoke)
-def test_event_that_may_not_invoke_the_function_is_a_dead_letter(stage):
+@patched(events.require_permission_to_invoke)
+def test_event_without_permission_to_invoke_the_function_becomes_a_dead_letter(stage):
     client, functions = deploy(stage)
     letters = f"arn:aws:sqs:{REGION}:{ACCOUNT}:letters"
     rule = rule_with_the_function(stage, DeadLetterConfig={"Arn": letters})
@@ -261,17 +261,17 @@ def test_event_that_may_not_invoke_the_function_is_a_dead_letter(stage):
     condition = {"Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
     policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Resource": letters, **condition}]}
     queue = stage.queue("letters", Policy=json.dumps(policy), VisibilityTimeout=0)
-    unfit = ({}, {"SourceAccount": ACCOUNT}, {"Principal": "s3.amazonaws.com"}, {"SourceArn": f"{rule}-other"})
-    for number, more in enumerate(unfit):
+    invalid = ({}, {"SourceAccount": ACCOUNT}, {"Principal": "s3.amazonaws.com"}, {"SourceArn": f"{rule}-other"})
+    for number, more in enumerate(invalid):
         if number:
             permit(client, more.pop("SourceArn", rule), **more)
         entry = {"Source": "app", "DetailType": "news", "Detail": json.dumps({"number": number})}
         stage.client("events").put_events(Entries=[entry])
         if number:
             client.remove_permission(FunctionName="function", StatementId="rule")
-    assert not functions.asked
+    assert not functions.invocations
     found = stage.client("sqs").receive_message(QueueUrl=queue, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
     assert [json.loads(message["Body"])["detail"]["number"] for message in found["Messages"]] == [0, 1, 2, 3]
-    why = found["Messages"][0]["MessageAttributes"]
-    assert why["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
-    assert (why["RULE_ARN"]["StringValue"], why["TARGET_ARN"]["StringValue"]) == (rule, ARN)
+    reason = found["Messages"][0]["MessageAttributes"]
+    assert reason["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+    assert (reason["RULE_ARN"]["StringValue"], reason["TARGET_ARN"]["StringValue"]) == (rule, ARN)

@@ -1,11 +1,11 @@
-"""Annotations of objects, which moto does not know."""
+"""Annotations of objects, which moto does not implement."""
 
 import pytest
 
 from local.patches import s3_annotations, s3_events, s3_permissions
 from tests.local.patching import patched
 from tests.local.test_patches_iam import allow, client_of_role, is_permitted
-from tests.local.test_patches_s3_events import ACCOUNT, REGION, let_s3_send, listen_to_event_bridge
+from tests.local.test_patches_s3_events import ACCOUNT, REGION, listen_to_event_bridge, queue_policy_for_s3
 
 KEY = {"Bucket": "bucket", "Key": "dir/key"}
 NOTE = {**KEY, "AnnotationName": "note"}
@@ -16,7 +16,7 @@ def put(s3, text=b"text", **how):
 
 
 def names(s3, **where):
-    return [one["AnnotationName"] for one in s3.list_object_annotations(**{**KEY, **where}).get("Annotations", [])]
+    return [entry["AnnotationName"] for entry in s3.list_object_annotations(**{**KEY, **where}).get("Annotations", [])]
 
 
 def payload(s3, **where):
@@ -24,7 +24,7 @@ def payload(s3, **where):
 
 
 @patched(s3_annotations.read_annotations, s3_annotations.put_annotations)
-def test_annotation_is_listed_and_read_and_the_object_stays(stage):
+def test_annotation_is_listed_and_read_and_the_object_is_unchanged(stage):
     s3 = stage.s3("bucket")
     etag = s3.put_object(**KEY, Body=b"object")["ETag"]
     put(s3, b"first")
@@ -37,7 +37,7 @@ def test_annotation_is_listed_and_read_and_the_object_stays(stage):
 
 
 @patched(s3_annotations.delete_annotations)
-def test_deleted_annotation_is_gone_and_the_object_stays(stage):
+def test_deleted_annotation_is_absent_and_the_object_is_unchanged(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"object")
     put(s3)
@@ -70,7 +70,7 @@ def test_overwrite_without_versions_drops_annotations(stage):
 
 
 @patched(s3_annotations.put_annotations, s3_annotations.delete_annotations)
-def test_condition_on_the_object_is_heeded(stage):
+def test_condition_on_the_object_is_checked(stage):
     s3 = stage.s3("bucket")
     etag = s3.put_object(**KEY, Body=b"1")["ETag"]
     put(s3, ObjectIfMatch=etag)
@@ -80,13 +80,13 @@ def test_condition_on_the_object_is_heeded(stage):
 
 
 @patched(s3_annotations.put_annotations)
-def test_limits_are_heeded(stage):
+def test_limits_are_enforced(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"1")
-    most = 1024 * 1024
-    put(s3, b"x" * most, AnnotationName="n" * 512)
+    maximum = 1024 * 1024
+    put(s3, b"x" * maximum, AnnotationName="n" * 512)
     for wrong, code in (
-        ({"AnnotationPayload": b"x" * (most + 1)}, "EntityTooLarge"),
+        ({"AnnotationPayload": b"x" * (maximum + 1)}, "EntityTooLarge"),
         ({"AnnotationPayload": b"\xff"}, "UnsupportedMediaType"),
         ({"AnnotationPayload": b"x", "AnnotationName": "n" * 513}, "AnnotationNameTooLong"),
         ({"AnnotationPayload": b"x", "AnnotationName": "AWS-note"}, "InvalidAnnotationName"),
@@ -98,7 +98,7 @@ def test_limits_are_heeded(stage):
 
 @pytest.mark.long
 @patched(s3_annotations.read_annotations)
-def test_version_has_a_thousand_annotations_at_most_and_they_come_by_pages(stage):
+def test_version_has_at_most_a_thousand_annotations_which_are_listed_in_pages(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"1")
     for number in range(1000):
@@ -109,7 +109,7 @@ def test_version_has_a_thousand_annotations_at_most_and_they_come_by_pages(stage
 
 
 @patched(s3_annotations.copy_annotations)
-def test_copy_takes_annotations_along_unless_it_excludes_them(stage):
+def test_copy_has_the_annotations_unless_it_excludes_them(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"1")
     put(s3)
@@ -119,15 +119,15 @@ def test_copy_takes_annotations_along_unless_it_excludes_them(stage):
 
 
 @patched(s3_annotations.read_annotations)
-def test_etag_of_an_annotation_under_kms_is_no_digest(stage):
+def test_etag_of_an_annotation_under_kms_is_not_a_digest(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"1", ServerSideEncryption="aws:kms")
     assert put(s3)["ETag"] != put(s3)["ETag"]
     assert payload(s3) == b"text"
 
 
-@patched(s3_permissions.name_actions_on_versions)
-def test_annotations_have_permissions_of_their_own(stage):
+@patched(s3_permissions.use_version_actions)
+def test_annotations_have_their_own_permissions(stage):
     s3 = stage.s3("bucket", versioned=True)
     version = s3.put_object(**KEY, Body=b"1")["VersionId"]
     put(s3)
@@ -148,7 +148,7 @@ def test_annotations_have_permissions_of_their_own(stage):
         assert not is_permitted(getattr(on_current, name), **arguments, VersionId=version)
 
 
-@patched(s3_permissions.need_to_read_what_is_copied)
+@patched(s3_permissions.require_read_of_copy_source)
 def test_copy_of_annotated_object_needs_to_read_and_write_annotations(stage):
     s3 = stage.s3("bucket", "target")
     s3.put_object(**KEY, Body=b"1")
@@ -159,12 +159,12 @@ def test_copy_of_annotated_object_needs_to_read_and_write_annotations(stage):
     assert is_permitted(limited.copy_object, **copy, AnnotationDirective="EXCLUDE")
 
 
-@patched(s3_annotations.know_events_of_annotations)
-def test_notification_tells_of_annotations(stage):
+@patched(s3_annotations.accept_annotation_events)
+def test_notification_of_annotations_has_the_version(stage):
     s3 = stage.s3("bucket", versioned=True)
-    queue = stage.queue("told", Policy=let_s3_send("told"))
-    told = {"QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told", "Events": ["s3:ObjectAnnotation:*"]}
-    configuration = {"QueueConfigurations": [told]}
+    queue = stage.queue("events", Policy=queue_policy_for_s3("events"))
+    configuration = {"QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events", "Events": ["s3:ObjectAnnotation:*"]}
+    configuration = {"QueueConfigurations": [configuration]}
     s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=configuration)
     version = s3.put_object(**KEY, Body=b"1")["VersionId"]
     put(s3)
@@ -174,14 +174,14 @@ def test_notification_tells_of_annotations(stage):
     assert {record["s3"]["object"]["versionId"] for record in records} == {version}
 
 
-@patched(s3_annotations.name_events_of_annotations, s3_events.word_event)
-def test_event_of_an_annotation_has_its_own_words(stage):
-    s3, told = listen_to_event_bridge(stage)
+@patched(s3_annotations.name_annotation_events, s3_events.format_event)
+def test_event_of_an_annotation_has_the_format_of_eventbridge(stage):
+    s3, sent = listen_to_event_bridge(stage)
     where = {"Bucket": "uploads", "Key": "key"}
     made = s3.put_object(**where, Body=b"1")
     answer = s3.put_object_annotation(**where, AnnotationName="note", AnnotationPayload=b"text")
     s3.delete_object_annotation(**where, AnnotationName="note")
-    _, put_event, deleted = told()
+    _, put_event, deleted = sent()
     assert put_event["detail-type"] == "Object Annotation Created"
     detail = put_event["detail"]
     assert detail["reason"] == "PutObjectAnnotation"

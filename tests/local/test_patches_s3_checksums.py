@@ -43,7 +43,7 @@ def test_object_with_a_wrong_checksum_is_refused(stage):
     assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
 
 
-@patched(s3_checksums.keep_stated_checksums)
+@patched(s3_checksums.store_stated_checksums)
 def test_object_with_its_checksum_is_stored_with_it(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"body", ChecksumSHA256=sha256(b"body"))
@@ -51,15 +51,15 @@ def test_object_with_its_checksum_is_stored_with_it(stage):
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (sha256(b"body"), "FULL_OBJECT")
 
 
-@patched(s3_checksums.type_checksums)
+@patched(s3_checksums.set_checksum_type)
 def test_checksum_of_whole_object_has_its_type(stage):
     s3 = stage.s3("bucket")
     s3.put_object(**KEY, Body=b"body", ChecksumAlgorithm="CRC32")
     assert s3.get_object(**KEY, ChecksumMode="ENABLED")["ChecksumType"] == "FULL_OBJECT"
 
 
-@patched(s3_checksums.keep_stated_checksums)
-def test_checksum_that_comes_after_the_body_is_kept(stage):
+@patched(s3_checksums.store_stated_checksums)
+def test_checksum_in_a_trailer_is_stored(stage):
     s3 = stage.s3("bucket")
     body = b"x-amz-checksum-sha256:AAAA="
     # A client without a signature of the body sends the checksum behind it.
@@ -69,7 +69,7 @@ def test_checksum_that_comes_after_the_body_is_kept(stage):
 
 
 @patched(s3_checksums.verify_parts)
-def test_part_with_a_wrong_checksum_is_refused_and_not_kept(stage):
+def test_part_with_a_wrong_checksum_is_refused_and_not_stored(stage):
     s3 = stage.s3("bucket")
     upload = begin_upload(s3)
     for name, value in WRONG.items():
@@ -79,7 +79,7 @@ def test_part_with_a_wrong_checksum_is_refused_and_not_kept(stage):
 
 
 @patched(s3_checksums.verify_objects)
-def test_body_that_was_changed_on_its_way_is_refused(stage):
+def test_body_that_was_changed_in_transit_is_refused(stage):
     s3 = stage.s3("bucket")
     changed = {"x-amz-content-sha256": hashlib.sha256(b"other").hexdigest()}
     s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: request.headers.update(changed), "change")
@@ -142,8 +142,8 @@ def test_completed_upload_of_another_size_is_refused(stage):
     s3.complete_multipart_upload(**complete, MpuObjectSize=4)
 
 
-@patched(s3_checksums.tell_checksums_of_completed_uploads)
-def test_answer_to_completed_upload_tells_the_checksum(stage):
+@patched(s3_checksums.return_checksums_of_completed_uploads)
+def test_answer_to_completed_upload_has_the_checksum(stage):
     s3 = stage.s3("bucket")
     upload = begin_upload(s3, ChecksumAlgorithm="SHA256")
     parts = {"Parts": upload_parts(s3, upload, b"body")}
@@ -152,8 +152,8 @@ def test_answer_to_completed_upload_tells_the_checksum(stage):
     assert answer["ChecksumType"] == "COMPOSITE"
 
 
-@patched(s3_checksums.qualify_checksums)
-def test_head_of_object_in_parts_tells_how_its_checksum_is_composed(stage):
+@patched(s3_checksums.return_checksum_type)
+def test_head_of_object_in_parts_has_the_number_of_parts_and_the_type(stage):
     s3 = stage.s3("bucket")
     upload = begin_upload(s3, ChecksumAlgorithm="SHA256")
     parts = {"Parts": upload_parts(s3, upload, PART, b"end")}
@@ -162,8 +162,8 @@ def test_head_of_object_in_parts_tells_how_its_checksum_is_composed(stage):
     assert (head["ChecksumSHA256"].rpartition("-")[2], head["ChecksumType"]) == ("2", "COMPOSITE")
 
 
-@patched(s3_checksums.tell_checksums_of_copied_parts)
-def test_answer_to_part_copy_tells_the_checksum(stage):
+@patched(s3_checksums.return_checksums_of_copied_parts)
+def test_answer_to_part_copy_has_the_checksum(stage):
     s3 = stage.s3("bucket")
     s3.put_object(Bucket="bucket", Key="source", Body=b"body")
     upload = begin_upload(s3, ChecksumAlgorithm="SHA256")

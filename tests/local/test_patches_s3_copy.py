@@ -21,7 +21,7 @@ def body_of(s3, **where):
     return s3.get_object(**where)["Body"].read()
 
 
-@patched(s3_copy.heed_conditions_of_copies)
+@patched(s3_copy.check_conditions_of_copies)
 def test_copy_if_none_match_onto_existing_object_is_refused(stage):
     s3 = buckets_with_source(stage)
     s3.put_object(**TARGET, Body=b"old")
@@ -46,7 +46,7 @@ def test_copy_if_none_match_onto_delete_marker_is_made(stage):
     assert body_of(s3, **TARGET) == b"new"
 
 
-@patched(s3_copy.heed_conditions_of_copies)
+@patched(s3_copy.check_conditions_of_copies)
 def test_copy_if_match_onto_another_object_is_refused(stage):
     s3 = buckets_with_source(stage)
     other = s3.put_object(**TARGET, Body=b"other")["ETag"]
@@ -56,21 +56,21 @@ def test_copy_if_match_onto_another_object_is_refused(stage):
 
 
 @patched()
-def test_copy_if_match_onto_that_object_is_made(stage):
+def test_copy_if_match_onto_the_matching_object_is_made(stage):
     s3 = buckets_with_source(stage)
     etag = s3.put_object(**TARGET, Body=b"old")["ETag"]
     s3.copy_object(**TARGET, CopySource=SOURCE, IfMatch=etag)
     assert body_of(s3, **TARGET) == b"new"
 
 
-@patched(s3_copy.heed_conditions_of_copies)
+@patched(s3_copy.check_conditions_of_copies)
 def test_copy_if_match_onto_absent_object_is_refused(stage):
     s3 = buckets_with_source(stage)
     assert stage.refusal(s3.copy_object, **TARGET, CopySource=SOURCE, IfMatch='"etag"') == (404, "NoSuchKey")
 
 
-@patched(s3_copy.heed_conditions_of_copies)
-def test_copy_of_another_source_than_wanted_is_refused(stage):
+@patched(s3_copy.check_conditions_of_copies)
+def test_copy_with_an_unmet_condition_on_its_source_is_refused(stage):
     s3 = buckets_with_source(stage)
     for condition in (
         {"CopySourceIfMatch": '"other"'},
@@ -82,7 +82,7 @@ def test_copy_of_another_source_than_wanted_is_refused(stage):
 
 
 @patched()
-def test_copy_of_the_wanted_source_is_made(stage):
+def test_copy_with_met_conditions_on_its_source_is_made(stage):
     s3 = buckets_with_source(stage)
     etag = s3.head_object(**SOURCE)["ETag"]
     for condition in (
@@ -97,7 +97,7 @@ def test_copy_of_the_wanted_source_is_made(stage):
 
 
 @patched()
-def test_copy_of_version_takes_that_version(stage):
+def test_copy_of_a_version_copies_that_version(stage):
     s3 = stage.s3("source", "target", versioned=True)
     version = s3.put_object(**SOURCE, Body=b"first")["VersionId"]
     s3.put_object(**SOURCE, Body=b"second")
@@ -115,8 +115,8 @@ def test_copy_keeps_metadata_tags_and_content_type(stage):
     assert s3.get_object_tagging(**TARGET)["TagSet"] == [{"Key": "x", "Value": "y"}]
 
 
-@patched(s3_copy.leave_no_old_tags)
-def test_copy_over_tagged_object_has_its_sources_tags_alone(stage):
+@patched(s3_copy.replace_tags_on_copy)
+def test_copy_over_tagged_object_has_only_the_tags_of_its_source(stage):
     s3 = buckets_with_source(stage, Tagging="new=1")
     s3.put_object(**TARGET, Body=b"old", Tagging="old=1")
     s3.copy_object(**TARGET, CopySource=SOURCE)
@@ -165,8 +165,8 @@ def test_part_copy_of_missing_object_is_refused(stage):
     assert stage.refusal(s3.upload_part_copy, **part, CopySource=missing) == (404, "NoSuchKey")
 
 
-@patched(s3_copy.heed_conditions_of_part_copies)
-def test_part_copy_of_another_source_than_wanted_is_refused(stage):
+@patched(s3_copy.check_conditions_of_part_copies)
+def test_part_copy_with_an_unmet_condition_on_its_source_is_refused(stage):
     s3 = buckets_with_source(stage)
     part = {**begin_upload(s3), "PartNumber": 1}
     for condition in (
@@ -185,7 +185,7 @@ def test_part_copy_beyond_the_end_of_its_source_is_refused(stage):
     assert refused == (400, "InvalidArgument")
 
 
-@patched(s3_copy.heed_conditions_of_completion)
+@patched(s3_copy.check_conditions_of_completion)
 def test_completed_upload_if_match_onto_another_object_is_refused(stage):
     s3 = buckets_with_source(stage)
     upload = begin_upload(s3)
@@ -197,7 +197,7 @@ def test_completed_upload_if_match_onto_another_object_is_refused(stage):
     assert body_of(s3, **TARGET) == b"old"
 
 
-@patched(s3_checksums.compute_checksums, s3_checksums.type_checksums)
+@patched(s3_checksums.recompute_checksums_of_copies, s3_checksums.set_checksum_type)
 def test_copy_of_object_in_parts_has_checksum_of_the_whole(stage):
     s3 = buckets_with_source(stage)
     upload = {**SOURCE, "UploadId": s3.create_multipart_upload(**SOURCE, ChecksumAlgorithm="CRC32")["UploadId"]}

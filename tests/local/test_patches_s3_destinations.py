@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.patches import s3_destinations, s3_events
-from tests.local.patching import ACCOUNT, REGION, let_s3_send, patched
+from tests.local.patching import ACCOUNT, REGION, patched, queue_policy_for_s3
 
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:queue"
 S3 = {"Service": "s3.amazonaws.com"}
@@ -16,8 +16,10 @@ TLS = {"Bool": {"aws:SecureTransport": "true"}}
 
 
 def notify(s3):
-    told = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
-    s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [told]})
+    configuration = {"QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration={"QueueConfigurations": [configuration]}
+    )
 
 
 def is_refused(s3):
@@ -26,19 +28,19 @@ def is_refused(s3):
     return not s3.get_bucket_notification_configuration(Bucket="bucket").get("QueueConfigurations")
 
 
-@patched(s3_destinations.need_queues_that_take_them)
+@patched(s3_destinations.require_queues_that_accept_notifications)
 def test_notification_to_missing_queue_is_refused(stage):
     assert is_refused(stage.s3("bucket"))
 
 
-@patched(s3_destinations.need_queues_that_take_them)
+@patched(s3_destinations.require_queues_that_accept_notifications)
 def test_notification_to_queue_without_a_policy_is_refused(stage):
     stage.queue("queue")
     assert is_refused(stage.s3("bucket"))
 
 
-@patched(s3_destinations.need_queues_that_take_them)
-def test_notification_to_queue_that_does_not_let_this_bucket_send_is_refused(stage):
+@patched(s3_destinations.require_queues_that_accept_notifications)
+def test_notification_to_queue_that_does_not_permit_the_bucket_is_refused(stage):
     s3 = stage.s3("bucket")
     for statements in (
         [{**ALLOWED, "Principal": {"Service": "events.amazonaws.com"}}],
@@ -57,7 +59,7 @@ def test_notification_to_queue_that_does_not_let_this_bucket_send_is_refused(sta
 
 
 @patched()
-def test_notification_to_queue_that_lets_this_bucket_send_is_taken(stage):
+def test_notification_to_queue_that_permits_the_bucket_is_accepted(stage):
     s3 = stage.s3("bucket")
     for statements in (
         ALLOWED,
@@ -72,20 +74,20 @@ def test_notification_to_queue_that_lets_this_bucket_send_is_taken(stage):
         stage.client("sqs").delete_queue(QueueUrl=url)
 
 
-@patched(s3_destinations.tell_of_event_bridge)
-def test_notification_configuration_is_told_as_it_was_put(stage):
+@patched(s3_destinations.return_event_bridge_configuration)
+def test_notification_configuration_is_returned_as_it_was_put(stage):
     s3 = stage.s3("bucket")
-    stage.queue("queue", Policy=let_s3_send("queue"))
-    told = {"Id": "id", "QueueArn": QUEUE, "Events": ["s3:ObjectRestore:Completed"]}
-    configuration = {"QueueConfigurations": [told], "EventBridgeConfiguration": {}}
+    stage.queue("queue", Policy=queue_policy_for_s3("queue"))
+    configuration = {"Id": "id", "QueueArn": QUEUE, "Events": ["s3:ObjectRestore:Completed"]}
+    configuration = {"QueueConfigurations": [configuration], "EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket="bucket", NotificationConfiguration=configuration)
     found = s3.get_bucket_notification_configuration(Bucket="bucket")
     del found["ResponseMetadata"]
     assert found == configuration
 
 
-@patched(s3_destinations.tell_of_event_bridge)
-def test_event_bridge_alone_is_told_as_well(stage):
+@patched(s3_destinations.return_event_bridge_configuration)
+def test_event_bridge_is_returned_as_the_only_destination(stage):
     s3 = stage.s3("bucket")
     s3.put_bucket_notification_configuration(
         Bucket="bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
@@ -93,12 +95,12 @@ def test_event_bridge_alone_is_told_as_well(stage):
     assert s3.get_bucket_notification_configuration(Bucket="bucket")["EventBridgeConfiguration"] == {}
 
 
-@patched(s3_destinations.begin_event_bridge_later, s3_events.miss_events_before_event_bridge_begins)
-def test_events_before_event_bridge_begins_are_missed(stage):
-    s3, queue = stage.s3("bucket"), stage.queue("told")
+@patched(s3_destinations.delay_event_bridge, s3_events.drop_events_before_event_bridge_starts)
+def test_events_before_event_bridge_starts_are_dropped(stage):
+    s3, queue = stage.s3("bucket"), stage.queue("events")
     bridge = stage.client("events")
     bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["aws.s3"]}))
-    bridge.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told"}])
+    bridge.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events"}])
     # Until the clock is asked to go on.
     stage.hooks.event_bridge_seconds = None
     enabled = {"Bucket": "bucket", "NotificationConfiguration": {"EventBridgeConfiguration": {}}}

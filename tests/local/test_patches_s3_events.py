@@ -1,26 +1,26 @@
 import json
 
 from local.patches import events, s3_events, s3_versions
-from tests.local.patching import ACCOUNT, REGION, let_s3_send, patched
+from tests.local.patching import ACCOUNT, REGION, patched, queue_policy_for_s3
 
 KEY = {"Bucket": "uploads", "Key": "dir/a b+c%é.txt"}
 ALL_EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectRestore:*", "s3:ObjectTagging:*"]
 
 
 def listen(stage, versioned=True):
-    """A bucket that tells a queue of everything, by notification."""
+    """Create a bucket that sends all its notifications to a queue."""
     s3 = stage.s3("uploads", versioned=versioned)
-    queue = stage.queue("told", Policy=let_s3_send("told"))
-    told = {"QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told", "Events": ALL_EVENTS}
+    queue = stage.queue("events", Policy=queue_policy_for_s3("events"))
+    configuration = {"QueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events", "Events": ALL_EVENTS}
     s3.put_bucket_notification_configuration(
-        Bucket="uploads", NotificationConfiguration={"QueueConfigurations": [told]}
+        Bucket="uploads", NotificationConfiguration={"QueueConfigurations": [configuration]}
     )
     stage.bodies(queue)
     return s3, lambda: [body["Records"][0] for body in stage.bodies(queue)]
 
 
-def listen_to_event_bridge(stage, versioned=True, name="told"):
-    """A bucket that tells a queue of everything, by EventBridge."""
+def listen_to_event_bridge(stage, versioned=True, name="events"):
+    """Create a bucket that sends all its events to a queue, through EventBridge."""
     s3 = stage.s3("uploads", versioned=versioned)
     queue = stage.queue(name, ContentBasedDeduplication="true") if name.endswith(".fifo") else stage.queue(name)
     target = {"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}
@@ -41,16 +41,16 @@ def upload_in_parts(s3):
     s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
 
-@patched(s3_events.word_notification)
+@patched(s3_events.format_notification)
 def test_notification_of_upload_names_version_size_and_etag(stage):
     s3, records = listen(stage)
     put = s3.put_object(**KEY, Body=b"12345")
     (record,) = records()
     assert record["eventName"] == "ObjectCreated:Put"
     assert record["s3"]["bucket"]["name"] == "uploads"
-    told = record["s3"]["object"]
-    assert told.pop("sequencer")
-    assert told == {
+    sent = record["s3"]["object"]
+    assert sent.pop("sequencer")
+    assert sent == {
         "key": "dir/a+b%2Bc%25%C3%A9.txt",
         "size": 5,
         "eTag": put["ETag"].strip('"'),
@@ -58,7 +58,7 @@ def test_notification_of_upload_names_version_size_and_etag(stage):
     }
 
 
-@patched(s3_events.word_notification)
+@patched(s3_events.format_notification)
 def test_notification_of_unversioned_bucket_names_no_version(stage):
     s3, records = listen(stage, versioned=False)
     s3.put_object(**KEY, Body=b"12345")
@@ -66,7 +66,7 @@ def test_notification_of_unversioned_bucket_names_no_version(stage):
     assert set(record["s3"]["object"]) == {"key", "size", "eTag", "sequencer"}
 
 
-@patched(s3_events.word_notification, s3_events.send_unless_silenced)
+@patched(s3_events.format_notification, s3_events.number_and_send_events)
 def test_sequencer_grows_with_each_event(stage):
     s3, records = listen(stage)
     for body in (b"1", b"2", b"3"):
@@ -77,7 +77,7 @@ def test_sequencer_grows_with_each_event(stage):
     assert sequencers == sorted(sequencers)
 
 
-@patched(s3_events.write_tags_silently, s3_events.send_unless_silenced)
+@patched(s3_events.suppress_tagging_events_of_writes, s3_events.number_and_send_events)
 def test_upload_copy_and_parts_with_tags_send_one_event_each(stage):
     s3, records = listen(stage)
     s3.put_object(**KEY, Body=b"1", Tagging="a=b")
@@ -87,14 +87,14 @@ def test_upload_copy_and_parts_with_tags_send_one_event_each(stage):
     assert names == ["ObjectCreated:Put", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload"]
 
 
-@patched(s3_events.tell_once_of_multipart_uploads)
+@patched(s3_events.send_one_event_per_multipart_upload)
 def test_upload_in_parts_sends_one_event(stage):
     s3, records = listen(stage)
     upload_in_parts(s3)
     assert [record["eventName"] for record in records()] == ["ObjectCreated:CompleteMultipartUpload"]
 
 
-@patched(s3_events.tell_of_tagging)
+@patched(s3_events.send_tagging_events)
 def test_tagging_sends_an_event_that_names_the_version(stage):
     s3, records = listen(stage)
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
@@ -102,56 +102,56 @@ def test_tagging_sends_an_event_that_names_the_version(stage):
     s3.put_object(**KEY, Body=b"2")
     s3.put_object_tagging(**KEY, VersionId=version, Tagging=tags)
     s3.delete_object_tagging(**KEY, VersionId=version)
-    told = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()[2:]]
-    assert told == [("ObjectTagging:Put", version), ("ObjectTagging:Delete", version)]
+    sent = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()[2:]]
+    assert sent == [("ObjectTagging:Put", version), ("ObjectTagging:Delete", version)]
 
 
-@patched(s3_events.tell_of_delete_markers)
-def test_delete_in_versioned_bucket_tells_of_its_marker(stage):
+@patched(s3_events.send_delete_marker_events)
+def test_delete_in_versioned_bucket_sends_the_event_of_its_marker(stage):
     s3, records = listen(stage)
     s3.put_object(**KEY, Body=b"1")
     marker = s3.delete_object(**KEY)["VersionId"]
-    told = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()[1:]]
-    assert told == [("ObjectRemoved:DeleteMarkerCreated", marker)]
+    sent = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()[1:]]
+    assert sent == [("ObjectRemoved:DeleteMarkerCreated", marker)]
 
 
 @patched(s3_versions.mark_absent_keys_as_deleted)
-def test_delete_of_absent_key_in_versioned_bucket_makes_a_marker_and_tells_of_it(stage):
+def test_delete_of_absent_key_in_versioned_bucket_creates_a_marker_and_sends_its_event(stage):
     s3, records = listen(stage)
     marker = s3.delete_object(**KEY)["VersionId"]
-    (told,) = records()
-    assert (told["eventName"], told["s3"]["object"]["versionId"]) == ("ObjectRemoved:DeleteMarkerCreated", marker)
+    (sent,) = records()
+    assert (sent["eventName"], sent["s3"]["object"]["versionId"]) == ("ObjectRemoved:DeleteMarkerCreated", marker)
     (listed,) = s3.list_object_versions(Bucket="uploads")["DeleteMarkers"]
     assert (listed["Key"], listed["VersionId"]) == (KEY["Key"], marker)
 
 
-@patched(s3_events.tell_of_deleted_versions)
-def test_removal_of_each_version_is_told_once(stage):
+@patched(s3_events.send_version_removal_events)
+def test_removal_of_each_version_sends_one_event(stage):
     s3, records = listen(stage)
     versions = [s3.put_object(**KEY, Body=body)["VersionId"] for body in (b"1", b"2")]
     versions.append(s3.delete_object(**KEY)["VersionId"])
     records()
     for version in (*versions, "no-such-version"):
         s3.delete_object(**KEY, VersionId=version)
-    told = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()]
-    assert told == [("ObjectRemoved:Delete", version) for version in versions]
+    sent = [(record["eventName"], record["s3"]["object"]["versionId"]) for record in records()]
+    assert sent == [("ObjectRemoved:Delete", version) for version in versions]
 
 
 @patched()
-def test_delete_in_unversioned_bucket_is_told(stage):
+def test_delete_in_unversioned_bucket_sends_an_event(stage):
     s3, records = listen(stage, versioned=False)
     s3.put_object(**KEY, Body=b"1")
     s3.delete_object(**KEY)
-    told = records()[1]
-    assert told["eventName"] == "ObjectRemoved:Delete"
-    assert set(told["s3"]["object"]) == {"key", "sequencer"}
+    sent = records()[1]
+    assert sent["eventName"] == "ObjectRemoved:Delete"
+    assert set(sent["s3"]["object"]) == {"key", "sequencer"}
 
 
-@patched(s3_events.word_event)
-def test_event_of_upload_has_its_own_words(stage):
-    s3, told = listen_to_event_bridge(stage)
+@patched(s3_events.format_event)
+def test_event_of_upload_has_the_format_of_eventbridge(stage):
+    s3, sent = listen_to_event_bridge(stage)
     put = s3.put_object(**KEY, Body=b"12345")
-    (event,) = told()
+    (event,) = sent()
     assert (event["detail-type"], event["source"], event["account"]) == ("Object Created", "aws.s3", ACCOUNT)
     detail = event["detail"]
     assert (detail["bucket"]["name"], detail["reason"], detail["requester"]) == ("uploads", "PutObject", ACCOUNT)
@@ -164,31 +164,31 @@ def test_event_of_upload_has_its_own_words(stage):
     }
 
 
-@patched(s3_events.word_event)
+@patched(s3_events.format_event)
 def test_event_of_unversioned_bucket_names_no_version(stage):
-    s3, told = listen_to_event_bridge(stage, versioned=False)
+    s3, sent = listen_to_event_bridge(stage, versioned=False)
     s3.put_object(**KEY, Body=b"1")
-    (event,) = told()
+    (event,) = sent()
     assert set(event["detail"]["object"]) == {"key", "size", "etag", "sequencer"}
 
 
-@patched(s3_events.word_event)
-def test_each_way_to_make_an_object_has_its_reason(stage):
-    s3, told = listen_to_event_bridge(stage)
+@patched(s3_events.format_event)
+def test_each_way_to_create_an_object_has_its_reason(stage):
+    s3, sent = listen_to_event_bridge(stage)
     s3.put_object(**KEY, Body=b"1")
     s3.copy_object(Bucket="uploads", Key="copy", CopySource=KEY)
     upload_in_parts(s3)
-    reasons = [event["detail"]["reason"] for event in told()]
+    reasons = [event["detail"]["reason"] for event in sent()]
     assert reasons == ["PutObject", "CopyObject", "CompleteMultipartUpload"]
 
 
-@patched(s3_events.word_event)
-def test_events_of_deletion_say_which_kind_it_is(stage):
-    s3, told = listen_to_event_bridge(stage)
+@patched(s3_events.format_event)
+def test_events_of_deletion_have_their_deletion_type(stage):
+    s3, sent = listen_to_event_bridge(stage)
     version = s3.put_object(**KEY, Body=b"1")["VersionId"]
     marker = s3.delete_object(**KEY)["VersionId"]
     s3.delete_object(**KEY, VersionId=version)
-    details = [event["detail"] for event in told() if event["detail-type"] == "Object Deleted"]
+    details = [event["detail"] for event in sent() if event["detail-type"] == "Object Deleted"]
     described = [
         (detail["reason"], detail["deletion-type"], detail["object"]["version-id"], "size" in detail["object"])
         for detail in details
@@ -201,50 +201,50 @@ def test_events_of_deletion_say_which_kind_it_is(stage):
 
 @patched()
 def test_events_of_tags_have_no_reason(stage):
-    s3, told = listen_to_event_bridge(stage)
+    s3, sent = listen_to_event_bridge(stage)
     s3.put_object(**KEY, Body=b"1")
     s3.put_object_tagging(**KEY, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     s3.delete_object_tagging(**KEY)
-    tagged = told()[1:]
+    tagged = sent()[1:]
     assert [event["detail-type"] for event in tagged] == ["Object Tags Added", "Object Tags Deleted"]
     assert all("reason" not in event["detail"] and "sequencer" not in event["detail"]["object"] for event in tagged)
 
 
-@patched(s3_events.word_event)
+@patched(s3_events.format_event)
 def test_equal_uploads_are_distinct_events_to_a_fifo_queue(stage):
-    s3, told = listen_to_event_bridge(stage, versioned=False, name="told.fifo")
+    s3, sent = listen_to_event_bridge(stage, versioned=False, name="events.fifo")
     for _ in range(2):
         s3.put_object(**KEY, Body=b"same")
-    received = told()
+    received = sent()
     assert len({event["id"] for event in received}) == 2
     assert len({event["detail"]["request-id"] for event in received}) == 2
 
 
-@patched(events.keep_events_from_idle_rules)
+@patched(events.skip_idle_rules)
 def test_disabled_rule_gets_no_events(stage):
-    s3, told = listen_to_event_bridge(stage)
+    s3, sent = listen_to_event_bridge(stage)
     stage.client("events").disable_rule(Name="s3")
     s3.put_object(**KEY, Body=b"1")
-    assert not told()
+    assert not sent()
 
 
-@patched(events.keep_events_from_idle_rules)
-def test_rule_with_a_schedule_alone_gets_no_events(stage):
-    s3, told = listen_to_event_bridge(stage)
+@patched(events.skip_idle_rules)
+def test_rule_with_only_a_schedule_gets_no_events(stage):
+    s3, sent = listen_to_event_bridge(stage)
     bridge = stage.client("events")
     bridge.remove_targets(Rule="s3", Ids=["queue"])
     bridge.put_rule(Name="hourly", ScheduleExpression="rate(1 hour)")
-    bridge.put_targets(Rule="hourly", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:told"}])
+    bridge.put_targets(Rule="hourly", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events"}])
     s3.put_object(**KEY, Body=b"1")
-    assert not told()
+    assert not sent()
 
 
-@patched(events.deliver_to_each_target)
-def test_missing_target_keeps_no_event_from_the_others(stage):
-    s3, told = listen_to_event_bridge(stage)
-    targets = [{"Id": name, "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"} for name in ("missing", "told")]
+@patched(events.isolate_target_failures)
+def test_missing_target_does_not_affect_the_other_targets(stage):
+    s3, sent = listen_to_event_bridge(stage)
+    targets = [{"Id": name, "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"} for name in ("missing", "events")]
     bridge = stage.client("events")
     bridge.remove_targets(Rule="s3", Ids=["queue"])
     bridge.put_targets(Rule="s3", Targets=targets)
     s3.put_object(**KEY, Body=b"1")
-    assert len(told()) == 1
+    assert len(sent()) == 1

@@ -9,12 +9,12 @@ UNKNOWN = {"Bucket": "bucket", "Key": "key", "UploadId": "unknown"}
 @patched(s3_limits.refuse_long_keys)
 def test_key_over_1024_bytes_is_refused(stage):
     s3 = stage.s3("bucket")
-    # Two bytes each: it is bytes that count.
+    # Two bytes each, because the limit counts bytes.
     s3.put_object(Bucket="bucket", Key="é" * 512, Body=b"")
     assert stage.refusal(s3.put_object, Bucket="bucket", Key="é" * 512 + "a", Body=b"") == (400, "KeyTooLongError")
 
 
-@patched(s3_limits.refuse_much_metadata)
+@patched(s3_limits.refuse_large_metadata)
 def test_metadata_over_2_kb_is_refused(stage):
     s3 = stage.s3("bucket")
     s3.put_object(Bucket="bucket", Key="key", Body=b"", Metadata={"name": "v" * 2044})
@@ -22,7 +22,7 @@ def test_metadata_over_2_kb_is_refused(stage):
     assert refused == (400, "MetadataTooLarge")
 
 
-@patched(s3_limits.refuse_long_headers)
+@patched(s3_limits.refuse_large_headers)
 def test_headers_over_8_kb_are_refused(stage):
     s3 = stage.s3("bucket")
     s3.put_object(Bucket="bucket", Key="key", Body=b"", CacheControl="v" * 7000)
@@ -38,8 +38,8 @@ def test_delete_of_1001_keys_is_refused(stage):
     assert stage.refusal(s3.delete_objects, Bucket="bucket", Delete={"Objects": keys}) == (400, "MalformedXML")
 
 
-@patched(s3_limits.list_a_thousand_at_most)
-def test_page_of_a_listing_has_1000_keys_at_most(stage):
+@patched(s3_limits.limit_page_size)
+def test_page_of_a_listing_has_at_most_1000_keys(stage):
     s3 = stage.s3("bucket")
     for number in range(1001):
         s3_backends[ACCOUNT]["aws"].put_object("bucket", str(number), b"")

@@ -10,7 +10,7 @@ MAY_REMOVE = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
 
 
 def locked(stage, mode="GOVERNANCE"):
-    """A bucket with a version that is locked for an hour; returns where it is."""
+    """Create a bucket with a version that is locked for an hour; return the client and the version."""
     s3 = stage.client("s3")
     where = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
     s3.create_bucket(Bucket="bucket", ObjectLockEnabledForBucket=True, **where)
@@ -21,7 +21,7 @@ def locked(stage, mode="GOVERNANCE"):
 
 
 @patched()
-def test_locked_version_is_not_removed_and_can_be_hidden(stage):
+def test_locked_version_cannot_be_removed_and_can_get_a_delete_marker(stage):
     s3, version = locked(stage, "COMPLIANCE")
     assert stage.refusal(s3.delete_object, **version) == (403, "AccessDenied")
     assert stage.refusal(s3.delete_object, **version, BypassGovernanceRetention=True) == (403, "AccessDenied")
@@ -30,15 +30,15 @@ def test_locked_version_is_not_removed_and_can_be_hidden(stage):
     assert s3.get_object(**version)["Body"].read() == b"1"
 
 
-@patched(s3_locks.need_leave_to_bypass_governance)
-def test_governance_is_bypassed_by_who_may(stage):
+@patched(s3_locks.require_permission_to_bypass_governance)
+def test_bypassing_governance_needs_the_permission(stage):
     _, version = locked(stage)
     s3 = client_of_role(stage, "s3", allow(MAY_REMOVE, OBJECTS))
     assert not is_permitted(s3.delete_object, **version, BypassGovernanceRetention=True)
 
 
-@patched(s3_locks.need_leave_to_bypass_governance)
-def test_governance_is_bypassed_by_who_asks_for_it(stage):
+@patched(s3_locks.require_permission_to_bypass_governance)
+def test_bypassing_governance_needs_the_header(stage):
     _, version = locked(stage)
     s3 = client_of_role(stage, "s3", allow([*MAY_REMOVE, "s3:BypassGovernanceRetention"], OBJECTS))
     for bypass in ({}, {"BypassGovernanceRetention": False}):
@@ -46,24 +46,24 @@ def test_governance_is_bypassed_by_who_asks_for_it(stage):
     assert is_permitted(s3.delete_object, **version, BypassGovernanceRetention=True)
 
 
-def told_of_lock(stage, *actions):
+def visible_lock_headers(stage, *actions):
     s3, version = locked(stage)
     s3.put_object_legal_hold(**version, LegalHold={"Status": "ON"})
-    reader, told = client_of_role(stage, "s3", allow(["s3:GetObjectVersion", *actions], OBJECTS)), []
-    assert is_permitted(lambda: told.extend(reader.head_object(**version)))
-    return sorted(name for name in told if name.startswith("ObjectLock"))
+    reader, headers = client_of_role(stage, "s3", allow(["s3:GetObjectVersion", *actions], OBJECTS)), []
+    assert is_permitted(lambda: headers.extend(reader.head_object(**version)))
+    return sorted(name for name in headers if name.startswith("ObjectLock"))
 
 
-@patched(s3_locks.tell_locks_to_who_may_know)
-def test_lock_is_not_told_to_who_may_read_alone(stage):
-    assert told_of_lock(stage) == []
+@patched(s3_locks.hide_locks_without_permission)
+def test_lock_is_hidden_without_its_permissions(stage):
+    assert visible_lock_headers(stage) == []
 
 
-@patched(s3_locks.tell_locks_to_who_may_know)
-def test_retention_is_told_to_who_may_know_of_it(stage):
-    assert told_of_lock(stage, "s3:GetObjectRetention") == ["ObjectLockMode", "ObjectLockRetainUntilDate"]
+@patched(s3_locks.hide_locks_without_permission)
+def test_retention_is_returned_with_its_permission(stage):
+    assert visible_lock_headers(stage, "s3:GetObjectRetention") == ["ObjectLockMode", "ObjectLockRetainUntilDate"]
 
 
-@patched(s3_locks.tell_locks_to_who_may_know)
-def test_legal_hold_is_told_to_who_may_know_of_it(stage):
-    assert told_of_lock(stage, "s3:GetObjectLegalHold") == ["ObjectLockLegalHoldStatus"]
+@patched(s3_locks.hide_locks_without_permission)
+def test_legal_hold_is_returned_with_its_permission(stage):
+    assert visible_lock_headers(stage, "s3:GetObjectLegalHold") == ["ObjectLockLegalHoldStatus"]

@@ -5,7 +5,7 @@ from local.patches.s3_checksums import checksum
 from tests.local.patching import patched
 
 
-@patched(s3_parts.tell_checksums_of_parts, raises=KeyError)
+@patched(s3_parts.return_checksums_of_parts, raises=KeyError)
 def test_listed_parts_have_their_checksums(stage):
     s3 = stage.s3("bucket")
     where = {"Bucket": "bucket", "Key": "key"}
@@ -16,8 +16,8 @@ def test_listed_parts_have_their_checksums(stage):
     assert [part["ChecksumCRC32"] for part in parts] == [checksum("CRC32", body) for body in (b"one", b"two")]
 
 
-@patched(s3_parts.remember_when_an_upload_began, s3_parts.list_uploads_with_their_beginning)
-def test_listed_uploads_tell_when_they_were_begun(stage):
+@patched(s3_parts.store_upload_start, s3_parts.list_uploads_with_start)
+def test_listed_uploads_have_their_start_time(stage):
     s3 = stage.s3("bucket")
     before = datetime.now(UTC) - timedelta(seconds=1)
     ids = {s3.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"] for key in ("a", "b")}

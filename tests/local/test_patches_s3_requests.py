@@ -13,33 +13,33 @@ from tests.local.patching import TESTED, patched
 WRITERS = 2
 
 
-def hold_up(patch, name, barrier):
-    """Let a method of moto's wait until all have come to it, or until it is clear that they will not."""
+def delay_method(patch, name, barrier):
+    """Make a method of moto wait until all threads have reached it, or until the barrier times out."""
     method = getattr(S3Response, name)
 
-    def held_up(*args, **kwargs):
+    def delayed(*args, **kwargs):
         with contextlib.suppress(threading.BrokenBarrierError):
             barrier.wait(0.3)
         return method(*args, **kwargs)
 
-    patch.setattr(S3Response, name, held_up)
+    patch.setattr(S3Response, name, delayed)
 
 
-@patched(s3_requests.answer_object_requests_one_by_one)
-def test_of_writes_at_the_same_time_on_one_condition_one_wins(stage):
+@patched(s3_requests.serialize_object_requests)
+def test_concurrent_writes_with_the_same_condition_have_one_winner(stage):
     s3 = stage.s3("bucket")
     answers = []
 
     def write(body):
         try:
             answers.append(s3.put_object(Bucket="bucket", Key="key", Body=body, IfNoneMatch="*"))
-        # Bare moto may close the bytes of one under its hands, because the other has put its own in their place.
+        # Without the patch, the second write may replace and close the bytes of the first one.
         except (ClientError, ValueError) as refused:
             answers.append(refused)
 
-    # Moto calls this one after it looked at the conditions, and before it writes.
+    # Moto calls this method between the check of the conditions and the write.
     with pytest.MonkeyPatch.context() as patch:
-        hold_up(patch, "_get_checksum", threading.Barrier(WRITERS))
+        delay_method(patch, "_get_checksum", threading.Barrier(WRITERS))
         writers = [threading.Thread(target=write, args=(b"%d" % number,)) for number in range(WRITERS)]
         for writer in writers:
             writer.start()
@@ -50,23 +50,23 @@ def test_of_writes_at_the_same_time_on_one_condition_one_wins(stage):
     assert all(isinstance(answer, ClientError) for answer in refused)
 
 
-@patched(s3_requests.answer_bucket_requests_one_by_one)
-def test_of_listing_and_delete_at_the_same_time_one_waits(stage):
+@patched(s3_requests.serialize_bucket_requests)
+def test_concurrent_listing_and_delete_are_serialized(stage):
     s3 = stage.s3("bucket")
     together = threading.Barrier(2)
     with pytest.MonkeyPatch.context() as patch:
-        hold_up(patch, "_bucket_response_get", together)
-        hold_up(patch, "_bucket_response_post", together)
+        delay_method(patch, "_bucket_response_get", together)
+        delay_method(patch, "_bucket_response_post", together)
         listing = threading.Thread(target=lambda: s3.list_objects_v2(Bucket="bucket"))
         listing.start()
         s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": "key"}]})
         listing.join()
-    # It breaks when one of the two waits in vain for the other.
+    # The barrier breaks if one of the two waits for the other in vain.
     assert together.broken
 
 
-@patched(s3_requests.answer_object_requests_one_by_one)
-def test_fault_on_order_is_given_as_often_as_ordered(stage):
+@patched(s3_requests.serialize_object_requests)
+def test_injected_fault_occurs_the_given_number_of_times(stage):
     s3 = stage.s3("bucket")
     where = {"Bucket": "bucket", "Key": "a key+%é"}
     s3.put_object(**where, Body=b"1")
@@ -76,7 +76,7 @@ def test_fault_on_order_is_given_as_often_as_ordered(stage):
     assert s3.get_object(**where)["Body"].read() == b"1"
 
 
-@patched(s3_requests.answer_object_requests_one_by_one)
+@patched(s3_requests.serialize_object_requests)
 def test_fault_is_limited_to_its_bucket_and_key(stage):
     s3 = stage.s3("here", "there")
     stage.hooks.faults.add("CopyObject", bucket="there", times=1, status=403, code="AccessDenied")
@@ -88,16 +88,16 @@ def test_fault_is_limited_to_its_bucket_and_key(stage):
     assert stage.refusal(s3.put_object, Bucket="here", Key="other", Body=b"") == (500, "InternalError")
 
 
-@patched(s3_requests.answer_bucket_requests_one_by_one)
-def test_fault_of_a_listing_is_given(stage):
+@patched(s3_requests.serialize_bucket_requests)
+def test_fault_of_a_listing_occurs(stage):
     s3 = stage.s3("bucket")
     stage.hooks.faults.add("ListObjectsV2", bucket="bucket", times=1, status=500, code="InternalError")
     assert stage.refusal(s3.list_objects_v2, Bucket="bucket") == (500, "InternalError")
     s3.list_objects_v2(Bucket="bucket")
 
 
-@patched(s3_requests.answer_object_requests_one_by_one)
-def test_fault_of_a_head_has_a_status_alone(stage):
+@patched(s3_requests.serialize_object_requests)
+def test_fault_of_a_head_has_only_a_status(stage):
     s3 = stage.s3("bucket")
     stage.hooks.faults.add("HeadObject", times=1, status=503, code="SlowDown")
     assert stage.refusal(s3.head_object, Bucket="bucket", Key="key") == (503, "503")
@@ -111,7 +111,7 @@ def test_fault_of_a_head_has_a_status_alone(stage):
             (s3_requests.accept_newlines_in_paths,),
             id="without-accept_newlines_in_paths",
             marks=pytest.mark.xfail(
-                raises=ClientError, strict=True, reason="moto is right by itself: drop accept_newlines_in_paths"
+                raises=ClientError, strict=True, reason="moto behaves like AWS: delete accept_newlines_in_paths"
             ),
         ),
     ],

@@ -12,23 +12,23 @@ def state(s3, **where):
 
 
 def archive(stage, **settings):
-    """A bucket with an archived object, whose restore ends when the test says so."""
+    """Create a bucket with an archived object; `clock.run_all` completes its restore."""
     stage.hooks.restore_seconds = None
-    s3, told = listen(stage, **settings)
+    s3, sent = listen(stage, **settings)
     s3.put_object(**KEY, Body=b"cold", StorageClass="DEEP_ARCHIVE")
-    told()
-    return s3, lambda: [record["eventName"] for record in told()]
+    sent()
+    return s3, lambda: [record["eventName"] for record in sent()]
 
 
-@patched(s3_restore.complete_restores, s3_restore.look_without_changing)
-def test_restore_goes_on_until_it_ends(stage):
-    s3, told = archive(stage)
+@patched(s3_restore.complete_restores, s3_restore.read_status_without_side_effect)
+def test_restore_is_ongoing_until_it_completes(stage):
+    s3, sent = archive(stage)
     s3.restore_object(**KEY, RestoreRequest=ONE_DAY)
     assert [state(s3) for _ in range(3)] == ['ongoing-request="true"'] * 3
     assert stage.refusal(s3.get_object, **KEY) == (403, "InvalidObjectState")
-    assert told() == ["ObjectRestore:Post"]
+    assert sent() == ["ObjectRestore:Post"]
     stage.hooks.clock.run_all()
-    assert told() == ["ObjectRestore:Completed"]
+    assert sent() == ["ObjectRestore:Completed"]
     assert state(s3).startswith('ongoing-request="false", expiry-date=')
     assert s3.get_object(**KEY)["Body"].read() == b"cold"
 
@@ -46,26 +46,26 @@ def test_restored_object_can_be_copied_whole_and_in_parts(stage):
 
 
 @patched(s3_restore.complete_restores)
-def test_restore_ends_by_itself(stage):
-    s3, told = archive(stage)
+def test_restore_completes_after_the_set_time(stage):
+    s3, sent = archive(stage)
     stage.hooks.restore_seconds = 0.01
     ended = threading.Event()
     s3.restore_object(**KEY, RestoreRequest=ONE_DAY)
-    # Calls are made in the order in which they are due.
+    # The clock makes calls in the order of their due times.
     stage.hooks.clock.call_later(0.02, ended.set)
     assert ended.wait(10)
-    assert told() == ["ObjectRestore:Post", "ObjectRestore:Completed"]
+    assert sent() == ["ObjectRestore:Post", "ObjectRestore:Completed"]
     assert state(s3).startswith('ongoing-request="false"')
 
 
-@patched(s3_events.word_notification)
-def test_notification_of_completed_restore_says_until_when(stage):
+@patched(s3_events.format_notification)
+def test_notification_of_completed_restore_has_its_expiry(stage):
     stage.hooks.restore_seconds = None
-    s3, told = listen(stage)
+    s3, sent = listen(stage)
     version = s3.put_object(**KEY, Body=b"cold", StorageClass="GLACIER")["VersionId"]
     s3.restore_object(**KEY, RestoreRequest=ONE_DAY)
     stage.hooks.clock.run_all()
-    started, completed = told()[1:]
+    started, completed = sent()[1:]
     assert "glacierEventData" not in started
     restored = completed["glacierEventData"]["restoreEventData"]
     assert restored["lifecycleRestoreStorageClass"] == "GLACIER"
@@ -75,14 +75,14 @@ def test_notification_of_completed_restore_says_until_when(stage):
     assert described["versionId"] == version
 
 
-@patched(s3_events.word_event)
+@patched(s3_events.format_event)
 def test_events_of_restore_name_storage_class_and_expiry(stage):
     stage.hooks.restore_seconds = None
-    s3, told = listen_to_event_bridge(stage)
+    s3, sent = listen_to_event_bridge(stage)
     s3.put_object(**KEY, Body=b"cold", StorageClass="GLACIER")
     s3.restore_object(**KEY, RestoreRequest=ONE_DAY)
     stage.hooks.clock.run_all()
-    started, completed = told()[1:]
+    started, completed = sent()[1:]
     assert started["detail-type"] == "Object Restore Initiated"
     assert started["detail"]["source-storage-class"] == "GLACIER"
     assert completed["detail-type"] == "Object Restore Completed"
@@ -92,28 +92,28 @@ def test_events_of_restore_name_storage_class_and_expiry(stage):
     assert "sequencer" not in completed["detail"]["object"]
 
 
-@patched(s3_restore.restore_the_version_asked_for)
+@patched(s3_restore.restore_requested_version)
 def test_restore_of_a_version_restores_that_version(stage):
     stage.hooks.restore_seconds = None
-    s3, told = listen(stage)
+    s3, sent = listen(stage)
     version = s3.put_object(**KEY, Body=b"old", StorageClass="GLACIER")["VersionId"]
     s3.put_object(**KEY, Body=b"new", StorageClass="GLACIER")
     s3.restore_object(**KEY, VersionId=version, RestoreRequest=ONE_DAY)
     stage.hooks.clock.run_all()
     assert s3.get_object(**KEY, VersionId=version)["Body"].read() == b"old"
     assert state(s3) == ""
-    assert [record["s3"]["object"]["versionId"] for record in told()[2:]] == [version, version]
+    assert [record["s3"]["object"]["versionId"] for record in sent()[2:]] == [version, version]
 
 
-@patched(s3_restore.restore_the_version_asked_for)
-def test_second_restore_is_refused_while_the_first_goes_on(stage):
-    s3, told = archive(stage)
+@patched(s3_restore.restore_requested_version)
+def test_second_restore_is_refused_during_the_first(stage):
+    s3, sent = archive(stage)
     assert s3.restore_object(**KEY, RestoreRequest=ONE_DAY)["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert stage.refusal(s3.restore_object, **KEY, RestoreRequest=ONE_DAY) == (409, "RestoreAlreadyInProgress")
     stage.hooks.clock.run_all()
-    told()
+    sent()
     assert s3.restore_object(**KEY, RestoreRequest={"Days": 9})["ResponseMetadata"]["HTTPStatusCode"] == 200
-    assert not told()
+    assert not sent()
 
 
 @patched()
@@ -125,12 +125,12 @@ def test_restore_of_missing_or_present_object_is_refused(stage):
 
 
 @patched()
-def test_restore_of_object_that_is_gone_meanwhile_is_not_told(stage):
-    s3, told = archive(stage, versioned=False)
+def test_restore_of_an_object_that_was_replaced_sends_no_event(stage):
+    s3, sent = archive(stage, versioned=False)
     s3.restore_object(**KEY, RestoreRequest=ONE_DAY)
     s3.put_object(**KEY, Body=b"warm")
     stage.hooks.clock.run_all()
-    assert told() == ["ObjectRestore:Post", "ObjectCreated:Put"]
+    assert sent() == ["ObjectRestore:Post", "ObjectCreated:Put"]
 
 
 @patched(s3_restore.read_tags_of_archived_objects)

@@ -6,8 +6,8 @@ from tests.local.patching import patched
 ELEMENTS = re.compile(rb"<(Version|DeleteMarker)>")
 
 
-@patched(s3_versions.list_versions_in_the_order_of_their_making)
-def test_versions_of_the_same_moment_are_listed_from_the_newest(stage):
+@patched(s3_versions.list_newest_version_first)
+def test_versions_of_the_same_millisecond_are_listed_newest_first(stage):
     s3 = stage.s3("bucket", versioned=True)
     made = [s3.put_object(Bucket="bucket", Key="key", Body=b"%d" % number)["VersionId"] for number in range(50)]
     found = s3.list_object_versions(Bucket="bucket", Prefix="key")["Versions"]
@@ -15,16 +15,16 @@ def test_versions_of_the_same_moment_are_listed_from_the_newest(stage):
     assert [one["VersionId"] for one in found if one["IsLatest"]] == made[-1:]
 
 
-@patched(s3_versions.list_versions_in_the_order_of_their_making)
-def test_pages_go_on_where_the_last_one_ended(stage):
+@patched(s3_versions.list_newest_version_first)
+def test_each_page_continues_after_the_previous_one(stage):
     s3 = stage.s3("bucket", versioned=True)
     made = [s3.put_object(Bucket="bucket", Key="key", Body=b"")["VersionId"] for _ in range(20)]
     pages = s3.get_paginator("list_object_versions").paginate(Bucket="bucket", PaginationConfig={"PageSize": 3})
     assert [one["VersionId"] for page in pages for one in page["Versions"]] == made[::-1]
 
 
-@patched(s3_versions.list_versions_and_delete_markers_together)
-def test_delete_markers_stand_among_the_versions(stage):
+@patched(s3_versions.interleave_versions_and_delete_markers)
+def test_delete_markers_are_listed_between_the_versions(stage):
     s3 = stage.s3("bucket", versioned=True)
     listed = []
     s3.meta.events.register(
@@ -38,7 +38,7 @@ def test_delete_markers_stand_among_the_versions(stage):
     assert listed == [b"DeleteMarker", b"Version"] * 2
 
 
-@patched(s3_versions.remove_one_version_while_versioning_is_suspended)
+@patched(s3_versions.remove_one_version_while_suspended)
 def test_versions_of_a_bucket_with_suspended_versioning_are_removed_one_by_one(stage):
     s3 = stage.s3("bucket", versioned=True)
     versions = [s3.put_object(Bucket="bucket", Key="key", Body=b"")["VersionId"] for _ in range(2)]
@@ -47,8 +47,8 @@ def test_versions_of_a_bucket_with_suspended_versioning_are_removed_one_by_one(s
     assert [one["VersionId"] for one in s3.list_object_versions(Bucket="bucket")["Versions"]] == versions[:1]
 
 
-@patched(s3_versions.remove_one_version_while_versioning_is_suspended)
-def test_bucket_with_suspended_versioning_can_be_emptied_of_delete_markers_too(stage):
+@patched(s3_versions.remove_one_version_while_suspended)
+def test_delete_markers_of_a_bucket_with_suspended_versioning_can_be_removed(stage):
     s3 = stage.s3("bucket", versioned=True)
     version = s3.put_object(Bucket="bucket", Key="key", Body=b"")["VersionId"]
     marker = s3.delete_object(Bucket="bucket", Key="key")["VersionId"]

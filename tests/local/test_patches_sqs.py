@@ -37,7 +37,7 @@ def model(name):
 
 
 def end_visibility_timeouts(name):
-    """Let the time-outs of all messages of a queue have passed."""
+    """End the visibility time-outs of all messages of a queue."""
     for message in vars(model(name))["_messages"]:
         message.visible_at = 0
 
@@ -62,8 +62,8 @@ def test_group_in_flight_waits_and_other_groups_do_not(stage):
     assert texts(receive(stage, queue)) == ["2"]
 
 
-@patched(sqs_patches.tell_waiters_of_visibility)
-def test_message_made_visible_goes_to_who_waits_at_once(stage):
+@patched(sqs_patches.wake_receivers_on_visibility_change)
+def test_message_that_becomes_visible_goes_to_a_waiting_receiver_at_once(stage):
     queue = stage.queue("queue", VisibilityTimeout=600)
     stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")
     (message,) = receive(stage, queue)
@@ -71,8 +71,8 @@ def test_message_made_visible_goes_to_who_waits_at_once(stage):
     received, waits = [], threading.Event()
     waiter = threading.Thread(target=lambda: received.extend(receive(stage, queue, WaitTimeSeconds=2)))
     with pytest.MonkeyPatch.context() as patch:
-        # Only being told wakes the waiter up, and not the look now and then.
-        patch.setattr(sqs_patches, "LOOK_AGAIN_SECONDS", 2)
+        # Long enough that only the notification wakes the receiver, and not the periodic check.
+        patch.setattr(sqs_patches, "RECHECK_SECONDS", 2)
         wait = sqs_patches.QUEUES_CHANGED.wait
         patch.setattr(sqs_patches.QUEUES_CHANGED, "wait", lambda seconds: waits.set() or wait(seconds))
         waiter.start()
@@ -84,7 +84,7 @@ def test_message_made_visible_goes_to_who_waits_at_once(stage):
     assert at_once == ["1"]
 
 
-@patched(sqs_patches.delete_while_nobody_sends)
+@patched(sqs_patches.lock_queue_during_delete)
 def test_message_that_is_sent_during_a_delete_is_kept(stage):
     queue = stage.queue("queue")
     stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")
@@ -106,8 +106,8 @@ def test_message_that_is_sent_during_a_delete_is_kept(stage):
         assert texts(receive(stage, queue)) == ["2"]
 
 
-@patched(sqs_patches.keep_duplicates_out)
-def test_duplicate_of_a_deleted_message_is_kept_out(stage):
+@patched(sqs_patches.drop_duplicates)
+def test_duplicate_of_a_deleted_message_is_dropped(stage):
     queue = stage.queue("queue.fifo", **FIFO)
     send(stage, queue, "same")
     delete(stage, queue, receive(stage, queue)[0])
@@ -120,15 +120,15 @@ def test_duplicate_after_five_minutes_is_delivered(stage):
     queue = stage.queue("queue.fifo", **FIFO)
     send(stage, queue, "same")
     delete(stage, queue, receive(stage, queue)[0])
-    sent = vars(model("queue.fifo"))["_sent_lately"]
-    for known in sent:
-        sent[known] -= 300_000
+    times = vars(model("queue.fifo"))["_deduplication_times"]
+    for known in times:
+        times[known] -= 300_000
     send(stage, queue, "same")
     assert texts(receive(stage, queue)) == ["same"]
 
 
-@patched(sqs_patches.keep_duplicates_out)
-def test_deduplication_by_group_lets_other_groups_have_the_same(stage):
+@patched(sqs_patches.drop_duplicates)
+def test_deduplication_by_group_accepts_equal_messages_of_other_groups(stage):
     high_throughput = {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     queue = stage.queue("queue.fifo", **FIFO, **high_throughput)
     send(stage, queue, "same", group="a")
@@ -136,8 +136,8 @@ def test_deduplication_by_group_lets_other_groups_have_the_same(stage):
     assert texts(receive(stage, queue)) == ["same", "same"]
 
 
-@patched(sqs_patches.keep_duplicates_out)
-def test_redriven_message_is_no_duplicate(stage):
+@patched(sqs_patches.drop_duplicates)
+def test_redriven_message_is_not_a_duplicate(stage):
     dead = stage.queue("dead.fifo", **FIFO)
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead.fifo"
     redrive = f'{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": 1}}'
@@ -150,11 +150,11 @@ def test_redriven_message_is_no_duplicate(stage):
     assert texts(receive(stage, dead)) == ["same", "same"]
 
 
-@patched(sqs_patches.keep_duplicates_out)
-def test_sending_polls_for_no_function(stage):
+@patched(sqs_patches.drop_duplicates)
+def test_sending_does_not_poll_for_functions(stage):
     queue = stage.queue("queue")
 
-    # What moto hangs on a queue that a function takes its messages from.
+    # Moto adds this to the queue of an event source mapping.
     mapping = SimpleNamespace(enabled=True, batch_size=1)
     model("queue").lambda_event_source_mappings["arn"] = mapping
     with pytest.MonkeyPatch.context() as patch:
@@ -163,7 +163,7 @@ def test_sending_polls_for_no_function(stage):
     assert texts(receive(stage, queue)) == ["1"]
 
 
-@patched(sqs_patches.number_messages_in_order)
+@patched(sqs_patches.number_messages)
 def test_sequence_numbers_of_fifo_messages_grow(stage):
     queue = stage.queue("queue.fifo", **FIFO)
     send(stage, queue, "1", "2", "3")
@@ -173,31 +173,31 @@ def test_sequence_numbers_of_fifo_messages_grow(stage):
     assert all(len(number) == 20 and number.isdigit() for number in numbers)
 
 
-@patched(sqs_patches.refuse_unfit_ids)
-def test_unfit_ids_are_refused(stage):
+@patched(sqs_patches.refuse_invalid_ids)
+def test_invalid_ids_are_refused(stage):
     queue = stage.queue("queue.fifo")
     fit = {"MessageGroupId": "!~" * 64, "MessageDeduplicationId": "Az09" * 32}
     sqs = stage.client("sqs")
     sqs.send_message(QueueUrl=queue, MessageBody="1", **fit)
     for name in fit:
-        for unfit in ("a" * 129, "a b", "é", "a\n"):
+        for invalid in ("a" * 129, "a b", "é", "a\n"):
             with pytest.raises(ClientError, match=f"for parameter {name} is invalid"):
-                sqs.send_message(QueueUrl=queue, MessageBody="2", **{**fit, name: unfit})
+                sqs.send_message(QueueUrl=queue, MessageBody="2", **{**fit, name: invalid})
     assert texts(receive(stage, queue)) == ["1"]
 
 
-@patched(sqs_patches.refuse_unfit_characters)
+@patched(sqs_patches.refuse_invalid_characters)
 def test_characters_that_xml_does_not_allow_are_refused(stage):
     queue = stage.queue("queue")
     for fit in ("\t\n\r ", "é😀"):
         stage.client("sqs").send_message(QueueUrl=queue, MessageBody=fit)
-    for unfit in ("\x00", "\x1f", "\ufffe"):
+    for invalid in ("\x00", "\x1f", "\ufffe"):
         with pytest.raises(ClientError, match="InvalidMessageContents"):
-            stage.client("sqs").send_message(QueueUrl=queue, MessageBody=unfit)
+            stage.client("sqs").send_message(QueueUrl=queue, MessageBody=invalid)
 
 
 @patched(sqs_patches.refuse_long_messages)
-def test_size_of_a_message_is_counted_in_bytes_and_with_its_attributes(stage):
+def test_size_of_a_message_counts_bytes_and_attributes(stage):
     queue = stage.queue("queue", MaximumMessageSize=1024)
     sqs = stage.client("sqs")
     attributes = {"name": {"DataType": "String", "StringValue": "value"}}
@@ -210,7 +210,7 @@ def test_size_of_a_message_is_counted_in_bytes_and_with_its_attributes(stage):
 
 
 @patched(sqs_patches.receive_in_order)
-def test_who_waits_for_a_message_gives_up_when_all_ends(stage):
+def test_waiting_receiver_returns_when_the_patches_are_closed(stage):
     queue = stage.queue("queue")
     stage.hooks.close()
     waiter = threading.Thread(target=receive, args=(stage, queue), kwargs={"WaitTimeSeconds": 2})
@@ -221,34 +221,34 @@ def test_who_waits_for_a_message_gives_up_when_all_ends(stage):
     assert not waits
 
 
-@patched(sqs_patches.tell_the_redrive_policy_as_it_was_put)
-def test_queue_tells_its_redrive_policy_without_spaces(stage):
+@patched(sqs_patches.return_redrive_policy_without_spaces)
+def test_queue_returns_its_redrive_policy_without_spaces(stage):
     stage.queue("dead")
     policy = f'{{"deadLetterTargetArn":"arn:aws:sqs:{REGION}:{ACCOUNT}:dead","maxReceiveCount":5}}'
     url = stage.queue("queue", RedrivePolicy=policy)
-    told = stage.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
-    assert told == {"RedrivePolicy": policy}
+    attributes = stage.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    assert attributes == {"RedrivePolicy": policy}
 
 
-@patched(sqs_patches.tell_who_may_redrive, sqs_patches.find_who_may_redrive)
-def test_queue_tells_its_redrive_allow_policy(stage):
+@patched(sqs_patches.return_redrive_allow_policy, sqs_patches.accept_redrive_allow_policy_attribute)
+def test_queue_returns_its_redrive_allow_policy(stage):
     policy = json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:eu-west-1:123456789012:a"]})
     queues = stage.client("sqs")
     url = queues.create_queue(QueueName="queue", Attributes={"RedriveAllowPolicy": policy})["QueueUrl"]
     for asked in (["All"], ["RedriveAllowPolicy"], ["QueueArn", "RedriveAllowPolicy"]):
-        told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
-        assert json.loads(told["RedriveAllowPolicy"]) == json.loads(policy)
+        attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=asked)["Attributes"]
+        assert json.loads(attributes["RedriveAllowPolicy"]) == json.loads(policy)
 
 
 def hours_later(stage_patch, hours):
-    """Let the clock of the queues be ahead."""
+    """Set the clock of the queues ahead."""
     now = sqs_patches.unix_time_millis
     for module in ("local.patches.sqs", "moto.sqs.models"):
         stage_patch.setattr(f"{module}.unix_time_millis", lambda: now() + hours * 3600 * 1000)
 
 
-@patched(sqs_patches.remember_receipts, sqs_patches.change_visibility_in_flight)
-def test_old_message_can_be_kept_back_for_twelve_hours_from_its_receipt(stage):
+@patched(sqs_patches.record_receive_time, sqs_patches.require_message_in_flight)
+def test_old_message_can_stay_invisible_for_twelve_hours_after_its_receive(stage):
     queue = stage.queue("queue", VisibilityTimeout=60)
     stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")
     with pytest.MonkeyPatch.context() as patch:
@@ -262,7 +262,7 @@ def test_old_message_can_be_kept_back_for_twelve_hours_from_its_receipt(stage):
         assert refused == (400, "InvalidParameterValue")
 
 
-@patched(sqs_patches.change_visibility_in_flight)
+@patched(sqs_patches.require_message_in_flight)
 def test_visibility_of_a_message_that_is_not_in_flight_cannot_be_changed(stage):
     queue = stage.queue("queue", VisibilityTimeout=60)
     stage.client("sqs").send_message(QueueUrl=queue, MessageBody="1")

@@ -5,13 +5,13 @@ from moto.sqs.models import sqs_backends
 from local.patches import sqs as sqs_patches
 from local.patches import sqs_moves
 from local.patches.sqs import QUEUES_CHANGED
-from tests.local.patching import ACCOUNT, REGION, WHAT_BARE_MOTO_DOES, patched
+from tests.local.patching import ACCOUNT, FAILURES_OF_BARE_MOTO, REGION, patched
 from tests.local.test_patches_iam import allow, client_of_role, is_permitted
 
-# In this process an action that moto does not have raises this; the embedded AWS answers it with an error.
-RAISES = (*WHAT_BARE_MOTO_DOES, NotImplementedError)
+# moto raises this for an unknown action; the embedded AWS answers it with an error.
+RAISES = (*FAILURES_OF_BARE_MOTO, NotImplementedError)
 
-START, LIST, CANCEL = sqs_moves.start_moving, sqs_moves.list_moves, sqs_moves.cancel_move
+START, LIST, CANCEL = sqs_moves.start_move, sqs_moves.list_moves, sqs_moves.cancel_move
 
 
 def arn(name):
@@ -23,7 +23,7 @@ def model(name):
 
 
 def queue_and_dead_letters(stage, name="work", suffix="", **attributes):
-    """A queue whose messages are dead letters after one receive, and its dead-letter queue."""
+    """Create a queue whose messages become dead letters after one receive, and its dead-letter queue."""
     dead = stage.queue(f"{name}-dead{suffix}", VisibilityTimeout=0)
     policy = json.dumps({"deadLetterTargetArn": arn(f"{name}-dead{suffix}"), "maxReceiveCount": 1})
     return stage.queue(f"{name}{suffix}", VisibilityTimeout=0, RedrivePolicy=policy, **attributes), dead
@@ -41,7 +41,7 @@ def bodies(stage, url):
 def make_dead_letters(stage, url, *texts, **more):
     for text in texts:
         stage.client("sqs").send_message(QueueUrl=url, MessageBody=text, **more)
-    # Received once and not deleted, each is a dead letter when it is asked for again.
+    # A message that was received once becomes a dead letter at the next receive.
     while receive(stage, url, VisibilityTimeout=0):
         pass
 
@@ -56,7 +56,7 @@ def listed(stage, source="work-dead", **more):
 
 
 def wait_for(condition, source="work-dead"):
-    """Wait until the latest task of a queue is as it should be."""
+    """Wait until the latest task of a queue meets a condition."""
     with QUEUES_CHANGED:
         assert QUEUES_CHANGED.wait_for(lambda: condition(vars(model(source))["_move_tasks"][0]), 10)
 
@@ -65,8 +65,8 @@ def wait_for_end(source="work-dead"):
     wait_for(lambda task: not task.is_active, source)
 
 
-@patched(START, LIST, sqs_patches.keep_duplicates_out, raises=(*RAISES, KeyError))
-def test_redrive_without_a_destination_moves_messages_back_to_where_they_came_from(stage):
+@patched(START, LIST, sqs_patches.drop_duplicates, raises=(*RAISES, KeyError))
+def test_redrive_without_a_destination_moves_messages_to_their_original_queues(stage):
     (work, dead), (other, _) = queue_and_dead_letters(stage), queue_and_dead_letters(stage, name="other")
     policy = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn("work-dead"), "maxReceiveCount": 1})}
     stage.client("sqs").set_queue_attributes(QueueUrl=other, Attributes=policy)
@@ -82,7 +82,7 @@ def test_redrive_without_a_destination_moves_messages_back_to_where_they_came_fr
 
 
 @patched(START, raises=RAISES)
-def test_moved_message_is_a_new_one_with_the_same_content(stage):
+def test_moved_message_is_new_and_has_the_same_content(stage):
     work, dead = queue_and_dead_letters(stage)
     stage.queue("elsewhere", VisibilityTimeout=0)
     attributes = {"Reason": {"DataType": "String", "StringValue": "no such bucket"}}
@@ -115,7 +115,7 @@ def test_fifo_messages_keep_group_and_deduplication_id_and_their_order(stage):
 
 
 @patched(START, LIST, raises=RAISES)
-def test_message_that_was_sent_to_the_dead_letter_queue_has_no_other_to_go_back_to(stage):
+def test_message_that_was_sent_directly_to_the_dead_letter_queue_cannot_be_redriven(stage):
     _, dead = queue_and_dead_letters(stage)
     stage.client("sqs").send_message(QueueUrl=dead, MessageBody="1")
     start(stage)
@@ -126,8 +126,8 @@ def test_message_that_was_sent_to_the_dead_letter_queue_has_no_other_to_go_back_
 
 
 @patched(START, raises=RAISES)
-def test_queue_that_is_no_dead_letter_queue_of_a_queue_is_refused(stage):
-    # As the on-failure destination of a function is, and the dead-letter queue of an EventBridge rule.
+def test_queue_that_is_not_the_dead_letter_queue_of_a_queue_is_refused(stage):
+    # Like the on-failure destination of a function, and the dead-letter queue of an EventBridge rule.
     stage.queue("undelivered")
     queue_and_dead_letters(stage)
     call = stage.client("sqs").start_message_move_task
@@ -137,7 +137,7 @@ def test_queue_that_is_no_dead_letter_queue_of_a_queue_is_refused(stage):
 
 
 @patched(START, raises=RAISES)
-def test_unfit_destination_or_rate_is_refused(stage):
+def test_invalid_destination_or_rate_is_refused(stage):
     queue_and_dead_letters(stage)
     stage.queue("other.fifo")
     call = stage.client("sqs").start_message_move_task
@@ -153,7 +153,7 @@ def test_unfit_destination_or_rate_is_refused(stage):
 
 
 @patched(START, LIST, CANCEL, raises=RAISES)
-def test_slow_task_is_running_alone_until_it_is_cancelled(stage):
+def test_slow_task_is_the_only_one_until_it_is_cancelled(stage):
     work, dead = queue_and_dead_letters(stage)
     make_dead_letters(stage, work, "1", "2", "3")
     handle = start(stage, MaxNumberOfMessagesPerSecond=1)
@@ -177,7 +177,7 @@ def test_slow_task_is_running_alone_until_it_is_cancelled(stage):
 
 
 @patched(START, raises=RAISES)
-def test_message_that_is_worked_on_stays(stage):
+def test_message_in_flight_is_not_moved(stage):
     work, dead = queue_and_dead_letters(stage)
     make_dead_letters(stage, work, "1", "2")
     (in_flight,) = receive(stage, dead, MaxNumberOfMessages=1, VisibilityTimeout=60)
@@ -186,8 +186,8 @@ def test_message_that_is_worked_on_stays(stage):
     assert bodies(stage, work) == [{"1": "2", "2": "1"}[in_flight["Body"]]]
 
 
-@patched(sqs_moves.name_the_queue_of_a_move, raises=RAISES)
-def test_permission_to_redrive_is_for_the_source(stage):
+@patched(sqs_moves.resolve_queue_of_move, raises=RAISES)
+def test_permission_to_redrive_names_the_source_queue(stage):
     queue_and_dead_letters(stage)
     queue_and_dead_letters(stage, name="other")
     needed = allow("sqs:StartMessageMoveTask", arn("work-dead"))
@@ -197,7 +197,7 @@ def test_permission_to_redrive_is_for_the_source(stage):
 
 
 @patched(LIST, raises=RAISES)
-def test_list_holds_one_to_ten_tasks(stage):
+def test_list_has_one_to_ten_tasks(stage):
     queue_and_dead_letters(stage)
     for count in (0, 11):
         call = stage.client("sqs").list_message_move_tasks

@@ -13,13 +13,13 @@ from local.embedded_aws import EmbeddedAws
 from local.patches import sts_federation
 from local.patches.tokens import ES384, RS256, Issuer, claims_of
 from tests.local import patching
-from tests.local.patching import ACCOUNT, REGION, WHAT_BARE_MOTO_DOES, session
+from tests.local.patching import ACCOUNT, FAILURES_OF_BARE_MOTO, REGION, session
 
 THERE = "us-gov-west-1"
 AUDIENCE = "bucket-brigade"
 
-# Calls that moto does not know end so.
-patched = functools.partial(patching.patched, raises=(*WHAT_BARE_MOTO_DOES, NotImplementedError))
+# moto raises NotImplementedError for unknown calls.
+patched = functools.partial(patching.patched, raises=(*FAILURES_OF_BARE_MOTO, NotImplementedError))
 
 
 def client(service, region=REGION, **keys):
@@ -27,7 +27,7 @@ def client(service, region=REGION, **keys):
 
 
 def role(name, trust, *statements, region=REGION):
-    """The ARN of a new role."""
+    """Create a role, and return its ARN."""
     iam = client("iam", region)
     trust = {"Version": "2012-10-17", "Statement": [trust]}
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
@@ -53,8 +53,7 @@ def token_permission(**condition):
 OF_LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
-# One attribute for each resource of the two accounts.
-class Federation:  # pylint: disable=too-many-instance-attributes
+class Federation:
     """A function's role in one partition, and the role that it may assume in another."""
 
     def __init__(self, *, audience=AUDIENCE, region=REGION, there=THERE, permission=None):
@@ -74,7 +73,7 @@ class Federation:  # pylint: disable=too-many-instance-attributes
         self.mirror = role("mirror", trust, {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}, region=there)
 
     def sts(self, of):
-        """STS in the source's partition, as a role."""
+        """Return an STS client of the source's partition with a role."""
         assumed = client("sts", self.region).assume_role(RoleArn=of, RoleSessionName="session")
         return client("sts", self.region, **keys_of(assumed["Credentials"]))
 
@@ -100,12 +99,12 @@ def denied(call, **arguments):
     return refused.value.response["Error"]["Code"]
 
 
-ISSUES = (sts_federation.enable_federation, sts_federation.issue_a_token)
-EXCHANGES = (sts_federation.exchange_a_token,)
+ISSUES = (sts_federation.enable_federation, sts_federation.issue_token)
+EXCHANGES = (sts_federation.exchange_token,)
 
 
-@patched(sts_federation.enable_federation, sts_federation.disable_federation, sts_federation.say_who_issues)
-def test_account_says_its_issuer_once_federation_is_enabled(stage):
+@patched(sts_federation.enable_federation, sts_federation.disable_federation, sts_federation.get_federation_info)
+def test_account_has_an_issuer_once_federation_is_enabled(stage):
     iam = stage.client("iam")
     assert stage.refusal(iam.get_outbound_web_identity_federation_info) == (404, "FeatureDisabled")
     assert stage.refusal(iam.disable_outbound_web_identity_federation) == (404, "FeatureDisabled")
@@ -121,7 +120,7 @@ def test_account_says_its_issuer_once_federation_is_enabled(stage):
 
 
 @patched(*ISSUES)
-def test_token_says_who_asked_for_whom_and_for_how_long(_stage):
+def test_token_has_issuer_audience_subject_and_expiry(_stage):
     world = Federation()
     claims = claims_of(world.token())
     assert (claims["iss"], claims["aud"], claims["sub"]) == (world.issuer, AUDIENCE, world.function)
@@ -129,15 +128,15 @@ def test_token_says_who_asked_for_whom_and_for_how_long(_stage):
     assert claims["https://sts.amazonaws.com/"] == {"aws_account": ACCOUNT, "source_region": REGION}
 
 
-@patched(sts_federation.issue_a_token)
-def test_no_token_is_issued_where_federation_is_not_enabled(stage):
+@patched(sts_federation.issue_token)
+def test_no_token_is_issued_before_federation_is_enabled(stage):
     asked = {"Audience": [AUDIENCE], "SigningAlgorithm": ES384}
     code = "OutboundWebIdentityFederationDisabledException"
     assert stage.refusal(stage.client("sts").get_web_identity_token, **asked) == (403, code)
 
 
 @patched(*EXCHANGES)
-def test_token_is_exchanged_for_credentials_that_are_good_in_the_other_partition_alone(_stage):
+def test_token_is_exchanged_for_credentials_that_work_only_in_the_other_partition(_stage):
     world = Federation()
     for algorithm in (ES384, RS256):
         answer = world.exchange(world.token(algorithm=algorithm))
@@ -181,7 +180,7 @@ def test_token_of_another_function_is_refused(_stage):
 def test_expired_token_is_refused(_stage):
     world = Federation()
     expired = {**claims_of(world.token()), "exp": int(time.time()) - 1}
-    issuer = sts_federation._issuer_of(world.issuer)  # pylint: disable=protected-access
+    issuer = sts_federation._issuer_of(world.issuer)  # pylint: disable=protected-access  # only it can sign an expired token
     assert world.refusal(issuer.sign(expired, ES384))[:2] == (400, "ExpiredTokenException")
 
 
@@ -202,7 +201,7 @@ def test_forged_token_is_refused(_stage):
 
 
 @patched(*EXCHANGES)
-def test_issuer_that_the_account_does_not_know_is_refused(_stage):
+def test_unknown_issuer_is_refused(_stage):
     world = Federation()
     token = world.token()
     client("iam", THERE).delete_open_id_connect_provider(OpenIDConnectProviderArn=world.provider)
@@ -211,8 +210,8 @@ def test_issuer_that_the_account_does_not_know_is_refused(_stage):
     assert message == f"No OpenIDConnect provider found in your account for {world.issuer}"
 
 
-@patched(*EXCHANGES, sts_federation.know_the_partition_of_govcloud)
-def test_provider_is_known_in_its_own_partition_alone(_stage):
+@patched(*EXCHANGES, sts_federation.resolve_partition_of_govcloud)
+def test_provider_is_known_only_in_its_own_partition(_stage):
     world = Federation()
     assert client("iam", THERE).list_open_id_connect_providers()["OpenIDConnectProviderList"] != []
     for region in (REGION, "cn-north-1"):
@@ -222,7 +221,7 @@ def test_provider_is_known_in_its_own_partition_alone(_stage):
 
 
 @patched(*EXCHANGES)
-def test_role_is_assumed_at_the_endpoint_of_its_partition_alone(_stage):
+def test_role_is_assumed_only_at_the_endpoint_of_its_partition(_stage):
     world = Federation()
     assert world.refusal(world.token(), region=REGION)[:2] == (403, "AccessDenied")
 
@@ -234,13 +233,13 @@ def test_token_is_refused_in_the_partition_that_issued_it(_stage):
 
 
 @patched(*EXCHANGES)
-def test_role_that_does_not_exist_is_refused_like_one_that_does_not_trust(_stage):
+def test_missing_role_is_refused_like_a_role_without_trust(_stage):
     world = Federation()
     assert world.refusal(world.token(), role_arn=f"{world.mirror}-2")[:2] == (403, "AccessDenied")
 
 
-@patched(sts_federation.end_sessions, sts_federation.say_that_a_session_ended)
-def test_session_that_ended_is_refused_as_expired(_stage):
+@patched(sts_federation.expire_sessions, sts_federation.report_expired_session)
+def test_expired_session_is_refused(_stage):
     world = Federation()
     answer = world.exchange(world.token())
     s3 = client("s3", THERE, **keys_of(answer["Credentials"]))
@@ -261,10 +260,10 @@ def test_every_pair_of_partitions_federates(_stage):
 
 @patched(
     *ISSUES,
-    sts_federation.ask_policies_about_the_token,
-    sts_federation.weigh_the_conditions_on_tokens,
+    sts_federation.collect_token_conditions,
+    sts_federation.check_token_conditions,
 )
-def test_policy_limits_which_tokens_a_role_may_ask_for(_stage):
+def test_policy_limits_the_tokens_that_a_role_may_request(_stage):
     conditions = {
         "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": AUDIENCE},
         "NumericLessThanEquals": {"sts:DurationSeconds": "300"},
@@ -280,15 +279,15 @@ def test_policy_limits_which_tokens_a_role_may_ask_for(_stage):
         assert denied(without_permission.get_web_identity_token, **asked) == "AccessDenied"
 
 
-@patched(sts_federation.let_tokens_speak_for_themselves, sts_federation.issue_a_token)
-def test_exchange_is_not_signed_and_the_request_for_a_token_is(_stage):
+@patched(sts_federation.accept_unsigned_token_exchange, sts_federation.issue_token)
+def test_exchange_is_unsigned_and_the_request_for_a_token_is_signed(_stage):
     world = Federation()
     token = world.token()
     with enable_iam_authentication():
         assert world.exchange(token)["Credentials"]
 
 
-def test_both_work_at_the_embedded_aws_where_an_unsigned_request_names_no_region():
+def test_token_is_issued_and_exchanged_at_the_embedded_aws_without_a_region_in_the_request():
     with EmbeddedAws(account_id=ACCOUNT) as aws:
         issuer = aws.client("iam").enable_outbound_web_identity_federation()["IssuerIdentifier"]
         iam, host = aws.client("iam", region_name=THERE), issuer.removeprefix("https://")

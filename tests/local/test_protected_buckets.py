@@ -1,4 +1,4 @@
-"""Buckets and what they hold, when a task is switched off or a deployment is destroyed."""
+"""Buckets and their objects after a task is disabled or a deployment is destroyed."""
 
 import os
 import shutil
@@ -24,9 +24,9 @@ def started_aws():
         yield aws
 
 
-def initialised(aws, folder, **variables):
+def initialise(aws, folder, **variables):
     (folder / "archive_copy.zip").write_bytes(AN_EMPTY_ZIP)
-    return terraform.initialised(aws, folder / "work", {"package_dir": str(folder), **variables})
+    return terraform.initialise(aws, folder / "work", {"package_dir": str(folder), **variables})
 
 
 def apply(deployment, *flags):
@@ -47,7 +47,7 @@ def bucket_of(aws, use):
 
 
 def configuration(s3, bucket):
-    """All that a bucket loses before AWS refuses to delete it."""
+    """Return the configuration that a destroy removes before AWS refuses to delete the bucket."""
     return {
         "versioning": s3.get_bucket_versioning(Bucket=bucket)["Status"],
         "policy": s3.get_bucket_policy(Bucket=bucket)["Policy"],
@@ -61,14 +61,14 @@ def versions(s3, bucket):
 
 
 @pytest.mark.long
-def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path):
-    deployment, s3, bucket = initialised(aws, tmp_path), aws.client("s3"), bucket_of(aws, "source")
+def test_buckets_of_a_disabled_task_keep_their_objects_and_configuration(aws, tmp_path):
+    deployment, s3, bucket = initialise(aws, tmp_path), aws.client("s3"), bucket_of(aws, "source")
     apply(deployment, *targets(*BUCKETS))
     for body in (b"first", b"second"):
         s3.put_object(Bucket=bucket, Key="key", Body=body)
     before = configuration(s3, bucket)
 
-    # A deployment from before buckets were protected knows its bucket by another address.
+    # A deployment from before the protection of buckets has another address for its bucket.
     deployment.run("state", "mv", f"{BUCKET}.protected[0]", f"{BUCKET}.this")
     assert planned(deployment, *targets(*BUCKETS)) | {"operation": None} == {
         "add": 0,
@@ -82,17 +82,17 @@ def test_buckets_of_a_task_that_is_switched_off_keep_all_they_have(aws, tmp_path
             apply(deployment, change)
         assert (configuration(s3, bucket), versions(s3, bucket)) == (before, ["key", "key"])
 
-    # What terraform/README.md says to do.
+    # The commands of terraform/README.md.
     deployment.run("state", "rm", *BUCKETS)
     apply(deployment, "-var=archive_copy_enabled=false")
     assert (configuration(s3, bucket), versions(s3, bucket)) == (before, ["key", "key"])
 
 
 @pytest.mark.long
-def test_throw_away_deployment_is_destroyed_with_what_it_holds(aws, tmp_path):
-    deployment = initialised(aws, tmp_path, disposable_buckets=True)
+def test_disposable_deployment_is_destroyed_with_its_objects(aws, tmp_path):
+    deployment = initialise(aws, tmp_path, disposable_buckets=True)
     s3, bucket = aws.client("s3"), bucket_of(aws, "source")
-    # Without the life cycle, for which the provider waits a minute.
+    # Without the life-cycle configuration, for which the provider waits a minute.
     apply(deployment, *targets(f"{BUCKET}.disposable", f"{BUCKET}_versioning.this"))
     for body in (b"first", b"second"):
         s3.put_object(Bucket=bucket, Key="key", Body=body)

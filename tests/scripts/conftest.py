@@ -18,7 +18,7 @@ SETTINGS_OF_A_BUILD = (
 
 @pytest.fixture(autouse=True)
 def no_build_of_this_machine(monkeypatch):
-    """CodeBuild runs these tests too, with its own settings in the environment."""
+    """Remove the settings of CodeBuild, which also runs these tests."""
     for name in SETTINGS_OF_A_BUILD:
         monkeypatch.delenv(name, raising=False)
 

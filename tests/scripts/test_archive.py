@@ -20,12 +20,12 @@ def hash_of(folder, runtime_version="3.13"):
     return content_hash(folder, runtime_version=runtime_version)
 
 
-def test_content_hash_of_the_same_files_elsewhere_is_the_same(folder, tmp_path):
+def test_content_hash_does_not_depend_on_the_folder(folder, tmp_path):
     before = hash_of(folder)
     assert hash_of(folder.rename(tmp_path / "elsewhere")) == before
 
 
-def test_content_hash_differs_when_one_byte_does(folder):
+def test_content_hash_changes_with_one_byte(folder):
     before = hash_of(folder)
     write(folder / "a" / "z.py", "z = 2\n")
     assert hash_of(folder) != before
@@ -72,7 +72,7 @@ def test_zip_of_files_with_other_dates_and_modes_is_byte_identical(folder, tmp_p
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
-def test_zip_in_place_of_an_older_one_leaves_nothing_else(folder, tmp_path):
+def test_zip_replaces_an_older_one(folder, tmp_path):
     dist = tmp_path / "dist"
     write(dist / "package.zip", "an older build")
     write_zip(folder, dist / "package.zip")

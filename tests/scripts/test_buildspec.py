@@ -1,4 +1,4 @@
-"""The commands of buildspec.yml, run in order in a copy of the project, with moto's server to upload to."""
+"""The commands of buildspec.yml, run in order in a copy of the project, with moto's server as S3."""
 
 import json
 import os
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.long
 
 BUILDSPEC = yaml.safe_load((ROOT / "buildspec.yml").read_text())
 PHASES = ("install", "pre_build", "build", "post_build")
-MADE = (".git", ".venv", "build", "dist", "reports", ".terraform", "__pycache__", ".pytest_cache", ".hypothesis")
-# Terraform's tests among them: `make validate` runs those for themselves.
+GENERATED = (".git", ".venv", "build", "dist", "reports", ".terraform", "__pycache__", ".pytest_cache", ".hypothesis")
+# This includes Terraform's tests, which `make validate` runs.
 NOT_PACKAGED = ("bench", "local", "tests")
 OTHER_TASKS = {path.name for path in (ROOT / "tasks").glob("*/") if path.name not in ("archive_copy", *SHARED)}
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "eu-west-1"}
-# All tests would run this one again; a few stand for them.
+# A few tests instead of all, because all would include this one.
 FEW_TESTS = "archive_copy/test_bucket_map.py"
 NEEDED = ("__init__.py", "archive_copy/__init__.py", "support/__init__.py", "support/keys.py", FEW_TESTS)
 
@@ -56,21 +56,21 @@ def server_client(server):
 
 @pytest.fixture(scope="module", name="copy")
 def clean_copy(tmp_path_factory):
-    """One task and a few of its tests, with the tools and libraries that are installed here."""
+    """Copy one task and a few of its tests, with links to the installed tools and libraries."""
     copy = tmp_path_factory.mktemp("code build") / "src"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*MADE, *NOT_PACKAGED, *OTHER_TASKS))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*GENERATED, *NOT_PACKAGED, *OTHER_TASKS))
     for file in NEEDED:
         (copy / "tests" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / "tests" / file, copy / "tests" / file)
-    for made_here in (".venv", "build/.cache"):
-        (ROOT / made_here).mkdir(parents=True, exist_ok=True)
-        (copy / made_here).parent.mkdir(exist_ok=True)
-        (copy / made_here).symlink_to(ROOT / made_here)
+    for generated in (".venv", "build/.cache"):
+        (ROOT / generated).mkdir(parents=True, exist_ok=True)
+        (copy / generated).parent.mkdir(exist_ok=True)
+        (copy / generated).symlink_to(ROOT / generated)
     return copy
 
 
 def run(commands, copy, server, **settings):
-    """As CodeBuild does: one shell, stopping at the first command that fails; returns what it exports."""
+    """Run commands in one shell up to the first failure, as CodeBuild does; return the exported variables."""
     exported = BUILDSPEC["env"]["exported-variables"]
     script = "\n".join(["set -e", *commands, *(f'echo "{name}=${{{name}:-}}"' for name in exported)])
     not_inherited = ("AWS_", "CODEBUILD_", "ENVIRONMENT", "MAKE", "PACKAGE_", "PYTEST_", "TASK")
@@ -91,7 +91,7 @@ def run(commands, copy, server, **settings):
 
 @pytest.fixture(scope="module", name="build")
 def whole_build(copy, server, client):
-    """All commands, for one task, with an environment and a bucket."""
+    """Run all commands for one task, with an environment and a bucket."""
     client.create_bucket(Bucket="packages", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     settings = {
         "ENVIRONMENT": "qa",
@@ -108,14 +108,14 @@ def test_buildspec_runs_nothing_but_make():
         assert re.fullmatch(r'make [a-z. -]+|export [A-Z_]+="\$\(make --silent [a-z-]+\)"', command)
 
 
-def test_buildspec_gives_the_zips(build, copy):
+def test_buildspec_builds_the_zips(build, copy):
     index = read_index(copy / "dist")
     assert build["PACKAGE_BUILD_HASH"] == index.hash
     assert [package.task for package in index.packages] == ["archive_copy"]
     assert all((copy / "dist" / package.zip).stat().st_size == package.bytes for package in index.packages)
 
 
-def test_buildspec_exports_the_hash_and_the_key_of_what_it_uploaded(build, client):
+def test_buildspec_exports_hash_and_key_of_the_upload(build, client):
     uploaded = client.head_object(Bucket="packages", Key=build["PACKAGE_KEY"])
     assert uploaded["Metadata"]["hash"] == build["PACKAGE_BUILD_HASH"]
     assert uploaded["Metadata"]["commit"] == "c0ffee"
@@ -148,7 +148,7 @@ def test_buildspec_without_environment_or_bucket_uploads_nothing(copy, server, c
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     settings = {"ENVIRONMENT": "qa", "PACKAGE_BUCKET": bucket}
     before = client.list_objects_v2(Bucket="packages")["KeyCount"]
-    # The reports take most of the time and upload nothing; what they wrote is there from the whole build.
+    # Without the phases of the reports, which take most of the time and upload nothing.
     exports = run(commands_of("build", "post_build"), copy, server, **{**settings, missing: ""})
     assert exports["PACKAGE_BUILD_HASH"]
     assert (copy / "dist" / "archive_copy.zip").is_file()

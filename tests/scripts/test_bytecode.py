@@ -7,7 +7,7 @@ from scripts.compile_tree import compile_tree as compile_here
 from scripts.errors import ScriptError
 from tests.scripts.conftest import ROOT, write
 
-# PEP 552: a pyc's flags are bytes 4 to 8; 1 = by hash, without the second bit it is never checked.
+# PEP 552: the flags of a pyc are bytes 4 to 8. Bit 0 means a hash; without bit 1 it is never checked.
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
@@ -51,41 +51,41 @@ def test_runtime_version_is_the_default_of_terraform():
 
 
 @pytest.mark.usefixtures("empty_path")
-def test_runtime_python_that_is_not_installed_is_none():
+def test_runtime_python_is_none_if_it_is_not_installed():
     assert runtime_python() is None
 
 
-def test_runtime_python_that_does_not_run_is_passed_by(empty_path):
+def test_runtime_python_that_does_not_run_is_skipped(empty_path):
     add_python(empty_path / "first", "echo 'not selected' >&2; exit 127")
     works = add_python(empty_path / "second", "echo cpython-313")
     assert runtime_python() == works
 
 
-def test_runtime_python_of_another_implementation_is_passed_by(empty_path):
+def test_runtime_python_of_another_implementation_is_skipped(empty_path):
     add_python(empty_path / "first", "echo pypy313")
     assert runtime_python() is None
 
 
-def test_runtime_python_that_pyenv_holds_but_does_not_select_is_found(empty_path):
+def test_runtime_python_that_pyenv_has_not_selected_is_found(empty_path):
     versions = empty_path / "pyenv" / "versions" / f"{RUNTIME_VERSION}.0"
     versions.mkdir(parents=True)
     held = add_python(versions / "bin", "echo cpython-313")
     assert runtime_python() == held
 
 
-def test_bytecode_is_beside_each_module_and_trusted_without_a_look(package, python):
+def test_bytecode_is_beside_each_module_and_never_checked(package, python):
     compile_tree(python, package)
     compiled = bytecode(package)
     assert set(compiled) == {"__pycache__/top.cpython-313.pyc", "library/__pycache__/module.cpython-313.pyc"}
     assert {content[4:8] for content in compiled.values()} == {UNCHECKED_HASH}
 
 
-def test_bytecode_of_a_folder_leaves_the_others_alone(package, python):
+def test_bytecode_is_written_only_to_the_given_folder(package, python):
     compile_tree(python, package, "library")
     assert set(bytecode(package)) == {"library/__pycache__/module.cpython-313.pyc"}
 
 
-def test_bytecode_elsewhere_is_byte_identical_and_names_no_path_of_this_machine(package, python, tmp_path):
+def test_bytecode_in_another_folder_is_identical_and_has_no_path_of_this_machine(package, python, tmp_path):
     compile_tree(python, package)
     first = bytecode(package)
     for file in package.rglob("*.pyc"):
@@ -104,8 +104,8 @@ def test_bytecode_of_a_module_with_an_error_is_refused(package, python):
     assert "Traceback" not in str(refused.value)
 
 
-def test_compiled_module_is_named_as_it_is_in_lambda(package):
-    """With this Python, which can also read what it compiled."""
+def test_compiled_module_has_its_path_in_lambda(package):
+    """Compile with this Python, which can also read the result."""
     compile_here(package, ".")
     names = {marshal.loads(content[16:]).co_filename for content in bytecode(package).values()}
     assert names == {"/var/task/top.py", "/var/task/library/module.py"}

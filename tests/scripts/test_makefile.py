@@ -52,7 +52,7 @@ def test_makefile_has_the_targets_of_the_contract():
     assert phony_targets() == PUBLIC | HIDDEN
 
 
-def test_make_alone_lists_every_public_target_with_what_it_does():
+def test_make_without_a_target_describes_every_public_target():
     help_text = make().stdout
     listed = dict(re.findall(r"^  ([a-z-]+) +(\S.*)$", help_text, re.MULTILINE))
     assert set(listed) == PUBLIC
@@ -60,12 +60,12 @@ def test_make_alone_lists_every_public_target_with_what_it_does():
 
 
 @pytest.mark.parametrize("target", sorted(PUBLIC | HIDDEN))
-def test_target_has_recipes_that_make_understands(target):
+def test_target_has_valid_recipes(target):
     planned = make("--dry-run", target)
     assert planned.returncode == 0, planned.stderr
 
 
-def test_test_of_all_tasks_asks_for_coverage():
+def test_test_of_all_tasks_requires_coverage():
     assert "--cov" in make("--dry-run", "test").stdout
 
 
@@ -88,13 +88,13 @@ def test_build_and_dist_of_one_task_are_narrowed(target):
     assert f"scripts.package {target} \n" in make("--dry-run", target).stdout
 
 
-def test_chaos_says_its_seed_and_takes_one():
+def test_chaos_prints_and_accepts_a_seed():
     planned = make("--dry-run", "chaos", "CHAOS_SEED=77").stdout
     assert "CHAOS_SEED=77" in planned
     assert "--hypothesis-seed=77" in planned
 
 
-def test_chaos_without_a_seed_uses_the_one_it_says():
+def test_chaos_without_a_seed_uses_the_printed_one():
     planned = make("--dry-run", "chaos").stdout
     said = re.search(r"CHAOS_SEED=(\d+)", planned)[1]
     assert f"--hypothesis-seed={said}\n" in planned

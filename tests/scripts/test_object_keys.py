@@ -10,7 +10,7 @@ def package(task, content_hash):
 
 
 @pytest.mark.parametrize("prefix", ["", "builds/", "a/b/"])
-def test_package_prefix_that_ends_with_a_slash_is_taken(prefix):
+def test_package_prefix_that_ends_with_a_slash_is_valid(prefix):
     assert package_prefix({"PACKAGE_PREFIX": prefix}) == prefix
 
 
@@ -33,7 +33,7 @@ def test_build_key_of_several_packages_is_their_manifest():
     assert build_key("builds/", index) == f"builds/manifest/{index.hash}.json"
 
 
-def test_build_hash_of_several_packages_differs_when_one_of_them_does():
+def test_build_hash_of_several_packages_changes_with_each_of_them():
     before = Index((package("answer", "cafe"), package("greet", "f00d")))
     after = Index((package("answer", "cafe"), package("greet", "beef")))
     assert before.hash != after.hash

@@ -27,7 +27,7 @@ def two_builds_of_one_task(tmp_path_factory):
 
 
 def build_twice(tmp_path_factory, left_out):
-    """Builds the project's own tasks in two folders, one after the other, each from nothing."""
+    """Build the project's own tasks in two new folders."""
     roots = [tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second-of-another-length")]
     for root, umask, seed in zip(roots, ("022", "077"), ("1", "2")):
         shutil.copytree(ROOT / "tasks", root / "tasks", ignore=left_out)
@@ -48,7 +48,7 @@ def shared_cache(tmp_path_factory):
 
 @pytest.fixture(name="checkout")
 def checkout_with_shared_cache(checkout, installed_before):
-    """Pip installs the same few libraries once for all tests."""
+    """Share the installed libraries between all tests."""
     (checkout / "build").mkdir()
     (checkout / "build" / ".cache").symlink_to(installed_before)
     return checkout
@@ -88,7 +88,7 @@ def test_dist_of_every_task_in_two_folders_is_byte_identical(tmp_path_factory):
     assert first == second
 
 
-def test_dist_gives_zips_under_six_megabytes_as_packages_json_says(builds):
+def test_dist_builds_zips_under_six_megabytes_as_in_packages_json(builds):
     index = json.loads((builds[0] / "dist" / "packages.json").read_text())
     assert index["tasks"]["archive_copy"]["zip"] == "archive_copy.zip"
     for entry in index["tasks"].values():
@@ -112,7 +112,7 @@ loaded = {module.__file__ for module in sys.modules.values() if getattr(module, 
 print([file for file in loaded if "site-packages" in file])
 print(boto3.session.Session().get_available_services())
 """
-    # Isolated and without site packages: only the zip and the standard library are there.
+    # Isolated and without site packages, so that only the zip and the standard library can be imported.
     finished = subprocess.run(
         [sys.executable, "-I", "-S", "-W", "error", "-c", script, tmp_path], capture_output=True, text=True, check=False
     )
@@ -128,7 +128,7 @@ def test_zip_runs_on_every_processor_and_keeps_the_licences(builds):
         assert [name for name in names if name.startswith(f"{library}-") and "LICENSE" in name]
 
 
-def test_zip_leaves_out_what_no_function_uses(builds):
+def test_zip_has_no_files_that_no_function_uses(builds):
     with ZipFile(builds[0] / "dist" / "archive_copy.zip") as archive:
         names = archive.namelist()
     parts = {part for name in names for part in name.split("/")}
@@ -137,9 +137,9 @@ def test_zip_leaves_out_what_no_function_uses(builds):
     assert services == {"s3", "sqs", "ssm"}
 
 
-def test_zip_carries_bytecode_of_every_module_where_the_runtime_is_at_hand(builds):
+def test_zip_has_bytecode_of_every_module_if_the_runtime_is_installed(builds):
     if not runtime_python():
-        pytest.skip("the runtime's Python is not on this machine")
+        pytest.skip("the runtime's Python is not installed")
     with ZipFile(builds[0] / "dist" / "archive_copy.zip") as archive:
         names = set(archive.namelist())
     modules = {name for name in names if name.endswith(".py")}
@@ -149,7 +149,7 @@ def test_zip_carries_bytecode_of_every_module_where_the_runtime_is_at_hand(build
     assert "tasks/archive_copy/handler.py" in modules
 
 
-def test_hash_changes_with_a_byte_of_the_source_and_back(checkout):
+def test_hash_changes_with_each_byte_of_the_source(checkout):
     before = built_hash(checkout)
     source = (checkout / HANDLER).read_text()
     write(checkout / HANDLER, source.replace("event, context]", "context, event]"))
@@ -165,23 +165,23 @@ def test_hash_changes_with_a_dependency(checkout):
     assert built_hash(checkout) != before
 
 
-def test_hash_is_the_same_without_bytecode_and_the_zip_is_not(checkout):
+def test_hash_does_not_depend_on_bytecode_and_the_zip_does(checkout):
     if not runtime_python():
-        pytest.skip("the runtime's Python is not on this machine")
+        pytest.skip("the runtime's Python is not installed")
     with_bytecode = package.pack(checkout, "greet", python=runtime_python())
     without = package.pack(checkout, "greet", python=None)
     assert with_bytecode.hash == without.hash
     assert with_bytecode.sha256 != without.sha256
 
 
-def test_hash_command_says_what_packages_json_says(checkout):
+def test_hash_command_prints_the_hash_of_packages_json(checkout):
     assert run(checkout, "hash").stderr == "error: dist/ holds no packages yet: run `make dist` first\n"
     expected = built_hash(checkout)
     assert run(checkout, "hash").stdout == f"{expected}\n"
     assert run(checkout, "key", PACKAGE_PREFIX="builds/").stdout == f"builds/greet/{expected}.zip\n"
 
 
-def test_dist_of_one_task_of_two_builds_that_one(checkout):
+def test_dist_of_one_task_builds_only_that_task(checkout):
     add_task(checkout, "answer")
     assert run(checkout, "dist", "answer").returncode == 0
     assert sorted(file.name for file in (checkout / "dist").iterdir()) == ["answer.zip", "packages.json"]
@@ -196,7 +196,7 @@ def test_dist_of_two_tasks_has_a_hash_over_both(checkout):
     assert built_hash(checkout) != both
 
 
-def test_build_leaves_nothing_of_an_older_build(checkout):
+def test_build_removes_files_of_an_older_build(checkout):
     write(checkout / "tasks" / "greet" / "old.py", "")
     assert run(checkout, "build").returncode == 0
     assert (checkout / "build" / "greet" / "tasks" / "greet" / "old.py").is_file()
@@ -220,39 +220,39 @@ def test_dist_over_the_size_limit_is_refused(checkout, monkeypatch):
         package.pack(checkout, "greet", python=None)
 
 
-def test_package_that_the_lock_file_does_not_have_is_refused(checkout):
+def test_package_that_is_not_in_the_lock_file_is_refused(checkout):
     pins = (checkout / "requirements.txt").read_text()
     write(checkout / "requirements.txt", pins.replace("tenacity==", "# tenacity "))
     with pytest.raises(ScriptError, match="requirements.txt does not pin tenacity: add it to requirements.in"):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_package_whose_bytes_are_not_those_of_the_lock_file_is_refused(checkout):
+def test_package_with_other_bytes_than_in_the_lock_file_is_refused(checkout):
     pins = (checkout / "requirements.txt").read_text()
     write(checkout / "requirements.txt", re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", pins))
     with pytest.raises(ScriptError, match="(?s)pip cannot install greet's dependencies.*hash"):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_package_that_another_one_brings_along_unnamed_is_refused(checkout):
+def test_package_that_is_only_an_indirect_dependency_is_refused(checkout):
     add_task(checkout, "greet", requirements="# botocore services:\npython-dateutil\n")
     with pytest.raises(ScriptError, match="(?s)pip cannot install greet's dependencies.*six"):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_dependencies_that_name_no_services_are_refused(checkout):
+def test_dependencies_without_a_list_of_services_are_refused(checkout):
     add_task(checkout, "greet", requirements="tenacity\n")
-    with pytest.raises(ScriptError, match="lacks the line that names the AWS services used"):
+    with pytest.raises(ScriptError, match="lacks the line that lists its AWS services"):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_dependencies_that_name_an_unknown_service_are_refused(checkout):
+def test_dependencies_with_an_unknown_service_are_refused(checkout):
     add_task(checkout, "greet", requirements="# botocore services: s4\ntenacity\n")
-    with pytest.raises(ScriptError, match='name an AWS service "s4", which botocore does not know'):
+    with pytest.raises(ScriptError, match='list the AWS service "s4", which botocore does not have'):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_parts_of_a_dependency_that_are_left_out_are_not_installed(checkout):
+def test_excluded_parts_of_a_dependency_are_not_installed(checkout):
     lines = "# botocore services:\n# left out: tenacity/s*.py tenacity/asyncio\ntenacity\n"
     add_task(checkout, "greet", requirements=lines)
     folder = dependencies.installed(checkout, "greet", python=None) / "tenacity"
@@ -261,14 +261,14 @@ def test_parts_of_a_dependency_that_are_left_out_are_not_installed(checkout):
     assert not list(folder.glob("s*.py"))
 
 
-def test_part_to_leave_out_that_is_not_there_is_refused(checkout):
+def test_excluded_part_that_does_not_exist_is_refused(checkout):
     lines = "# botocore services:\n# left out: tenacity/nothing\ntenacity\n"
     add_task(checkout, "greet", requirements=lines)
-    with pytest.raises(ScriptError, match="greet/requirements.txt leaves out tenacity/nothing, which is not there"):
+    with pytest.raises(ScriptError, match="greet/requirements.txt leaves out tenacity/nothing, which does not exist"):
         dependencies.installed(checkout, "greet", python=None)
 
 
-def test_dependencies_that_pip_cannot_install_are_an_error_and_leave_nothing_behind(checkout):
+def test_dependencies_that_pip_cannot_install_raise_an_error_and_leave_nothing_behind(checkout):
     write(checkout / "requirements.txt", "tenacity==0.0.0 --hash=sha256:00\n")
     before = list((checkout / "build" / ".cache").iterdir())
     with pytest.raises(ScriptError, match="pip cannot install greet's dependencies"):

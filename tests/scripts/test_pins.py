@@ -14,7 +14,7 @@ def test_lock_files_of_the_project_are_all_known():
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_lock_file_pins_each_package_that_its_source_names(lock):
+def test_lock_file_pins_each_package_of_its_source(lock):
     named = re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)$", lock.with_suffix(".in").read_text(), re.MULTILINE)
     assert named
     for package, version in named:
@@ -22,7 +22,7 @@ def test_lock_file_pins_each_package_that_its_source_names(lock):
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_lock_file_has_a_hash_for_each_package_and_lines_of_no_other_kind(lock):
+def test_lock_file_has_only_packages_with_hashes(lock):
     found = pins(lock)
     assert all(re.search("--hash=sha256:[0-9a-f]{64}", lines) for lines in found.values())
     other = [line for line in lock.read_text().splitlines() if not line.startswith((" ", "#"))]
@@ -30,7 +30,7 @@ def test_lock_file_has_a_hash_for_each_package_and_lines_of_no_other_kind(lock):
     assert all(normalized(re.match(r"[\w.-]+", line)[0]) in found for line in other)
 
 
-def test_tests_run_with_the_versions_that_the_zips_hold():
+def test_tests_run_with_the_versions_of_the_zips():
     run_time, dev = (versions(ROOT / f"requirements{kind}.txt") for kind in ("", "-dev"))
     assert run_time.items() <= dev.items()
 

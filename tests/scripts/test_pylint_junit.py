@@ -6,15 +6,15 @@ from tests.scripts.conftest import ROOT, write
 
 
 def report_of(tmp_path, *modules):
-    answer = tmp_path / "pylint.json"
+    output = tmp_path / "pylint.json"
     subprocess.run(
-        [sys.executable, "-m", "pylint", f"--output-format=json2:{answer}", *modules],
+        [sys.executable, "-m", "pylint", f"--output-format=json2:{output}", *modules],
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
     report = tmp_path / "pylint.xml"
-    subprocess.run([sys.executable, "-m", "scripts.pylint_junit", report, answer, answer], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "scripts.pylint_junit", report, output, output], cwd=ROOT, check=True)
     return ElementTree.parse(report).getroot()
 
 

@@ -18,7 +18,7 @@ def test_zipped_tasks_are_the_folders_with_handler_and_requirements(checkout):
     assert zipped_tasks(checkout) == ["answer", "greet"]
 
 
-def test_zipped_tasks_leave_the_gpl_licensed_add_on_out(checkout):
+def test_zipped_tasks_exclude_the_gpl_licensed_add_on(checkout):
     add_task(checkout, "otf_addons")
     assert zipped_tasks(checkout) == ["greet"]
 
@@ -28,14 +28,14 @@ def test_selected_tasks_without_a_name_are_all(checkout):
     assert selected_tasks(checkout, "") == ["answer", "greet"]
 
 
-def test_selected_tasks_with_a_name_are_that_one(checkout):
+def test_selected_task_is_the_named_one(checkout):
     add_task(checkout, "answer")
     assert selected_tasks(checkout, "greet") == ["greet"]
 
 
-def test_selected_tasks_with_a_wrong_name_say_which_there_are(checkout):
+def test_selected_task_with_a_wrong_name_lists_the_tasks(checkout):
     add_task(checkout, "answer")
-    with pytest.raises(ScriptError, match="TASK=gret names no task with a zip; there are: answer, greet"):
+    with pytest.raises(ScriptError, match="TASK=gret is not a task with a zip; these are: answer, greet"):
         selected_tasks(checkout, "gret")
 
 
@@ -44,7 +44,7 @@ def test_selected_tasks_of_an_empty_project_are_an_error(tmp_path):
         selected_tasks(tmp_path, "")
 
 
-def test_source_files_are_the_task_and_what_tasks_share(checkout):
+def test_source_files_are_those_of_the_task_and_the_shared_packages(checkout):
     add_task(checkout, "answer")
     write(checkout / "tasks" / "object_clerk" / "deep" / "clerk.py", "")
     write(checkout / "tasks" / "greet" / "profiles" / "plain.json", "{}")
@@ -59,7 +59,7 @@ def test_source_files_are_the_task_and_what_tasks_share(checkout):
 
 
 @pytest.mark.parametrize("name", ["README.md", "__pycache__/handler.cpython-313.pyc", "old.pyc", ".handler.py.swp"])
-def test_source_files_leave_out_what_no_function_reads(checkout, name):
+def test_source_files_exclude_files_that_no_function_reads(checkout, name):
     before = source_files(checkout, "greet")
     write(checkout / "tasks" / "greet" / name, "")
     assert source_files(checkout, "greet") == before

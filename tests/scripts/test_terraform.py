@@ -6,7 +6,7 @@ import pytest
 
 from tests.scripts.conftest import ROOT
 
-# What Terraform 1.11 prints with neither a mirror nor the network; init's exit status is 1.
+# The output of Terraform 1.11 without a mirror and network; the exit status of init is 1.
 NO_PROVIDER = """
 ╷
 │ Error: Failed to query available provider packages
@@ -51,7 +51,7 @@ def test_check_without_terraform_is_skipped_visibly(tools, name):
 def test_check_without_terraform_fails_in_ci(tools, name):
     finished = run(name, tools, CI="true")
     assert finished.returncode == 1
-    assert finished.stderr == f"error: terraform {name} cannot be run: Terraform is not installed\n"
+    assert finished.stderr == f"error: terraform {name} cannot run: Terraform is not installed\n"
 
 
 def test_validate_without_a_provider_is_skipped_visibly(tools):
@@ -65,10 +65,10 @@ def test_validate_without_a_provider_fails_in_ci(tools):
     add_terraform(tools, f"echo '{NO_PROVIDER}' >&2; exit 1")
     finished = run("validate", tools, CI="true")
     assert finished.returncode == 1
-    assert finished.stderr.startswith("error: terraform validate cannot be run: Terraform finds no AWS provider")
+    assert finished.stderr.startswith("error: terraform validate cannot run: Terraform finds no AWS provider")
 
 
-def test_validate_whose_init_fails_otherwise_fails_with_what_terraform_said(tools):
+def test_validate_fails_with_the_error_of_terraform_init(tools):
     add_terraform(tools, "echo 'Error: Unsupported Terraform Core version' >&2; exit 1")
     finished = run("validate", tools)
     assert finished.returncode == 1
@@ -76,15 +76,15 @@ def test_validate_whose_init_fails_otherwise_fails_with_what_terraform_said(tool
 
 
 @pytest.mark.parametrize("failing", ["validate", "test"])
-def test_validate_with_a_step_that_fails_fails(tools, failing):
+def test_validate_fails_if_a_step_fails(tools, failing):
     add_terraform(tools, f'[ "$2" != {failing} ]')
     finished = run("validate", tools)
     assert finished.returncode == 1
     assert finished.stderr == f"error: terraform {failing} failed\n"
 
 
-def test_validate_leaves_the_backend_of_a_deployment_alone(tools):
-    """Terraform keeps it in TF_DATA_DIR, which would be terraform/.terraform."""
+def test_validate_does_not_change_the_backend_of_a_deployment(tools):
+    """Terraform stores the backend in TF_DATA_DIR, by default terraform/.terraform."""
     add_terraform(tools, 'echo "$2 $TF_DATA_DIR"')
     finished = run("validate", tools)
     assert finished.stdout == "".join(f"{step} {ROOT}/build/terraform\n" for step in ("validate", "test"))

@@ -31,7 +31,7 @@ def found(root, **environ):
 
 
 @pytest.mark.parametrize("folder", SEARCHED)
-def test_mirror_alone_in_any_of_the_places_is_found(tmp_path, folder):
+def test_mirror_in_any_of_the_places_is_found(tmp_path, folder):
     assert found(tmp_path) is None
     assert found(tmp_path / "other") is None
     mirror = add_mirror(tmp_path, folder)
@@ -44,30 +44,30 @@ def test_mirror_found_first_wins(tmp_path, position):
     assert found(tmp_path) == mirrors[0]
 
 
-def test_mirror_named_in_the_environment_comes_before_all_others(tmp_path):
+def test_mirror_in_the_environment_takes_precedence(tmp_path):
     add_mirror(tmp_path, SEARCHED[0])
     named = add_mirror(tmp_path, "named")
     assert found(tmp_path, TF_PLUGIN_DIR=str(named)) == named
 
 
-def test_mirror_named_in_the_environment_that_is_none_is_refused(tmp_path):
+def test_folder_in_the_environment_that_is_not_a_mirror_is_refused(tmp_path):
     add_mirror(tmp_path, SEARCHED[0])
     with pytest.raises(ScriptError, match=f"TF_PLUGIN_DIR={tmp_path} holds no {AWS_PROVIDER}"):
         found(tmp_path, TF_PLUGIN_DIR=str(tmp_path))
 
 
-def test_mirror_of_other_providers_only_is_passed_by(tmp_path):
+def test_mirror_of_only_other_providers_is_skipped(tmp_path):
     add_mirror(tmp_path, "opt/a-mirror", "registry.terraform.io/hashicorp/random")
     mirror = add_mirror(tmp_path, "opt/b-mirror")
     assert found(tmp_path) == mirror
 
 
-def test_mirror_deeper_in_opt_is_not_searched_for(tmp_path):
+def test_mirror_deeper_in_opt_is_not_found(tmp_path):
     add_mirror(tmp_path, "opt/vendor/a-mirror")
     assert found(tmp_path) is None
 
 
-def test_mirror_without_a_data_home_is_searched_where_terraform_does(tmp_path):
+def test_mirror_is_found_in_the_default_data_home(tmp_path):
     mirror = add_mirror(tmp_path, "home/.local/share/terraform/plugins")
     assert found(tmp_path, XDG_DATA_HOME="") == mirror
 

@@ -18,7 +18,7 @@ SETTINGS = {"ENVIRONMENT": "qa", "PACKAGE_BUCKET": BUCKET}
 
 @pytest.fixture(name="bucket")
 def versioned_bucket(s3):
-    """Versioned, so that every write leaves a trace."""
+    """Create a versioned bucket, which keeps every write."""
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     return s3
@@ -31,7 +31,7 @@ def empty_dist(tmp_path):
 
 @pytest.fixture(name="command")
 def upload_command(dist, monkeypatch):
-    """`make upload` with one package built and the given settings in the environment."""
+    """Return `make upload` with one built package and settings for the environment."""
     make_dist(dist, greet="hello")
     monkeypatch.chdir(dist.parent)
 
@@ -68,7 +68,7 @@ def test_upload_of_one_package_writes_it_under_hash_and_environment(bucket, dist
         assert bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() == (dist / "greet.zip").read_bytes()
 
 
-def test_upload_tells_hash_and_commit_and_encrypts_with_the_given_key(bucket, dist):
+def test_upload_stores_hash_and_commit_and_encrypts_with_the_given_key(bucket, dist):
     index = make_dist(dist, greet="hello")
     upload(bucket, dist=dist, to=Destination(BUCKET, "", "qa", "alias/packages", "c0ffee"))
     for key in keys(bucket):
@@ -80,14 +80,14 @@ def test_upload_tells_hash_and_commit_and_encrypts_with_the_given_key(bucket, di
         assert head["ContentType"] == "application/zip"
 
 
-def test_upload_of_the_same_package_again_leaves_the_hash_key_alone(bucket, dist):
+def test_second_upload_of_a_package_does_not_write_the_hash_key(bucket, dist):
     index = make_dist(dist, greet="hello")
     upload(bucket, dist=dist, to=TO)
     upload(bucket, dist=dist, to=TO)
     assert keys(bucket) == sorted([f"builds/greet/{index.hash}.zip"] + ["builds/greet/qa.zip"] * 2)
 
 
-def test_upload_of_a_new_package_moves_the_environment_on(bucket, dist):
+def test_upload_of_a_new_package_updates_the_environment_key(bucket, dist):
     make_dist(dist, greet="hello")
     upload(bucket, dist=dist, to=TO)
     index = make_dist(dist, greet="good evening")
@@ -96,7 +96,7 @@ def test_upload_of_a_new_package_moves_the_environment_on(bucket, dist):
 
 
 def test_upload_of_other_bytes_with_the_same_hash_writes_them(bucket, dist):
-    """As a build with bytecode after one without."""
+    """Like a build with bytecode after one without."""
     index = make_dist(dist, greet="hello")
     hash_key = f"builds/greet/{index.hash}.zip"
     bucket.put_object(Bucket=BUCKET, Key=hash_key, Body=b"without bytecode", Metadata={"sha256": "0" * 64})
@@ -104,7 +104,7 @@ def test_upload_of_other_bytes_with_the_same_hash_writes_them(bucket, dist):
     assert bucket.get_object(Bucket=BUCKET, Key=hash_key)["Body"].read() == (dist / "greet.zip").read_bytes()
 
 
-def test_upload_of_several_packages_adds_a_manifest_that_names_them_all(bucket, dist):
+def test_upload_of_several_packages_adds_a_manifest_of_all(bucket, dist):
     index = make_dist(dist, answer="42", greet="hello")
     upload(bucket, dist=dist, to=TO)
     manifests = [f"builds/manifest/{index.hash}.json", "builds/manifest/qa.json"]
@@ -126,7 +126,7 @@ def test_upload_of_a_zip_that_was_changed_after_the_build_is_refused(bucket, dis
     assert keys(bucket) == []
 
 
-def test_upload_before_any_build_says_what_to_do(bucket, dist):
+def test_upload_before_any_build_names_the_command_to_run(bucket, dist):
     with pytest.raises(ScriptError, match="run `make dist` first"):
         upload(bucket, dist=dist, to=TO)
     assert keys(bucket) == []
@@ -135,7 +135,7 @@ def test_upload_before_any_build_says_what_to_do(bucket, dist):
 @pytest.mark.parametrize(
     "settings", [{}, {"ENVIRONMENT": "qa"}, {"PACKAGE_BUCKET": BUCKET}, {**SETTINGS, "ENVIRONMENT": ""}]
 )
-def test_upload_command_without_both_settings_uploads_nothing_and_says_so(bucket, command, capsys, settings):
+def test_upload_command_without_both_settings_uploads_nothing_and_prints_why(bucket, command, capsys, settings):
     command(settings)
     assert capsys.readouterr().out == "Nothing is uploaded: ENVIRONMENT and PACKAGE_BUCKET are not both set.\n"
     assert keys(bucket) == []
@@ -149,12 +149,12 @@ def test_upload_command_with_both_settings_uploads_and_lists_the_objects(bucket,
 
 
 @pytest.mark.usefixtures("aws")
-def test_upload_command_to_a_bucket_that_is_not_there_fails_in_one_sentence(command):
+def test_upload_command_to_a_missing_bucket_fails_with_one_sentence(command):
     with pytest.raises(ScriptError, match=f"the upload to s3://{BUCKET}/ failed: .*NoSuchBucket"):
         command(SETTINGS)
 
 
-def test_destination_without_a_key_uses_the_one_of_aws(tmp_path):
+def test_destination_without_a_key_uses_the_key_of_aws(tmp_path):
     assert destination(SETTINGS, tmp_path).kms_key_id == "alias/aws/s3"
 
 
@@ -184,11 +184,11 @@ def test_destination_in_a_clone_names_the_commit_at_its_head(tmp_path):
     assert destination(SETTINGS, tmp_path).commit == head
 
 
-def test_destination_in_a_repository_without_commits_names_none(tmp_path):
+def test_destination_in_a_repository_without_commits_has_no_commit(tmp_path):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     assert destination(SETTINGS, tmp_path).commit == "unknown"
 
 
-def test_destination_without_git_names_no_commit(tmp_path, monkeypatch):
+def test_destination_without_git_has_no_commit(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert destination(SETTINGS, tmp_path).commit == "unknown"

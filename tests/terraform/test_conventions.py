@@ -1,4 +1,4 @@
-"""What a reader of terraform/ may rely on, read from its files: Terraform itself is not needed."""
+"""Conventions of terraform/, checked in its files without Terraform."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: modu
 
 
 def blocks(file, kind):
-    """The blocks of one kind in a file: name -> content."""
+    """Return the blocks of one kind in a file: name -> content."""
     if not file.exists():
         return {}
     with file.open(encoding="utf-8") as lines:
@@ -26,7 +26,7 @@ def blocks(file, kind):
 
 
 def resource(file, kind, name):
-    """The content of one resource of a file."""
+    """Return the content of one resource in a file."""
     with file.open(encoding="utf-8") as lines:
         found = [block for block in hcl2.load(lines)["resource"] if f'"{kind}"' in block]
     return next(block[f'"{kind}"'][f'"{name}"'] for block in found if f'"{name}"' in block[f'"{kind}"'])
@@ -46,7 +46,7 @@ def variables_of(module):
 
 
 @each_file
-def test_variable_stands_in_the_file_of_its_task(file):
+def test_variable_is_in_the_file_of_its_task(file):
     tasks = TASKS if file.parent == TERRAFORM else []
     prefixes = tuple(f"{task}_" for task in tasks)
     own = next((f"{task}_" for task in tasks if file.name == f"variables.{task}.tf"), None)
@@ -58,7 +58,7 @@ def test_variable_stands_in_the_file_of_its_task(file):
         assert [name for name in names if name.startswith(prefixes) or file.name != "variables.tf"] == []
 
 
-def test_each_task_has_a_file_of_its_variables():
+def test_each_task_has_a_file_for_its_variables():
     assert {file.name for file in TERRAFORM.glob("variables.*.tf")} == {f"variables.{task}.tf" for task in TASKS}
 
 
@@ -74,11 +74,11 @@ def test_variable_of_the_root_module_is_validated_unless_it_is_a_switch():
     variables = variables_of(TERRAFORM)
     unchecked = {name for name, variable in variables.items() if "validation" not in variable}
 
-    # pasted_keys.tf checks those that are sensitive.
+    # pasted_keys.tf checks the sensitive variables.
     assert unchecked <= {name for name, found in variables.items() if "bool" in found["type"] or "sensitive" in found}
 
 
-def test_variable_where_a_key_might_be_pasted_is_sensitive_and_checked_where_nothing_shows_it():
+def test_variable_where_a_key_might_be_pasted_is_sensitive_and_checked_without_being_shown():
     variables = variables_of(TERRAFORM)
     with (TERRAFORM / "pasted_keys.tf").open(encoding="utf-8") as lines:
         checked = hcl2.load(lines)["locals"][0]["maybe_keys"]
@@ -97,7 +97,7 @@ def test_output_has_a_description(module):
 
 
 @each_file
-def test_resource_and_module_call_have_a_comment_above_that_says_why(file):
+def test_resource_and_module_call_have_a_comment_with_their_reason(file):
     lines = file.read_text(encoding="utf-8").splitlines()
     bare = [line for above, line in zip(lines, lines[1:]) if re.match("(resource|module) ", line) and above[:1] != "#"]
 
@@ -105,7 +105,7 @@ def test_resource_and_module_call_have_a_comment_above_that_says_why(file):
 
 
 @each_file
-def test_arn_and_domain_hold_in_every_partition(file):
+def test_arn_and_domain_are_valid_in_every_partition(file):
     text = re.sub(r"(?m)^\s*(description|error_message|condition)\s*=.*$", "", file.read_text(encoding="utf-8"))
 
     # Service principals of EventBridge, Lambda and S3 are the same in every partition.
@@ -114,7 +114,7 @@ def test_arn_and_domain_hold_in_every_partition(file):
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
 
 
-def test_way_of_events_is_complete_before_the_bucket_reports_to_eventbridge():
+def test_path_of_events_is_complete_before_the_bucket_sends_to_eventbridge():
     notification = resource(TERRAFORM / "partition_replicate.tf", "aws_s3_bucket_notification", "partition_replicate")
     target = resource(TERRAFORM / "partition_replicate.tf", "aws_cloudwatch_event_target", "partition_replicate")
 
@@ -128,7 +128,7 @@ def test_way_of_events_is_complete_before_the_bucket_reports_to_eventbridge():
 
 
 def around(text, position):
-    """The innermost braces around a position that hold more than what is a block of one line."""
+    """Return the second-innermost block of braces around a position."""
     depth, start = 0, position
     while depth < 2:
         start -= 1
@@ -141,14 +141,14 @@ def around(text, position):
 
 
 @each_file
-def test_service_is_trusted_on_behalf_of_one_account_or_resource_alone(file):
+def test_service_is_trusted_only_on_behalf_of_one_account_or_resource(file):
     text = file.read_text(encoding="utf-8")
     statements = [around(text, found.start()) for found in re.finditer(r"Service\s*=", text)]
 
     assert [statement for statement in statements if not re.search('"aws:Source(Account|Arn)"', statement)] == []
 
 
-def test_service_may_invoke_a_function_on_behalf_of_one_resource_alone():
+def test_service_may_invoke_a_function_only_on_behalf_of_one_resource():
     files = [hcl2.loads(file.read_text(encoding="utf-8")) for file in FILES]
     blocks_of_resources = [block for parsed in files for block in parsed.get("resource", [])]
     found = [content for block in blocks_of_resources for content in block.get('"aws_lambda_permission"', {}).values()]
@@ -164,26 +164,26 @@ def test_skip_of_checkov_has_a_reason(file):
     assert [check for check, reason in skips if len(reason.split()) < 4] == []
 
 
-def test_example_of_tfvars_names_every_variable():
+def test_example_of_tfvars_lists_every_variable():
     example = (TERRAFORM / "terraform.tfvars.example").read_text(encoding="utf-8")
     named = re.findall(r"(?m)^(?:# )?(\w+) *=", example)
 
     assert sorted(named) == sorted(variables_of(TERRAFORM))
 
 
-def test_lock_file_pins_a_provider_that_the_configuration_allows_by_the_checksums_of_its_archives():
+def test_lock_file_pins_an_allowed_provider_by_the_checksums_of_its_archives():
     lock = (TERRAFORM / ".terraform.lock.hcl").read_text()
     (block,) = re.findall(r'^provider "registry.terraform.io/hashicorp/aws" \{$.*?^\}$', lock, re.MULTILINE | re.DOTALL)
     assert lock.count("\nprovider ") == 1
     wanted = re.search(r'version = "(>= (\d+)\.(\d+), < (\d+))"', (TERRAFORM / "versions.tf").read_text())
     major, minor, _ = map(int, re.search(r'^ +version += "([\d.]+)"$', block, re.MULTILINE)[1].split("."))
     assert (int(wanted[2]), int(wanted[3])) <= (major, minor) < (int(wanted[4]), 0)
-    # The registry's checksums: one for each platform's archive.
+    # The registry's checksums, one for the archive of each platform.
     assert len(set(re.findall('"zh:([0-9a-f]{64})"', block))) > 10
     assert "h1:" in block
 
 
-def test_example_of_tfvars_deploys_nothing_that_is_not_ones_own():
+def test_example_of_tfvars_deploys_only_own_resources():
     example = (TERRAFORM / "terraform.tfvars.example").read_text(encoding="utf-8")
     deployed = "\n".join(line for line in example.splitlines() if not line.startswith("#"))
 

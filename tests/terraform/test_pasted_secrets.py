@@ -1,4 +1,4 @@
-"""A key that is pasted where its name belongs, or a URL with a user in it, is refused and shown by nothing."""
+"""A key in place of its name, or a URL with a user, is refused without being shown."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-def test_plan_refuses_each_pasted_secret_and_shows_none(tmp_path):
+def test_plan_refuses_each_pasted_secret_without_showing_it(tmp_path):
     for task in ("archive_copy", "upload_validate"):
         (tmp_path / f"{task}.zip").write_bytes(AN_EMPTY_ZIP)
     variables = {
@@ -39,13 +39,13 @@ def test_plan_refuses_each_pasted_secret_and_shows_none(tmp_path):
         **PASTED,
     }
     with EmbeddedAws() as aws:
-        deployment = terraform.initialised(aws, tmp_path / "work", variables)
+        deployment = terraform.initialise(aws, tmp_path / "work", variables)
         command = ["terraform", "plan", "-input=false", "-no-color"]
-        done = subprocess.run(
+        finished = subprocess.run(
             command, cwd=deployment.folder, env=deployment.environment, capture_output=True, text=True, check=False
         )
-    said = done.stdout + done.stderr
-    assert done.returncode
-    assert [name for name in PASTED if name not in said] == []
-    assert CANARY not in said
+    output = finished.stdout + finished.stderr
+    assert finished.returncode
+    assert [name for name in PASTED if name not in output] == []
+    assert CANARY not in output
     assert not list(deployment.folder.glob("*.tfstate"))

@@ -1,4 +1,4 @@
-"""The stage for the rows of Open Task Framework: a SeaweedFS server with many small files, and two add-ons."""
+"""Server and contestants of the rows of Open Task Framework: two add-ons, and many small files."""
 
 import os
 import sys
@@ -22,10 +22,10 @@ OURS, PEER = "bucket brigade", "otf-addons-aws"
 
 @contextmanager
 def add_ons(folder: Path, work: str) -> Iterator[list[Contestant]]:
-    """Give the two add-ons while a server runs that has the files.
+    """Start a server with the files; yield the two add-ons.
 
     Args:
-        folder: For the peer's package, which is kept from one run to the next.
+        folder: The folder for the peer's package, kept between runs.
         work: `list` or `transfer`.
     """
     packages = peers.installed(folder)
@@ -47,8 +47,8 @@ def add_ons(folder: Path, work: str) -> Iterator[list[Contestant]]:
             "OTF_NO_LOG": "1",
         }
         plugin = Path("tasks", "otf_addons", "plugin").resolve()
-        # Both are found under the same names, so each is on the path of its own process only.
-        yield [_contestant(name, work, environment, where) for name, where in ((OURS, plugin), (PEER, packages))]
+        # Both add-ons have the same module names, so each is on the path of its own process only.
+        yield [_contestant(name, work, environment, path) for name, path in ((OURS, plugin), (PEER, packages))]
 
 
 def _contestant(name: str, work: str, environment: dict[str, str], add_on: Path) -> Contestant:

@@ -1,6 +1,6 @@
-"""The world outside AWS, as far as upload_validate knows it: GitHub, the councils' look-up and the webhook.
+"""The services outside AWS that upload_validate calls: GitHub, the councils' look-up and the webhook.
 
-One small HTTP server that remembers what it was told.
+One small HTTP server stands for all three, and stores the calls.
 """
 
 import json
@@ -18,15 +18,15 @@ COUNCILS = {"E07000223": "Adur District Council", "E06000023": "Bristol City Cou
 
 
 @dataclass
-class Outside:
-    """What was told, and where.
+class ExternalServices:
+    """The stored calls.
 
     Attributes:
-        url: the server's address.
-        issues: the repository's issues.
+        url: The URL of the server.
+        issues: The issues of the repository.
         comments: (number of the issue, text) of each comment.
-        reports: what the webhook was given.
-        refused: calls without the right key, or to no address known here.
+        reports: The reports that the webhook got.
+        refused: Calls without the right key, or to an unknown path.
     """
 
     url: str = ""
@@ -36,7 +36,7 @@ class Outside:
     refused: list[str] = field(default_factory=list)
 
     def answer(self, method: str, address: str, authorization: str, body: bytes) -> tuple[int, Any]:
-        """Returns status and JSON of the answer to a call."""
+        """Return status and JSON value of the answer to a call."""
         path, query = urlsplit(address).path, parse_qs(urlsplit(address).query)
         if method == "GET" and path.startswith("/councils/"):
             name = COUNCILS.get(path.removeprefix("/councils/").removesuffix(".json"))
@@ -45,40 +45,42 @@ class Outside:
             self.reports.append(json.loads(body))
             return 200, {}
         if path.startswith(f"/repos/{REPOSITORY}/issues") and authorization == f"Bearer {KEYS['/demo/github-token']}":
-            return self._github(method, path.split("/")[5:], query, body)
+            return self._answer_github(method, path.split("/")[5:], query, body)
         self.refused.append(f"{method} {path}")
         return 404, {"message": "Not Found"}
 
-    def _github(self, method: str, rest: list[str], query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
-        if method == "GET" and rest:
-            return 200, [{"body": text} for number, text in self.comments if number == int(rest[0])]
+    def _answer_github(
+        self, method: str, parts: list[str], query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, Any]:
+        if method == "GET" and parts:
+            return 200, [{"body": text} for number, text in self.comments if number == int(parts[0])]
         if method == "GET":
             return 200, [issue for issue in self.issues if issue["state"] in query["state"]]
-        told = json.loads(body)
-        if rest:
-            issue = self.issues[int(rest[0]) - 1]
-            self.comments.append((issue["number"], told["body"]))
+        content = json.loads(body)
+        if parts:
+            issue = self.issues[int(parts[0]) - 1]
+            self.comments.append((issue["number"], content["body"]))
             issue["comments"] += 1
             return 201, {"html_url": f"{issue['html_url']}#issuecomment-{len(self.comments)}"}
         number = len(self.issues) + 1
         address = f"https://github.com/{REPOSITORY}/issues/{number}"
-        self.issues.append({**told, "number": number, "state": "open", "comments": 0, "html_url": address})
+        self.issues.append({**content, "number": number, "state": "open", "comments": 0, "html_url": address})
         return 201, self.issues[-1]
 
 
 @contextmanager
-def outside() -> Iterator[Outside]:
-    """Serves an `Outside` until the block ends."""
-    there = Outside()
+def external_services() -> Iterator[ExternalServices]:
+    """Serve the external services until the block ends."""
+    services = ExternalServices()
 
     class Handler(BaseHTTPRequestHandler):
-        """Hands each call to the `Outside`."""
+        """A handler that passes each call to the `ExternalServices`."""
 
-        def do_POST(self) -> None:  # pylint: disable=invalid-name
-            """Answers a call."""
+        def do_POST(self) -> None:  # pylint: disable=invalid-name  # http.server requires this name
+            """Answer a call."""
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, told = there.answer(self.command, self.path, self.headers.get("Authorization", ""), body)
-            content = json.dumps(told).encode()
+            status, value = services.answer(self.command, self.path, self.headers.get("Authorization", ""), body)
+            content = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
@@ -88,14 +90,14 @@ def outside() -> Iterator[Outside]:
         do_GET = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing of calls that were answered."""
+            """Log nothing for answered calls."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        there.url = f"http://127.0.0.1:{server.server_port}"
+        services.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield there
+            yield services
         finally:
             server.shutdown()
             thread.join()
