@@ -4,21 +4,21 @@ SHELL := /bin/sh
 .SHELLFLAGS := -ec
 .DEFAULT_GOAL := help
 
-# Terraform's provider comes from where scripts/terraform_mirror.py says, not from one machine's settings.
+# scripts/terraform_mirror.py finds Terraform's provider; this machine's own settings are ignored.
 unexport TF_CLI_CONFIG_FILE
 
 TASK ?=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-# Only files whose hashes are in the lock file are installed.
+# pip installs only files whose hashes are in the lock file.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 INSTALL := $(PYTHON) $(PIP_INSTALL)
-# Locks hold the hashes for every platform; versions stay as they are unless UPGRADE=1.
+# Lock files have the hashes for every platform. Versions change only with UPGRADE=1.
 UV_COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-# Each is made on first use, and again when the pins change.
+# Installed on first use, and after each change of the pins.
 DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
 
@@ -32,12 +32,12 @@ LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
 
-# One more than there are cores: some tests wait most of the time, and each worker loads all tests.
+# One more than the number of cores, because some tests mostly wait. More would cost time: each worker loads all tests.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 RUFF := $(PYTHON) -m ruff
 PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
-# A test's name says what a docstring would.
+# The name of a test replaces its docstring.
 NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,missing-function-docstring
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
@@ -49,17 +49,17 @@ help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
-demo: dist $(DEV) ## See objects travel to archives and to another partition, on this machine (KEEP=1 leaves it up)
+demo: dist $(DEV) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
 	@exec $(PYTHON) -m local.demo
 
-test: .test-setup ## Run the tests; without TASK they must also cover tasks/
+test: .test-setup ## Run the tests; without TASK also check the coverage of tasks/
 	@$(PYTHON) -m scripts.package dist
 	@$(PYTEST) $(PYTEST_ARGS)
 
-# Of one task alone there are none.
-test-long: .test-setup ## Run the tests that take long: deployments, simulated days, kills at every step
+# No long test belongs to a single task.
+test-long: .test-setup ## Run the long tests: deployments, simulated days, a crash at every step
 ifdef TASK
-	@echo 'The long tests are of all tasks together: run make test-long without TASK'
+	@echo 'The long tests cover all tasks together: run make test-long without TASK'
 else
 	@$(PYTHON) -m scripts.package dist
 	@$(PYTEST) -m long
@@ -73,34 +73,34 @@ lint: .lint-setup ## Check the code with ruff and pylint, the Terraform with fmt
 	@$(PYTHON) -m scripts.terraform fmt
 	@$(RUN_CHECKOV)
 
-validate: .validate-setup ## Run terraform init, validate and test, with no AWS account
+validate: .validate-setup ## Run terraform init, validate and test, without an AWS account
 	@$(PYTHON) -m scripts.terraform validate
 
-build: .build-setup ## Lay out each task's package in build/
+build: .build-setup ## Build each task's package in build/
 	@$(PYTHON) -m scripts.package build $(TASK)
 
-dist: .build-setup ## Make each task's zip in dist/
+dist: .build-setup ## Build each task's zip in dist/
 	@$(PYTHON) -m scripts.package dist $(TASK)
 
 otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in dist/
 	@$(PYTHON) -m scripts.otf_wheel
 
-lock: $(DEV) ## Pin what requirements*.in name, with hashes, in requirements*.txt (UPGRADE=1 takes newer versions)
+lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requirements*.txt (UPGRADE=1 updates them)
 	@$(UV_COMPILE) requirements.in --output-file requirements.txt
 	@$(UV_COMPILE) requirements-dev.in --output-file requirements-dev.txt
 	@$(UV_COMPILE) requirements-checkov.in --output-file requirements-checkov.txt
 	@$(UV_COMPILE) --no-deps requirements-bench.in --output-file requirements-bench.txt
 
-upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET, labelled with ENVIRONMENT; does nothing without both
+upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET with the label ENVIRONMENT; do nothing without both
 	@$(PYTHON) -m scripts.upload
 
-package-hash: .build-setup ## Print the hash of what is in dist/
+package-hash: .build-setup ## Print the hash of the packages in dist/
 	@$(PYTHON) -m scripts.package hash
 
-package-key: .build-setup ## Print the S3 key that the upload of dist/ has
+package-key: .build-setup ## Print the S3 key of the upload of dist/
 	@$(PYTHON) -m scripts.package key
 
-lint-report: .lint-setup ## As lint, but for fmt, with JUnit XML in reports/
+lint-report: .lint-setup ## Run lint without fmt, with JUnit XML in reports/
 	@mkdir -p build reports
 	@status=0; \
 	$(PYLINT) --output-format=json2:build/pylint.json,text $(LINTED) || status=1; \
@@ -110,7 +110,7 @@ lint-report: .lint-setup ## As lint, but for fmt, with JUnit XML in reports/
 	exit $$status
 
 test-report: PYTEST_ARGS += --junitxml=reports/tests.xml
-test-report: test ## As test, with JUnit XML in reports/
+test-report: test ## Run test, with JUnit XML in reports/
 
 bench: dist $(DEV) ## Measure the project beside its peers
 	@exec $(PYTHON) -m bench
@@ -120,7 +120,7 @@ screenshots: dist $(DEV) ## Make the pictures in docs/images; needs headless Chr
 	@$(PYTHON) -m local.demo --record docs/images/demo.svg
 
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
-chaos: .test-setup ## Run the long randomised tests, and those that moto alone must fail (CHAOS_SEED=... repeats a run)
+chaos: .test-setup ## Run the long randomised tests, and check the need for each patch (CHAOS_SEED=... repeats a run)
 	@$(PYTHON) -m scripts.package dist
 	@echo 'CHAOS_SEED=$(CHAOS_SEED)'
 	@$(PYTEST) -m chaos --hypothesis-seed=$(CHAOS_SEED)
@@ -129,7 +129,7 @@ format: $(DEV) ## Format the code with ruff
 	@$(RUFF) check --quiet --fix $(LINTED) $(LINTED_TESTS) || :
 	@$(RUFF) format $(LINTED) $(LINTED_TESTS)
 
-clean: ## Remove all that make has made, .venv too
+clean: ## Remove everything that make has created, also .venv
 	@rm -rf build dist reports $(VENV) .coverage .coverage.* .hypothesis .pytest_cache
 	@find $(wildcard tasks tests local scripts bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -146,15 +146,15 @@ $(PYTHON):
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			echo "Making $(VENV) with $$($$python --version)" >&2; \
 			$$python -m venv $(VENV) || { rm -rf $(VENV); \
-				echo "error: $$python cannot make a virtual environment; Debian and Ubuntu have python3-venv for it" >&2; \
+				echo "error: $$python cannot create a virtual environment; on Debian and Ubuntu install python3-venv" >&2; \
 				exit 1; }; \
 			exit 0; \
 		fi; \
 	done; \
-	echo 'error: Python 3.11 or newer is needed, and none is on the PATH' >&2; \
+	echo 'error: Python 3.11 or newer is required, and is not on the PATH' >&2; \
 	exit 1
 
-# Without build isolation: pip would fetch what a source archive is built with, and check no hash of it.
+# Without build isolation, because pip would install the build requirements of a source archive without hashes.
 $(DEV): requirements-dev.txt | $(PYTHON)
 	@echo 'Installing requirements-dev.txt into $(VENV), about a minute' >&2
 	@$(PYTHON) -m scripts.pins requirements-dev.txt setuptools | $(INSTALL) --requirement /dev/stdin

@@ -1,1 +1,1 @@
-"""What the Makefile calls to package, upload and check the tasks; nothing here runs in a Lambda function."""
+"""Commands of the Makefile that package, upload and check the tasks; none runs in a Lambda function."""

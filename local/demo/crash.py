@@ -17,7 +17,7 @@ LARGE = "granules/200 MB.hdf"
 LARGE_BYTES = 200_000_000
 PART_BYTES = 16 * 1024 * 1024
 
-# The function is killed once two parts are visible. More arrive before it is dead: then about half are there.
+# The function is killed once two parts are visible. More parts arrive before its end, about half of them in all.
 PARTS_BEFORE_CRASH = 2
 
 

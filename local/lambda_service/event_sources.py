@@ -78,7 +78,7 @@ class _Queue:
 
 @dataclass(frozen=True)
 class Consumer:
-    """What all pollers share.
+    """The settings and services that all pollers share.
 
     Attributes:
         functions: Runs the functions.
@@ -130,7 +130,7 @@ class QueuePoller:
 
     Args:
         mapping: The mapping. Its changes take effect with the next receive.
-        consumer: What all pollers share.
+        consumer: The settings and services that all pollers share.
     """
 
     def __init__(self, mapping: EventSourceMapping, consumer: Consumer):
@@ -243,7 +243,7 @@ class EventSources:
     """The pollers of all event source mappings.
 
     Args:
-        consumer: What all pollers share.
+        consumer: The settings and services that all pollers share.
     """
 
     def __init__(self, consumer: Consumer):

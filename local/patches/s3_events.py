@@ -94,7 +94,7 @@ def send_tagging_events(original: Any, response: Any) -> Any:
 
 @patch(S3Backend, "complete_multipart_upload")
 def send_one_event_per_multipart_upload(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
-    """A multipart upload sends one event, `ObjectCreated:CompleteMultipartUpload`; moto sends a `Put` as well."""
+    """A multipart upload sends one event, `ObjectCreated:CompleteMultipartUpload`; moto also sends a `Put`."""
     with silenced(S3NotificationEvent.OBJECT_CREATED_PUT_EVENT):
         return original(backend, *args, **kwargs)
 

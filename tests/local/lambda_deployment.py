@@ -5,6 +5,7 @@ import json
 import time
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -21,6 +22,15 @@ TRUST_LAMBDA = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+
+# The start of a function that sends to SQS with the tests' SDK, in place of one in the zip; it needs this environment.
+SQS_CLIENT = """
+import json, os, sys
+sys.path.append(os.environ["SITE_PACKAGES"])
+import boto3
+sqs = boto3.client("sqs")
+"""
+SQS_ENVIRONMENT = {"SITE_PACKAGES": str(Path(boto3.__file__).parents[1])}
 
 # The permissions of a function to read queues and to write its log.
 BASIC_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "logs:*")

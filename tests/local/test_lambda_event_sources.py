@@ -1,12 +1,10 @@
 import hashlib
 import json
 import time
-from pathlib import Path
 
-import boto3
 import pytest
 
-from tests.local.lambda_deployment import ACCOUNT, REGION, Deployment, deployed, eventually
+from tests.local.lambda_deployment import ACCOUNT, REGION, SQS_CLIENT, SQS_ENVIRONMENT, Deployment, deployed, eventually
 
 REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 
@@ -323,11 +321,9 @@ def test_mapping_in_two_partitions_polls_in_both(stage):
 
 
 # Makes the message "keep back" invisible for long, and reports all messages as failed.
-CHANGES_VISIBILITY = """
-import json, os, sys
-sys.path.append(os.environ["SITE_PACKAGES"])
-import boto3
-sqs = boto3.client("sqs")
+CHANGES_VISIBILITY = (
+    SQS_CLIENT
+    + """
 def handler(event, context):
     for record in event["Records"]:
         print("SEEN", json.dumps(record["body"]))
@@ -337,12 +333,13 @@ def handler(event, context):
             )
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
 """
+)
 
 
 def test_visibility_that_the_function_has_set_is_kept():
     with deployed(redelivery_seconds=0) as stage:
         queue, arn = stage.queue("q", VisibilityTimeout=60)
-        environment = {"QUEUE": queue, "SITE_PACKAGES": str(Path(boto3.__file__).parents[1])}
+        environment = {"QUEUE": queue, **SQS_ENVIRONMENT}
         stage.function(CHANGES_VISIBILITY, environment=environment, role=stage.role("r", "sqs:*", "logs:*"))
         stage.send(queue, "keep back", "leave alone")
         stage.map(arn, **REPORT)

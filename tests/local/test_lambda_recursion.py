@@ -1,12 +1,10 @@
 """Recursive loops of functions and queues."""
 
 import json
-from pathlib import Path
 
-import boto3
 import pytest
 
-from tests.local.lambda_deployment import deployed, eventually
+from tests.local.lambda_deployment import SQS_CLIENT, SQS_ENVIRONMENT, deployed, eventually
 
 
 @pytest.fixture(name="stage")
@@ -16,17 +14,16 @@ def fixture_stage():
 
 
 # Sends the next number to its own queue, as a continuation does.
-RECURSIVE = """
-import json, os, sys
-sys.path.append(os.environ["SITE_PACKAGES"])
-import boto3
-sqs = boto3.client("sqs")
+RECURSIVE = (
+    SQS_CLIENT
+    + """
 def handler(event, context):
     for record in event["Records"]:
         print("SEEN", record["body"])
         if int(record["body"]) < 20:
             sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=str(int(record["body"]) + 1))
 """
+)
 
 
 def recursive(stage):
@@ -34,8 +31,7 @@ def recursive(stage):
     dead, dead_arn = stage.queue("dead")
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
     queue, arn = stage.queue("q", VisibilityTimeout=60, RedrivePolicy=redrive)
-    # The tests' SDK takes the place of one in the zip.
-    environment = {"QUEUE": queue, "SITE_PACKAGES": str(Path(boto3.__file__).parents[1])}
+    environment = {"QUEUE": queue, **SQS_ENVIRONMENT}
     stage.function(RECURSIVE, environment=environment, role=stage.role("r", "sqs:*", "logs:*"))
     stage.map(arn, BatchSize=1)
     return queue, dead

@@ -101,7 +101,7 @@ def test_events_before_event_bridge_starts_are_dropped(stage):
     bridge = stage.client("events")
     bridge.put_rule(Name="rule", EventPattern=json.dumps({"source": ["aws.s3"]}))
     bridge.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events"}])
-    # Until the clock is asked to go on.
+    # Until `clock.run_all`.
     stage.hooks.event_bridge_seconds = None
     enabled = {"Bucket": "bucket", "NotificationConfiguration": {"EventBridgeConfiguration": {}}}
     s3.put_bucket_notification_configuration(**enabled)
