@@ -4,12 +4,13 @@
 |---|---|
 | `clerk`, `clerk_settings` | `ObjectClerk`, the public class, and the settings of its environment |
 | `errors` | the tree of errors |
-| `s3_requests`, `pacer` | one request: retries, deadline and errors; how fast requests follow each other |
+| `s3_requests`, `failures`, `pacer` | one request: its retries and deadline; its error; the pace of requests |
 | `copies`, `part_copies`, `moves` | copies inside S3, in one request or in parts; copies whose source is then deleted |
-| `bodies`, `uploads`, `downloads` | bytes written and read |
+| `bodies`, `uploads`, `sent_parts` | bytes written |
+| `downloads`, `reading`, `download_targets` | bytes read |
 | `streams`, `buffer_pool`, `flow` | bytes from one S3 to another, through bounded memory |
 | `open_uploads` | multipart uploads that a killed process left |
-| `annotations` | annotations from one object version to another |
+| `annotations`, `annotation_lists` | annotations carried from one object version to another |
 | `races`, `pinned` | conditional writes and lost races; one state of an object |
 | `versions`, `bucket_owners` | listings of versions; the account that each bucket must belong to |
 | `checksums`, `parts`, `transfers` | pure rules |
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["ObjectClerk"]
 
 
-def __getattr__(name):
-    # Loaded on first use: most Lambda functions never use it, and their cold start should not pay for it.
+def __getattr__(name: str) -> object:
+    # Loaded on first use: most Lambda functions never use it, so their cold start does not pay for it.
     if name == "ObjectClerk":
         from tasks.object_clerk import clerk  # pylint: disable=import-outside-toplevel  # see above
 

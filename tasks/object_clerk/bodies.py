@@ -1,33 +1,40 @@
-"""What can be uploaded: bytes, a file, or a stream; cut into parts, and never held in memory twice.
+"""The body of an upload: bytes, a file, or a stream, which is cut into parts and held in memory at most once.
 
-Bytes and files are cut where one likes and read as often as needed. A stream (an iterable of blocks, a pipe, a
-socket's file) passes once, so a part of it is kept in memory until S3 has it.
+Bytes and files can be cut anywhere and read any number of times. A stream (an iterable of blocks, a pipe, a socket's
+file) can be read once, so a part of it stays in memory until S3 has it.
 """
+
+from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tasks.object_clerk.checksums import Crc32
 from tasks.object_clerk.errors import ObjectSaveException
 from tasks.object_clerk.parts import MIB
 
-# Large enough that reading it costs far more than asking for it.
+if TYPE_CHECKING:
+    from tasks.object_clerk.checksums import Buffer
+
+# Large enough that reading it costs far more than the call.
 READ_BLOCK = MIB
 
 
 class Section:
-    """Some bytes of a file or a buffer, as a file of their own that boto3 can send, and send again."""
+    """A range of a file or a buffer, as a file of its own that botocore can send, and send again."""
 
-    def __init__(self, read_at, first, size):
+    def __init__(self, read_at: Callable[[int, int], bytes], first: int, size: int) -> None:
         self.size = size
         self._read_at = read_at
         self._first = first
         self._position = 0
 
-    def read(self, amount=-1):
-        """Returns at most `amount` of the bytes that are left, all of them when it is negative or None."""
+    def read(self, amount: int | None = -1) -> bytes:
+        """Return at most `amount` of the bytes that are left; all of them if it is negative or None."""
         left = self.size - self._position
         wanted = left if amount is None or amount < 0 else min(amount, left)
         block = self._read_at(self._first + self._position, wanted)
@@ -36,18 +43,18 @@ class Section:
         self._position += wanted
         return block
 
-    def seek(self, offset, whence=os.SEEK_SET):
-        """Moves to a position as `io.IOBase.seek` does."""
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position as `io.IOBase.seek` does."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
         self._position = start + offset
         return self._position
 
-    def tell(self):
-        """Returns the position."""
+    def tell(self) -> int:
+        """Return the position."""
         return self._position
 
-    def crc32(self):
-        """Returns the CRC32 of all its bytes, as a number, and goes back to the start."""
+    def crc32(self) -> int:
+        """Return the CRC32 of all bytes, and go back to the start."""
         crc = Crc32()
         self.seek(0)
         while block := self.read(READ_BLOCK):
@@ -57,14 +64,14 @@ class Section:
 
 
 class BytesSection(Section):
-    """Some bytes of a buffer, which need not be read: like `io.BytesIO` it gives them as they are."""
+    """A range of a buffer, which gives its bytes without a copy, as `io.BytesIO` does."""
 
-    def __init__(self, view):
+    def __init__(self, view: memoryview) -> None:
         super().__init__(lambda start, amount: bytes(view[start : start + amount]), 0, len(view))
         self._view = view
 
-    def getbuffer(self):
-        """Returns all its bytes as a memoryview."""
+    def getbuffer(self) -> memoryview:
+        """Return all bytes."""
         return self._view
 
 
@@ -73,53 +80,57 @@ class BytesBody:
 
     name = "bytes in memory"
 
-    def __init__(self, data):
+    def __init__(self, data: Buffer) -> None:
         self._view = memoryview(data).cast("B")
         self.size = len(self._view)
 
-    def section(self, first, size):
-        """Returns some of the bytes as a `Section`; nothing is copied until it is sent."""
+    def section(self, first: int, size: int) -> BytesSection:
+        """Return a range of the bytes. Nothing is copied until it is sent."""
         return BytesSection(self._view[first : first + size])
 
-    def check_unchanged(self):
-        """Does nothing: whoever changes a buffer while it is uploaded is on his own."""
+    def check_unchanged(self) -> None:
+        """Do nothing: the caller must not change a buffer during its upload."""
 
 
 class FileBody:
     """A regular file, from its first byte on."""
 
-    def __init__(self, descriptor, name):
+    def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
         self._descriptor = descriptor
-        self._state = self._look()
+        self._state = self._observe()
         self.size = self._state[0]
 
-    def section(self, first, size):
-        """Returns some of the file as a `Section`; several may be read at once."""
+    def section(self, first: int, size: int) -> Section:
+        """Return a range of the file. Several ranges may be read at once."""
         return Section(lambda start, amount: os.pread(self._descriptor, amount, start), first, size)
 
-    def check_unchanged(self):
-        """Raises an error when the file was written to since the upload began: its parts would not fit together."""
-        if self._look() != self._state:
+    def check_unchanged(self) -> None:
+        """Check that nothing was written to the file since the upload began: its parts would not fit together.
+
+        Raises:
+            ObjectSaveException: the file was changed.
+        """
+        if self._observe() != self._state:
             raise ObjectSaveException("it was changed while it was being uploaded")
 
-    def _look(self):
+    def _observe(self) -> tuple[int, int]:
         state = os.fstat(self._descriptor)
         return state.st_size, state.st_mtime_ns
 
 
 class StreamBody:
-    """Blocks of bytes that pass once, in order; how many is known at the end."""
+    """Blocks of bytes that can be read once, in order. Their number is known at the end."""
 
     name = "a stream"
     size = None
 
-    def __init__(self, blocks):
+    def __init__(self, blocks: Iterable[Buffer]) -> None:
         self._blocks = iter(blocks)
         self._rest = b""
 
-    def take(self, size):
-        """Returns the next `size` bytes, fewer only at the end of the stream."""
+    def take(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end of the stream."""
         taken, length = [self._rest], len(self._rest)
         while length < size:
             block = next(self._blocks, None)
@@ -131,17 +142,20 @@ class StreamBody:
         self._rest = whole[size:]
         return whole[:size]
 
-    def check_unchanged(self):
-        """Does nothing: what has passed cannot change."""
+    def check_unchanged(self) -> None:
+        """Do nothing: a block that was read cannot change."""
+
+
+Body = BytesBody | FileBody | StreamBody
 
 
 @contextmanager
-def opened(data):
-    """Yields what is to be uploaded as a `BytesBody`, a `FileBody` or a `StreamBody`, and closes what it opened.
+def opened(data: Any) -> Iterator[Body]:
+    """Yield the body of an upload, and close the file that it opened.
 
     Args:
-        data: bytes (or another buffer); the path of a file; a binary file, which is read from its start where it can
-            be rewound; or an iterable of bytes.
+        data: bytes (or another buffer); the path of a file; a binary file, which is read from its start if it can be
+            rewound; or an iterable of bytes.
 
     Raises:
         ObjectSaveException: the file cannot be opened.
@@ -166,14 +180,14 @@ def opened(data):
         raise TypeError(f"an upload takes a path, a binary file, bytes or an iterable of bytes, not {kind}")
 
 
-def _file(path):
+def _file(path: str | Path) -> io.BufferedReader:
     try:
         return open(path, "rb")
     except OSError as error:
         raise ObjectSaveException(f"it cannot be opened: {error.strerror}", source=str(path)) from error
 
 
-def _file_body(file, name):
+def _file_body(file: Any, name: str) -> FileBody | StreamBody:
     if not file.seekable():
         return StreamBody(_blocks_of(file))
     if file.writable():
@@ -181,7 +195,7 @@ def _file_body(file, name):
     return FileBody(file.fileno(), name)
 
 
-def _blocks_of(file):
+def _blocks_of(file: Any) -> Iterator[bytes]:
     if isinstance(file, io.TextIOBase):
         raise TypeError("an upload takes a file that is opened in binary mode")
     if file.seekable():

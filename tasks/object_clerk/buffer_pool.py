@@ -1,7 +1,10 @@
 """The memory through which bytes pass from one S3 to another: one piece, whose size is its limit."""
 
+from __future__ import annotations
+
 import mmap
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.object_clerk.errors import ObjectSaveException
@@ -20,16 +23,16 @@ class BufferPool:  # pylint: disable=too-few-public-methods  # `buffer` takes on
         OSError: the machine does not have so much memory.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.size = size
         # ACCESS_COPY makes the memory private to this process.
         self._all = memoryview(mmap.mmap(-1, size, access=mmap.ACCESS_COPY))
-        self._taken = []
+        self._taken: list[tuple[int, int]] = []
         self._changed = threading.Condition()
 
     @contextmanager
-    def buffer(self, size):
-        """Waits until so many contiguous bytes are free, and yields them as a writable memoryview.
+    def buffer(self, size: int) -> Iterator[memoryview]:
+        """Wait until so many contiguous bytes are free, and yield them as a writable memoryview.
 
         The end of the block returns them to the pool.
 
@@ -39,7 +42,8 @@ class BufferPool:  # pylint: disable=too-few-public-methods  # `buffer` takes on
         if size > self.size:
             raise ObjectSaveException(f"it needs a buffer of {size} bytes, and the buffer pool has {self.size}")
         with self._changed:
-            place = self._changed.wait_for(lambda: self._free(size))
+            while not (place := self._free(size)):
+                self._changed.wait()
             self._taken.append(place)
         try:
             yield self._all[slice(*place)]
@@ -48,10 +52,10 @@ class BufferPool:  # pylint: disable=too-few-public-methods  # `buffer` takes on
                 self._taken.remove(place)
                 self._changed.notify_all()
 
-    def _free(self, size):
-        """Returns where the first so many contiguous free bytes begin and end, or None."""
+    def _free(self, size: int) -> tuple[int, int] | None:
+        """Return where the first so many contiguous free bytes begin and end, or None."""
         begin = 0
-        for taken in [*sorted(self._taken), (self.size, None)]:
+        for taken in [*sorted(self._taken), (self.size, self.size)]:
             if taken[0] - begin >= size:
                 return begin, begin + size
             begin = taken[1]

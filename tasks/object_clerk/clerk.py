@@ -1,4 +1,4 @@
-"""`ObjectClerk`: S3 that tries again, proves what it did, and never loses an object.
+"""`ObjectClerk`: S3 with retries and proofs, which never loses an object.
 
     clerk = ObjectClerk("s3.eu-west-1.amazonaws.com", 443, "AKIA...", "...", 1, 2, (0, 1), 60, 5, use_ssl=True)
     clerk = ObjectClerk.from_client(boto3.client("s3"))
@@ -10,7 +10,12 @@ The environment's `MULTIPART_THRESHOLD`, `ABANDONED_UPLOAD_SECONDS`, `DIRECT_REQ
 the tree of errors.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import botocore.session
 from botocore.config import Config
@@ -24,35 +29,38 @@ from tasks.object_clerk.transport import clients
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 
-# What one ListObjectsV2 answers at most.
+# The most keys in the answer to a ListObjectsV2.
 PAGE_SIZE = 1000
+
+# Seconds added to each wait: a number, or (least, most) to draw from.
+Jitter = float | tuple[float, float]
 
 
 class ObjectClerk:
     """Reads, writes, copies, moves, deletes and lists the objects of one S3 server.
 
-    Every method raises `ObjectClerkException` or one of its kinds, which names operation, source and destination;
-    those for which there is hope it raises only after `retry_tries` attempts. A clerk may be used by many threads.
+    Every method raises `ObjectClerkException` or a subclass of it, which names operation, source and destination; a
+    retryable error only after `retry_tries` attempts. Threads may share a clerk.
     """
 
-    # The parameters and their order are those of the package object-clerk, whose users should find them here.
-    def __init__(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    # The parameters and their order are those of the package object-clerk.
+    def __init__(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # see above
         self,
-        host,
-        port,
-        access_key,
-        secret_key,
-        retry_delay,
-        retry_backoff,
-        retry_jitter,
-        retry_max_delay,
-        retry_tries=-1,
-        use_ssl=False,
-        list_objects_page_size=PAGE_SIZE,
-        client_config=None,
-        transfer_config=None,
-    ):
-        """Makes a clerk, and a client for a server that is known by host and port.
+        host: str,
+        port: int,
+        access_key: str,
+        secret_key: str,
+        retry_delay: float,
+        retry_backoff: float,
+        retry_jitter: Jitter,
+        retry_max_delay: float,
+        retry_tries: int = -1,
+        use_ssl: bool = False,
+        list_objects_page_size: int = PAGE_SIZE,
+        client_config: Mapping[str, Any] | Config | None = None,
+        transfer_config: Any = None,
+    ) -> None:
+        """Make a clerk, with a client for the server of this host and port.
 
         Args:
             host: the server's name or IP address.
@@ -64,14 +72,14 @@ class ObjectClerk:
             retry_jitter: seconds added to each wait: a number, or (least, most) to draw from.
             retry_max_delay: the longest wait in seconds.
             retry_tries: attempts in all; -1 for ever.
-            use_ssl: speak HTTPS.
-            list_objects_page_size: keys asked for at once, 1 to 1,000.
+            use_ssl: use HTTPS.
+            list_objects_page_size: keys of one request, 1 to 1,000.
             client_config: options of botocore's Config, in place of `S3_CLIENT_CONFIG`.
             transfer_config: options of boto3's TransferConfig, in place of `S3_UPLOAD_CONFIG`,
                 `S3_DOWNLOAD_CONFIG` and `MULTIPART_THRESHOLD`.
 
         Raises:
-            SettingsError: a configuration holds what it may not.
+            SettingsError: a configuration has an unknown key or a wrong value.
         """
         settings = ClerkSettings.read(client_config=client_config, transfer_config=transfer_config)
         self._client = clients.s3(
@@ -88,23 +96,23 @@ class ObjectClerk:
         self._page_size = list_objects_page_size
 
     @classmethod
-    def from_client(  # pylint: disable=too-many-arguments
+    def from_client(  # pylint: disable=too-many-arguments  # those of the constructor
         cls,
-        s3_client,
+        s3_client: Any,
         *,
-        retry_delay=1,
-        retry_backoff=2,
-        retry_jitter=(0, 1),
-        retry_max_delay=60,
-        retry_tries=5,
-        list_objects_page_size=PAGE_SIZE,
-        transfer_config=None,
-    ):
-        """Makes a clerk around a boto3 S3 client, whatever its credentials, region, partition and encryption.
+        retry_delay: float = 1,
+        retry_backoff: float = 2,
+        retry_jitter: Jitter = (0, 1),
+        retry_max_delay: float = 60,
+        retry_tries: int = 5,
+        list_objects_page_size: int = PAGE_SIZE,
+        transfer_config: Any = None,
+    ) -> ObjectClerk:
+        """Make a clerk around a boto3 S3 client, whatever its credentials, region, partition and encryption.
 
         Args:
-            s3_client: the client; best made with `s3_requests.client_config()`, for otherwise botocore repeats each
-                request as well.
+            s3_client: the client. Make it with `s3_requests.client_config()`; otherwise botocore repeats each request
+                as well.
             retry_delay: as for the constructor, and so are the others.
             retry_backoff: see there.
             retry_jitter: see there.
@@ -121,11 +129,11 @@ class ObjectClerk:
         clerk._page_size = list_objects_page_size
         return clerk
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ObjectClerk({self._client.meta.endpoint_url})"
 
-    def get_object(self, bucket, object_key, verify_checksum=True):
-        """Returns the bytes of an object.
+    def get_object(self, bucket: str, object_key: str, verify_checksum: bool = True) -> bytes:
+        """Return the bytes of an object.
 
         Args:
             bucket: the bucket's name.
@@ -134,24 +142,24 @@ class ObjectClerk:
 
         Raises:
             ObjectNotFoundException: there is no such object.
-            ObjectVerificationException: other bytes came than are stored, three times.
+            ObjectVerificationException: the bytes differed from the stored ones three times.
         """
         address = S3Object(bucket, object_key)
         return downloads.read(self._requests(), address, transfer=self._download, verify=verify_checksum)
 
-    def get_object_info(self, bucket, object_key):
-        """Returns the HTTP headers of an object, a dict with lower-case names."""
+    def get_object_info(self, bucket: str, object_key: str) -> dict[str, str]:
+        """Return the HTTP headers of an object, a dict with lower-case names."""
         address = S3Object(bucket, object_key)
         answer = self._requests()("head_object", source=address, **address.parameters)
         return dict(answer["ResponseMetadata"]["HTTPHeaders"])
 
-    def download_object(self, bucket, object_key, path, verify_checksum=True):
-        """Reads an object into a file, in bounded memory.
+    def download_object(self, bucket: str, object_key: str, path: str | Path, verify_checksum: bool = True) -> None:
+        """Read an object into a file, in bounded memory.
 
         Args:
             bucket: the bucket's name.
             object_key: the key.
-            path: the file, which is replaced in one go when all has come and is proven.
+            path: the file, which is replaced at once when the object is complete and proven.
             verify_checksum: as for `get_object`.
 
         Raises:
@@ -161,77 +169,76 @@ class ObjectClerk:
         address = S3Object(bucket, object_key)
         downloads.save(self._requests(), address, path, transfer=self._download, verify=verify_checksum)
 
-    def iterate_object(self, bucket, object_key, verify_checksum=True):
-        """Returns an iterator over an object's bytes in order, in blocks and in bounded memory.
+    def iterate_object(self, bucket: str, object_key: str, verify_checksum: bool = True) -> Iterator[bytes]:
+        """Return an iterator over an object's bytes in order, in blocks and in bounded memory.
 
-        It goes on where a read broke, and raises `ObjectVerificationException` after the last block when they were
-        not the stored bytes: what was made of them is good only when the iterator has ended by itself.
+        It continues after a broken read. If the bytes differ from the stored ones, it raises
+        `ObjectVerificationException` after the last block. So use a result only when the iterator has ended by itself.
         """
         address = S3Object(bucket, object_key)
         return downloads.blocks(self._requests(), address, transfer=self._download, verify=verify_checksum)
 
-    def upload_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments
+    def upload_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # object-clerk's
         self,
-        object_data,
-        bucket,
-        object_key,
-        verify_checksum=True,
-        content_type="application/octet-stream",
-        metadata=None,
-        storage_class=None,
-    ):
-        """Writes an object, which takes the place of one that is there when it is complete.
+        object_data: Any,
+        bucket: str,
+        object_key: str,
+        verify_checksum: bool = True,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
+    ) -> None:
+        """Write an object, which replaces an existing one when it is complete.
 
         Args:
             object_data: the path of a file (a text or a `Path`), a binary file, bytes, or an iterable of bytes; a
                 file is read from its start, if it can be rewound.
             bucket: the bucket's name.
             object_key: the key.
-            verify_checksum: also hold what the server says it has stored against what was sent. The server refuses
+            verify_checksum: also compare the checksum that the server says it stored with ours. The server refuses
                 damaged bytes either way.
             content_type: the object's `Content-Type`.
-            metadata: the object's metadata, texts by name.
+            metadata: the object's metadata: name -> text.
             storage_class: its storage class; None for the bucket's standard.
 
         Raises:
             ObjectSaveException: nothing to write, unreadable, too long, or changed meanwhile.
-            ObjectVerificationException: the bytes were damaged on the way, three times.
+            ObjectVerificationException: the bytes were damaged on the way three times.
         """
         destination = S3Object(bucket, object_key)
         headers = {"ContentType": content_type, "Metadata": metadata, "StorageClass": storage_class}
         try:
             with bodies.opened(object_data) as body:
-                uploads.upload(
-                    self._requests(),
-                    body,
-                    destination,
-                    headers=headers,
-                    transfer=self._upload,
-                    verify=verify_checksum,
-                )
+                manner = uploads.Manner(headers, self._upload, verify_checksum)
+                uploads.upload(self._requests(), body, destination, manner)
         except ObjectClerkException as error:
             error.operation = error.operation or "upload_object"
             error.destination = error.destination or destination
             raise
 
-    def copy_object(
-        self, source_bucket, source_object_key, destination_bucket, destination_object_key, verify_checksum=True
-    ):
-        """Copies an object inside S3, up to 50 TB, with metadata, tags, content headers and storage class.
+    def copy_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # object-clerk's
+        self,
+        source_bucket: str,
+        source_object_key: str,
+        destination_bucket: str,
+        destination_object_key: str,
+        verify_checksum: bool = True,
+    ) -> None:
+        """Copy an object inside S3, up to 50 TB, with metadata, tags, content headers and storage class.
 
-        The version that is there at the beginning is copied, and no other. A copy onto itself leaves the object alone.
+        The version that is current at the beginning is copied, and no other. A copy onto itself does nothing.
 
         Args:
-            source_bucket: where it is.
-            source_object_key: its key there.
-            destination_bucket: where it is to be.
-            destination_object_key: its key there.
-            verify_checksum: hold the copy against the source, by their checksums where they have one in common, else
-                by reading both.
+            source_bucket: the source's bucket.
+            source_object_key: the source's key.
+            destination_bucket: the copy's bucket.
+            destination_object_key: the copy's key.
+            verify_checksum: compare the copy with the source, by their checksums if they have one in common, else by
+                reading both.
 
         Raises:
             ObjectNotFoundException: there is no such source or bucket.
-            ObjectVerificationException: the copy is not what the source is.
+            ObjectVerificationException: the copy differs from the source.
         """
         moves.copy_current(
             self._requests(),
@@ -243,22 +250,22 @@ class ObjectClerk:
 
     def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # as for `copy_object`
         self,
-        source_bucket,
-        source_object_key,
-        destination_bucket,
-        destination_object_key,
-        verify_checksum=True,
+        source_bucket: str,
+        source_object_key: str,
+        destination_bucket: str,
+        destination_object_key: str,
+        verify_checksum: bool = True,
         *,
-        etag=None,
-    ):
-        """Copies an object as `copy_object` does, and then deletes the version that was copied, and no other.
+        etag: str | None = None,
+    ) -> None:
+        """Copy an object as `copy_object` does, and then delete the version that was copied, and no other.
 
-        An object that another writer has put in the source's place stays there. In a bucket with versions, the version
-        before becomes the current one. A move onto itself leaves the object alone.
+        An object that another writer put at the source meanwhile stays there. In a bucket with versions, the version
+        before becomes the current one. A move onto itself does nothing.
 
-        A bucket without versions has no condition on the delete that tells two writes of the same bytes apart. So the
-        source is compared with what was copied right before the delete, by ETag, LastModified, metadata, content
-        headers, tags and annotations; `moves.delete_copied` lists what can still be lost in the instant after that.
+        In a bucket without versions, no condition of a delete distinguishes two writes of the same bytes. So right
+        before the delete the source is compared with what was copied, by ETag, LastModified, metadata, content headers,
+        tags and annotations; `moves.delete_copied` lists what can still be lost in the instant after that.
 
         Args:
             source_bucket: as for `copy_object`, and so are the others.
@@ -282,45 +289,45 @@ class ObjectClerk:
             limits=CopyLimits(quiet_seconds=self._upload.quiet_seconds),
         )
 
-    def delete_object(self, bucket, object_key):
-        """Deletes an object; that it is not there is no error."""
+    def delete_object(self, bucket: str, object_key: str) -> None:
+        """Delete an object. Its absence is no error."""
         address = S3Object(bucket, object_key)
         self._requests()("delete_object", source=address, **address.parameters)
 
-    def list_objects(self, bucket, prefix=""):
-        """Returns an iterator over the objects of a bucket in order of their keys, dicts as boto3 gives them.
+    def list_objects(self, bucket: str, prefix: str | int = "") -> Iterator[dict[str, Any]]:
+        """Return an iterator over the objects of a bucket in order of their keys, in boto3's form.
 
-        The first page is asked for at once, so that a bucket which is not there is told here; the others when their
-        turn comes.
+        The first page is requested at once, so that this call fails if there is no such bucket; each other page when it
+        is needed.
 
         Args:
             bucket: the bucket's name.
-            prefix: how the keys begin; a whole number means: at most so many objects.
+            prefix: the beginning of the keys; a whole number instead is the maximum number of objects.
         """
-        limit = None
-        if isinstance(prefix, int):
-            prefix, limit = "", prefix
+        prefix, limit = ("", prefix) if isinstance(prefix, int) else (prefix, None)
         requests = self._requests()
-        asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": self._page_size}
+        asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": self._page_size}
         first = requests("list_objects_v2", source=f"s3://{bucket}/{prefix}", **asked)
         return islice(_listed(requests, asked, first), limit)
 
-    def _requests(self):
+    def _requests(self) -> S3Requests:
         return S3Requests(self._client, self._policy)
 
 
-def _unsigned_bodies(config):
-    """Leaves bodies out of the signature, as boto3 does over TLS: that and the checksum of each write guard them."""
-    signing = {"payload_signing_enabled": False, **(config.s3 or {})}
+def _unsigned_bodies(config: Config) -> Config:
+    """Leave bodies out of the signature, as boto3 does over TLS: TLS and the checksum of each write protect them."""
+    # The stubs leave the options out.
+    given: Any = config
+    signing: Any = {"payload_signing_enabled": False, **(given.s3 or {})}
     return config.merge(Config(s3=signing))
 
 
-def _policy(tries, delay, backoff, jitter, max_delay):
+def _policy(tries: int, delay: float, backoff: float, jitter: Jitter, max_delay: float) -> RetryPolicy:
     least, most = (jitter, jitter) if isinstance(jitter, (int, float)) else jitter
     return RetryPolicy(tries=tries, delay=delay, backoff=backoff, jitter=(least, most), max_delay=max_delay)
 
 
-def _listed(requests, asked, page):
+def _listed(requests: S3Requests, asked: dict[str, Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
     while True:
         yield from page.get("Contents", [])
         if not page.get("IsTruncated"):

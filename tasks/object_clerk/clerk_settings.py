@@ -1,8 +1,12 @@
-"""What `ObjectClerk` is told by its environment, and what its configurations may hold."""
+"""The settings of `ObjectClerk`, and the keys and types of its configurations."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -11,16 +15,20 @@ from tasks.object_clerk.open_uploads import HOUR_SECONDS
 from tasks.object_clerk.transfers import Transfer
 from tasks.utils.settings import Environment
 
-# 500 MiB, as users of object-clerk have it: whoever compares ETags with that package's finds the same ones.
+# 500 MiB, the default of the package object-clerk, so that ETags are the same as with that package.
 MULTIPART_THRESHOLD = 524_288_000
-# Requests are made once by botocore and repeated by the clerk; a minute is what S3 may be silent at most.
+# botocore makes each request once, and the clerk repeats it. S3 may be silent for a minute at most.
 CLIENT_CONFIG = {"connect_timeout": 60, "read_timeout": 60, "retries": {"max_attempts": 0}}
 
 CLIENT_EXAMPLE = 'a JSON object such as {"read_timeout": 30}'
 TRANSFER_EXAMPLE = 'a JSON object such as {"max_concurrency": 4}'
 
-NUMBER, TEXT_OR_LIST = (int, float), (str, list)
-TYPE_NAMES = {
+JsonType = type | tuple[type, ...]
+JsonTypes = dict[str, JsonType]
+
+NUMBER: JsonType = (int, float)
+TEXT_OR_LIST: JsonType = (str, list)
+TYPE_NAMES: dict[JsonType, str] = {
     int: "a whole number",
     NUMBER: "a number",
     bool: "true or false",
@@ -29,9 +37,9 @@ TYPE_NAMES = {
     TEXT_OR_LIST: "a text or a list",
 }
 
-# The options of botocore's Config by the type that they have in JSON, so that a wrong one is found before the first
-# request; options that a later botocore adds are left to it.
-CLIENT_TYPES = {
+# The options of botocore's Config by their type in JSON, so that a wrong one is found before the first request.
+# botocore checks options that are not listed here.
+CLIENT_TYPES: JsonTypes = {
     **dict.fromkeys(("connect_timeout", "read_timeout"), NUMBER),
     **dict.fromkeys(("max_pool_connections", "request_min_compression_size_bytes"), int),
     **dict.fromkeys(("proxies", "proxies_config", "s3", "retries", "client_context_params"), dict),
@@ -67,11 +75,11 @@ CLIENT_TYPES = {
     ),
     "client_cert": TEXT_OR_LIST,
 }
-# Those of them that botocore compares with numbers before it looks at their type.
-RETRIES_TYPES = {"max_attempts": int, "total_max_attempts": int, "mode": str}
-# The options of boto3's TransferConfig. Three of them make no difference here: attempts are counted by the clerk's own
-# parameters, and neither a queue of blocks nor another client stands between a part and its request.
-TRANSFER_TYPES = {
+# botocore compares these with numbers before it checks their type.
+RETRIES_TYPES: JsonTypes = {"max_attempts": int, "total_max_attempts": int, "mode": str}
+# The options of boto3's TransferConfig. Three of them have no effect here: the clerk's own parameters count attempts,
+# and there is neither a queue of blocks nor another client between a part and its request.
+TRANSFER_TYPES: JsonTypes = {
     **dict.fromkeys(("multipart_threshold", "multipart_chunksize", "max_concurrency", "io_chunksize"), int),
     **dict.fromkeys(("num_download_attempts", "max_io_queue", "max_bandwidth"), int),
     "use_threads": bool,
@@ -81,13 +89,13 @@ TRANSFER_TYPES = {
 
 @dataclass(frozen=True)
 class ClerkSettings:
-    """How a clerk talks to S3, and how it carries bytes.
+    """The settings of a clerk.
 
     Attributes:
-        client_config: for clients that the clerk makes itself.
-        upload: how uploads are cut and carried.
-        download: how downloads are.
-        direct_requests: clients that the clerk makes itself send the most common requests without most of botocore.
+        client_config: for the clerk's own client.
+        upload: the sizes and bounds of uploads.
+        download: the sizes and bounds of downloads.
+        direct_requests: the clerk's own client sends the most common requests without most of botocore.
     """
 
     client_config: Config
@@ -96,13 +104,19 @@ class ClerkSettings:
     direct_requests: bool
 
     @classmethod
-    def read(cls, values=None, *, client_config=None, transfer_config=None):
-        """Returns the settings.
+    def read(
+        cls,
+        values: Mapping[str, str] | None = None,
+        *,
+        client_config: Mapping[str, Any] | Config | None = None,
+        transfer_config: Any = None,
+    ) -> ClerkSettings:
+        """Return the settings.
 
         Args:
-            values: the environment, a mapping of texts; None for this process's.
-            client_config: what the constructor was given in place of `S3_CLIENT_CONFIG`: a dict or a `Config`.
-            transfer_config: what it was given in place of the other two, part sizes included: a dict or a
+            values: the environment; None for that of this process.
+            client_config: the constructor's argument in place of `S3_CLIENT_CONFIG`: a dict or a `Config`.
+            transfer_config: the constructor's argument in place of the other two, part sizes included: a dict or a
                 `TransferConfig`.
 
         Raises:
@@ -121,18 +135,21 @@ class ClerkSettings:
         config = _client_config(environment, client_config)
         direct_requests = environment.switch("DIRECT_REQUESTS", default=True)
         environment.finish()
-        return cls(config, replace(upload, quiet_seconds=quiet_seconds), download, direct_requests)
+        # Without a configuration `finish` has raised.
+        return cls(config or Config(), replace(upload, quiet_seconds=quiet_seconds), download, direct_requests)
 
 
-def _client_config(environment, given):
+def _client_config(environment: Environment, given: Mapping[str, Any] | Config | None) -> Config | None:
     if isinstance(given, Config):
         return given
-    name, options = "client_config", given
+    name, options = "client_config", dict(given or {})
     if given is None:
         name = "S3_CLIENT_CONFIG"
-        # Copied, for botocore rewrites the retries that it is given.
+        # A copy, because botocore changes the retries that it is given.
         options = environment.json_object(name, default=deepcopy(CLIENT_CONFIG), example=CLIENT_EXAMPLE)
-    known = dict.fromkeys(Config.OPTION_DEFAULTS, object) | CLIENT_TYPES
+    # The stubs leave OPTION_DEFAULTS out.
+    defaults: Iterable[str] = getattr(Config, "OPTION_DEFAULTS")
+    known: JsonTypes = dict.fromkeys(defaults, object) | CLIENT_TYPES
     if not _are_known(environment, name, options, known):
         return None
     if not _are_known(environment, f"{name}: retries", options.get("retries") or {}, RETRIES_TYPES):
@@ -144,7 +161,7 @@ def _client_config(environment, given):
         return None
 
 
-def _transfer(environment, name, options, **sizes):
+def _transfer(environment: Environment, name: str, options: dict[str, Any], **sizes: int) -> Transfer:
     if not _are_known(environment, name, options, TRANSFER_TYPES):
         return Transfer()
     options = {key: value for key, value in options.items() if value is not None}
@@ -164,8 +181,8 @@ def _transfer(environment, name, options, **sizes):
     )
 
 
-def _are_known(environment, name, options, types):
-    """Tells of keys that do not exist and of values of another type; says whether there were none. Null fits all."""
+def _are_known(environment: Environment, name: str, options: Mapping[str, Any], types: JsonTypes) -> bool:
+    """Report unknown keys and values of another type; return whether there were none. Null has every type."""
     before = len(environment.problems)
     for key, value in options.items():
         if key not in types:
@@ -175,14 +192,14 @@ def _are_known(environment, name, options, types):
     return len(environment.problems) == before
 
 
-def _fits(value, kind):
-    # JSON's true is no number, though Python's is.
+def _fits(value: object, kind: JsonType) -> bool:
+    # In Python, unlike JSON, true is a number.
     if isinstance(value, bool):
         return kind in (bool, object)
     return isinstance(value, kind)
 
 
-def _as_dict(config, names):
+def _as_dict(config: Any, names: Iterable[str]) -> dict[str, Any]:
     if isinstance(config, dict):
         return config
     return {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}

@@ -18,26 +18,43 @@ BucketBrigadeError                           see `tasks.utils.errors`
     └── ConditionNotSupportedException       the server does not know this conditional request
 """
 
+from __future__ import annotations
+
+from typing import TypedDict
+
 from tasks.utils.errors import BucketBrigadeError, UnfinishedError
-from tasks.utils.s3_object import printable
+from tasks.utils.s3_object import S3Object, printable
+
+Place = S3Object | str | None
+
+
+class Places(TypedDict, total=False):
+    """The keyword arguments of an error that name its operation and its addresses."""
+
+    operation: str
+    source: Place
+    destination: Place
 
 
 class ObjectClerkException(BucketBrigadeError):
     """A request to S3 failed.
 
     Attributes:
-        operation: what was being done, in words or as boto3's method name.
+        reason: why, in a sentence.
+        operation: boto3's name of the method, or words.
         source: the address read from, or None.
         destination: the address written to, or None.
         code: S3's error code (`SlowDown`), or the name of the connection error, or "".
-        attempts: how many times it was tried in all.
-        answer_lost: the request may have been carried out, or may be yet: its answer did not arrive, or says only that
-            something failed within the server.
+        attempts: the number of attempts in all.
+        answer_lost: the server may have carried out the request, or may yet do so: its answer did not arrive, or says
+            only that something failed within the server.
     """
 
     answer_lost = False
 
-    def __init__(self, reason, *, operation="", source=None, destination=None, code=""):
+    def __init__(
+        self, reason: str, *, operation: str = "", source: Place = None, destination: Place = None, code: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.operation = operation
@@ -47,11 +64,11 @@ class ObjectClerkException(BucketBrigadeError):
         self.attempts = 1
 
     @property
-    def places(self):
+    def places(self) -> Places:
         """The operation and the addresses, as keyword arguments of another error."""
         return {"operation": self.operation, "source": self.source, "destination": self.destination}
 
-    def __str__(self):
+    def __str__(self) -> str:
         places = [str(place) for place in (self.source, self.destination) if place]
         what = " ".join([self.operation] + [" -> ".join(places)] * bool(places)).strip()
         tries = f" (tried {self.attempts} times)" if self.attempts > 1 else ""
@@ -59,7 +76,7 @@ class ObjectClerkException(BucketBrigadeError):
 
 
 class ObjectClerkServerInternalException(ObjectClerkException):
-    """The server or the way to it failed: 500, 503, SlowDown, 429, a reset, a time-out."""
+    """The server or the connection to it failed: 500, 503, SlowDown, 429, a reset, a time-out."""
 
     retryable = True
 
@@ -71,7 +88,7 @@ class ObjectClerkServerAuthException(ObjectClerkException):
 
 
 class CredentialsExpiredException(ObjectClerkServerAuthException):
-    """The session token has run out; another container, or another assumed role, has new ones."""
+    """The session token has expired. Another container, or a role that is assumed again, has a new one."""
 
 
 class ObjectNotFoundException(ObjectClerkException):
@@ -93,21 +110,21 @@ class SourceReplacedException(KeyNotFoundException):
 
 
 class ObjectArchivedException(ObjectClerkException):
-    """The object lies in an archive storage class and has not been restored, or its restored copy has expired."""
+    """The object is in an archive storage class and is not restored, or its restored copy has expired."""
 
 
 class ObjectChangedException(ObjectClerkException):
-    """A condition of the request did not hold: the object is no longer what it was when it was looked at."""
+    """A condition of the request does not hold: the object is no longer what was observed."""
 
     transient = True
 
 
 class DeadlineException(UnfinishedError, ObjectClerkException):
-    """The deadline is near; the work stopped cleanly and can start again."""
+    """The deadline is near. The work stopped cleanly and can start again."""
 
 
 class NotBegunException(DeadlineException):
-    """A request, or a copy, was not begun: the work before it had taken the time."""
+    """A request, or a copy, was not begun, because the work before it took the time."""
 
     stalled = False
 

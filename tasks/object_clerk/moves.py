@@ -1,7 +1,11 @@
-"""An object copied as it is now, or moved: copied, verified, and only then deleted, that version and no other."""
+"""Copies of an object's current version, and moves: copied, verified, and only then deleted, that version alone."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import require_carried
@@ -17,6 +21,16 @@ from tasks.object_clerk.pinned import pinned_address
 from tasks.object_clerk.races import conditional_write, precondition, retry_lost_races
 from tasks.object_clerk.s3_requests import head, request
 
+if TYPE_CHECKING:
+    from tasks.object_clerk.copies import Copied
+    from tasks.object_clerk.errors import Places
+    from tasks.object_clerk.s3_requests import S3Requests
+    from tasks.utils.s3_object import S3Object
+
+Result = TypeVar("Result")
+Answer = dict[str, Any]
+Send = Callable[..., dict[str, Any]]
+
 LOGGER = logging.getLogger("bucket_brigade")
 
 
@@ -24,42 +38,54 @@ class _SourceChanged(ObjectChangedException):
     """The source, or its tags, are no longer what was copied."""
 
 
-def copy_current(requests, source, destination, *, prove=True, limits=CopyLimits()):
-    """Copies the version of an object that is current now, in its storage class.
+def copy_current(
+    requests: S3Requests,
+    source: S3Object,
+    destination: S3Object,
+    *,
+    prove: bool = True,
+    limits: CopyLimits = CopyLimits(),
+) -> tuple[Answer, Copied | None]:
+    """Copy the current version of an object, in its storage class.
 
     Args:
-        requests: an `S3Requests`.
-        source: the `S3Object` to copy.
-        destination: the `S3Object` to write; where it is the source, nothing is done.
+        requests: may read the source and write the destination.
+        source: the object to copy.
+        destination: the address to write; if it is the source, nothing is done.
         prove: as for `copies.copy_object`.
-        limits: a `CopyLimits`.
+        limits: as for `copies.copy_object`.
 
     Returns:
-        The source's HEAD answer: what was copied; and the `Copied`, or None where nothing was done.
+        The source's HEAD answer, and the copy, or None if nothing was done.
 
     Raises:
         ObjectClerkException: as `copies.copy_object` says.
     """
 
-    def copy_as_found():
+    def copy_as_found() -> tuple[Answer, Copied | None]:
         found = head(requests, source)
         if found is None:
             raise _absent(source, destination)
         return found, _copy_found(requests, source, destination, found, prove=prove, limits=limits)
 
-    places = {"operation": "copy_object", "source": source, "destination": destination}
+    places: Places = {"operation": "copy_object", "source": source, "destination": destination}
     return _retry(requests, copy_as_found, reason="the source was changed", **places)
 
 
-def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` takes, and the ETag
-    requests, source, destination, *, etag=None, prove=True, limits=CopyLimits()
-):
-    """Copies an object as `copy_current` does, and then deletes the version that was copied, and no other.
+def move_object(  # pylint: disable=too-many-arguments  # those of `copy_current`, and the ETag
+    requests: S3Requests,
+    source: S3Object,
+    destination: S3Object,
+    *,
+    etag: str | None = None,
+    prove: bool = True,
+    limits: CopyLimits = CopyLimits(),
+) -> None:
+    """Copy an object as `copy_current` does, and then delete the version that was copied, and no other.
 
-    Before the delete, the copy gets every annotation that the source has; if it cannot, the source stays. If the
-    source's tags have changed since the copy, the copy gets them too. `delete_copied` says what is compared and what
-    can still be lost. An object that another writer has put in the source's place stays there, for it came after the
-    move. A move onto itself does nothing.
+    Before the delete, the copy gets every annotation of the source; if it cannot, the source stays. If the source's
+    tags have changed since the copy, the copy gets them too. `delete_copied` says what is compared and what can still
+    be lost. An object that another writer put at the source meanwhile stays there. A move onto itself does nothing.
 
     With `etag`, a move can be repeated after a crash: if that object is not at the source, and the destination has its
     ETag, it was moved already. Without `etag` nothing proves that, and the source is reported as absent.
@@ -68,16 +94,16 @@ def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` ta
         requests: as for `copy_current`, and so are the others.
         source: see there.
         destination: see there.
-        etag: the ETag of the object to move, if the caller knows it; no other object is moved then.
+        etag: the ETag of the object to move, if the caller knows it; then no other object is moved.
         prove: see there.
         limits: see there.
 
     Raises:
-        SourceReplacedException: the source has another ETag than `etag`, and so has the destination.
+        SourceReplacedException: both the source and the destination have another ETag than `etag`.
         ObjectClerkException: as for `copy_current`; the source is then still there.
     """
 
-    def move_as_found():
+    def move_as_found() -> None:
         found = head(requests, source)
         if found is None or checksums.bare(etag) not in (None, checksums.bare(found["ETag"])):
             _require_moved_already(requests, source, destination, checksums.bare(etag), found)
@@ -93,30 +119,37 @@ def move_object(  # pylint: disable=too-many-arguments  # what `copy_current` ta
     _retry(requests, move_as_found, reason=reason, operation="move_object", source=source)
 
 
-def delete_copied(requests, source, found, *, tags=None, destination=None):
-    """Deletes the version of an object that was copied, and no other.
+def delete_copied(
+    requests: S3Requests,
+    source: S3Object,
+    found: Mapping[str, Any],
+    *,
+    tags: Mapping[str, str] | None = None,
+    destination: S3Object | None = None,
+) -> None:
+    """Delete the version of an object that was copied, and no other.
 
-    In a bucket with versions the version is named, and its bytes and metadata cannot have changed. Without versions,
-    `If-Match` pins the ETag, which another write of the same bytes may share. So the object is looked at right before
-    each try of the delete: if its LastModified, metadata or content headers are not those of `found`, it stays. Its
-    absence is no error.
+    In a bucket with versions the request names the version, whose bytes and metadata cannot have changed. Without
+    versions, `If-Match` pins the ETag, which another write of the same bytes may share. So the object is observed right
+    before each attempt of the delete: if its LastModified, metadata or content headers differ from `found`, it stays.
+    Its absence is no error.
 
     What can still be lost, because S3 has no condition for it (`x-amz-if-match-last-modified-time` is for directory
     buckets alone, whose ETags are unique to each write anyway; S3 API Reference, DeleteObject):
-    - without versions, the metadata, tags and times of a write of the same bytes between the look and the delete, or
-      before the delete's first try arrives if its connection broke and it arrives late;
-    - tags that were put between the look and the delete; with versions, tags put since the copy on an object that had
-      none, for it is not looked at again;
+    - without versions, the metadata, tags and times of a write of the same bytes between the observation and the
+      delete, or before the delete's first attempt arrives, if its connection broke and it arrives late;
+    - tags that were put between the observation and the delete; with versions, tags put since the copy on an object
+      that had none, because it is not observed again;
     - without versions, a storage class, lock or ACL that a write of the same bytes, metadata and tags set within the
       second in which the object was written before: LastModified has whole seconds.
 
     Args:
         requests: as for `copy_current`.
-        source: the `S3Object` that was copied.
+        source: the object that was copied.
         found: S3's answer to HeadObject from before the copy. With `ETag` alone, and `VersionId` if the bucket keeps
-            versions, there is no look.
+            versions, the object is not observed.
         tags: the tags that the source had before the copy, name -> value; None if they do not matter.
-        destination: where the copy is, for the error's text.
+        destination: the copy, for the error's text.
 
     Raises:
         ObjectChangedException: the tags are no longer `tags`.
@@ -129,15 +162,17 @@ def delete_copied(requests, source, found, *, tags=None, destination=None):
             _require_tags(requests, pinned, {"TagCount": len(tags)}, tags)
         requests("delete_object", **where)
         return
-    # Look and delete are repeated together: between two tries another object may have come.
+    # Observation and delete are repeated together: another object may arrive between two attempts.
     requests.run(lambda: _delete_unversioned(partial(request, requests.client), source, found, tags, where))
 
 
-def _retry(requests, attempt, **about):
-    return retry_lost_races(attempt, requests=requests, rounds=ROUNDS, lost=_SourceChanged, **about)
+def _retry(requests: S3Requests, attempt: Callable[[], Result], *, reason: str, **places: Unpack[Places]) -> Result:
+    return retry_lost_races(attempt, requests=requests, rounds=ROUNDS, lost=_SourceChanged, reason=reason, **places)
 
 
-def _require_moved_already(requests, source, destination, etag, found):
+def _require_moved_already(
+    requests: S3Requests, source: S3Object, destination: S3Object, etag: str | None, found: Answer | None
+) -> None:
     copy = head(requests, destination) if etag and source != destination else None
     if copy and checksums.bare(copy["ETag"]) == etag:
         LOGGER.info("already moved", extra={"object": str(source), "destination": str(destination)})
@@ -148,12 +183,14 @@ def _require_moved_already(requests, source, destination, etag, found):
     raise SourceReplacedException(reason, operation="move_object", source=source, destination=destination)
 
 
-def _absent(source, destination):
+def _absent(source: S3Object, destination: S3Object) -> KeyNotFoundException:
     reason = "the source is not there"
     return KeyNotFoundException(reason, operation="copy_object", source=source, destination=destination)
 
 
-def _copy_found(requests, source, destination, found, **how):
+def _copy_found(
+    requests: S3Requests, source: S3Object, destination: S3Object, found: Answer, **how: Any
+) -> Copied | None:
     if source == destination:
         return None
     try:
@@ -170,30 +207,32 @@ def _copy_found(requests, source, destination, found, **how):
         raise _SourceChanged(error.reason, **error.places) from error
 
 
-def _delete_unversioned(send, source, found, tags, where):
-    is_looked_at = "LastModified" in found
-    if is_looked_at:
+def _delete_unversioned(
+    send: Send, source: S3Object, found: Mapping[str, Any], tags: Mapping[str, str] | None, where: Mapping[str, Any]
+) -> None:
+    is_observed = "LastModified" in found
+    if is_observed:
         current = head(send, source)
-        if not _is_unchanged(source, found, current):
+        if current is None or not _verify_unchanged(source, found, current):
             return
         if tags is not None:
             _require_tags(send, source, current, tags)
 
-    def delete(condition):
-        if condition or is_looked_at or _is_unchanged(source, found, head(send, source)):
+    def delete(condition: Mapping[str, str]) -> None:
+        if condition or is_observed or _verify_unchanged(source, found, head(send, source)):
             send("delete_object", **condition, **where)
 
     try:
         conditional_write(delete, precondition(found["ETag"]))
     except (ObjectChangedException, ObjectNotFoundException) as error:
-        # An earlier try whose answer was lost may have deleted it; or another object has taken its place.
-        if _is_unchanged(source, found, head(send, source)):
+        # An earlier attempt whose answer was lost may have deleted it, or another writer may have replaced it.
+        if _verify_unchanged(source, found, head(send, source)):
             error.reason = f"it could not be deleted, though it is unchanged: {error.reason}"
             raise
 
 
-def _is_unchanged(source, found, current):
-    """Returns whether an object is still what was copied, as far as `found` says what that was."""
+def _verify_unchanged(source: S3Object, found: Mapping[str, Any], current: Answer | None) -> bool:
+    """Return whether an object is still what was copied, as far as `found` describes that; log if it is not."""
     if current is None:
         return False
     if checksums.bare(current["ETag"]) == checksums.bare(found["ETag"]) and (
@@ -204,15 +243,17 @@ def _is_unchanged(source, found, current):
     return False
 
 
-def _described(found):
+def _described(found: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     return found["LastModified"], content_headers(found)
 
 
-def _tags(requests, address, found):
+def _tags(requests: S3Requests | Send, address: S3Object, found: Mapping[str, Any]) -> dict[str, str]:
     return tags_of(requests, address) if found.get("TagCount") else {}
 
 
-def _require_tags(requests, address, found, tags):
+def _require_tags(
+    requests: S3Requests | Send, address: S3Object, found: Mapping[str, Any], tags: Mapping[str, str]
+) -> None:
     if _tags(requests, address, found) != tags:
         reason = "its tags were changed after the copy"
         raise _SourceChanged(reason, operation="move_object", source=address)

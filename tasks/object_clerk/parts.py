@@ -1,4 +1,4 @@
-"""How an object is cut into parts, within S3's limits.
+"""The parts of an object, within S3's limits.
 
 Limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 """
@@ -13,7 +13,7 @@ MIN_PART = 5 * MIB
 MAX_PART = 5 * GIB
 # 48.8 TiB, which S3's announcements call 50 TB.
 MAX_OBJECT = MAX_PARTS * MAX_PART
-# What one PutObject or CopyObject takes.
+# The limit of one PutObject or CopyObject.
 MAX_SINGLE = 5 * GIB
 
 
@@ -26,20 +26,20 @@ class Part:
     last: int
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes in this part."""
         return self.last - self.first + 1
 
     @property
-    def range_header(self):
+    def range_header(self) -> str:
         """The value of an HTTP `Range` header that asks for these bytes."""
         return f"bytes={self.first}-{self.last}"
 
 
-def plan(size, *, part_size):
-    """Returns the parts of an object of `size` bytes, of `part_size` bytes each and the last one smaller.
+def plan(size: int, *, part_size: int) -> tuple[Part, ...]:
+    """Return the parts of an object of `size` bytes: `part_size` bytes each, and the last one smaller.
 
-    The part size grows, in whole MiB, where 10,000 parts of the wished size do not reach; an empty object has no part.
+    If 10,000 parts of that size do not suffice, the part size grows in whole MiB. An empty object has no part.
 
     Raises:
         ValueError: the size is negative or more than S3 stores in one object, or the part size is not legal.

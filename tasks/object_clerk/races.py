@@ -4,14 +4,24 @@ A worker observes an object and writes it on the condition that it is still what
 faster, S3 refuses the write, and the worker observes again.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from tasks.object_clerk.errors import (
     ConditionNotSupportedException,
     KeyNotFoundException,
     ObjectChangedException,
 )
+
+if TYPE_CHECKING:
+    from tasks.object_clerk.errors import ObjectClerkException, Places
+    from tasks.object_clerk.s3_requests import S3Requests
+
+Result = TypeVar("Result")
 
 LOGGER = logging.getLogger("bucket_brigade")
 
@@ -21,15 +31,21 @@ class ObserveAgain(Exception):
 
 
 def retry_lost_races(
-    attempt, *, requests, rounds, lost=ObjectChangedException, reason="other writers got in between", **places
-):
-    """Calls an attempt until it returns: at most `rounds` times.
+    attempt: Callable[[], Result],
+    *,
+    requests: S3Requests,
+    rounds: int,
+    lost: type[ObjectClerkException] | tuple[()] = ObjectChangedException,
+    reason: str = "other writers got in between",
+    **places: Unpack[Places],
+) -> Result:
+    """Call an attempt until it returns: at most `rounds` times.
 
     Args:
         attempt: observes, writes, and returns the result. It raises `ObserveAgain` for another round.
-        requests: the `S3Requests` whose `retries` count the lost races.
-        rounds: calls at most.
-        lost: the errors that mean a lost race.
+        requests: their `retries` count the lost races.
+        rounds: the most calls.
+        lost: the error that means a lost race; () if only `ObserveAgain` does.
         reason: the beginning of the error's text.
         places: operation, source and destination for the error's text.
 
@@ -39,7 +55,7 @@ def retry_lost_races(
     Raises:
         ObjectChangedException: no attempt returned.
     """
-    last = None
+    last: ObjectClerkException | None = None
     for _ in range(rounds):
         try:
             return attempt()
@@ -52,8 +68,8 @@ def retry_lost_races(
     raise ObjectChangedException(f"{reason} {rounds} times in a row{seen}", **places) from last
 
 
-def conditional_write(write, condition):
-    """Writes on a condition, and without it on a server that does not know conditional requests (501).
+def conditional_write(write: Callable[[Mapping[str, Any]], Result], condition: Mapping[str, str]) -> Result:
+    """Write on a condition, and without it on a server that does not know conditional requests (501).
 
     The caller has observed the object before, so the second write is not blind.
 
@@ -80,11 +96,11 @@ def conditional_write(write, condition):
         return write({})
 
 
-def precondition(etag):
-    """Returns the condition that an object still has this ETag, or that there is no object if it is None or ""."""
+def precondition(etag: str | None) -> dict[str, str]:
+    """Return the condition that an object still has this ETag, or that there is no object if it is None or ""."""
     return {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
 
 
 @cache
-def _log_unknown_conditions():
+def _log_unknown_conditions() -> None:
     LOGGER.warning("this server does not know conditional writes: each write observes first and then writes")

@@ -1,17 +1,19 @@
-"""Bytes carried from one S3 to another: through memory that is bounded, never to a disk, and never torn.
+"""Bytes carried from one S3 to another: through bounded memory, never to a disk, and never torn.
 
-Every read is pinned to one version or ETag of the source. What fits into one part is one GET and one PUT. The rest
-goes in parts, each read by its range and sent with its CRC32, a few at a time; the last request names the CRC32 of the
-whole, put together from the parts', so that the server publishes exactly what was read. What was carried stays with the
-server until the upload is completed or aborted: whoever goes on asks it, and carries only what is missing.
+Every read is pinned to one version or ETag of the source. An object of up to one part is one GET and one PUT. A larger
+one goes in parts, a few at a time, each read by its range and sent with its CRC32. The last request has the CRC32 of
+the whole, combined from those of the parts, so the server publishes exactly the bytes that were read. The server keeps
+the parts until the upload is completed or aborted: the next worker lists them and carries only the missing ones.
 """
+
+from __future__ import annotations
 
 import base64
 import threading
-import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.bodies import BytesBody
@@ -22,92 +24,33 @@ from tasks.object_clerk.errors import (
     ObjectClerkServerInternalException,
     ObjectVerificationException,
 )
+from tasks.object_clerk.failures import BODY_ERRORS, translated
+from tasks.object_clerk.flow import Flow
 from tasks.object_clerk.parts import MIB, Part, plan
 from tasks.object_clerk.pinned import Pinned
-from tasks.object_clerk.s3_requests import BODY_ERRORS, S3Requests, request, translated
+from tasks.object_clerk.s3_requests import S3Requests, request
+from tasks.object_clerk.sent_parts import SentPart
 from tasks.utils.deadline import Deadline
 from tasks.utils.s3_object import S3Object
 
-# A body is read in pieces of so many bytes. Between two of them it is seen whether time is left.
+if TYPE_CHECKING:
+    from tasks.object_clerk.checksums import Buffer
+    from tasks.object_clerk.errors import Places
+
+# Bytes of one read of a body. Between two reads the time is checked.
 PIECE = MIB // 4
-
-# What a link is taken to carry in a second until a part has arrived: a slow one.
-FIRST_RATE = MIB
-
-
-class Flow:  # pylint: disable=too-few-public-methods  # parts are carried in it, and nothing else
-    """How fast parts arrive, and whether another one would arrive before time is up.
-
-    All streams of a container share it, for they share the link. What it has learnt stays for the next invocation.
-
-    Args:
-        clock: returns seconds, of which only differences count.
-    """
-
-    def __init__(self, clock=time.monotonic):
-        self._clock = clock
-        self._rate = FIRST_RATE
-        self._began = 0.0
-        self._arrived = self._in_flight = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def carrying(self, size, deadline, *, first):
-        """Waits until a part fits into the time that is left; the block carries it.
-
-        Args:
-            size: bytes.
-            deadline: the `Deadline` by which it has to have arrived.
-            first: returns whether no part of its stream has arrived yet. Then, if nothing else is in flight, it is
-                begun even where it does not seem to fit, because the link may be faster than it was.
-
-        Raises:
-            DeadlineException: it would not arrive in time.
-        """
-        with self._changed:
-            while not self._fits(size, deadline) and (self._in_flight or not first() or deadline.has_passed()):
-                # What is in flight may arrive sooner than expected.
-                if not self._in_flight or deadline.has_passed():
-                    raise DeadlineException(f"a part of {size} bytes would not arrive in the time that is left")
-                self._changed.wait()
-            if not self._in_flight:
-                self._began, self._arrived = self._clock(), 0
-            self._in_flight += size
-        arrived = False
-        try:
-            yield
-            arrived = True
-        finally:
-            with self._changed:
-                self._in_flight -= size
-                self._learn(size, arrived, deadline)
-                self._changed.notify_all()
-
-    def _fits(self, size, deadline):
-        left = deadline.remaining()
-        return left == float("inf") or (left > 0 and self._in_flight + size <= left * self._rate)
-
-    def _learn(self, size, arrived, deadline):
-        # A clock may not have gone on between two looks.
-        seconds = max(self._clock() - self._began, 0.001)
-        if arrived:
-            self._arrived += size
-            self._rate = self._arrived / seconds
-        elif deadline.has_passed():
-            # It was too slow for what was in flight; alone, one part may fit.
-            self._rate = min(self._rate, max(self._arrived, size) / seconds)
 
 
 @dataclass(frozen=True)
 class StreamLimits:
-    """How objects are cut and how much of them is on its way.
+    """The sizes of parts, and the bounds of the bytes under way.
 
     Attributes:
-        buffers: the `BufferPool` that holds the bytes.
-        threshold: an object of so many bytes or more is carried in parts.
-        part_size: bytes of a part; it grows where 10,000 parts would not reach.
+        buffers: the pool that holds the bytes.
+        threshold: an object of so many bytes or more goes in parts.
+        part_size: bytes of a part; it grows if 10,000 parts would not suffice.
         workers: parts of one object carried at once.
-        flow: the `Flow` of all parts.
+        flow: the flow of all parts.
     """
 
     buffers: BufferPool
@@ -117,48 +60,28 @@ class StreamLimits:
     flow: Flow = field(default_factory=Flow)
 
 
-@dataclass(frozen=True)
-class Carried:
-    """A part that lies at the destination.
-
-    Attributes:
-        number: from 1.
-        etag: what the destination calls it.
-        crc: its CRC32 as a number.
-        size: bytes.
-    """
-
-    number: int
-    etag: str
-    crc: int
-    size: int
-
-    @property
-    def named(self):
-        """The part as CompleteMultipartUpload takes it."""
-        return {"PartNumber": self.number, "ETag": self.etag, "ChecksumCRC32": checksums.crc32_text(self.crc)}
-
-
-def fetch(requests, address, *, most, etag=None, into=None):
-    """Reads an object whole in one request, if it is not too large.
+def fetch(
+    requests: S3Requests, address: S3Object, *, most: int, etag: str | None = None, into: memoryview | None = None
+) -> tuple[dict[str, Any], memoryview | None]:
+    """Read a whole object in one request, if it is not too large.
 
     Args:
-        requests: an `S3Requests`.
-        address: the `S3Object`.
-        most: bytes to read at most.
-        etag: the ETag that it has to have, or None.
-        into: a memoryview of that many bytes to read it into, or None.
+        requests: for the object.
+        address: the object.
+        most: the most bytes to read.
+        etag: the ETag that the object must have, or None.
+        into: a buffer of that many bytes to read into, or None.
 
     Returns:
-        S3's answer and the bytes, as a buffer; None in their place where there are more.
+        S3's answer and the bytes; None in place of the bytes if there are more.
 
     Raises:
-        ObjectVerificationException: the bytes are not those that the source has a checksum of, again and again.
-        ObjectChangedException: it has another ETag.
+        ObjectVerificationException: the bytes differed from the source's checksum three times.
+        ObjectChangedException: the object has another ETag.
         ObjectClerkException: as `s3_requests.request` says.
     """
 
-    def attempt():
+    def attempt() -> tuple[dict[str, Any], memoryview | None]:
         answer = request(
             requests.client, "get_object", source=address, ChecksumMode="ENABLED", IfMatch=etag, **address.parameters
         )
@@ -174,31 +97,40 @@ def fetch(requests, address, *, most, etag=None, into=None):
     return requests.run(attempt)
 
 
-def put(requests, data, destination, **parameters):
-    """Writes an object in one request that carries its CRC32, and returns S3's answer."""
+def put(requests: S3Requests, data: Buffer, destination: S3Object, **parameters: Any) -> dict[str, Any]:
+    """Write an object in one request that carries its CRC32, and return S3's answer."""
     where = {"Bucket": destination.bucket, "Key": destination.key}
     return _send(requests, "put_object", data, crc32_of(data), destination=destination, **where, **parameters)
 
 
-def crc32_of(data):
-    """Returns the CRC32 of bytes as S3 writes it."""
+def crc32_of(data: Buffer) -> str:
+    """Return the CRC32 of bytes as S3 writes it."""
     crc = checksums.Crc32()
     crc.update(data)
     return crc.text()
 
 
 @dataclass
-class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, and what lies between them
+class _Progress:
+    """What the threads of one stream share."""
+
+    sent: int = 0
+    had_time: bool = False
+    upload_id: Future[str] = field(default_factory=Future)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass
+class PartStream:
     """Carries one pinned source into one multipart upload.
 
     Attributes:
-        reading: an `S3Requests` for the source.
-        writing: an `S3Requests` for the destination; its deadline is the one that counts.
-        source: a `Pinned`.
-        destination: the `S3Object`.
-        upload_id: the upload; "" where `run` begins it.
-        limits: a `StreamLimits`.
-        sent: parts that this stream has uploaded itself so far.
+        reading: for the source.
+        writing: for the destination; its deadline counts.
+        source: the state of the source that is carried.
+        destination: the address to write.
+        upload_id: the upload; "" if `run` begins it.
+        limits: the sizes of parts, and the bounds of the bytes under way.
     """
 
     reading: S3Requests
@@ -207,23 +139,25 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
     destination: S3Object
     upload_id: str
     limits: StreamLimits
-    sent: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _had_time: bool = field(default=False, repr=False)
-    _begun: Future = field(default_factory=Future, repr=False)
+    _progress: _Progress = field(default_factory=_Progress, repr=False)
 
-    def run(self, there, begin=None):
-        """Carries the parts that are missing.
+    @property
+    def sent(self) -> int:
+        """Parts that this stream has uploaded so far."""
+        return self._progress.sent
+
+    def run(self, there: Mapping[int, Mapping[str, Any]], begin: Callable[[], str] | None = None) -> list[SentPart]:
+        """Carry the missing parts.
 
         Args:
-            there: what `open_uploads.parts_there` returned; {} for an upload that is to be begun.
-            begin: begins the upload and returns its id, while the first parts are read; None where it is under way.
+            there: the result of `open_uploads.parts_there`; {} for an upload that is yet to begin.
+            begin: begins the upload and returns its id, while the first parts are read; None if the upload exists.
 
         Returns:
-            All parts in order, as `Carried`.
+            All parts in order.
 
         Raises:
-            DeadlineException: time ran out, or the next part would not arrive; what was carried stays where it is.
+            DeadlineException: time ran out, or the next part would not arrive; the carried parts stay.
             ObjectChangedException: the source is no longer what was pinned.
             ObjectClerkException: as `s3_requests.request` says.
         """
@@ -236,11 +170,11 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             except BaseException as error:
                 pool.shutdown(wait=True, cancel_futures=True)
                 if isinstance(error, DeadlineException):
-                    error.stalled = self._had_time
+                    error.stalled = self._progress.had_time
                 raise
 
-    def complete(self, parts, **conditions):
-        """Publishes the object, whose CRC32 the server compares with that of all parts; returns S3's answer."""
+    def complete(self, parts: list[SentPart], **conditions: Any) -> dict[str, Any]:
+        """Publish the object, if the server has the same CRC32 of all parts; return S3's answer."""
         return self.writing(
             "complete_multipart_upload",
             source=self.source.address,
@@ -253,17 +187,18 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
             **conditions,
         )
 
-    def _begin(self, begin):
+    def _begin(self, begin: Callable[[], str] | None) -> None:
         try:
-            self._begun.set_result(begin() if begin else self.upload_id)
+            self._progress.upload_id.set_result(begin() if begin else self.upload_id)
         except BaseException as error:
-            self._begun.set_exception(error)
+            self._progress.upload_id.set_exception(error)
             raise
 
-    def _carry(self, part, there):
-        known = there.get("ChecksumCRC32") if there and there["Size"] == part.size else None
-        if known:
-            return Carried(part.number, there["ETag"], _number(known), part.size)
+    def _carry(self, part: Part, there: Mapping[str, Any] | None) -> SentPart:
+        if there and there["Size"] != part.size:
+            there = None
+        if there and there.get("ChecksumCRC32"):
+            return SentPart(part.number, there["ETag"], _number(there["ChecksumCRC32"]), part.size)
         if self.writing.deadline.has_passed():
             raise DeadlineException(f"time ran out before part {part.number}", **self._places())
         try:
@@ -271,31 +206,31 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         except ObjectClerkServerInternalException as error:
             if not self.writing.deadline.has_passed():
                 raise
-            # Both sides have answered in this invocation, so none is down: time ran out with the part on its way.
+            # Both sides have answered in this invocation, so none is down: time ran out while the part was under way.
             reason = f"time ran out with part {part.number}: {error.reason}"
             raise DeadlineException(reason, **self._places()) from error
 
-    def _carried(self, part, there):
-        deadline = self.writing.deadline
+    def _carried(self, part: Part, there: Mapping[str, Any] | None) -> SentPart:
+        deadline, progress = self.writing.deadline, self._progress
         with (
             self.limits.buffers.buffer(part.size) as data,
-            self.limits.flow.carrying(part.size, deadline, first=lambda: not self.sent),
+            self.limits.flow.carrying(part.size, deadline, first=lambda: not progress.sent),
         ):
-            self._had_time = self._had_time or deadline.is_early()
+            progress.had_time = progress.had_time or deadline.is_early()
             self.reading.run(lambda: self._read(part, data))
             crc = checksums.Crc32()
             crc.update(data)
-            if there and there["Size"] == part.size:
-                # A server that lists parts without their checksums has it all the same: reading it again is enough.
-                return Carried(part.number, there["ETag"], crc.value, part.size)
+            if there:
+                # Some servers list parts without their checksums. Reading the part again is enough.
+                return SentPart(part.number, there["ETag"], crc.value, part.size)
             parameters = {"destination": self.destination, "PartNumber": part.number, **self._upload()}
             answer = _send(self.writing, "upload_part", data, crc.text(), **parameters)
-            # Before it leaves the flow: the part that waits for its place is no first one any more.
-            with self._lock:
-                self.sent += 1
-        return Carried(part.number, answer["ETag"], crc.value, part.size)
+            # Within the flow, because a part that waits there asks whether any part was sent.
+            with progress.lock:
+                progress.sent += 1
+        return SentPart(part.number, answer["ETag"], crc.value, part.size)
 
-    def _read(self, part: Part, into):
+    def _read(self, part: Part, into: memoryview) -> None:
         answer = request(
             self.reading.client,
             "get_object",
@@ -306,57 +241,55 @@ class PartStream:  # pylint: disable=too-many-instance-attributes  # two sides, 
         )
         with answer["Body"] as body:
             if answer["ContentLength"] != part.size:
-                reason = f"{answer['ContentLength']} bytes came where {part.size} were asked for"
+                reason = f"{answer['ContentLength']} bytes came for a request for {part.size}"
                 raise ObjectClerkException(reason, operation="get_object", source=self.source.address)
             _fill(into, body, self.source.address, self.writing.deadline)
 
-    def _upload(self):
-        return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": self._begun.result()}
+    def _upload(self) -> dict[str, str]:
+        upload_id = self._progress.upload_id.result()
+        return {"Bucket": self.destination.bucket, "Key": self.destination.key, "UploadId": upload_id}
 
-    def _places(self):
+    def _places(self) -> Places:
         return {"operation": "replicate", "source": self.source.address, "destination": self.destination}
 
 
-def whole_crc32(parts):
-    """Returns the CRC32 of all `Carried` parts put together, as S3 writes it."""
+def whole_crc32(parts: Iterable[SentPart]) -> str:
+    """Return the combined CRC32 of all parts, as S3 writes it."""
     return checksums.crc32_text(checksums.crc32_combined((part.crc, part.size) for part in parts))
 
 
-def _send(requests, operation, data, crc32, **parameters):
-    # The algorithm is named beside the checksum because some servers store it only then.
+def _send(requests: S3Requests, operation: str, data: Buffer, crc32: str, **parameters: Any) -> dict[str, Any]:
+    # Some servers store the checksum only if its algorithm is named too.
     checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": crc32}
     body = BytesBody(data)
 
-    def attempt():
+    def attempt() -> dict[str, Any]:
         return request(requests.client, operation, Body=body.section(0, body.size), **checksum, **parameters)
 
     return requests.run(attempt)
 
 
-def _number(crc):
+def _number(crc: str) -> int:
     return int.from_bytes(base64.b64decode(crc), "big")
 
 
-def _fill(memory, body, address, deadline: Deadline):
-    """Reads a body to where it belongs: once, and not as blocks that are joined."""
+def _fill(memory: memoryview, body: Any, address: S3Object, deadline: Deadline) -> None:
+    """Read a body into memory directly, without blocks that are joined later."""
     size, position = len(memory), 0
+    places: Places = {"operation": "get_object", "source": address}
     try:
         while position < size:
             if not deadline.remaining():
-                raise DeadlineException(
-                    f"time ran out after {position} of {size} bytes", operation="get_object", source=address
-                )
+                raise DeadlineException(f"time ran out after {position} of {size} bytes", **places)
             read = body.readinto(memory[position : position + PIECE])
             if not read:
-                raise ObjectClerkServerInternalException(
-                    f"the body ended after {position} of {size} bytes", operation="get_object", source=address
-                )
+                raise ObjectClerkServerInternalException(f"the body ended after {position} of {size} bytes", **places)
             position += read
     except BODY_ERRORS as error:
-        raise translated(error, operation="get_object", source=address) from error
+        raise translated(error, **places) from error
 
 
-def _check(address, answer, data):
+def _check(address: S3Object, answer: dict[str, Any], data: memoryview) -> None:
     proof = checksums.proof_of(answer)
     # The ETag of an encrypted object may look like an MD5 without being one.
     if proof is None or (proof[0] == "MD5" and checksums.has_opaque_etag(answer)):
@@ -365,8 +298,5 @@ def _check(address, answer, data):
     counter = checksums.counter(name)
     counter.update(data)
     if counter.text() != expected:
-        raise ObjectVerificationException(
-            f"the bytes read have {name} {counter.text()}, the object has {expected}",
-            operation="get_object",
-            source=address,
-        )
+        reason = f"the bytes read have {name} {counter.text()}, the object has {expected}"
+        raise ObjectVerificationException(reason, operation="get_object", source=address)

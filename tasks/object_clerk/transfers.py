@@ -1,4 +1,4 @@
-"""How bytes travel: in parts of what size, how many at once."""
+"""How the bytes of an object are transferred: the size of a part, the number of parts at once."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from tasks.object_clerk.parts import MAX_PART, MIB, MIN_PART
 
 @dataclass(frozen=True)
 class Transfer:
-    """How an object's bytes are cut and carried.
+    """How an object is cut and transferred.
 
     Attributes:
-        threshold: an object of so many bytes or more is carried in parts.
-        part_size: bytes of a part; it grows where 10,000 parts would not reach.
-        workers: parts carried at once.
-        block: bytes that are read and written in one go.
-        quiet_seconds: how long nothing happens on an upload before it counts as abandoned: see `open_uploads`.
+        threshold: an object of so many bytes or more goes in parts.
+        part_size: bytes of a part; it grows if 10,000 parts would not suffice.
+        workers: parts transferred at once.
+        block: bytes of one read or write.
+        quiet_seconds: after so long without a part an upload counts as abandoned: see `open_uploads`.
     """
 
     threshold: int = 16 * MIB
@@ -26,7 +26,7 @@ class Transfer:
     block: int = MIB // 4
     quiet_seconds: float = HOUR_SECONDS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # S3 takes no smaller part than 5 MiB and no larger one than 5 GiB.
         object.__setattr__(self, "part_size", min(max(self.part_size, MIN_PART), MAX_PART))
         object.__setattr__(self, "threshold", min(self.threshold, MAX_PART))

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.object_clerk.annotations import Annotation, AnnotationCopy, annotations_of
+from tasks.object_clerk.annotation_lists import Annotation, annotations_of
+from tasks.object_clerk.annotations import AnnotationCopy
 from tasks.object_clerk.errors import (
     KeyNotFoundException,
     ObjectClerkException,

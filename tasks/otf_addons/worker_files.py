@@ -89,7 +89,7 @@ def upload(requests: S3Requests, path: str, target: S3Object) -> None:
     headers = attributes.headers(with_class=False) if attributes else {"ContentType": CONTENT_TYPE}
     with bodies.opened(path) as body:
         if body.size:
-            uploads.upload(requests, body, target, headers=headers, transfer=TRANSFER)
+            uploads.upload(requests, body, target, uploads.Manner(headers, TRANSFER))
         else:
             streams.put(requests, b"", target, **headers)
     if attributes:

@@ -25,6 +25,7 @@ def test_settings_that_are_set_count():
             "COPY_CONCURRENCY": "2",
             "ANNOTATIONS": "ignore",
             "OLDER_VERSIONS": "allow",
+            "DIRECT_REQUESTS": "on",
             "WORK_QUEUE": "https://work",
             "DEAD_LETTER_QUEUE": "https://queue",
             "MAX_RECEIVES": "4",
@@ -32,7 +33,7 @@ def test_settings_that_are_set_count():
         }
     )
     copying, queue = (
-        CopySettings(5, 0.5, 2, "ignore", "allow", False),
+        CopySettings(5, 0.5, 2, "ignore", "allow", True),
         QueueSettings("https://work", "https://queue", 4),
     )
     assert settings == Settings("source", settings.bucket_map, {}, copying, queue, "DEBUG")

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from local.patches import s3_annotations
-from tasks.object_clerk import annotations, errors
+from tasks.object_clerk import annotation_lists, annotations, errors
 from tasks.object_clerk.copies import copy_object
 from tasks.object_clerk.moves import move_object
 from tasks.object_clerk.part_copies import CopyLimits
@@ -282,7 +282,7 @@ def test_threads_with_a_new_client_prepare_it_for_lists_one_after_the_other(stor
     described = store.client.meta.service_model.operation_model
 
     def describe(name):
-        if name == annotations.LIST and threading.current_thread() not in together:
+        if name == annotation_lists.LIST and threading.current_thread() not in together:
             together.append(threading.current_thread())
             with suppress(threading.BrokenBarrierError):
                 both.wait(0.3)
@@ -292,10 +292,10 @@ def test_threads_with_a_new_client_prepare_it_for_lists_one_after_the_other(stor
     monkeypatch.setattr(store.client.meta.service_model, "operation_model", describe)
     requests, address = requests_to(store.client), S3Object(store.bucket, "key")
     with ThreadPoolExecutor(2) as pool:
-        lists = [pool.submit(annotations.annotations_of, requests, address) for _ in range(2)]
+        lists = [pool.submit(annotation_lists.annotations_of, requests, address) for _ in range(2)]
         assert [sorted(each.result()) for each in lists] == [sorted(NOTES)] * 2
 
 
 def test_limits_are_those_of_s3():
     assert annotations.MOST_BYTES == s3_annotations.PAYLOAD_BYTES
-    assert annotations.MOST_LISTED > s3_annotations.PAGE * (s3_annotations.NAME_BYTES + 400)
+    assert annotation_lists.MOST_LISTED > s3_annotations.PAGE * (s3_annotations.NAME_BYTES + 400)

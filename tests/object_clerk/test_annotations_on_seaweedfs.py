@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.object_clerk import annotations
+from tasks.object_clerk import annotation_lists
 
 MIB = 1024 * 1024
 # A list by its looks, which anyone who may write objects can put there.
@@ -30,14 +30,14 @@ def test_seaweedfs_takes_an_annotation_for_the_object(store):
 def test_on_seaweedfs_no_annotation_is_written_and_no_object_read_for_one(store, way, body, monkeypatch):
     read = []
     store.put("key", body, ContentType="application/xml")
-    bounded = getattr(annotations, "_bounded")
+    bounded = getattr(annotation_lists, "_bound")
 
     def counting(response_dict, **how):
         body, of_body = response_dict["body"], response_dict["body"].read
         monkeypatch.setattr(body, "read", lambda *most: read.append(most) or of_body(*most))
         bounded(response_dict, **how)
 
-    monkeypatch.setattr(annotations, "_bounded", counting)
+    monkeypatch.setattr(annotation_lists, "_bound", counting)
     clerk = store.clerk(port=way.listens_on)
     clerk.copy_object(store.bucket, "key", store.bucket, "copy")
     clerk.move_object(store.bucket, "key", store.bucket, "moved")

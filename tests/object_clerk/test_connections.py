@@ -20,8 +20,8 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 
 from tasks.object_clerk.errors import DeadlineException
+from tasks.object_clerk.failures import BODY_ERRORS
 from tasks.object_clerk.parts import MIB
-from tasks.object_clerk.s3_requests import BODY_ERRORS
 from tasks.object_clerk.transport.connections import Connections
 from tasks.utils.deadline import Deadline
 from tests.support.server import AUTHORITY, OK, reset, served

@@ -15,7 +15,8 @@ from botocore.parsers import ResponseParserError
 
 from local.patches.hooks import HOOKS
 from tasks.object_clerk import errors
-from tasks.object_clerk.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request, translated
+from tasks.object_clerk.failures import translated
+from tasks.object_clerk.s3_requests import SOUND_TRIES, S3Requests, client_config, head, request
 from tasks.object_clerk.transport import clients
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy

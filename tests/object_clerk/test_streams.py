@@ -16,12 +16,12 @@ from tasks.object_clerk.errors import (
     ObjectSaveException,
     ObjectVerificationException,
 )
+from tasks.object_clerk.flow import Flow
 from tasks.object_clerk.parts import MAX_OBJECT, MAX_PART, MAX_PARTS, MIN_PART, plan
 from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.sent_parts import SentPart
 from tasks.object_clerk.streams import (
-    Carried,
-    Flow,
     PartStream,
     StreamLimits,
     crc32_of,
@@ -158,7 +158,7 @@ def test_bytes_that_are_put_are_stored_with_their_checksum(requests, s3):
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
 def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
-    parts = [Carried(number, "etag", crc32(piece), len(piece)) for number, piece in enumerate(pieces, start=1)]
+    parts = [SentPart(number, "etag", crc32(piece), len(piece)) for number, piece in enumerate(pieces, start=1)]
     assert whole_crc32(parts) == crc32_of(b"".join(pieces))
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tasks.object_clerk import annotations
+from tasks.object_clerk import annotation_lists, annotations
 from tasks.partition_replicate import handler as handler_module
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.events import event_of
@@ -197,7 +197,7 @@ def test_destination_without_annotations_gets_none_and_they_are_named(world, wir
     monkeypatch.setattr(
         annotations, "annotations_of", lambda requests, at: None if at.bucket == MIRROR else listed(requests, at)
     )
-    monkeypatch.setattr(annotations, "_KNOWN", annotations.WeakKeyDictionary())
+    monkeypatch.setattr(annotation_lists, "_KNOWN", annotation_lists.WeakKeyDictionary())
     wire.sent.clear()
     assert world.replicate(event, *told) == []
     assert not set(WRITES) & set(wire.sent)
