@@ -16,7 +16,7 @@ PART = 5 * 1024 * 1024
 
 @pytest.fixture(scope="session", name="seaweedfs")
 def make_seaweedfs():
-    """One SeaweedFS for all tests of this process that need one; each has a bucket of its own in it."""
+    """One SeaweedFS for all tests of this process. Each test has its own bucket."""
     with SeaweedFS() as server:
         yield server
 
@@ -30,13 +30,13 @@ def seaweedfs_client(seaweedfs):
 
 @pytest.fixture(scope="session")
 def seaweedfs_buckets():
-    """Empty buckets of it."""
+    """Empty buckets that can be used again."""
     return []
 
 
 @pytest.fixture(params=[pytest.param("moto", marks=pytest.mark.long), "seaweedfs"], name="store")
 def make_store(request, direct, monkeypatch):
-    """A real HTTP server that speaks S3: the same test runs on each, on the slower one in `make test-long`."""
+    """A real HTTP server that speaks S3. Each test runs on both servers and both ways; on moto in `make test-long`."""
     monkeypatch.setenv("DIRECT_REQUESTS", "on" if direct else "off")
     for store in store_named(request, request.param):
         store.direct = direct
@@ -54,7 +54,7 @@ def seaweedfs_store(request):
 
 
 def store_named(request, name):
-    # Each request once: what the test does to set the stage should fail where it fails.
+    # Each request once, so that a failing preparation fails at once.
     config = Config(retries={"total_max_attempts": 1})
     bucket = f"bucket-{uuid.uuid4().hex[:12]}"
     if name == "moto":
@@ -66,7 +66,7 @@ def store_named(request, name):
         return
     server = request.getfixturevalue("seaweedfs")
     client = request.getfixturevalue("seaweedfs_client")
-    # Every bucket gets volumes of its own, which takes time and room, so those that can be used again are.
+    # Every bucket gets its own volumes, which takes time and space, so buckets are used again.
     reusable = request.getfixturevalue("seaweedfs_buckets")
     if reusable:
         bucket = reusable.pop()
@@ -86,14 +86,14 @@ def clerk(store):
 
 @pytest.fixture(name="way")
 def make_way(store):
-    """A proxy before the store, on which things go wrong as the test says."""
+    """A proxy in front of the store, with the faults of the test."""
     with Proxy(store.host, store.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def travelling_clerk(store, way):
-    """A clerk whose requests take that way; it tries three times and waits two seconds for an answer."""
+    """A clerk whose requests pass the proxy; it tries three times and waits two seconds for an answer."""
     return store.clerk(port=way.listens_on, client_config={"read_timeout": 2, "connect_timeout": 5})
 
 

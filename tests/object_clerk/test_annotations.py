@@ -1,4 +1,4 @@
-"""Annotations go along with copies and moves; no source is deleted whose annotations did not."""
+"""Copies and moves carry annotations. A source whose annotations were not carried is not deleted."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +74,7 @@ def moved(store, key, copy, clerk=None):
 
 @contextmanager
 def after(store, operation, happen):
-    """Lets something happen once, when the client of the stage has sent a request."""
+    """Call a function once, after the client has sent a request."""
     calls = []
 
     def once(**_):
@@ -91,7 +91,7 @@ def after(store, operation, happen):
 
 @pytest.mark.parametrize("versions", [False, True])
 @pytest.mark.parametrize("by", [copied, moved, copy_in_parts, move_in_parts])
-def test_annotations_go_along(store, by, versions):
+def test_annotations_are_carried(store, by, versions):
     if versions:
         store.keep_versions()
     store.put("key", b"1" * LARGE)
@@ -111,7 +111,7 @@ def test_a_copy_in_parts_carries_annotations_of_several_pages(store, monkeypatch
 
 
 @pytest.mark.parametrize("by", [copied, moved])
-def test_an_equal_object_that_is_there_already_gets_the_annotations(store, by):
+def test_an_existing_equal_object_gets_the_annotations(store, by):
     store.put("key", b"1")
     annotate(store, "key", {"note": b"new", "same": b"same"})
     store.put("copy", b"1")
@@ -177,7 +177,7 @@ def writes_that_fail():
 def test_a_move_whose_annotations_cannot_be_carried_leaves_the_source(store, way, trouble, reason):
     store.put("key", b"1")
     annotate(store, "key", {"note": b"text"})
-    # An equal object is there already, so that CopyObject does not carry them.
+    # An equal object exists already, so CopyObject does not carry them.
     store.put("moved", b"1")
     way.add(trouble)
     with pytest.raises(errors.ObjectClerkException, match=reason):
@@ -210,7 +210,7 @@ def test_an_annotation_put_after_the_copy_is_moved_too(store, versions):
     assert store.keys_of() == ["moved"]
 
 
-def test_annotations_are_put_on_no_object_that_took_the_place_of_the_copy(store):
+def test_annotations_are_not_put_on_an_object_that_replaced_the_copy(store):
     store.put("key", b"1" * LARGE)
     annotate(store, "key", {"note": b"text"})
     store.keep_versions()
@@ -235,11 +235,11 @@ def test_annotations_of_an_unversioned_copy_wait_for_the_copy(store, change):
                 copy_in_parts(store, "key", "copy")
             return
         copy_in_parts(store, "key", "copy")
-    # A lost race: both sides were looked at again, and the copy was made again.
+    # A lost race: both sides were observed again, and the copy was made again.
     assert (store.bytes_of("copy"), notes_of(store, "copy")) == (b"1" * LARGE, {"note": b"text"})
 
 
-def test_annotations_of_a_kept_version_go_along(store):
+def test_annotations_of_a_kept_version_are_carried(store):
     store.keep_versions()
     first = store.put("key", b"1" * LARGE)["VersionId"]
     annotate(store, "key", {"note": b"first"})
@@ -258,7 +258,7 @@ def test_a_refused_copy_names_the_permissions_for_annotations(store, way):
 
 
 @pytest.mark.parametrize("code", [(501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "InvalidArgument")])
-def test_a_server_that_refuses_the_sub_resource_has_none_to_lose(store, way, code):
+def test_an_object_of_a_server_without_annotations_is_moved(store, way, code):
     store.put("key", b"1")
     way.add(Trouble("GET", LIST, times=99, refusal=code))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
@@ -274,8 +274,8 @@ def test_nothing_is_written_before_the_server_has_shown_that_it_knows_annotation
     assert store.bytes_of("key") == b"1"
 
 
-def test_threads_with_a_new_client_prepare_it_for_lists_one_after_the_other(store, monkeypatch):
-    """Side by side, each would get a description of its own, and botocore would use one that is not prepared."""
+def test_threads_prepare_a_new_client_for_lists_in_turn(store, monkeypatch):
+    """In parallel, each thread would get its own description, and botocore would use one that is not prepared."""
     store.put("key", b"bytes")
     annotate(store, "key", NOTES)
     both, together = threading.Barrier(2), []

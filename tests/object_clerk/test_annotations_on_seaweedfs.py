@@ -1,11 +1,11 @@
-"""A server that does not know annotations takes `?annotation` for nothing, and an annotation for the object."""
+"""A server that does not know annotations ignores `?annotation`, and takes an annotation for the object."""
 
 import pytest
 
 from tasks.object_clerk import annotation_lists
 
 MIB = 1024 * 1024
-# A list by its looks, which anyone who may write objects can put there.
+# An object that looks like a list. Each writer of the bucket can put it there.
 LOOKS_LIKE_A_LIST = b"<ListObjectAnnotationsOutput><Annotations></Annotations></ListObjectAnnotationsOutput>"
 
 
@@ -16,7 +16,7 @@ def make_store(seaweedfs_store):
 
 
 def test_seaweedfs_takes_an_annotation_for_the_object(store):
-    """If this fails, SeaweedFS has learnt annotations; what is done for its sake stays right for other servers."""
+    """If this fails, SeaweedFS knows annotations now. The checks stay right for other servers."""
     store.put("key", b"object")
     store.client.put_object_annotation(
         Bucket=store.bucket, Key="key", AnnotationName="note", AnnotationPayload=b"payload"

@@ -36,7 +36,7 @@ def mine_and_a_strangers(s3):
 
 @pytest.fixture(name="expecting", params=["botocore", "direct"])
 def client_that_expects_owners(request):
-    """Makes clients, and has them know the ways to both buckets."""
+    """Make clients that know the places of both buckets."""
     request.getfixturevalue("aws")
 
     def make(owners):
@@ -101,7 +101,7 @@ def test_owner_that_a_request_names_itself_is_kept(expecting):
 
 
 @pytest.mark.usefixtures("buckets")
-def test_other_error_says_nothing_of_owners(expecting):
+def test_other_error_does_not_name_owners(expecting):
     client = expecting({"*": ME})
     with pytest.raises(client.exceptions.NoSuchKey) as missing:
         client.get_object(Bucket=MINE, Key="absent")
@@ -131,7 +131,7 @@ def test_owners_are_read_from_the_environment(value, owners):
 
 
 @pytest.mark.parametrize("value", ["123456789012", "[]", '{"*": 123456789012}', '{"*": "12345678901"}', '{"*": ""}'])
-def test_owner_that_is_no_account_is_refused_with_an_example(value):
+def test_owner_that_is_no_account_id_is_refused_with_an_example(value):
     environment = Environment({"BUCKET_OWNERS": value})
     environment.bucket_owners()
     (problem,) = environment.problems

@@ -13,12 +13,12 @@ MD5 = '"0cc175b9c0f1b6a831c399e269772661"'
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8))
-def test_crc32_of_pieces_put_together_is_that_of_the_whole(pieces):
+def test_combined_crc32_of_pieces_is_that_of_the_whole(pieces):
     crc = checksums.crc32_combined((zlib.crc32(piece), len(piece)) for piece in pieces)
     assert crc == zlib.crc32(b"".join(pieces))
 
 
-def test_crc32_of_large_pieces_is_that_of_the_whole():
+def test_combined_crc32_of_large_pieces_is_that_of_the_whole():
     pieces = [os.urandom(size) for size in (5 * 2**20, 5 * 2**20, 1)]
     crc = checksums.crc32_combined((zlib.crc32(piece), len(piece)) for piece in pieces)
     assert crc == zlib.crc32(b"".join(pieces))
@@ -30,7 +30,7 @@ def test_crc32_is_written_as_s3_does():
 
 
 @pytest.mark.parametrize("name", ["CRC32", "SHA256", "SHA1", "MD5"])
-def test_a_counter_that_grows_tells_what_one_look_at_the_whole_tells(name):
+def test_a_counter_of_blocks_gives_the_checksum_of_the_whole(name):
     grown, whole = checksums.counter(name), checksums.counter(name)
     for block in (b"12", b"", b"3456789"):
         grown.update(block)
@@ -56,7 +56,7 @@ def test_an_md5_is_written_as_an_etag_and_a_sha256_in_base64():
         ({"ETag": '"opaque"', "ChecksumCRC32": "AAAAAA==", "ChecksumType": "COMPOSITE"}, None),
     ],
 )
-def test_proof_of_takes_the_first_that_can_be_computed(answer, proof):
+def test_proof_of_returns_the_first_checksum_that_can_be_computed(answer, proof):
     assert checksums.proof_of(answer) == proof
 
 
@@ -72,7 +72,7 @@ def test_proof_of_takes_the_first_that_can_be_computed(answer, proof):
         ({"ContentLength": 1, "ETag": "a", "ChecksumCRC32": "x"}, {"ContentLength": 1, "ChecksumSHA1": "x"}, None),
     ],
 )
-def test_same_content_tells_only_what_is_certain(left, right, same):
+def test_same_content_is_none_unless_the_checksums_are_conclusive(left, right, same):
     assert checksums.same_content(left, right) is same
 
 

@@ -149,7 +149,7 @@ def test_get_object_info_returns_the_http_headers(clerk, store):
     assert headers["x-amz-meta-station"] == "north"
 
 
-def test_delete_object_deletes_and_does_not_mind_an_absent_one(clerk, store):
+def test_delete_object_deletes_and_accepts_an_absent_object(clerk, store):
     store.put("key", b"1")
     clerk.delete_object(store.bucket, "key")
     clerk.delete_object(store.bucket, "key")
@@ -207,7 +207,7 @@ def test_keys_that_look_like_odd_paths_round_trip(clerk, store, key):
         lambda clerk, bucket: clerk.move_object(bucket, "absent", bucket, "absent"),
     ],
 )
-def test_an_absent_object_is_told_with_its_address(clerk, store, call):
+def test_an_absent_object_is_an_error_with_its_address(clerk, store, call):
     with pytest.raises(errors.ObjectNotFoundException, match=f"s3://{store.bucket}/absent") as caught:
         call(clerk, store.bucket)
     assert isinstance(caught.value, errors.ObjectClerkException)
@@ -217,7 +217,7 @@ def test_an_absent_object_is_told_with_its_address(clerk, store, call):
 # SeaweedFS makes the bucket.
 @ON_MOTO
 @pytest.mark.usefixtures("store")
-def test_an_absent_bucket_is_told_and_nothing_is_tried_again(clerk):
+def test_an_absent_bucket_is_an_error_at_once(clerk):
     with pytest.raises(errors.ObjectNotFoundException, match="NoSuchBucket") as caught:
         clerk.upload_object(b"1", "no-such-bucket", "key")
     assert caught.value.attempts == 1
@@ -232,7 +232,7 @@ def test_wrong_keys_are_an_auth_error_at_once(store):
 
 # SeaweedFS has no archive classes.
 @ON_MOTO
-def test_an_archived_object_is_told_as_such(clerk, store):
+def test_an_archived_object_is_an_error_of_its_own_type(clerk, store):
     store.put("key", b"1", StorageClass="GLACIER")
     with pytest.raises(errors.ObjectArchivedException):
         clerk.get_object(store.bucket, "key")

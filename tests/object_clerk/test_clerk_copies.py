@@ -50,7 +50,7 @@ def test_a_copy_keeps_metadata_tags_headers_and_storage_class(clerk, store, by):
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"a": "1", "b": "x y"}
 
 
-def test_a_copy_replaces_what_is_there(clerk, store):
+def test_a_copy_replaces_an_existing_object(clerk, store):
     store.put("key", b"new")
     store.put("copy", b"old")
     clerk.copy_object(store.bucket, "key", store.bucket, "copy")
@@ -58,7 +58,7 @@ def test_a_copy_replaces_what_is_there(clerk, store):
 
 
 @pytest.mark.parametrize("change", [{"Tagging": "a=2"}, {"Metadata": {"a": "2"}}, {"StorageClass": "STANDARD_IA"}])
-def test_a_copy_replaces_equal_bytes_that_are_described_otherwise(clerk, store, change):
+def test_a_copy_replaces_an_object_with_equal_bytes_and_other_headers(clerk, store, change):
     same = {"Tagging": "a=1", "Metadata": {"a": "1"}, "StorageClass": "STANDARD"}
     store.put("key", b"1", **same)
     store.put("copy", b"1", **{**same, **change})
@@ -129,7 +129,7 @@ def test_move_object_spares_a_version_that_came_after_the_copy(store, way):
     assert len(versions) == 1
 
 
-def test_a_source_overwritten_before_the_copy_is_copied_as_it_is_then(store, way):
+def test_a_source_overwritten_before_the_copy_is_copied_in_its_new_state(store, way):
     store.put("key", b"older")
 
     def overwrite(head, body):
@@ -199,7 +199,7 @@ def test_a_copy_that_is_not_the_source_is_found_and_the_source_stays(store, way)
 def test_a_large_copy_goes_in_parts_and_keeps_everything(store, body):
     store.put_parts("key", body, PART, Tagging="a=1", StorageClass="STANDARD_IA", **HEADERS)
     store.put("copy", b"old")
-    # 5 GiB are too much for a test, so one request takes less here.
+    # 5 GiB are too much for a test, so the limit of one request is lower here.
     limits = CopyLimits(single=PART, part_size=PART)
     source, destination = S3Object(store.bucket, "key"), S3Object(store.bucket, "copy")
     move_object(S3Requests(store.client), source, destination, limits=limits)
@@ -226,7 +226,7 @@ def test_an_object_with_a_kms_etag_reads_copies_and_moves(store, way):
 
 
 @pytest.mark.parametrize("by", ["copy_object", "move_object"])
-def test_without_verification_a_copy_is_made_all_the_same(clerk, store, by):
+def test_a_copy_without_verification_is_made(clerk, store, by):
     store.put("key", b"1")
     getattr(clerk, by)(store.bucket, "key", store.bucket, "copy", verify_checksum=False)
     assert store.bytes_of("copy") == b"1"

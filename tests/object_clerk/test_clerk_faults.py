@@ -108,7 +108,7 @@ def test_damage_to_an_object_without_a_checksum_is_found_by_its_md5(read, store,
         read()
 
 
-def test_an_object_with_nothing_to_prove_it_is_read_and_that_is_logged(read, store, way, body, caplog):
+def test_an_object_without_a_proof_is_read_and_that_is_logged(read, store, way, body, caplog):
     caplog.set_level("INFO", "bucket_brigade")
     store.put_parts("key", body, PART)
     way.add(Trouble("GET", "/key", times=9, down=lambda head, answer: (without_checksum(head, b"")[0], answer)))
@@ -116,7 +116,7 @@ def test_an_object_with_nothing_to_prove_it_is_read_and_that_is_logged(read, sto
     assert f"only the number of bytes was verified: {UNPROVEN}" in caplog.text
 
 
-def test_damage_is_delivered_when_no_verification_is_asked_for(store, way):
+def test_damaged_bytes_are_returned_without_verification(store, way):
     store.put("key", bytes(KIB))
     way.add(Trouble("GET", "/key", down=flip_down))
     clerk = store.clerk(port=way.listens_on)
@@ -126,7 +126,7 @@ def test_damage_is_delivered_when_no_verification_is_asked_for(store, way):
 @pytest.mark.parametrize("reset", [True, False])
 @pytest.mark.parametrize("whole_parts", [0, 1])
 @pytest.mark.usefixtures("five_mib_parts")
-def test_a_body_that_breaks_is_read_on_where_it_broke(read, store, way, whole_parts, reset):
+def test_a_broken_body_is_continued_at_the_same_byte(read, store, way, whole_parts, reset):
     content = os.urandom(whole_parts * PART + 700 * KIB)
     store.put("key", content)
     way.add(Trouble("GET", "/key", after=whole_parts, cut=600 * KIB, reset=reset))
@@ -134,7 +134,7 @@ def test_a_body_that_breaks_is_read_on_where_it_broke(read, store, way, whole_pa
 
 
 @pytest.mark.parametrize("reset", [True, False])
-def test_a_body_that_breaks_again_and_again_is_raised(read, store, way, reset):
+def test_a_body_that_keeps_breaking_is_an_error(read, store, way, reset):
     store.put("key", bytes(KIB))
     way.add(Trouble("GET", "/key", times=99, cut=0, reset=reset))
     with pytest.raises(errors.ObjectClerkServerInternalException, match=f"get_object s3://{store.bucket}/key.*3 times"):
@@ -142,7 +142,7 @@ def test_a_body_that_breaks_again_and_again_is_raised(read, store, way, reset):
 
 
 @pytest.mark.usefixtures("five_mib_parts")
-def test_an_object_that_is_replaced_while_it_is_read_is_read_anew(travelling_clerk, store, way, body):
+def test_an_object_that_is_replaced_during_a_read_is_read_again(travelling_clerk, store, way, body):
     def replace(head, answer):
         store.put("key", body[::-1])
         return head, answer
@@ -181,14 +181,14 @@ def make_operation(request, store):
 
 
 @pytest.mark.parametrize("refusal", [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
-def test_a_storm_of_refusals_is_survived_up_to_the_limit(operation, travelling_clerk, store, way, refusal):
+def test_refusals_up_to_the_limit_are_retried(operation, travelling_clerk, store, way, refusal):
     _, method, call = operation
     way.add(Trouble(method, times=2, refusal=refusal))
     call(travelling_clerk, store.bucket)
 
 
 @pytest.mark.parametrize("trouble", [{"refusal": (503, "SlowDown")}, {"lost": True}])
-def test_trouble_beyond_the_limit_is_raised_with_operation_and_places(operation, travelling_clerk, store, way, trouble):
+def test_failures_beyond_the_limit_name_operation_and_addresses(operation, travelling_clerk, store, way, trouble):
     name, method, call = operation
     way.add(Trouble(method, times=99, **trouble))
     with pytest.raises(errors.ObjectClerkServerInternalException) as caught:
@@ -200,7 +200,7 @@ def test_trouble_beyond_the_limit_is_raised_with_operation_and_places(operation,
         assert f"s3://{store.bucket}/key -> s3://{store.bucket}/other" in str(caught.value)
 
 
-def test_a_server_that_does_not_answer_is_given_up_after_the_time_out(store, way):
+def test_a_request_to_a_silent_server_ends_after_the_time_out(store, way):
     store.put("key", b"1")
     clerk = store.clerk(port=way.listens_on, tries=2, client_config={"read_timeout": 0.2})
     way.add(Trouble("GET", "/key", silent=True))
@@ -210,7 +210,7 @@ def test_a_server_that_does_not_answer_is_given_up_after_the_time_out(store, way
         clerk.get_object(store.bucket, "key")
 
 
-def test_a_server_that_is_not_there_is_raised_after_the_limit(store):
+def test_an_absent_server_is_an_error_after_the_limit(store):
     clerk = store.clerk(port=closed_port(), tries=2)
     with pytest.raises(errors.ObjectClerkServerInternalException, match="put_object.*2 times"):
         clerk.upload_object(b"1", store.bucket, "key")
@@ -246,7 +246,7 @@ def test_a_copy_whose_answer_is_lost_is_not_made_twice(travelling_clerk, store, 
     assert len(store.client.list_object_versions(Bucket=store.bucket, Prefix="copy")["Versions"]) == 1
 
 
-def test_a_listing_goes_on_after_a_page_that_failed(store, way):
+def test_a_listing_continues_after_a_failed_page(store, way):
     for number in range(5):
         store.put(f"{number}", b"x")
     clerk = store.clerk(port=way.listens_on, list_objects_page_size=2)
@@ -263,7 +263,7 @@ def test_a_listing_that_keeps_failing_raises_the_clerks_error(store, way):
         list(listed)
 
 
-def test_what_cannot_pass_is_not_tried_again(operation, travelling_clerk, store, way):
+def test_a_permanent_failure_is_not_retried(operation, travelling_clerk, store, way):
     _, method, call = operation
     way.add(Trouble(method, times=99, refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException) as caught:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 MIB = 1024 * 1024
-# More than the bound on the memory of the process that carries it.
+# More than the memory of the process that carries it.
 SIZE = 200 * MIB
 # Python and boto3 take 55 MB, and one gigabyte takes no more than this than 200 MiB do: see `make bench`.
 MOST_MB = 120
@@ -50,6 +50,6 @@ def test_an_object_larger_than_the_memory_used_goes_both_ways(seaweedfs_store, t
         peaks[what] = json.loads(done.stdout)
     assert path.read_bytes() == written
     assert store.head("key")["ContentLength"] == SIZE
-    # A stream's parts lie in memory until S3 has them: four on their way and the next.
+    # The parts of a stream are in memory until S3 has them: four under way and the next one.
     limits = {**dict.fromkeys(peaks, MOST_MB), "upload blocks": MOST_MB + 6 * 16}
     assert {what: peak for what, peak in peaks.items() if peak > limits[what]} == {}

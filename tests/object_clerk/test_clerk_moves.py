@@ -1,4 +1,4 @@
-"""A move deletes what it has copied, with all that belonged to it, and nothing that came later (I1)."""
+"""A move deletes the object that it copied with its tags and annotations, and no later object (I1)."""
 
 import itertools
 
@@ -97,7 +97,7 @@ def test_tags_of_a_version_that_are_changed_after_the_copy_are_moved_too(store, 
     assert tags_of(store, "moved") == {"a": "2"}
 
 
-def test_tags_of_the_copy_that_its_readers_set_are_left_to_them(store, way):
+def test_tags_that_another_writer_put_on_the_copy_stay(store, way):
     store.put("key", b"1", Tagging="a=1")
     way.add(Trouble("GET", LIST, down=meanwhile(lambda: put_tags(store, "moved", scanned="yes"))))
     move(store, way)
@@ -141,7 +141,7 @@ def test_a_move_that_is_repeated_after_its_delete_is_found_to_be_done(store, way
     assert store.keys_of() == ["moved"]
 
 
-def test_a_repeated_move_leaves_what_came_after_the_first(store, way):
+def test_a_repeated_move_keeps_an_object_written_after_the_first_move(store, way):
     etag = store.put("key", b"1")["ETag"]
     move(store, way, etag=etag)
     store.put("key", b"newer")
@@ -149,7 +149,7 @@ def test_a_repeated_move_leaves_what_came_after_the_first(store, way):
     assert (store.bytes_of("key"), store.bytes_of("moved")) == (b"newer", b"1")
 
 
-def test_a_repeated_move_whose_copy_is_not_there_says_that_the_source_is_absent(store, way):
+def test_a_repeated_move_without_its_copy_reports_an_absent_source(store, way):
     etag = store.put("key", b"1")["ETag"]
     store.client.delete_object(Bucket=store.bucket, Key="key")
     store.put("moved", b"other")

@@ -30,7 +30,7 @@ from tests.object_clerk.conftest import PART
 from tests.support.mocked import patched_aws
 
 KEYS = st.sampled_from(["a", "b", "c"])
-# By name, because hypothesis writes down what it draws.
+# By name, because hypothesis prints the drawn values.
 BODIES = {"1": b"1", "22": b"22", "333": b"333", "4444": b"4444", "55555": b"55555", "large": bytes(PART + 1)}
 BODY_NAMES = st.sampled_from(list(BODIES))
 
@@ -66,7 +66,7 @@ INTERFERENCE = st.none() | st.tuples(st.integers(0, 5), st.booleans())
 
 
 class Way:  # pylint: disable=too-few-public-methods
-    """Counts the requests of a client and puts faults in their way."""
+    """Counts the requests of a client and makes some of them fail."""
 
     def __init__(self, client):
         self.reset()
@@ -154,7 +154,7 @@ class Clerking(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attr
         if source == destination:
             assert after == ({**before, source: self.newer} if self.newer else before)
         elif self.newer:
-            # What somebody else wrote is where it was written, or it is what was moved.
+            # An object of another writer is where it was written, or is the one that was moved.
             assert self.newer in (after.get(source), after.get(destination))
             assert self.newer_metadata in [self.metadata(key) for key in {source, destination} & after.keys()]
             assert after.get(destination) in {self.newer, before.get(source), before.get(destination)}
@@ -243,7 +243,7 @@ class Clerking(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attr
             self.look.delete_object(**where, **({"VersionId": version["VersionId"]} if self.keeps_versions else {}))
         for marker in self.look.list_object_versions(Bucket=self.bucket).get("DeleteMarkers", []):
             self.look.delete_object(Bucket=self.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
-        # Moto keeps the bytes of all that ever was, for a page of its own; of hundreds of examples that is gigabytes.
+        # Moto keeps the bytes of all objects for a page of its own. After hundreds of examples these are gigabytes.
         for kept in (FakeKey.instances_tracked, FakeMultipart.instances_tracked):  # pylint: disable=no-member
             while kept:
                 kept.pop().dispose()

@@ -25,20 +25,20 @@ def test_an_empty_environment_gives_the_documented_defaults():
 
 
 @pytest.mark.parametrize("given, seconds", [({}, 3600), ({"ABANDONED_UPLOAD_SECONDS": "0"}, 0)])
-def test_abandoned_uploads_are_aborted_after_an_hour_or_when_it_says_so(given, seconds):
+def test_abandoned_uploads_are_aborted_after_an_hour_or_the_set_seconds(given, seconds):
     settings = ClerkSettings.read(given, transfer_config={"max_concurrency": 2})
     assert settings.upload.quiet_seconds == seconds
     with pytest.raises(SettingsError, match="^ABANDONED_UPLOAD_SECONDS is '-1'"):
         ClerkSettings.read({"ABANDONED_UPLOAD_SECONDS": "-1"})
 
 
-def test_multipart_threshold_rules_uploads_whatever_their_config_says():
+def test_multipart_threshold_overrides_the_upload_config():
     sizes = '{"multipart_threshold": 7340032, "multipart_chunksize": 7340032, "max_concurrency": 2}'
     settings = ClerkSettings.read({"MULTIPART_THRESHOLD": "6291456", "S3_UPLOAD_CONFIG": sizes})
     assert (settings.upload.threshold, settings.upload.part_size, settings.upload.workers) == (6 * MIB, 6 * MIB, 2)
 
 
-def test_s3_download_config_rules_downloads():
+def test_s3_download_config_applies_to_downloads():
     sizes = {"multipart_threshold": 7 * MIB, "multipart_chunksize": 6 * MIB, "io_chunksize": 1024}
     config = {**sizes, "max_concurrency": 8, "use_threads": False}
     download = ClerkSettings.read({"S3_DOWNLOAD_CONFIG": json.dumps(config)}).download
@@ -51,7 +51,7 @@ def test_a_threshold_beyond_s3s_limits_gives_parts_within_them(threshold, part_s
 
 
 @pytest.mark.parametrize("variable", JSON_VARIABLES)
-def test_an_unknown_key_is_one_sentence_that_names_variable_and_key(variable):
+def test_an_unknown_key_is_one_sentence_with_variable_and_key(variable):
     with pytest.raises(SettingsError) as caught:
         ClerkSettings.read({variable: '{"no_such_key": 1}'})
     assert str(caught.value) == f"{variable}: there is no key 'no_such_key'"
@@ -72,7 +72,7 @@ def test_an_unknown_key_is_one_sentence_that_names_variable_and_key(variable):
         ("S3_UPLOAD_CONFIG", "io_chunksize", "-1", "-1; it should be 1 or more"),
     ],
 )
-def test_an_ill_typed_key_is_one_sentence_that_names_variable_and_key(variable, key, value, wanted):
+def test_a_key_of_a_wrong_type_is_one_sentence_with_variable_and_key(variable, key, value, wanted):
     with pytest.raises(SettingsError) as caught:
         ClerkSettings.read({variable: f'{{"{key}": {value}}}'})
     assert str(caught.value) == f"{variable}: {key} is {wanted}"
@@ -80,17 +80,17 @@ def test_an_ill_typed_key_is_one_sentence_that_names_variable_and_key(variable, 
 
 @pytest.mark.parametrize("variable", JSON_VARIABLES)
 @pytest.mark.parametrize("text", ["{", "[]", "7"])
-def test_what_is_no_json_object_is_told_with_an_example(variable, text):
+def test_a_value_that_is_no_json_object_is_refused_with_an_example(variable, text):
     with pytest.raises(SettingsError, match=f"^{variable} is .*such as {{"):
         ClerkSettings.read({variable: text})
 
 
-def test_what_botocore_refuses_is_told_with_the_variable():
+def test_a_value_that_botocore_refuses_is_refused_with_the_variable():
     with pytest.raises(SettingsError, match="^S3_CLIENT_CONFIG is refused by botocore: .*max_attempts"):
         ClerkSettings.read({"S3_CLIENT_CONFIG": '{"retries": {"max_attempts": -1}}'})
 
 
-def test_an_ill_typed_key_within_a_key_is_named():
+def test_a_nested_key_of_a_wrong_type_is_named():
     with pytest.raises(SettingsError, match="^S3_CLIENT_CONFIG: retries: max_attempts is 'many'; it should be a whole"):
         ClerkSettings.read({"S3_CLIENT_CONFIG": '{"retries": {"max_attempts": "many"}}'})
 
@@ -100,13 +100,13 @@ def test_null_leaves_a_key_at_its_default():
     assert ClerkSettings.read(nulls).download == ClerkSettings.read({}).download
 
 
-def test_a_limit_that_cannot_be_kept_is_refused():
+def test_a_limit_of_bandwidth_is_refused():
     with pytest.raises(SettingsError, match="^S3_UPLOAD_CONFIG: max_bandwidth"):
         ClerkSettings.read({"S3_UPLOAD_CONFIG": '{"max_bandwidth": 1000}'})
 
 
 @pytest.mark.parametrize("threshold", ["", "many", "0", "-5", "1.5"])
-def test_a_threshold_that_is_no_number_of_bytes_is_told(threshold):
+def test_a_threshold_that_is_no_number_of_bytes_is_refused(threshold):
     if threshold:
         with pytest.raises(SettingsError, match="^MULTIPART_THRESHOLD is .*a whole number"):
             ClerkSettings.read({"MULTIPART_THRESHOLD": threshold})
@@ -114,7 +114,7 @@ def test_a_threshold_that_is_no_number_of_bytes_is_told(threshold):
         assert ClerkSettings.read({"MULTIPART_THRESHOLD": threshold}).upload.threshold == 524288000
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     wrong = {"MULTIPART_THRESHOLD": "x", **dict.fromkeys(JSON_VARIABLES, '{"a": 1, "b": 2}')}
     with pytest.raises(SettingsError) as caught:
         ClerkSettings.read(wrong)

@@ -45,7 +45,7 @@ def test_answer_has_status_headers_and_body(connections):
         assert server.requests[0].startswith(b"GET /key?versionId=1 HTTP/1.1\r\n")
 
 
-def test_object_with_many_short_headers_is_read(connections):
+def test_answer_with_five_hundred_headers_is_read(connections):
     # 2 KB of metadata may be five hundred headers; http.client takes a hundred.
     metadata = b"".join(b"x-amz-meta-%d: %d\r\n" % (number, number) for number in range(500))
     with served(b"HTTP/1.1 200 OK\r\n" + metadata + b"Content-Length: 0\r\n\r\n") as server:
@@ -54,7 +54,7 @@ def test_object_with_many_short_headers_is_read(connections):
         assert answer.content == b""
 
 
-def test_answer_comes_after_an_interim_one(connections):
+def test_interim_answer_is_skipped(connections):
     with served(b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK) as server:
         answer = connections.send(request(server.url))
         assert (answer.status_code, answer.headers.get("x"), answer.content) == (200, None, b"bytes")
@@ -129,7 +129,7 @@ def test_connection_that_the_server_closed_meanwhile_is_not_used(connections):
         assert server.connections == 2
 
 
-def test_connection_that_the_server_is_going_to_close_is_not_used_again(connections):
+def test_connection_that_the_server_announced_to_close_is_not_used_again(connections):
     with served(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nbytes", OK) as server:
         assert connections.send(request(server.url)).content == b"bytes"
         assert connections.send(request(server.url)).content == b"bytes"
@@ -150,7 +150,7 @@ def repeating(connection, head):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
 
 
-def test_body_is_sent_without_asking_whether_the_server_wants_it(connections):
+def test_body_is_sent_without_an_interim_answer(connections):
     taken = []
 
     def take(connection, _):
@@ -162,13 +162,13 @@ def test_body_is_sent_without_asking_whether_the_server_wants_it(connections):
     assert taken == [b"taken"]
 
 
-def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on():
+def test_body_may_take_longer_than_the_time_out_while_the_server_reads_it():
     connections, size = Connections(Config(read_timeout=2), get_cert_path(True)), 32 * MIB
 
     def take_slowly(connection, _):
         for _ in range(size // MIB):
             connection.recv(MIB, socket.MSG_WAITALL)
-            # More than two seconds in all, which would be too long a silence.
+            # More than two seconds in all, which is longer than the time-out.
             threading.Event().wait(0.1)
         connection.sendall(OK)
 
@@ -178,7 +178,7 @@ def test_body_may_take_longer_than_the_time_out_as_long_as_it_gets_on():
 
 
 def flood(head, block=bytes(MIB), most=1024):
-    """An answer that goes on for a gigabyte, or until the connection is closed."""
+    """Send an answer of a gigabyte, or until the connection is closed."""
 
     def answer(connection, _):
         connection.sendall(head)
@@ -221,7 +221,7 @@ def test_body_that_is_no_object_is_cut_off_and_its_connection_closed(connections
 
 
 @pytest.mark.parametrize("size", [b"-1", b"-5", b"x"])
-def test_chunk_of_no_size_is_told_and_never_read_to_the_end(connections, size):
+def test_chunk_with_an_invalid_size_is_an_error_and_is_not_read(connections, size):
     with served(flood(CHUNKED + size + b"\r\n"), OK) as server:
         with memory_at_most(8 * MIB), closing(connections.send(request(server.url))) as answer:
             with pytest.raises(ResponseStreamingError):
@@ -229,7 +229,7 @@ def test_chunk_of_no_size_is_told_and_never_read_to_the_end(connections, size):
         assert connections.send(request(server.url)).content == b"bytes"
 
 
-def test_content_may_be_asked_for_again(connections):
+def test_content_can_be_read_twice(connections):
     with served(OK) as server:
         answer = connections.send(request(server.url))
         assert (answer.content, answer.content) == (b"bytes", b"bytes")
@@ -262,7 +262,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("answer", "error"), FAILURES.values(), ids=FAILURES)
-def test_failure_is_botocores_and_the_next_request_goes_on(connections, answer, error):
+def test_failure_is_botocores_error_and_the_next_request_passes(connections, answer, error):
     with served(answer, OK) as server:
         with pytest.raises(error):
             connections.send(request(server.url))
@@ -277,7 +277,7 @@ def test_failure_is_botocores_and_the_next_request_goes_on(connections, answer, 
     ],
     ids=["in chunks", "at once"],
 )
-def test_body_that_ends_early_is_told(connections, rest):
+def test_body_that_ends_early_is_an_error(connections, rest):
     def cut(connection, _):
         connection.sendall(rest)
         connection.close()
@@ -289,7 +289,7 @@ def test_body_that_ends_early_is_told(connections, rest):
         assert connections.send(request(server.url)).content == b"bytes"
 
 
-def test_body_that_stops_coming_is_told(connections):
+def test_body_that_stops_half_way_is_an_error(connections):
     def stop(connection, _):
         connection.sendall(OK[:-2])
         silent()
@@ -346,7 +346,7 @@ def test_body_that_stops_coming_is_left_when_time_is_up():
         until_the_end()
 
     with served(OK, stop) as server, patient_connections(0.5) as connections:
-        # A connection that was opened with more time goes by the same deadline.
+        # A connection that was opened with more time has the same deadline.
         assert connections.send(request(server.url)).content == b"bytes"
         answer = connections.send(request(server.url))
         with pytest.raises(ResponseStreamingError):
@@ -355,7 +355,7 @@ def test_body_that_stops_coming_is_left_when_time_is_up():
 
 
 def dripping(head, drop):
-    """An answer of which some bytes come every few milliseconds, for ever: no single wait is long."""
+    """An answer that gets some bytes every few milliseconds, for ever: no single wait is long."""
 
     def answer(connection, _):
         connection.sendall(head)
@@ -386,11 +386,11 @@ def test_answer_that_drips_is_left_when_time_is_up(answer, read):
         with pytest.raises((ReadTimeoutError, ResponseStreamingError)):
             with closing(connections.send(request(server.url))) as dripped:
                 assert dripped.content if read == "content" else dripped.readinto(bytearray(MIB))
-    # A second in which what has arrived is still read.
+    # For a second, bytes that have arrived are still read.
     assert time.monotonic() - began < 5
 
 
-def test_body_that_a_server_does_not_take_is_left_when_time_is_up():
+def test_body_that_a_server_does_not_read_ends_at_the_deadline():
     with served(until_the_end) as server, patient_connections(0.5) as connections:
         body = memoryview(bytes(64 << 20))
         with pytest.raises(ReadTimeoutError):
@@ -403,7 +403,7 @@ def test_body_is_not_begun_when_time_is_up():
             connections.send(request(server.url, "PUT", body=memoryview(bytes(MIB)), **{"Content-Length": str(MIB)}))
 
 
-def test_server_that_is_not_there_is_told(connections):
+def test_absent_server_is_a_connection_error(connections):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(EndpointConnectionError, match=f"http://127.0.0.1:{port}"):
@@ -432,7 +432,7 @@ def test_tls_carries_requests_and_bodies(bundle):
     connections.close()
 
 
-@pytest.mark.parametrize("trusted", [True, False], ids=["for another host", "of nobody that is trusted"])
+@pytest.mark.parametrize("trusted", [True, False], ids=["for another host", "of an unknown issuer"])
 def test_certificate_is_refused(bundle, trusted):
     connections = Connections(Config(), bundle if trusted else get_cert_path(True))
     name = "other.example" if trusted else "127.0.0.1"

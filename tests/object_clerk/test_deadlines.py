@@ -18,7 +18,7 @@ from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tests.support.server import served
 
-# Seconds that a test leaves, and by how much a busy machine may miss them. Without a deadline all would take 60.
+# Seconds that a test leaves, and by how much a busy machine may exceed them. Without a deadline all would take 60.
 LEFT, SLACK = 0.3, 2.0
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-west-1"}
 
@@ -65,13 +65,13 @@ def test_a_request_that_is_not_answered_is_given_up_at_the_deadline(silent, dire
 
 def test_a_put_that_goes_directly_is_given_up_at_the_deadline():
     def then_say_nothing(connection, _head):
-        # First of all, for the next request comes as soon as this one has its answer.
+        # Before the answer, because the next request follows at once.
         server.answers[:] = [say_nothing]
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "1"\r\n\r\n')
 
     with served(then_say_nothing) as server:
         client = s3(True, server)
-        # The first request shows the way.
+        # The first request shows the bucket's place.
         client.head_object(**PLACE)
         began = time.monotonic()
         requests = S3Requests(client, RetryPolicy(tries=-1), Deadline(began + LEFT))
@@ -89,14 +89,14 @@ def test_a_request_is_not_begun_after_the_deadline(silent, direct, operation):
     assert not silent.requests
 
 
-def test_a_body_that_stops_half_way_is_given_up_at_the_deadline(monkeypatch, direct):
+def test_a_body_that_stops_half_way_ends_at_the_deadline(monkeypatch, direct):
     size = 2 * Transfer().block
     head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "1"\r\n\r\n'.encode()
     with served(lambda connection, _head: connection.sendall(head + bytes(size // 2))) as server:
         requests = S3Requests(s3(direct, server), RetryPolicy(tries=-1), Deadline(time.monotonic() + 1000))
         read = blocks(requests, S3Object("bucket", "key"))
         next(read)
-        # Suddenly it is nearly over.
+        # Most of the time passes at once.
         began, slept = time.monotonic(), requests.deadline.remaining() - LEFT
         monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: time.monotonic() + slept)
         over_at_once(began, lambda: next(read), ObjectClerkException)
@@ -127,8 +127,8 @@ SERVICES = [of_sqs, of_dynamodb, of_secrets, of_sts]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_that_does_not_answer_is_given_up_at_the_deadline(silent, service, monkeypatch):
-    # What botocore waits between two tries.
+def test_a_request_to_a_silent_service_ends_at_the_deadline(silent, service, monkeypatch):
+    # botocore's wait between two attempts.
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     began = time.monotonic()
     call = service(silent)
@@ -136,7 +136,7 @@ def test_a_service_that_does_not_answer_is_given_up_at_the_deadline(silent, serv
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_not_asked_after_the_deadline(silent, service):
+def test_a_request_to_a_service_is_not_begun_after_the_deadline(silent, service):
     call = service(silent)
     error = over_at_once(time.monotonic(), lambda: Deadline(0.0).limit(call), clients.OutOfTimeError)
     assert "no time is left for a request to http" in str(error)
@@ -164,13 +164,13 @@ def test_a_deadline_is_that_of_its_thread_alone(silent):
     assert silent.requests
 
 
-def test_what_ends_the_work_has_time_left_and_leaves_some_for_the_answer():
+def test_closing_deadline_leaves_time_for_the_answer():
     deadline = Deadline(100.0, 50.0)
     assert deadline.closing() == Deadline(100.0 + CLOSING_SECONDS, 50.0)
     assert 0 < CLOSING_SECONDS < RESERVE_SECONDS
 
 
-def test_the_longest_piece_that_was_no_larger_tells_whether_the_next_one_fits(monkeypatch):
+def test_next_piece_fits_if_the_longest_piece_of_its_size_would(monkeypatch):
     monkeypatch.setattr("tasks.utils.deadline.monotonic", lambda: 0.0)
     durations, left = Durations(), Deadline(7.0)
     assert durations.fits(left)

@@ -1,4 +1,4 @@
-"""The short way says and understands what botocore does: both are asked the same and held against each other."""
+"""Direct requests and answers are those of botocore: each test makes the same call both ways and compares."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tests.support.stores import session
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=UTC)
-# What tells of the client and not of the request.
+# Headers that describe the client and not the request.
 OF_THE_CLIENT = {"user-agent", "amz-sdk-invocation-id", "amz-sdk-request"}
 OF_THE_DIGEST = {"x-amz-content-sha256", "authorization"}
 S3_CONFIG = {
@@ -32,7 +32,7 @@ S3_CONFIG = {
     "response_checksum_validation": "when_required",
 }
 
-# More than goes out at a time.
+# More than one slice.
 LARGE = MIB + 1
 
 PLACES = {
@@ -50,7 +50,7 @@ PLACES = {
 
 
 class Ways:
-    """A client and the same with its short way; what both send is kept, and answered as a test says."""
+    """A client and its direct client. Each request of both is kept, and gets the answer of the test."""
 
     def __init__(self, service, kind, config, **options):
         keys = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret", "aws_session_token": "a-token"}
@@ -70,12 +70,12 @@ class Ways:
         return AWSResponse(request.url, status, headers, Raw(body))
 
     def know(self, bucket):
-        """The first request to a bucket is botocore's own and shows the way."""
+        """Send the first request to a bucket, which goes via botocore and shows its place."""
         self.answers = [(200, {"content-length": "0"}, b"")]
         self.direct.head_object(Bucket=bucket, Key="first")
 
     def requests(self, operation, **asked):
-        """What each of both ways sends, as something that compares."""
+        """Return the request of each way, in a form that compares."""
         self.know(asked["Bucket"])
         self.sent = []
         with patch("botocore.auth.get_current_datetime", return_value=NOW):
@@ -85,7 +85,7 @@ class Ways:
         return [said(request) for request in self.sent]
 
     def outcomes(self, operation, *answer, **asked):
-        """What each of both ways makes of an answer."""
+        """Return the result of each way for an answer."""
         self.answers = [answer]
         return [outcome(getattr(way, operation), asked) for way in (self.ordinary, self.direct)]
 
@@ -104,7 +104,7 @@ def said(request):
     headers = {
         name.lower(): value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
     }
-    # botocore asks before each body whether the server wants it, the short way never.
+    # botocore sends Expect before each body, a direct client never.
     kept = {name: value for name, value in headers.items() if name not in OF_THE_CLIENT | {"expect"}}
     body = request.body
     return request.method, request.url, kept, bytes(body.read() if hasattr(body, "read") else body or b"")
@@ -118,7 +118,7 @@ def outcome(call, asked):
     if "Body" in answer:
         answer["Body"] = answer["Body"].read()
     metadata = answer.pop("ResponseMetadata")
-    # botocore takes away what it cannot read.
+    # botocore removes an Expires that it cannot parse.
     return answer, metadata["HTTPStatusCode"], {**metadata["HTTPHeaders"], "expires": answer.get("ExpiresString")}
 
 
@@ -157,7 +157,7 @@ def but_for_the_digest_of_the_body(request):
 
 @pytest.mark.parametrize("bucket", ["a-bucket", "a.bucket.with.dots"])
 @pytest.mark.parametrize("operation", ["head_object", "get_object", "put_object", "upload_part"])
-def test_request_goes_where_botocore_sends_it_and_is_signed_alike(ways_there, operation, bucket):
+def test_request_has_the_url_and_signature_of_botocores(ways_there, operation, bucket):
     more = {
         "put_object": body_of(b"bytes"),
         "upload_part": {**body_of(b"bytes"), "UploadId": "an id/+=", "PartNumber": 7},
@@ -165,13 +165,13 @@ def test_request_goes_where_botocore_sends_it_and_is_signed_alike(ways_there, op
     given_to_both = {"Bucket": bucket, "Key": "a/key with %20 and +, ü and 🪣", **more.get(operation, {})}
     ordinary, short = ways_there.requests(operation, **given_to_both)
     if short[2]["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD":
-        # botocore does so with a checksum that it has computed itself, and reads the body where it was given one.
+        # botocore does so with a checksum that it has computed itself. If one is given, it reads the body.
         assert short[1].startswith("https:") and short[2]["x-amz-checksum-crc32"]
         short, ordinary = map(but_for_the_digest_of_the_body, (short, ordinary))
     assert short == ordinary
 
 
-# What a key, a version id or a header may hold: a key all but surrogates, a header what HTTP lets through.
+# A key may hold all characters but surrogates, a header those that HTTP allows.
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
 NAMES = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789-_"), min_size=1, max_size=10)
@@ -211,7 +211,7 @@ WRITE = {
 @example("get_object", "a//b/./../c?d#e&f", {})
 @example("get_object", "\n", {})
 @settings(max_examples=60, deadline=None)
-def test_any_read_is_asked_for_as_botocore_does(ways, operation, key, parameters):
+def test_any_read_is_sent_as_botocore_does(ways, operation, key, parameters):
     ordinary, short = ways.requests(operation, Bucket="a-bucket", Key=key, **parameters)
     assert short == ordinary
 
@@ -222,7 +222,7 @@ def test_any_write_is_sent_as_botocore_does(ways, key, parameters, data):
     given_to_both = {"Bucket": "a-bucket", "Key": key, **parameters}
     ways.answers, ways.sent = [(200, {"content-length": "0"}, b"")], []
     with patch("botocore.auth.get_current_datetime", return_value=NOW):
-        # Each has a body of its own, which passes but once.
+        # Each request has its own body, which can be read once.
         ways.ordinary.put_object(**given_to_both, **body_of(data))
         ways.direct.put_object(**given_to_both, **body_of(data))
     ordinary, short = (but_for_the_digest_of_the_body(said(request)) for request in ways.sent)
@@ -243,7 +243,7 @@ def both_ways_of_a_client_that_expects_owners():
 
 @pytest.mark.parametrize("bucket, owner", [("a-bucket", "123456789012"), ("shared", "210987654321")])
 @pytest.mark.parametrize("operation", ["head_object", "get_object", "put_object", "upload_part"])
-def test_request_expects_the_owner_that_botocores_does(expecting_ways, operation, bucket, owner):
+def test_request_expects_the_same_owner_as_botocores(expecting_ways, operation, bucket, owner):
     more = {"put_object": body_of(b"bytes"), "upload_part": {**body_of(b"bytes"), "UploadId": "id", "PartNumber": 7}}
     asked = {"Bucket": bucket, "Key": "key", **more.get(operation, {})}
     ordinary, short = map(but_for_the_digest_of_the_body, expecting_ways.requests(operation, **asked))
@@ -252,7 +252,7 @@ def test_request_expects_the_owner_that_botocores_does(expecting_ways, operation
 
 
 @pytest.mark.parametrize("operation", ["head_object", "get_object"])
-def test_refusal_names_the_owner_that_botocores_does(expecting_ways, operation):
+def test_refusal_names_the_same_owner_as_botocores(expecting_ways, operation):
     expecting_ways.know("a-bucket")
     body = b"" if operation == "head_object" else XML % b"AccessDenied"
     asked = {"Bucket": "a-bucket", "Key": "key"}
@@ -263,7 +263,7 @@ def test_refusal_names_the_owner_that_botocores_does(expecting_ways, operation):
 
 @pytest.mark.parametrize("size", [0, 1, LARGE])
 @pytest.mark.parametrize("operation", ["put_object", "upload_part"])
-def test_no_body_waits_until_the_server_wants_it(ways, operation, size):
+def test_request_with_a_body_has_no_expect_header(ways, operation, size):
     more = {"UploadId": "id", "PartNumber": 1} if operation == "upload_part" else {}
     ways.answers, ways.sent = [(200, {"content-length": "0"}, b"")], []
     getattr(ways.direct, operation)(Bucket="a-bucket", Key="key", **more, **body_of(bytes(size)))
@@ -271,17 +271,17 @@ def test_no_body_waits_until_the_server_wants_it(ways, operation, size):
 
 
 @pytest.mark.parametrize("bucket", ["a-bucket", "a-bucket-not-seen-before"])
-def test_body_is_not_kept_when_the_request_is_over(ways, bucket):
+def test_body_is_released_after_the_request(ways, bucket):
     data = bytearray(LARGE)
     ways.answers = [(200, {"content-length": "0"}, b"")]
     ways.direct.put_object(Bucket=bucket, Key="key", **body_of(data))
     ways.sent.clear()
-    # Memory that somebody still looks at cannot be given up: it would be a BufferError.
+    # A buffer with a view cannot be cleared: it would be a BufferError.
     data.clear()
 
 
 @pytest.mark.parametrize("operation", ["create_multipart_upload", "list_parts"])
-def test_first_part_goes_directly_because_its_upload_showed_the_way(ways, operation):
+def test_first_part_goes_directly_after_the_beginning_of_its_upload(ways, operation):
     bucket = f"bucket-of-{operation.replace('_', '-')}"
     more = {"UploadId": "id"} if operation == "list_parts" else {}
     ways.answers, ways.sent = [(200, {"content-length": "0"}, b"")], []
@@ -316,7 +316,7 @@ HEADERS = {
 )
 @example("head_object", {"Expires": "Wed, 32 Oct 2015 07:28:00 GMT"}, b"")
 @settings(max_examples=100, deadline=None)
-def test_any_answer_is_read_as_botocore_does(ways, operation, headers, body):
+def test_any_answer_is_parsed_as_botocore_does(ways, operation, headers, body):
     body = body if operation == "get_object" else b""
     more = body_of(b"sent") if operation == "put_object" else {}
     headers = {**headers, "Content-Length": str(len(body))}
@@ -342,7 +342,7 @@ XML = b"<Error><Code>%s</Code><Message>why</Message><Key>key</Key></Error>"
     ],
 )
 @pytest.mark.parametrize("operation", ["head_object", "get_object"])
-def test_error_is_botocores(ways, operation, status, body):
+def test_error_is_parsed_as_botocore_does(ways, operation, status, body):
     headers = {"content-length": str(len(body)), "x-amz-request-id": "an-id"}
     ordinary, short = ways.outcomes(operation, status, headers, body, Bucket="a-bucket", Key="key")
     assert short == ordinary
@@ -360,7 +360,7 @@ MOVED = b"<Error><Code>%s</Code><Region>eu-central-1</Region></Error>"
         ("head_object", 400, b""),
     ],
 )
-def test_redirect_is_followed_by_botocore_and_the_way_remembered(ways, operation, status, body):
+def test_redirected_request_goes_via_botocore_and_its_place_is_cached(ways, operation, status, body):
     bucket = f"bucket-of-{operation.replace('_', '-')}-{status}"
     ways.know(bucket)
     there = {"content-length": str(len(body)), "x-amz-bucket-region": "eu-central-1"}
@@ -383,7 +383,7 @@ NOT_PLAIN = {
 
 
 @pytest.mark.parametrize("parameters", NOT_PLAIN.values(), ids=NOT_PLAIN)
-def test_what_is_not_plain_is_left_to_botocore(ways, parameters):
+def test_request_that_is_not_plain_goes_via_botocore(ways, parameters):
     ways.sent, ways.answers = [], [(200, {"content-length": "0"}, b"")]
     ways.direct.put_object(**{"Bucket": "a-bucket", "Key": "key", **parameters})
     assert [is_direct(request) for request in ways.sent] == [False]
@@ -393,13 +393,13 @@ def test_what_is_not_plain_is_left_to_botocore(ways, parameters):
     "parameters",
     [{"Key": ""}, {"Key": "key", "Nonsense": "x"}, {"Key": "key", "Metadata": {"a": "ü"}}, {"Key": "key", "ACL": 1.5}],
 )
-def test_what_is_wrong_is_said_by_botocore(ways, parameters):
+def test_invalid_parameter_is_refused_by_botocore(ways, parameters):
     with pytest.raises(ParamValidationError):
         ways.direct.put_object(Bucket="a-bucket", **parameters)
 
 
 @pytest.mark.parametrize("without", ["", "127.0.0.1", ".amazonaws.com"])
-def test_proxy_is_left_to_botocore(monkeypatch, without):
+def test_request_through_a_proxy_goes_via_botocore(monkeypatch, without):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", without)
     for ways in closed(Ways("s3", DirectS3, S3_CONFIG, region_name="eu-west-1")):
@@ -408,13 +408,13 @@ def test_proxy_is_left_to_botocore(monkeypatch, without):
         assert is_direct(ways.sent[1]) == (without == ".amazonaws.com")
 
 
-def test_all_other_operations_are_the_clients_own(ways):
+def test_other_operation_goes_via_botocore(ways):
     ways.sent, ways.answers = [], [(200, {"content-length": "0"}, b"")]
     ways.direct.delete_object(Bucket="a-bucket", Key="key")
     assert [is_direct(request) for request in ways.sent] == [False]
 
 
-def test_who_listens_to_the_client_hears_of_each_request(ways):
+def test_handlers_of_the_client_are_called_for_a_direct_request(ways):
     heard = []
     with listening(ways, lambda event_name, **_: heard.append(event_name)):
         ways.answers = [(200, {"content-length": "0"}, b"")]
@@ -422,7 +422,7 @@ def test_who_listens_to_the_client_hears_of_each_request(ways):
     assert heard == [f"{event}.s3.HeadObject" for event in ("before-call", "before-send", "after-call")]
 
 
-def test_who_listens_to_the_client_can_answer(ways):
+def test_handler_of_the_client_can_answer_a_direct_request(ways):
     answer = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
     ways.sent = []
     with listening(ways, lambda **_: (AWSResponse("", 503, {}, None), answer), "before-call"):
@@ -445,7 +445,7 @@ ITEM = {"Key": {"S": "a/ü"}, "Revision": {"N": "7"}, "Made": {"M": {"ETag": {"S
 PUT = {"TableName": "objects", "Item": ITEM, "ConditionExpression": "attribute_not_exists(Revision)"}
 
 
-def test_item_is_put_and_asked_for_as_botocore_does(tables):
+def test_item_is_put_and_read_with_botocores_requests(tables):
     asked = {"TableName": "objects", "Key": {"Key": {"S": "a"}}}
     for operation, parameters in (("put_item", PUT), ("get_item", asked)):
         ordinary, short = both_with_json(tables, operation, parameters)
@@ -453,7 +453,7 @@ def test_item_is_put_and_asked_for_as_botocore_does(tables):
 
 
 def both_with_json(tables, operation, parameters):
-    """What both send; JSON may be written in more than one way, which the signature of the body tells as well."""
+    """Yield what both ways send, without the signature: the same JSON may be written in several ways."""
     tables.answers, tables.sent = [(200, {"content-length": "2"}, b"{}")], []
     getattr(tables.ordinary, operation)(**parameters)
     getattr(tables.direct, operation)(**parameters)
@@ -464,7 +464,7 @@ def both_with_json(tables, operation, parameters):
         yield method, url, headers, json.loads(body)
 
 
-def test_item_is_read_as_botocore_does(tables):
+def test_answer_about_an_item_is_parsed_as_botocore_does(tables):
     body = json.dumps({"Item": ITEM}).encode()
     tables.answers = [(200, {"content-length": str(len(body))}, body)]
     asked = {"TableName": "objects", "Key": {"Key": {"S": "a"}}}
@@ -474,7 +474,7 @@ def test_item_is_read_as_botocore_does(tables):
 FAILED = b'{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"why"}'
 
 
-def test_condition_that_fails_is_told_as_botocore_does_and_not_asked_again(tables):
+def test_failed_condition_is_botocores_error_and_is_not_repeated(tables):
     tables.sent = []
     body = FAILED % b"ConditionalCheckFailedException"
     ordinary, short = tables.outcomes("put_item", 400, {"content-length": str(len(body))}, body, **PUT)
@@ -491,20 +491,20 @@ def test_condition_that_fails_is_told_as_botocore_does_and_not_asked_again(table
     ],
     ids=["throttled", "broken", "lost"],
 )
-def test_item_that_failed_to_be_put_is_put_again_by_botocore(tables, failure):
+def test_failed_put_of_an_item_is_repeated_by_botocore(tables, failure):
     tables.sent, tables.answers = [], [failure, failure, (200, {"content-length": "2"}, b"{}")]
     with patch("time.sleep"):
         tables.direct.put_item(**PUT)
     assert [is_direct(request) for request in tables.sent] == [True, False, False]
 
 
-def test_certificate_that_only_botocore_trusts_is_left_to_it(ways):
+def test_request_whose_certificate_is_not_trusted_goes_via_botocore(ways):
     ways.sent, ways.answers = [], [SSLError(endpoint_url="", error="why"), (200, {"content-length": "0"}, b"")]
     ways.direct.get_object(Bucket="a-bucket", Key="key")
     assert [is_direct(request) for request in ways.sent] == [True, False]
 
 
-def test_want_of_credentials_is_told_by_botocore(tables):
+def test_request_without_credentials_goes_via_botocore(tables):
     client = DirectDynamoDB(tables.ordinary, None)
     tables.sent, tables.answers = [], [(200, {"content-length": "2"}, b"{}")]
     client.put_item(**PUT)
@@ -523,7 +523,7 @@ def test_client_has_the_credentials_and_the_certificates_of_the_session(aws, mon
     for _ in range(2):
         client.put_object(Bucket="a-bucket", Key="key", **body_of(b""))
     assert [is_direct(request) for request in sent] == [False, True]
-    # Name of the algorithm and key; what follows is the day and the signature.
+    # The algorithm and the key. The day and the signature follow.
     ordinary, short = (said(request)[2]["authorization"].partition("/")[0] for request in sent)
     assert short == ordinary != ""
     assert trusted == [str(bundle)]

@@ -1,4 +1,4 @@
-"""A server may answer anything: each answer ends as an error of ours, and fills no memory.
+"""A server may answer anything: each answer becomes an ObjectClerkException, and memory stays bounded.
 
 The first request to a bucket goes botocore's way, every further one the short way.
 """
@@ -74,7 +74,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("answer", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("operation", ["get_object", "list_parts"])
-def test_error_of_any_form_is_an_error_of_ours(client_of, operation, answer):
+def test_error_of_any_form_becomes_an_object_clerk_exception(client_of, operation, answer):
     more = {"UploadId": "id"} if operation == "list_parts" else {}
     with served(answer) as server:
         client = client_of(server)
@@ -95,7 +95,7 @@ HEADS = {
 
 @pytest.mark.parametrize("headers", HEADS.values(), ids=HEADS)
 @pytest.mark.parametrize("operation", ["head_object", "get_object"])
-def test_answer_without_what_every_object_has_is_an_error_of_ours(client_of, operation, headers):
+def test_answer_without_an_objects_headers_becomes_an_object_clerk_exception(client_of, operation, headers):
     with served(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + headers + b"\r\n5\r\nbytes\r\n0\r\n\r\n") as server:
         client = client_of(server)
         for _ in range(2):
@@ -105,7 +105,7 @@ def test_answer_without_what_every_object_has_is_an_error_of_ours(client_of, ope
 
 
 @pytest.mark.parametrize("operation", ["put_object", "upload_part"])
-def test_write_whose_answer_names_no_etag_may_have_been_carried_out(client_of, operation):
+def test_write_whose_answer_has_no_etag_counts_as_a_lost_answer(client_of, operation):
     more = {"UploadId": "id", "PartNumber": 1} if operation == "upload_part" else {}
     checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": "AAAAAA=="}
     with served(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as server:

@@ -1,4 +1,4 @@
-"""What a killed operation leaves open is aborted by the next one on the key, and a living writer's upload never is."""
+"""The next operation on a key aborts the uploads of a killed one, and never a living writer's upload."""
 
 import itertools
 
@@ -87,7 +87,7 @@ def test_an_upload_that_was_begun_within_a_day_is_left_alone(store, way):
 
 
 @pytest.mark.usefixtures("five_mib_parts")
-def test_the_only_writer_of_a_key_aborts_at_once_what_it_left(store, way, monkeypatch):
+def test_upload_of_a_single_writer_is_aborted_at_once(store, way, monkeypatch):
     begin(store, "written", b"1")
     begin(store, "written too", b"1")
     monkeypatch.setenv("ABANDONED_UPLOAD_SECONDS", "0")
@@ -136,7 +136,7 @@ def test_uploads_that_cannot_be_listed_cost_one_request_and_a_log_line(store, wa
 
 
 @pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
-def test_an_operation_in_one_request_does_not_look_for_open_uploads(store, way):
+def test_an_operation_in_one_request_does_not_list_open_uploads(store, way):
     clerk = store.clerk(port=way.listens_on)
     clerk.upload_object(b"1", store.bucket, "key")
     clerk.copy_object(store.bucket, "key", store.bucket, "written")

@@ -1,4 +1,4 @@
-"""Requests slow down while a server throttles, and are as fast as before when it does not."""
+"""Requests slow down while a server throttles, and return to their old rate afterwards."""
 
 import threading
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ NO_LIMIT = Deadline()
 
 
 class Clock:
-    """A time that passes when it is slept."""
+    """A clock that advances when a thread sleeps."""
 
     def __init__(self):
         self.now = 1000.0
@@ -43,7 +43,7 @@ def simulated_clock(monkeypatch):
 
 
 class Server:
-    """Takes `rate` requests a second, each of which lasts a millisecond, and throttles the others."""
+    """A server that takes `rate` requests a second, each of one millisecond, and throttles the others."""
 
     def __init__(self, clock, rate, code="SlowDown"):
         self.clock = clock
@@ -79,7 +79,7 @@ def ask(requests, clock, seconds):
             pass
 
 
-def test_request_that_is_not_throttled_waits_for_nothing(clock):
+def test_request_without_throttling_does_not_wait(clock):
     server = Server(clock, rate=1_000_000)
     requests = S3Requests(server, RetryPolicy(tries=3))
     for _ in range(1000):
@@ -103,13 +103,13 @@ def test_rate_falls_while_the_server_throttles_and_rises_when_it_recovers(clock,
     assert server.requests_in(1) > 900
 
 
-def test_server_that_takes_nothing_is_asked_every_two_seconds(clock):
+def test_server_that_throttles_everything_gets_a_request_every_two_seconds(clock):
     server = Server(clock, rate=0)
     ask(S3Requests(server, RetryPolicy(tries=3)), clock, 300)
     assert server.requests_in(60) == pytest.approx(60 / LONGEST_PAUSE, abs=2)
 
 
-def test_all_that_share_a_pacer_slow_down_together(clock):
+def test_threads_that_share_a_pacer_slow_down_together(clock):
     server, pacer = Server(clock, rate=0), Pacer()
     for _ in range(8):
         ask(S3Requests(server, RetryPolicy(tries=1), pacer=pacer), clock, 5)

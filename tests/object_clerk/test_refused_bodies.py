@@ -28,14 +28,14 @@ WRITTEN = b'HTTP/1.1 200 OK\r\nETag: "written"\r\nContent-Length: 0\r\n\r\n'
 REFUSALS = {
     412: ("PreconditionFailed", ObjectChangedException, 1),
     403: ("AccessDenied", ObjectClerkServerAuthException, 1),
-    # It may pass, so it is tried as often as the policy says.
+    # It may pass, so the policy repeats it.
     503: ("SlowDown", ObjectClerkServerInternalException, 3),
 }
 TLS = {"no TLS": None, "TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def read_on(connection):
-    """What RFC 9110 asks of a server that keeps the connection: the rest of the body is read and thrown away."""
+    """Read and discard the rest of the body, as RFC 9110 asks of a server that keeps the connection."""
     left = len(BODY)
     while left:
         block = connection.recv(min(left, MIB))
@@ -45,7 +45,7 @@ def read_on(connection):
 
 
 def close_one_direction(connection):
-    """What Go's servers and nginx do, so that a client which reads late does not lose the answer."""
+    """Close as Go's servers and nginx do, so that a client which reads late does not lose the answer."""
     socket.socket.shutdown(connection, socket.SHUT_WR)
     threading.Event().wait(0.2)
     connection.close()
@@ -87,7 +87,7 @@ def client_of(server, bundle):
 
 
 def put_to(server, bundle):
-    """Writes the body after a request that shows the way; returns the answer."""
+    """Write the body after a request that shows the bucket's place; return the answer."""
     client = client_of(server, bundle)
     try:
         client.head_object(Bucket="bucket", Key="first")
@@ -113,13 +113,13 @@ def test_refused_write_reports_the_reason_of_the_server(bundle, status, end, ver
 
 @pytest.mark.parametrize("version", TLS.values(), ids=TLS)
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_write_that_is_refused_for_a_moment_is_made_again_whole(bundle, end, version):
+def test_write_that_is_refused_once_is_repeated_whole(bundle, end, version):
     slow_down = refusing(503, end)
     with served(FOUND, slow_down, slow_down, write, **tls_of(version)) as server:
         assert put_to(server, bundle)["ETag"] == '"written"'
 
 
 @pytest.mark.parametrize("version", TLS.values(), ids=TLS)
-def test_write_that_is_cut_off_without_an_answer_is_made_again_whole(bundle, version):
+def test_write_that_is_cut_off_without_an_answer_is_repeated_whole(bundle, version):
     with served(FOUND, lambda connection, _: reset(connection), write, **tls_of(version)) as server:
         assert put_to(server, bundle)["ETag"] == '"written"'

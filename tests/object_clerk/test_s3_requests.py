@@ -31,7 +31,7 @@ def answer(status, code):
 
 
 class Client:  # pylint: disable=too-few-public-methods
-    """Has one method, which does what it was told, one thing after the other."""
+    """A client with one method, which returns or raises the given results in turn."""
 
     def __init__(self, *script):
         self.script = list(script)
@@ -74,7 +74,7 @@ def test_an_answer_becomes_the_error_of_its_kind(status, code, kind):
     assert type(error) is kind  # pylint: disable=unidiomatic-typecheck  # A subclass would say something else.
 
 
-# What S3's own list of errors calls them, and in what a request that was refused so ends.
+# S3's codes, and the errors that they become.
 INSIDE = {
     "PreconditionFailed": errors.ObjectChangedException,
     "ConditionalRequestConflict": errors.ObjectClerkServerInternalException,
@@ -99,7 +99,7 @@ INSIDE = {
 
 
 def each_operation_that_answers_before_it_ends(s3):
-    """What is asked of S3 to have it begin one of them."""
+    """Yield each operation, its method and its parameters, after its preparation."""
     s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="bucket", Key="source", Body=b"1")
     where = {"Bucket": "bucket", "Key": "copy"}
@@ -114,7 +114,7 @@ def each_operation_that_answers_before_it_ends(s3):
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("code", INSIDE)
-def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s3, direct, code):
+def test_an_error_inside_a_successful_answer_has_the_type_of_its_code(s3, direct, code):
     client = clients.s3(direct=direct, config=client_config())
     for operation, method, asked in each_operation_that_answers_before_it_ends(s3):
         HOOKS.faults.add(operation, times=1, status=200, code=code)
@@ -122,13 +122,13 @@ def test_an_error_inside_an_answer_that_seems_to_go_well_is_what_its_code_says(s
             request(client, method, **asked)
         assert (operation, type(caught.value)) == (operation, INSIDE[code])
         assert caught.value.code == code
-        # The same request passes when nothing is the matter.
+        # The same request passes without the fault.
         assert request(client, method, **asked)
     client.close()
 
 
 @pytest.mark.usefixtures("aws")
-def test_an_operation_that_answers_when_it_ends_has_no_error_inside():
+def test_an_operation_that_answers_at_its_end_has_no_error_inside():
     with pytest.raises(ValueError, match="PutObject never answers 200"):
         HOOKS.faults.add("PutObject", times=1, status=200, code="SlowDown")
 
@@ -146,7 +146,7 @@ def test_an_operation_that_answers_when_it_ends_has_no_error_inside():
         (ParamValidationError(report="r"), errors.ObjectClerkException),
     ],
 )
-def test_a_failure_on_the_way_becomes_the_error_of_its_kind(error, kind):
+def test_a_connection_failure_becomes_the_error_of_its_kind(error, kind):
     assert type(translated(error, operation="x")) is kind  # pylint: disable=unidiomatic-typecheck
 
 
@@ -154,7 +154,7 @@ def test_a_failure_on_the_way_becomes_the_error_of_its_kind(error, kind):
     "error, is_lost",
     [
         (answer(500, "InternalError"), True),
-        # What CompleteMultipartUpload may answer after a while, with status 200.
+        # CompleteMultipartUpload may answer this with status 200.
         (answer(200, "InternalError"), True),
         (answer(502, "502"), True),
         (answer(503, "503"), True),
@@ -175,11 +175,11 @@ def test_a_failure_on_the_way_becomes_the_error_of_its_kind(error, kind):
         (ParamValidationError(report="r"), False),
     ],
 )
-def test_an_answer_is_lost_where_the_server_may_do_the_work_all_the_same(error, is_lost):
+def test_an_answer_is_lost_if_the_server_may_have_carried_out_the_request(error, is_lost):
     assert translated(error, operation="put_object").answer_lost is is_lost
 
 
-def test_requests_names_the_attempts_whose_answer_was_lost():
+def test_attempts_whose_answer_was_lost_are_recorded():
     lost = ConnectionClosedError(endpoint_url="u")
     requests = S3Requests(Client(lost, answer(503, "SlowDown"), {"done": 1}))
     assert requests("copy_object") == {"done": 1}
@@ -191,13 +191,13 @@ def test_an_error_names_operation_source_and_destination():
         request(Client(answer(503, "SlowDown")), "copy_object", source=HERE, destination=THERE)
 
 
-def test_requests_repeats_what_may_pass_and_counts_it():
+def test_a_retryable_failure_is_repeated_and_counted():
     requests = S3Requests(Client(answer(503, "SlowDown"), answer(500, "InternalError"), {"done": 1}))
     assert requests("copy_object") == {"done": 1}
     assert requests.retries == 2
 
 
-def test_requests_raises_at_once_what_cannot_pass():
+def test_a_permanent_failure_is_raised_at_once():
     client = Client(answer(403, "AccessDenied"), {"done": 1})
     with pytest.raises(errors.ObjectClerkServerAuthException):
         S3Requests(client)("copy_object")
@@ -205,7 +205,7 @@ def test_requests_raises_at_once_what_cannot_pass():
 
 
 @pytest.mark.parametrize("tries", [-1, 10])
-def test_requests_gives_damage_three_tries_however_patient_the_policy(tries):
+def test_damage_is_tried_three_times_under_any_policy(tries):
     client = Client(*[answer(400, "BadDigest")] * 20)
     with pytest.raises(errors.ObjectVerificationException) as caught:
         S3Requests(client, RetryPolicy(tries=tries))("copy_object")
@@ -214,7 +214,7 @@ def test_requests_gives_damage_three_tries_however_patient_the_policy(tries):
 
 
 @pytest.mark.parametrize("tries, calls", [(1, 1), (2, 2), (9, 3), (-1, 3)])
-def test_until_sound_begins_anew_where_the_bytes_were_damaged(tries, calls):
+def test_until_sound_repeats_a_call_with_damaged_bytes(tries, calls):
     client = Client(*[answer(400, "BadDigest")] * 20)
     requests = S3Requests(client, RetryPolicy(tries=tries))
     with pytest.raises(errors.ObjectVerificationException) as caught:
@@ -223,7 +223,7 @@ def test_until_sound_begins_anew_where_the_bytes_were_damaged(tries, calls):
     assert len(client.script) == 20 - calls
 
 
-def test_until_sound_returns_what_the_first_sound_try_returns():
+def test_until_sound_returns_the_result_of_the_first_sound_attempt():
     client = Client(answer(400, "BadDigest"), {"done": 1})
     assert S3Requests(client).until_sound(lambda: request(client, "copy_object")) == {"done": 1}
 
@@ -237,7 +237,7 @@ def test_until_sound_does_not_wait_beyond_the_deadline():
 
 
 class HeadClient:  # pylint: disable=too-few-public-methods
-    """Answers every HEAD with one error."""
+    """A client that answers every HEAD with one error."""
 
     def __init__(self, error):
         self.error = error
@@ -246,7 +246,7 @@ class HeadClient:  # pylint: disable=too-few-public-methods
         raise self.error
 
 
-def test_head_tells_an_absent_key_from_an_absent_bucket():
+def test_head_distinguishes_an_absent_key_from_an_absent_bucket():
     assert head(S3Requests(HeadClient(answer(404, "404"))), HERE) is None
     with pytest.raises(errors.ObjectNotFoundException):
         head(S3Requests(HeadClient(answer(404, "NoSuchBucket"))), HERE)

@@ -54,8 +54,8 @@ def test_plan_of_any_object_is_legal_and_covers_it(size, part_size):
 @given(st.integers(0, MAX_OBJECT), st.integers(16 << 20, 10_240 << 20))
 @example(10_000 * (256 << 20), 256 << 20)
 @example(10_000 * (256 << 20) + 1, 256 << 20)
-def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memory):
-    # What is on its way is looked at, not what it lies in: 10 GiB are more than some machines have.
+def test_parts_in_flight_fit_into_the_pool_or_the_object_is_refused(size, memory):
+    # The sizes matter here, not the memory: 10 GiB are more than some machines have.
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tasks.object_clerk.buffer_pool.mmap.mmap", lambda *_, **__: bytearray())
         limits = StreamLimits(BufferPool(memory))
@@ -67,7 +67,7 @@ def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memo
                 held.enter_context(limits.buffers.buffer(part))
             assert size > MAX_PARTS * memory - (MAX_PARTS << 20)
         for _ in range(limits.workers):
-            # What is more than is free waits until another part has arrived.
+            # A part that does not fit waits until another part has arrived.
             if part <= free:
                 held.enter_context(limits.buffers.buffer(part))
                 free -= part
@@ -75,7 +75,7 @@ def test_parts_in_flight_fit_into_the_memory_or_the_object_is_refused(size, memo
 
 
 class CountingStore:
-    """Takes and gives zeros, and knows how many bytes lie between having been given and having been taken."""
+    """A client of zeros that counts the bytes which were read and not yet written."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -113,7 +113,7 @@ def test_object_is_fetched_with_its_headers_in_one_request(requests, s3):
     assert (answer["ContentType"], data) == ("text/csv", b"bytes")
 
 
-def test_object_is_fetched_into_memory_that_is_there(requests, s3):
+def test_object_is_fetched_into_a_given_buffer(requests, s3):
     s3.put_object(Bucket="a-bucket", Key="key", Body=b"bytes")
     buffer = bytearray(5)
     _, data = fetch(requests, ADDRESS, most=5, into=memoryview(buffer))
@@ -148,7 +148,7 @@ def test_damaged_bytes_are_not_fetched(requests, s3):
         s3.meta.events.unregister("after-call.s3.GetObject", damage)
 
 
-def test_bytes_that_are_put_are_stored_with_their_checksum(requests, s3):
+def test_put_bytes_are_stored_with_their_checksum(requests, s3):
     put(requests, bytearray(b"bytes"), ADDRESS, IfNoneMatch="*")
     found = s3.head_object(Bucket="a-bucket", Key="key", ChecksumMode="ENABLED")
     assert found["ChecksumCRC32"] == crc32_of(b"bytes")
@@ -157,7 +157,7 @@ def test_bytes_that_are_put_are_stored_with_their_checksum(requests, s3):
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
-def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
+def test_combined_checksum_of_parts_is_that_of_the_whole(pieces):
     parts = [SentPart(number, "etag", crc32(piece), len(piece)) for number, piece in enumerate(pieces, start=1)]
     assert whole_crc32(parts) == crc32_of(b"".join(pieces))
 
@@ -166,7 +166,7 @@ def test_checksum_of_the_parts_is_that_of_the_whole(pieces):
 
 
 class SlowLink:
-    """A source and a destination behind one link of so many bytes a second, which all requests share."""
+    """A source and a destination on one link of so many bytes a second, which all requests share."""
 
     def __init__(self, rate):
         self.rate = rate
@@ -208,7 +208,7 @@ PART = 5 << 20
 
 
 def carry_over(link, monkeypatch, *, parts, invocation, workers=4):
-    """Carries an object of so many parts in one invocation; returns the error that ended it, or None."""
+    """Carry an object of so many parts in one invocation; return the error that ended it, or None."""
     monkeypatch.setattr("tasks.utils.deadline.monotonic", link.monotonic)
     requests = S3Requests(link, RetryPolicy(tries=1), Deadline(link.now + invocation, invocation))
     limits = StreamLimits(BufferPool(workers * PART), PART, PART, workers, link.flow)
@@ -223,7 +223,7 @@ def carry_over(link, monkeypatch, *, parts, invocation, workers=4):
 
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("rate", [PART / 100, PART / 30, PART / 5])
-def test_slow_link_ends_before_the_time_is_up_and_gets_on_each_time(monkeypatch, rate, workers):
+def test_each_invocation_on_a_slow_link_carries_parts_and_ends_in_time(monkeypatch, rate, workers):
     """As with parts of 100 MB and a link of 1 MB/s: a part takes a third of an invocation, or much less.
 
     In the first invocation nothing is known of the link, and parts that share it may all be too late.
@@ -232,7 +232,7 @@ def test_slow_link_ends_before_the_time_is_up_and_gets_on_each_time(monkeypatch,
     while True:
         began, before = link.now, len(link.uploaded)
         error = carry_over(link, monkeypatch, parts=12, invocation=280, workers=workers)
-        # What is read when time is up is given up at once, but for the piece that each thread has in its hands.
+        # At the deadline each thread ends after the piece that it is reading.
         assert link.now <= began + 280 + workers * (256 << 10) / rate
         if error is None:
             break
@@ -242,14 +242,14 @@ def test_slow_link_ends_before_the_time_is_up_and_gets_on_each_time(monkeypatch,
         assert link.now <= 1.3 * 12 * PART / rate
 
 
-def test_part_that_waited_for_the_first_one_is_not_begun_where_it_does_not_fit(monkeypatch):
+def test_part_that_waited_for_the_first_is_not_begun_if_it_does_not_fit(monkeypatch):
     link = SlowLink(PART / 4)
     assert carry_over(link, monkeypatch, parts=4, invocation=6)
     assert (link.uploaded, link.now) == ([1], pytest.approx(4))
 
 
 class LateAnswers(SlowLink):
-    """A link over which the answer about a part does not come in time."""
+    """A link on which the answer about a part does not arrive in time."""
 
     def __init__(self, seconds):
         super().__init__(1000 * PART)
@@ -261,29 +261,29 @@ class LateAnswers(SlowLink):
         raise ReadTimeoutError(endpoint_url="http://s3")
 
 
-def test_part_whose_answer_does_not_come_before_time_is_up_is_no_failure_of_the_server(monkeypatch):
+def test_part_without_an_answer_at_the_deadline_is_a_deadline_error(monkeypatch):
     error = carry_over(LateAnswers(seconds=60), monkeypatch, parts=2, invocation=60, workers=1)
     assert error.stalled
     assert "time ran out with part 1: " in error.reason
 
 
-def test_part_whose_answer_does_not_come_while_time_is_left_is_a_failure_of_the_server(monkeypatch):
+def test_part_without_an_answer_before_the_deadline_is_a_server_error(monkeypatch):
     with pytest.raises(ObjectClerkServerInternalException, match="Read timeout"):
         carry_over(LateAnswers(seconds=59), monkeypatch, parts=2, invocation=60, workers=1)
 
 
-def test_fast_link_does_not_wait_for_what_is_known_of_it(monkeypatch):
+def test_fast_link_does_not_wait_for_a_first_rate(monkeypatch):
     link = SlowLink(100 * PART)
     assert carry_over(link, monkeypatch, parts=40, invocation=60) is None
     assert sorted(link.uploaded) == list(range(1, 41))
 
 
-def test_link_that_carries_no_part_in_an_invocation_is_given_up_when_time_is_up(monkeypatch):
+def test_link_that_carries_no_part_ends_at_the_deadline(monkeypatch):
     link = SlowLink(PART / 1000)
     error = carry_over(link, monkeypatch, parts=4, invocation=280)
     assert "time ran out after" in str(error)
     assert not link.uploaded
-    # Each of the four threads may have a piece in its hands when time is up.
+    # Each of the four threads may be reading a piece at the deadline.
     assert 280 <= link.now <= 280 + 4 * (256 << 10) / link.rate
 
 
@@ -306,6 +306,6 @@ def test_any_link_ends_within_the_time_of_an_invocation(rate, invocation, parts,
     link = SlowLink(rate)
     with pytest.MonkeyPatch.context() as patched:
         error = carry_over(link, patched, parts=parts, invocation=invocation, workers=workers)
-    # Each thread may have had one piece in its hands.
+    # Each thread may have been reading one piece.
     assert link.now <= invocation + workers * (256 << 10) / rate
     assert error is not None or sorted(link.uploaded) == list(range(1, parts + 1))
