@@ -118,8 +118,8 @@ class Archiver:
 
     def _copy(self, event: ObjectEvent, destination: S3Object, deadline: Deadline, durations: Durations) -> Copied:
         if not durations.fits(deadline, size=_size(event)):
-            places = {"operation": "copy_object", "source": event.object, "destination": destination}
-            raise NotBegunException("no time was left to begin", **places)
+            reason = "no time was left to begin"
+            raise NotBegunException(reason, operation="copy_object", source=event.object, destination=destination)
         requests = S3Requests(self.s3, self.policy, deadline, pacer=self.pacer)
         check = None
         if self.settings.copying.older_versions == REFUSE:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tasks.object_clerk.annotations import Annotation
+from tasks.object_clerk.annotation_lists import Annotation
 from tasks.object_clerk.part_copies import content_headers, tag_set, tagging_header, tags_of
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.otf_addons.listing import SourceObject

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.object_clerk import checksums, copies, streams
-from tasks.object_clerk.annotations import Annotation
+from tasks.object_clerk.annotation_lists import Annotation
 from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.errors import (
     KeyNotFoundException,
@@ -112,6 +112,7 @@ class BucketCopies:
         reading, writing = self.source.requests(), self.destination.requests()
         with self.limits.buffers.buffer(source.size) as buffer:
             answer, data = streams.fetch(reading, source.address, most=source.size, etag=source.etag, into=buffer)
+            assert data is not None  # the ETag pins the size
             attributes = Attributes(reading, SourceObject.from_answer(source.address, answer), answer)
             written = streams.put(writing, data, target, **attributes.headers(with_class=self.keeps_class))
         return _finish(attributes, writing, target, written)

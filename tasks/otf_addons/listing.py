@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.object_clerk.annotations import Annotation
+from tasks.object_clerk.annotation_lists import Annotation
 from tasks.object_clerk.pinned import pinned_address
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.otf_addons.plan import Place, name_of
@@ -78,7 +78,7 @@ def _entries(requests: S3Requests, place: Place) -> Iterator[dict[str, Any]]:
     while True:
         page = requests(
             "list_objects_v2",
-            source=place,
+            source=str(place),
             Bucket=place.bucket,
             MaxKeys=PAGE_SIZE,
             ContinuationToken=token,

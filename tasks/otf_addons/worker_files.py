@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.object_clerk import bodies, downloads, streams, uploads
-from tasks.object_clerk.annotations import Annotation
+from tasks.object_clerk.annotation_lists import Annotation
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.transfers import Transfer
@@ -49,6 +49,7 @@ def download(requests: S3Requests, source: SourceObject, path: str) -> SourceObj
         downloads.save(requests, observed.address, path, transfer=TRANSFER)
     else:
         answer, data = streams.fetch(requests, source.address, most=SMALL, etag=source.etag)
+        assert data is not None  # the ETag pins the size
         Path(path).write_bytes(data)
         observed = SourceObject.from_answer(source.address, answer)
     _DOWNLOADED[path] = Attributes(requests, observed, answer)

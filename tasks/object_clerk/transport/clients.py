@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 # The first import of botocore: docs/performance.md says why that counts.
 from botocore.config import Config
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ses import SESClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
 
 # A queue, a table or a secret answers at once. A request that gets no answer ends soon, and its message comes back.
 PROMPT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
@@ -79,6 +84,18 @@ def dynamodb(*, direct: bool, **options: Any) -> DynamoDBClient:
     return cast("DynamoDBClient", DirectDynamoDB(made, **_identity(options)))
 
 
+@overload
+def client(service: Literal["secretsmanager"], **options: Any) -> SecretsManagerClient: ...
+@overload
+def client(service: Literal["ses"], **options: Any) -> SESClient: ...
+@overload
+def client(service: Literal["sqs"], **options: Any) -> SQSClient: ...
+@overload
+def client(service: Literal["ssm"], **options: Any) -> SSMClient: ...
+@overload
+def client(service: Literal["sts"], **options: Any) -> STSClient: ...
+@overload
+def client(service: str, **options: Any) -> Any: ...
 def client(service: str, *, of: botocore.session.Session | None = None, **options: Any) -> Any:
     """Make a botocore client whose requests end by the deadline of the thread that makes them.
 
