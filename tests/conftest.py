@@ -26,7 +26,7 @@ TESTS = Path(__file__).parent
 SERVERS = {"aws", "store", "world"}
 MEASURED = set()
 NOT_MEASURED = {"bench", "local", "scripts", "terraform"}
-NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py", "test_sizes.py"}
+NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py"}
 MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
     "test_any_bytes.py",
