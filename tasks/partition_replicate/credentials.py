@@ -1,9 +1,11 @@
-"""The destination's credentials: those of a role for an hour, or those of a user; they are never logged or stored.
+"""The destination's credentials: those of a role for an hour, or those of a user. They are never logged or stored.
 
-On AWS a role is assumed across partitions: STS of the source's partition signs a token that says who the function is,
-and STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities
-across AWS partitions"). An S3-compatible store has users, whose keys are in Secrets Manager.
+On AWS a role is assumed across partitions: STS of the source's partition signs a token that names the function, and
+STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities across
+AWS partitions"). An S3-compatible store has users, whose keys are in Secrets Manager.
 """
+
+from __future__ import annotations
 
 import json
 import math
@@ -22,38 +24,39 @@ from tasks.partition_replicate.errors import CredentialsRefused, FederationError
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.secret_values import Secrets, fault_of_characters
 
-# How S3 says that it does not know the keys any more. The answer to a HEAD has no body, so all that it says is 400 of a
-# session that ended, and 403 of other keys.
+# The codes by which S3 refuses keys that are no longer valid. The answer to a HEAD has no body, so its code is the
+# status: 400 for a session that ended, 403 for other keys.
 REFUSALS = frozenset({"400", "403", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 
-# What another token may put right: this one took too long, or its key was new to the other side.
+# Refusals after which another token may pass: this one took too long, or its key was new to the other side.
 TOKEN_REFUSALS = frozenset({"ExpiredToken", "ExpiredTokenException", "IDPRejectedClaim", "InvalidIdentityToken"})
 
-# The token is exchanged at once. AWS's own default; the function's role may ask for no longer ones.
+# AWS's own default, since the token is exchanged at once. The function's role may request no longer lifetime.
 TOKEN_SECONDS = 300
 
-# The shorter signature of the two that STS has; the function's role may ask for no other.
+# The shorter signature of the two that STS has. The function's role may request no other.
 SIGNING_ALGORITHM = "ES384"
 
-# What a request to STS raises.
+# The errors of a request to STS.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 
-# How CloudTrail of the destination's account names the sessions.
+# The name of the sessions in CloudTrail of the destination's account.
 SESSION_NAME = "bucket-brigade-partition-replicate"
 
-# An invocation lasts 15 minutes at most, so what it begins with outlasts it; the rest is for clocks that differ.
+# An invocation lasts 15 minutes at most, so the credentials at its beginning outlast it. The rest is for clocks that
+# differ.
 RENEW_BEFORE_SECONDS = 20 * 60
 
 # The fields of a user's secret.
 KEY_NAMES = ("accesskey", "secretaccesskey")
 
-# While the old credentials last, nothing waits for new ones more often.
+# Seconds between two attempts to get new credentials while the old ones last.
 RETRY_SECONDS = 60
 
-# Credentials so new are refused for another reason than their age, such as a policy of the bucket.
+# Credentials younger than this are refused for another reason than their age, such as a policy of the bucket.
 NEW_SECONDS = 60
 
-# What looks like a token, or like the begin of one: texts in base64, the first of which begins with `{"`.
+# A token or the beginning of one: texts in base64, the first of which begins with `{"`.
 TOKEN = re.compile(r"eyJ[\w.+/=-]*")
 
 
@@ -75,7 +78,7 @@ class Credentials:
 
 
 def of_user(secrets: Any, secret: str) -> Credentials:
-    """Returns the keys of a user, which are in Secrets Manager.
+    """Read the keys of a user from Secrets Manager.
 
     Args:
         secrets: a boto3 Secrets Manager client.
@@ -95,11 +98,12 @@ def of_user(secrets: Any, secret: str) -> Credentials:
         fault = fault_of_characters(key)
         if fault:
             raise SecretError(f"the {name} in the secret {secret} {fault}")
-    return Credentials(*keys)
+    access_key, secret_key = keys
+    return Credentials(access_key, secret_key)
 
 
 def _keys_in(text: str) -> list[str] | None:
-    """Returns the keys in the text of a secret, or None where it has another shape; no error repeats the text."""
+    """Return the keys in the text of a secret, or None if it has another shape; no error repeats the text."""
     try:
         values = json.loads(text)
         return [values[name].strip() for name in KEY_NAMES]
@@ -108,12 +112,12 @@ def _keys_in(text: str) -> list[str] | None:
 
 
 def of_role(source: Any, destination: Any, *, role_arn: str, audience: str) -> Credentials:
-    """Returns credentials of a role in the destination's partition, for an hour.
+    """Return credentials of a role in the destination's partition, for an hour.
 
-    A token that is refused is replaced once.
+    A refused token is replaced once.
 
     Args:
-        source: a botocore STS client of the function's region, as the function.
+        source: a botocore STS client of the function's region, with the function's credentials.
         destination: a botocore STS client of the destination's region: no endpoint of STS serves two partitions.
         role_arn: the role.
         audience: the only audience of the token, which the OpenID Connect provider and the role have to name.
@@ -130,10 +134,11 @@ def of_role(source: Any, destination: Any, *, role_arn: str, audience: str) -> C
 def _token(sts: Any, audience: str) -> str:
     asked = {"Audience": [audience], "SigningAlgorithm": SIGNING_ALGORITHM, "DurationSeconds": TOKEN_SECONDS}
     try:
-        return sts.get_web_identity_token(**asked)["WebIdentityToken"]
+        token: str = sts.get_web_identity_token(**asked)["WebIdentityToken"]
+        return token
     except FAILURES as error:
         said = _said(error)
-    # Not in the handler, as below: STS's error may hold the token, and would be this one's context.
+    # Raised outside the handler, as below: STS's error may hold the token, and would be the context of this one.
     raise FederationError(
         f"STS gives no token for the audience {audience} ({said}): check that outbound identity federation "
         "is enabled in the function's account (aws iam enable-outbound-web-identity-federation), and that the "
@@ -144,7 +149,7 @@ def _token(sts: Any, audience: str) -> str:
 def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
     asked = {"RoleArn": role_arn, "RoleSessionName": SESSION_NAME, "WebIdentityToken": token}
     try:
-        # botocore does not sign this request: the token says who asks.
+        # botocore does not sign this request: the token identifies the caller.
         made = sts.assume_role_with_web_identity(**asked)["Credentials"]
         expires_at = made["Expiration"].timestamp()
         return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires_at)
@@ -159,7 +164,7 @@ def _assumed(sts: Any, role_arn: str, token: str) -> Credentials:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Returns what a token says, which is no secret: its signature is."""
+    """Return the claims of a token. They are no secret, its signature is."""
     payload = token.split(".")[1] if token.count(".") == 2 else ""
     try:
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -173,9 +178,9 @@ def _code(error: Exception) -> str:
 
 
 def _said(error: Exception, token: str = "") -> str:
-    """Returns what an error says. STS may repeat the parameters of a request that it refuses, and so the token."""
+    """Return the text of an error without the token, which STS may repeat with the parameters of a request."""
     if isinstance(error, ResponseParserError):
-        # Its text is the answer, which may be credentials.
+        # Its text is the answer, which may hold credentials.
         return "an answer that cannot be read"
     said = f"{_code(error)}: {error.response['Error'].get('Message')}" if isinstance(error, ClientError) else str(error)
     known = Secrets()
@@ -185,7 +190,7 @@ def _said(error: Exception, token: str = "") -> str:
 
 @dataclass(frozen=True)
 class _Connection:
-    """A client, its credentials, when they were read and when they are to be read again."""
+    """A client, its credentials, and the times at which they were read and are to be read again."""
 
     client: Any
     credentials: Credentials
@@ -194,12 +199,12 @@ class _Connection:
 
 
 class Destination:
-    """The client for the destination, replaced when its credentials are.
+    """The client for the destination, which is replaced together with its credentials.
 
     Args:
-        read: returns the `Credentials` as they are now.
-        make_client: takes `Credentials` and returns a boto3 S3 client.
-        advice: what to check when the destination refuses the credentials and there are no others, as a sentence.
+        read: returns the credentials as they are now.
+        make_client: makes an S3 client with credentials.
+        advice: what to check if the destination refuses the credentials and there are no others, as a sentence.
         clock: the time in seconds since 1970.
     """
 
@@ -210,7 +215,7 @@ class Destination:
         *,
         advice: str,
         clock: Callable[[], float] = time.time,
-    ):
+    ) -> None:
         self._read = read
         self._make_client = make_client
         self._advice = advice
@@ -220,7 +225,7 @@ class Destination:
         self._failure: BucketBrigadeError | None = None
 
     def client(self) -> Any:
-        """Returns a client whose credentials outlast an invocation, or the last client if no others can be had.
+        """Return a client whose credentials outlast an invocation, or the last client if no newer ones are available.
 
         Raises:
             FederationError: STS gives no credentials.
@@ -240,7 +245,7 @@ class Destination:
             return current.client
 
     def renewed(self, refused: Any) -> Any:
-        """Returns a client with the credentials as they are now, after the destination has refused those of another.
+        """Return a client with the present credentials, after the destination refused those of another client.
 
         Raises:
             CredentialsRefused: there are no others.
@@ -250,6 +255,8 @@ class Destination:
         seen = self._failure
         with self._lock:
             before = self._connection
+            if before is None:
+                return self._renew(seen).client
             if before.client is not refused:
                 return before.client
             is_temporary = before.credentials.expires_at < math.inf
@@ -261,8 +268,8 @@ class Destination:
             return after.client
 
     def _renew(self, seen: BucketBrigadeError | None) -> _Connection:
-        """Reads the credentials. A thread that waited while another failed at it fails too, and does not ask again."""
-        if self._failure not in (None, seen):
+        """Read the credentials. A thread that waited while another one failed to read them fails too."""
+        if self._failure is not None and self._failure is not seen:
             raise type(self._failure)(str(self._failure))
         try:
             credentials = self._read()

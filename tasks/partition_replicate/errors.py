@@ -15,6 +15,11 @@
 What is set up wrong for an hour must not turn every message of that hour into a dead letter, hence transient.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from tasks.utils.errors import BucketBrigadeError
 
 
@@ -43,9 +48,25 @@ class RowChanged(BucketBrigadeError):
 
     transient = True
 
-    def __init__(self, reason, *, found=None):
+    def __init__(self, reason: str, *, found: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.found = found
+
+
+class LostRace(BucketBrigadeError):
+    """A precondition of a step did not hold: another worker was faster, or an object is gone.
+
+    Attributes:
+        error: what the server answered, as an error.
+        of_row: the precondition was that of the key row.
+    """
+
+    transient = True
+
+    def __init__(self, error: BucketBrigadeError) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.of_row = isinstance(error, RowChanged)
 
 
 class NoProgress(BucketBrigadeError):

@@ -1,53 +1,60 @@
 """Two Lambda functions that mirror a bucket to one in another AWS partition.
 
 `enqueue` takes S3 events from EventBridge and sends each to the FIFO queue, in the group of its key. `replicate` takes
-batches of that queue, and invocations by S3 Batch Operations for what was there before. Where the answer to a write was
-lost, `replicate` sends the event to the recheck queue; `enqueue` moves it into the FIFO queue when it is due.
+batches of that queue, and invocations by S3 Batch Operations for objects from before the mirror. After a write whose
+answer was lost, `replicate` sends the event to the recheck queue, and `enqueue` moves it into the FIFO queue when it is
+due.
 
 Environment: see `settings.Settings`; `enqueue` reads six of them.
 """
 
-import os
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from __future__ import annotations
 
-# Before everything else of ours: docs/performance.md says why botocore is imported at a shallow depth.
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+# Before all other modules of ours: docs/performance.md says why botocore is imported at a shallow depth.
 from tasks.object_clerk.transport import clients
 
 # isort: split
 
 from tasks.object_clerk.bucket_owners import expect_owners, owner_of
 from tasks.object_clerk.buffer_pool import BufferPool
-from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.versions import in_order
-from tasks.partition_replicate import responses
-from tasks.partition_replicate.credentials import REFUSALS, Destination, of_role, of_user
+from tasks.partition_replicate.credentials import Credentials, Destination, of_role, of_user
+from tasks.partition_replicate.deliveries import Queues, Worker, replicate_messages, replicate_tasks
 from tasks.partition_replicate.intake import Queue, RecheckQueue
-from tasks.partition_replicate.outcome import Unfinished
-from tasks.partition_replicate.outcome_log import Continued, OutcomeLog
-from tasks.partition_replicate.replicator import IGNORED, Replicator
+from tasks.partition_replicate.outcome_log import OutcomeLog
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.replicator import IGNORED, Mirror, Pace, Replicator
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.utils.batches import BatchProcessor, DeadLetters, has_messages
+from tasks.utils.batches import BatchProcessor, DeadLetters, Message, has_messages
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import BucketBrigadeError, DeferredError, EventError, SettingsError
+from tasks.utils.errors import DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
 from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
+from tasks.utils.settings import QueueSettings
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.work_queue import WorkQueue
 
-# Three attempts within some seconds; what lasts longer comes back with the message.
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+# Three attempts within some seconds; a message whose failure lasts longer comes back.
 POLICY = RetryPolicy(tries=3, delay=0.2, jitter=(0.0, 0.1))
-# Some 25 seconds in all. Without its row, what was written to the destination has to be recognized by another delivery,
-# which costs a listing, so a table that throttles gets more patience than S3.
+# Some 25 seconds in all. A replica without its row has to be recognized by the next delivery, which costs a listing. So
+# a table that throttles gets more patience than S3.
 TABLE_POLICY = RetryPolicy(tries=8, delay=0.2, jitter=(0.0, 0.2), max_delay=10.0)
 
 
@@ -63,142 +70,156 @@ class Intake:
 
 
 @dataclass(frozen=True)
-class Worker:
+class Container(Worker):
     """What one container of `replicate` makes once."""
 
-    settings: Settings
-    queue: WorkQueue
-    recheck_queue: RecheckQueue
-    replicator: Replicator
-    destination: Destination
-    dead_letters: DeadLetters
     telemetry: Telemetry
 
 
 @cache
-def intake():
-    """Returns what `enqueue` needs, made at its first invocation."""
-    settings = _settings(IntakeSettings)
+def intake() -> Intake:
+    """Return what `enqueue` needs, made at its first invocation."""
+    settings = IntakeSettings.read(_environment())
     return Intake(
         settings=settings,
         queue=Queue(sqs, settings.objects_queue),
         recheck_queue=WorkQueue(sqs, settings.recheck_queue),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
+        dead_letters=_dead_letters(settings.queue),
         telemetry=_telemetry(settings),
     )
 
 
 @cache
-def worker():
-    """Returns what `replicate` needs, made at its first invocation."""
-    settings = _settings(Settings)
-    limits = StreamLimits(_buffer_pool(settings.memory))
+def worker() -> Container:
+    """Return what `replicate` needs, made at its first invocation."""
+    settings = Settings.read(_environment())
+    limits = StreamLimits(_buffer_pool(settings.work.memory))
     # A connection for each part of each object on its way.
-    connections = settings.concurrency * limits.workers
-    source = clients.s3(direct=settings.direct_requests, config=client_config(max_pool_connections=connections))
-    expect_owners(source, settings.bucket_owners)
-    return Worker(
+    connections = settings.work.concurrency * limits.workers
+    return Container(
         settings=settings,
-        queue=WorkQueue(sqs, settings.objects_queue),
-        recheck_queue=RecheckQueue(sqs, settings.recheck_queue),
-        replicator=Replicator(
-            source=in_order(source),
-            table=Table(clients.dynamodb(direct=settings.direct_requests), settings.objects_table, TABLE_POLICY),
-            bucket=settings.dest_bucket,
-            limits=limits,
-            policy=POLICY,
-            kms_key=settings.dest_kms_key,
-            versioning=Versioning(settings.versions),
-            deletes=settings.deletes,
-            version_deletes=settings.version_deletes,
-            annotations=settings.annotations,
+        queues=Queues(
+            work=WorkQueue(sqs, settings.intake.objects_queue),
+            recheck=RecheckQueue(sqs, settings.intake.recheck_queue),
+            dead_letters=_dead_letters(settings.intake.queue),
         ),
+        replicator=_replicator(settings, limits, connections),
         destination=_destination(settings, connections),
-        dead_letters=DeadLetters(sqs, settings.dead_letter_queue, settings.max_receives),
-        telemetry=_telemetry(settings),
+        telemetry=_telemetry(settings.intake),
     )
 
 
 @cache
-def sqs():
-    """Returns the container's SQS client, which most containers of `replicate` never need."""
-    return clients.client("sqs")
+def sqs() -> SQSClient:
+    """Return the container's SQS client, which most containers of `replicate` never need."""
+    client: SQSClient = clients.client("sqs")
+    return client
 
 
-def _settings(kind):
-    return kind.read(os.environ)
+def _environment() -> Mapping[str, str]:
+    return os.environ
 
 
-def _buffer_pool(size):
+def _dead_letters(queue: QueueSettings) -> DeadLetters:
+    return DeadLetters(sqs, queue.dead_letter_queue, queue.max_receives)
+
+
+def _telemetry(settings: IntakeSettings) -> Telemetry:
+    return Telemetry.set_up("partition_replicate", settings.logging_level)
+
+
+def _buffer_pool(size: int) -> BufferPool:
     try:
         return BufferPool(size)
     except OSError as error:
         raise SettingsError(f"TRANSFER_MEMORY_MB is {size // MIB}: the machine has not so much memory") from error
 
 
-def _telemetry(settings):
-    return Telemetry.set_up("partition_replicate", settings.logging_level)
+def _replicator(settings: Settings, limits: StreamLimits, connections: int) -> Replicator:
+    is_direct = settings.work.direct_requests
+    source = clients.s3(direct=is_direct, config=client_config(max_pool_connections=connections))
+    expect_owners(source, settings.bucket_owners)
+    mirrored = settings.mirror
+    return Replicator(
+        source=in_order(source),
+        table=Table(clients.dynamodb(direct=is_direct), settings.work.objects_table, TABLE_POLICY),
+        mirror=Mirror(settings.destination.bucket, settings.destination.kms_key),
+        limits=limits,
+        pace=Pace(POLICY),
+        versioning=Versioning(mirrored.versions),
+        policy=Policy(
+            deletes=mirrored.deletes, version_deletes=mirrored.version_deletes, annotations=mirrored.annotations
+        ),
+    )
 
 
-def _destination(settings, connections):
-    def make_client(credentials):
-        return _destination_client(settings, credentials, connections)
+def _destination(settings: Settings, connections: int) -> Destination:
+    make_client = partial(_destination_client, settings, connections)
+    # S3 refuses a bucket of another account in the same way as wrong credentials: the answer to a HEAD says no more.
+    bucket = settings.destination.bucket
+    owner = owner_of(settings.destination_owners, bucket)
+    and_owner = f", and that the bucket {bucket} belongs to account {owner}" if owner else ""
+    read, advice = _of_secret(settings) if settings.destination.secret else _of_role(settings)
+    return Destination(read, make_client, advice=f"{advice}{and_owner}")
 
-    # A bucket of another account is refused as wrong credentials are: the answer to a HEAD says no more.
-    owner = owner_of(settings.dest_owners, settings.dest_bucket)
-    and_owner = f", and that the bucket {settings.dest_bucket} belongs to account {owner}" if owner else ""
-    if settings.dest_secret:
-        read = partial(of_user, clients.client("secretsmanager"), settings.dest_secret)
-        advice = (
-            f"the destination refuses the credentials in the secret {settings.dest_secret}: check that they are valid"
-            f"{and_owner}"
-        )
-        return Destination(read, make_client, advice=advice)
 
-    def assume_role():
+def _of_secret(settings: Settings) -> tuple[Callable[[], Credentials], str]:
+    """Return what reads a user's credentials, and what to check when the destination refuses them."""
+    secret = settings.destination.secret
+    advice = f"the destination refuses the credentials in the secret {secret}: check that they are valid"
+    return partial(of_user, clients.client("secretsmanager"), secret), advice
+
+
+def _of_role(settings: Settings) -> tuple[Callable[[], Credentials], str]:
+    """Return what assumes the role, and what to check when the destination refuses its credentials."""
+    place = settings.destination
+
+    def assume_role() -> Credentials:
         # Neither client is kept: by the next time, most of an hour later, its connection is closed.
-        there = clients.client("sts", region_name=settings.dest_region)
-        with closing(clients.client("sts")) as here, closing(there):
-            return of_role(here, there, role_arn=settings.dest_role_arn, audience=settings.dest_token_audience)
+        remote = clients.client("sts", region_name=place.region)
+        with closing(clients.client("sts")) as local, closing(remote):
+            return of_role(local, remote, role_arn=place.role_arn, audience=place.token_audience)
 
     advice = (
-        f"the destination refuses new credentials of the role {settings.dest_role_arn}: check what the role's policy "
-        f"and the policies of the bucket and its key allow{and_owner}"
+        f"the destination refuses new credentials of the role {place.role_arn}: check what the role's policy "
+        "and the policies of the bucket and its key allow"
     )
-    return Destination(assume_role, make_client, advice=advice)
+    return assume_role, advice
 
 
-def _destination_client(settings, credentials, connections):
+def _destination_client(settings: Settings, connections: int, credentials: Credentials) -> S3Client:
+    place = settings.destination
     # Few S3-compatible stores have a host name for each bucket.
-    style = {"s3": {"addressing_style": "path"}} if settings.dest_endpoint_url else {}
+    style = {"s3": {"addressing_style": "path"}} if place.endpoint_url else {}
     client = clients.s3(
-        direct=settings.direct_requests,
-        region_name=settings.dest_region,
-        endpoint_url=settings.dest_endpoint_url or None,
+        direct=settings.work.direct_requests,
+        region_name=place.region,
+        endpoint_url=place.endpoint_url or None,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.session_token,
         config=client_config(max_pool_connections=connections, **style),
     )
-    expect_owners(client, settings.dest_owners)
-    return in_order(client)
+    expect_owners(client, settings.destination_owners)
+    ordered: S3Client = in_order(client)
+    return ordered
 
 
-def enqueue(event, context):
-    """Sends the event of an object to the FIFO queue.
+def enqueue(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Send the event of an object to the FIFO queue.
 
     Args:
         event: an EventBridge event of S3, or a batch of the recheck queue; other envelopes of S3 events are taken as
             well.
-        context: Lambda's context; None when called by hand.
+        context: Lambda's context; None for a call by hand.
 
     Returns:
-        `{"enqueued": N}`; 0 for events that change no object. For a batch of a queue, the answer that Lambda takes:
+        `{"enqueued": N}`, 0 for events that change no object. For a batch of a queue, the answer that Lambda takes:
         `{"batchItemFailures": [{"itemIdentifier": messageId}]}`.
 
     Raises:
         EventError: it is no event of S3, or of another bucket than the configured one; not for a batch.
-        NotSent: SQS did not take it; Lambda tries again, and then hands the event to its on-failure destination; not
+        NotSent: SQS did not take it. Lambda tries again, and then sends the event to the on-failure destination; not
             for a batch.
     """
     here = intake()
@@ -208,8 +229,10 @@ def enqueue(event, context):
         return {"enqueued": _enqueue(here, event, origin=event)}
 
 
-def _enqueue_messages(here, event, deadline, outcome_log):
-    def handle(message):
+def _enqueue_messages(
+    here: Intake, event: Mapping[str, Any], deadline: Deadline, outcome_log: OutcomeLog
+) -> dict[str, Any]:
+    def handle(message: Message) -> None:
         _enqueue(here, message.decode(), origin=message.id)
 
     result = BatchProcessor(here.recheck_queue, here.dead_letters).process(event, handle, deadline)
@@ -218,25 +241,26 @@ def _enqueue_messages(here, event, deadline, outcome_log):
             outcome_log.log_deferred(end.error, message_id=end.message.id)
         elif end.error:
             outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
-    return result.answer
+    answer: dict[str, Any] = result.answer
+    return answer
 
 
-def _enqueue(here, event, *, origin):
+def _enqueue(here: Intake, event: Any, *, origin: Any) -> int:
     found = [check_source(each, here.settings.source_bucket) for each in object_events(event)]
     wanted = [each for each in found if each.kind not in IGNORED]
     here.queue.send(wanted, origin=origin)
     return len(wanted)
 
 
-def replicate(event, context):
-    """Makes the destination equal to the source for every key that the event names.
+def replicate(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Make the destination equal to the source for each key that the event names.
 
     Args:
         event: a batch of the FIFO queue, or an invocation by S3 Batch Operations.
-        context: Lambda's context; None when called by hand.
+        context: Lambda's context; None for a call by hand.
 
     Returns:
-        `{"batchItemFailures": [{"itemIdentifier": messageId}]}`, or the answer for S3 Batch Operations.
+        `{"batchItemFailures": [{"itemIdentifier": messageId}]}`, or the answer to S3 Batch Operations.
 
     Raises:
         EventError: it is neither.
@@ -247,88 +271,7 @@ def replicate(event, context):
     with here.telemetry.invocation(context) as count:
         outcome_log = OutcomeLog(here.telemetry.logger, count)
         if is_batch_operations(event):
-            return _replicate_tasks(here, event, deadline, outcome_log)
+            return replicate_tasks(here, event, deadline, outcome_log)
         if not has_messages(event):
             raise EventError("replicate takes batches of its FIFO queue and tasks of S3 Batch Operations, nothing else")
-        return _replicate_messages(here, event, deadline, outcome_log)
-
-
-def _replicate_messages(here, event, deadline, outcome_log):
-    # What is written down is written down in the end, by this thread alone.
-    results = defaultdict(list)
-
-    def handle(message):
-        for found in object_events(message.decode()):
-            each = check_source(found, here.settings.source_bucket)
-            results[message.id].append(each)
-            results[message.id][-1] = _replicate_one(here, each, message, deadline)
-
-    processor = BatchProcessor(here.queue, here.dead_letters, here.settings.concurrency)
-    result = processor.process(event, handle, deadline)
-    for end in result.ends:
-        if isinstance(end.error, DeferredError):
-            outcome_log.log_deferred(end.error, message_id=end.message.id)
-        else:
-            fate = fate_of(end)
-            outcome_log.message(end, results[end.message.id], fate)
-    return result.answer
-
-
-def _replicate_one(here, event, message, deadline):
-    """Replicates the key of one event of a message; returns its `Outcome` or `Continued`.
-
-    Another look is asked for when the message ends and a server may still hold a request of its work: the answer to a
-    write was lost, or the message was received before, perhaps by a worker that was killed. A message that comes back
-    asks when it ends.
-    """
-    unanswered = []
-    try:
-        outcome = _replicate(here, event, deadline, unanswered)
-    except Unfinished as error:
-        if not error.carried:
-            raise
-        # This message has done what it could, and another one goes on.
-        here.queue.send_again(message)
-        outcome = Continued(event, error)
-    except BucketBrigadeError as error:
-        if unanswered and not error.transient:
-            here.recheck_queue.send(event)
-        raise
-    if unanswered or message.total_receives > 1:
-        here.recheck_queue.send(event)
-        return replace(outcome, is_rechecked=True)
-    return outcome
-
-
-def _replicate_tasks(here, event, deadline, outcome_log):
-    def handle(found):
-        unanswered, asked = [], None
-        try:
-            asked = check_source(found, here.settings.source_bucket)
-            result = _replicate(here, asked, deadline, unanswered)
-        except BucketBrigadeError as error:
-            result = error
-        # A task that is repeated does not say so.
-        if unanswered:
-            here.recheck_queue.send(asked)
-        return result
-
-    found = object_events(event)
-    with ThreadPoolExecutor(here.settings.concurrency) as pool:
-        results = list(pool.map(lambda each: deadline.closing().limit(lambda: handle(each)), found))
-    for each, result in zip(found, results):
-        outcome_log.task(each, result)
-    return responses.to_batch_operations(event, results)
-
-
-def _replicate(here, event, deadline, unanswered):
-    """Replicates one key, and once more where the destination refused the credentials and there are new ones."""
-    client = here.destination.client()
-    try:
-        return here.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)
-    except ObjectClerkServerAuthException as error:
-        place = error.destination or error.source
-        if error.code not in REFUSALS or place.bucket != here.replicator.bucket:
-            raise
-    client = here.destination.renewed(client)
-    return here.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)
+        return replicate_messages(here, event, deadline, outcome_log)

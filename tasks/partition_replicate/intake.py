@@ -1,23 +1,30 @@
-"""An event becomes a message of the FIFO queue: one "look at this key", in the group of its key.
+"""The messages of the FIFO queue and of the recheck queue: one "observe this key" for each event.
 
-SQS takes 1 to 128 ASCII letters, digits and punctuation marks as a group or a deduplication id, and a key has up to
-1,024 bytes of any UTF-8: so both ids are digests.
+A group id and a deduplication id of SQS are 1 to 128 ASCII letters, digits and punctuation marks. A key has up to 1,024
+bytes of any UTF-8. So both ids are digests.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tasks.utils.errors import BucketBrigadeError
-from tasks.utils.events import KIND_BY_DETAIL_TYPE, Kind
+from tasks.utils.events import KIND_BY_DETAIL_TYPE, Kind, ObjectEvent
+from tasks.utils.s3_object import S3Object
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 # What SendMessageBatch takes.
 BATCH = 10
 
-# The name by which EventBridge calls what another sender, such as a bucket's own notification, calls otherwise.
+# EventBridge's name for each kind of event that another sender, such as a bucket's own notification, names differently.
 DETAIL_TYPES = {
     Kind.CREATED: "Object Created",
     Kind.UNNAMED: "Object Created",
@@ -27,6 +34,14 @@ DETAIL_TYPES = {
     Kind.ANNOTATED: "Object Annotation Created",
     Kind.RECHECK: "Object Recheck",
 }
+
+
+class Entry(TypedDict):
+    """What SQS takes as a message of a FIFO queue, but for its number in a batch."""
+
+    MessageBody: str
+    MessageGroupId: str
+    MessageDeduplicationId: str
 
 
 class NotSent(BucketBrigadeError):
@@ -44,20 +59,20 @@ class Queue:
         url: the queue's URL.
     """
 
-    sqs: Callable[[], Any]
+    sqs: Callable[[], SQSClient]
     url: str
 
-    def send(self, events, *, origin):
-        """Sends a message for each event.
+    def send(self, events: Iterable[ObjectEvent], *, origin: Any) -> None:
+        """Send a message for each event.
 
         Args:
-            events: a list of `ObjectEvent`, of one invocation.
-            origin: what Lambda was handed: a delivery of the very same event is one message within five minutes.
+            events: the events of one invocation.
+            origin: what Lambda was invoked with: within five minutes, a second delivery of it adds no message.
 
         Raises:
-            NotSent: some were not taken; sending all of them again is safe.
+            NotSent: SQS did not take some of them; it is safe to send all of them again.
         """
-        entries = [{"Id": str(number), **entry(event, origin)} for number, event in enumerate(events)]
+        entries = [_numbered(number, entry(event, origin)) for number, event in enumerate(events)]
         for start in range(0, len(entries), BATCH):
             answer = self.sqs().send_message_batch(QueueUrl=self.url, Entries=entries[start : start + BATCH])
             failed = answer.get("Failed", [])
@@ -67,7 +82,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class RecheckQueue:
-    """A standard queue that holds each message back until no server can hold a request about its key any more.
+    """The standard queue whose messages wait until no server can hold a request about their keys any more.
 
     A FIFO queue cannot delay a single message: SQS Developer Guide, "Amazon SQS message timers". So `enqueue` moves the
     messages of this queue into the FIFO queue when they are due.
@@ -77,25 +92,22 @@ class RecheckQueue:
         url: the queue's URL. The queue itself has the delay.
     """
 
-    sqs: Callable[[], Any]
+    sqs: Callable[[], SQSClient]
     url: str
 
-    def send(self, event):
-        """Asks for another look at the key of an event, after the queue's delay.
-
-        Args:
-            event: an `ObjectEvent`.
+    def send(self, event: ObjectEvent) -> None:
+        """Ask for a recheck of the key of an event, after the queue's delay.
 
         Raises:
             ClientError, BotoCoreError: SQS did not take the message.
         """
-        # When it happened would count as lag, and its sequencer as news.
+        # The time of the event would count as lag, and its sequencer as a newer event.
         body = to_body(replace(event, kind=Kind.RECHECK, name="", time=None, sequencer=None))
         self.sqs().send_message(QueueUrl=self.url, MessageBody=body)
 
 
-def entry(event, origin):
-    """Returns the message of an event: body, group and deduplication id."""
+def entry(event: ObjectEvent, origin: Any) -> Entry:
+    """Return the message of an event: body, group and deduplication id."""
     body = to_body(event)
     return {
         "MessageBody": body,
@@ -104,13 +116,13 @@ def entry(event, origin):
     }
 
 
-def group_of(address):
-    """Returns the id of the group that all messages about one key share."""
+def group_of(address: S3Object) -> str:
+    """Return the id of the group that all messages about one key share."""
     return _digest(address.bucket, address.key)
 
 
-def to_body(event):
-    """Returns an event as EventBridge would write it, and no more of it than `replicate` reads."""
+def to_body(event: ObjectEvent) -> str:
+    """Return an event as EventBridge would write it, and no more of it than `replicate` reads."""
     about = {
         "key": event.object.key,
         "size": event.size,
@@ -119,7 +131,7 @@ def to_body(event):
         "sequencer": event.sequencer,
     }
     known = {name: value for name, value in about.items() if value is not None}
-    detail = {"bucket": {"name": event.object.bucket}, "object": known}
+    detail: dict[str, Any] = {"bucket": {"name": event.object.bucket}, "object": known}
     if event.kind is Kind.LIFECYCLE_EXPIRED:
         detail["reason"] = "Lifecycle Expiration"
     # JSON in ASCII: SQS refuses most control characters, and a key may hold them.
@@ -133,10 +145,19 @@ def to_body(event):
     )
 
 
-def _detail_type_of(event):
+def _numbered(number: int, message: Entry) -> SendMessageBatchRequestEntryTypeDef:
+    return {
+        "Id": str(number),
+        "MessageBody": message["MessageBody"],
+        "MessageGroupId": message["MessageGroupId"],
+        "MessageDeduplicationId": message["MessageDeduplicationId"],
+    }
+
+
+def _detail_type_of(event: ObjectEvent) -> str:
     return event.name if event.name in KIND_BY_DETAIL_TYPE else DETAIL_TYPES.get(event.kind, event.name)
 
 
-def _digest(*texts):
-    # A separator that no bucket's name holds, so that two pairs never make one text.
+def _digest(*texts: str) -> str:
+    # No bucket's name holds the separator, so two pairs never make one text.
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()

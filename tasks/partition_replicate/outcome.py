@@ -1,6 +1,8 @@
-"""What came of one event."""
+"""How the work on one event ended."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass
 from enum import Enum
 
 from tasks.object_clerk.errors import DeadlineException
@@ -20,29 +22,40 @@ class Action(Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:  # pylint: disable=too-many-instance-attributes  # one for each field of its log line
-    """What came of one event.
+class Effort:
+    """What it took to end the work on one event.
 
     Attributes:
-        event: the `ObjectEvent`.
-        action: see `Action`.
-        destination: what was written or found, with its version where the bucket keeps versions; or None.
-        size: bytes that were carried.
-        attempts: 1 and how many requests had to be repeated.
-        reason: why there was nothing to do, or "".
-        not_carried: what of the object the destination does not have.
+        bytes: bytes of objects that were carried.
+        attempts: 1 and the number of requests that had to be repeated.
         seconds: how long it took.
-        is_rechecked: whether the key is looked at again once no server can hold a request about it any more.
+    """
+
+    bytes: int = 0
+    attempts: int = 1
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the work on one event ended.
+
+    Attributes:
+        event: the event.
+        action: what was done.
+        destination: what was written or found, with its version if the bucket keeps versions; or None.
+        reason: why there was nothing to do, or "".
+        not_carried: what the destination does not have of the object.
+        effort: what it took.
+        is_rechecked: whether the key is observed again once no server can hold a request about it any more.
     """
 
     event: ObjectEvent
     action: Action
     destination: S3Object | None = None
-    size: int = 0
-    attempts: int = 1
     reason: str = ""
-    not_carried: list = field(default_factory=list)
-    seconds: float = 0.0
+    not_carried: tuple[str, ...] = ()
+    effort: Effort = Effort()
     is_rechecked: bool = False
 
 
@@ -50,10 +63,11 @@ class Unfinished(DeadlineException):
     """Time ran out in the middle of the work; what was carried is kept.
 
     Attributes:
-        carried: parts, versions or annotations that this invocation has carried, 0 where it made no way at all.
+        carried: parts, versions or annotations that this invocation has carried, 0 if none.
+        stalled: as `UnfinishedError` says.
     """
 
-    def __init__(self, reason, *, carried, stalled=True, **places):
+    def __init__(self, reason: str, *, carried: int, stalled: bool = True, **places: S3Object | str) -> None:
         super().__init__(reason, **places)
         self.carried = carried
         self.stalled = stalled

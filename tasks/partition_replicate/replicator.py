@@ -1,26 +1,30 @@
-"""Replicates one key: every version of it or only the newest state, whichever the buckets and the settings ask for."""
+"""Replicates one key: every version of it or only the newest state, as the buckets and the settings ask."""
+
+from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tasks.object_clerk.annotations import CARRY, IGNORE
+from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.pacer import Pacer
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
-from tasks.partition_replicate.current import Current
-from tasks.partition_replicate.history import History
-from tasks.partition_replicate.notes import Notes
 from tasks.partition_replicate.outcome import Action, Outcome
-from tasks.partition_replicate.settings import KEEP, MIRROR
+from tasks.partition_replicate.reconcile.loop import reconcile
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.reconcile.tools import Sides, Tools
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.partition_replicate.writer import Writer
-from tasks.utils.events import Kind
+from tasks.utils.deadline import Deadline
+from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 
-# The requests that a key's state depends on, or that leave an upload open. A part that arrives late is of an upload
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The requests on which a key's state depends, or which leave an upload open. A part that arrives late is of an upload
 # that has it already.
 DECISIVE = frozenset(
     {
@@ -44,82 +48,102 @@ IGNORED = {
 
 
 @dataclass(frozen=True)
-class Replicator:  # pylint: disable=too-many-instance-attributes  # one for each setting that it goes by
+class Mirror:
+    """Where objects are mirrored to.
+
+    Attributes:
+        bucket: the destination's bucket.
+        kms_key: the key that encrypts what is written, or "".
+    """
+
+    bucket: str
+    kms_key: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How requests are repeated and slowed down, for all keys of a container.
+
+    Attributes:
+        retries: how often and how patiently a request to S3 is repeated.
+        reading: the pacer of all requests to the source.
+        writing: the pacer of all requests to the destination.
+    """
+
+    retries: RetryPolicy
+    reading: Pacer = field(default_factory=Pacer)
+    writing: Pacer = field(default_factory=Pacer)
+
+
+@dataclass(frozen=True)
+class Replicator:
     """Replicates one key after the other.
 
     Attributes:
         source: a boto3 S3 client that may read the source.
-        table: a `Table`.
-        bucket: the destination's bucket.
-        limits: a `StreamLimits`.
-        policy: how often a request is tried.
-        versioning: a `Versioning`, which knows whether every version is mirrored.
-        kms_key: the key that encrypts what is written, or "".
-        deletes: what a removal at the source does: `mirror` or `keep`.
-        version_deletes: what the removal of a version for good does: `mirror` or `keep`.
-        annotations: `carry` or `ignore`.
-        reading_pacer: the `Pacer` of all requests to the source.
-        writing_pacer: that of all requests to the destination.
+        table: the rows of the deployment.
+        mirror: where objects are mirrored to.
+        limits: how objects are cut, and how much of them is on its way.
+        pace: how requests are repeated and slowed down.
+        versioning: whether every version is mirrored.
+        policy: what else the settings ask for.
     """
 
-    source: Any
+    source: S3Client
     table: Table
-    bucket: str
+    mirror: Mirror
     limits: StreamLimits
-    policy: RetryPolicy
+    pace: Pace
     versioning: Versioning
-    kms_key: str = ""
-    deletes: str = MIRROR
-    version_deletes: str = KEEP
-    annotations: str = CARRY
-    reading_pacer: Pacer = field(default_factory=Pacer)
-    writing_pacer: Pacer = field(default_factory=Pacer)
+    policy: Policy = Policy()
 
-    def replicate(self, event, *, destination, deadline, unanswered):
-        """Makes the destination equal to the source for the key of one event.
+    def replicate(
+        self, event: ObjectEvent, *, destination: S3Client, deadline: Deadline, unanswered: list[str]
+    ) -> Outcome:
+        """Make the destination equal to the source for the key of one event.
 
         Args:
-            event: an `ObjectEvent`.
+            event: what happened.
             destination: a boto3 S3 client that may read and write the destination.
-            deadline: the `Deadline` of the invocation.
-            unanswered: a list that gets the name of each write whose answer was lost, also where an error is raised. A
-                server may still hold such a request, so the key has to be looked at again later.
-
-        Returns:
-            An `Outcome`.
+            deadline: the deadline of the invocation.
+            unanswered: gets the name of each write whose answer was lost, also if an error is raised. A server may
+                still hold such a request, so the key has to be rechecked.
 
         Raises:
-            Unfinished: time ran out; another message about the key goes on where this one stopped.
+            Unfinished: time ran out; another message about the key goes on.
             ObjectClerkException: S3 refuses something, or others kept writing to the destination.
             TableError: the table did not answer.
             VersionsNotKept: the settings ask for every version, and a bucket keeps none.
         """
         started = time.monotonic()
-        if event.kind in IGNORED:
-            return Outcome(event, Action.NOTHING, reason=IGNORED[event.kind])
-        if event.kind is Kind.ANNOTATED and self.annotations == IGNORE:
-            return Outcome(event, Action.NOTHING, reason="annotations are not mirrored")
-        reading = S3Requests(self.source, self.policy, deadline, pacer=self.reading_pacer)
-        writing = S3Requests(destination, self.policy, deadline, pacer=self.writing_pacer)
-        notes = Notes(replace(self.table, deadline=deadline), event)
-        writer = Writer(
-            reading,
-            writing,
-            S3Object(self.bucket, event.object.key),
-            notes,
-            self.limits,
-            self.kms_key,
-            self.annotations,
-        )
-        if self.versioning.is_kept(reading, event.object.bucket, writing, self.bucket):
-            work = History(event, notes, writer, self.deletes, self.version_deletes)
-        else:
-            work = Current(event, notes, writer, self.deletes)
+        reason = self._reason_to_ignore(event)
+        if reason:
+            return Outcome(event, Action.NOTHING, reason=reason)
+        reading = S3Requests(self.source, self.pace.retries, deadline, pacer=self.pace.reading)
+        writing = S3Requests(destination, self.pace.retries, deadline, pacer=self.pace.writing)
         try:
-            outcome = work.run()
-            if event.kind is Kind.RECHECK:
-                writer.abort_unnamed_uploads()
+            outcome = reconcile(event, self._policy(event, reading, writing), self._tools(event, reading, writing))
         finally:
             unanswered += [operation for operation in writing.unanswered if operation in DECISIVE]
         attempts = 1 + reading.retries + writing.retries
-        return replace(outcome, attempts=attempts, seconds=time.monotonic() - started)
+        return replace(outcome, effort=replace(outcome.effort, attempts=attempts, seconds=time.monotonic() - started))
+
+    def _reason_to_ignore(self, event: ObjectEvent) -> str:
+        if event.kind is Kind.ANNOTATED and self.policy.annotations == IGNORE:
+            return "annotations are not mirrored"
+        return IGNORED.get(event.kind, "")
+
+    def _policy(self, event: ObjectEvent, reading: S3Requests, writing: S3Requests) -> Policy:
+        every_version = self.versioning.is_kept(reading, event.object.bucket, writing, self.mirror.bucket)
+        return self.policy._replace(every_version=every_version)
+
+    def _tools(self, event: ObjectEvent, reading: S3Requests, writing: S3Requests) -> Tools:
+        sides = Sides(
+            reading,
+            writing,
+            S3Object(event.object.bucket, event.object.key),
+            S3Object(self.mirror.bucket, event.object.key),
+            self.limits,
+            self.mirror.kms_key,
+        )
+        return Tools(sides, replace(self.table, deadline=writing.deadline))

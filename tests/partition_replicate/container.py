@@ -13,8 +13,8 @@ from functools import partial
 from tasks.object_clerk import pacer, parts
 from tasks.object_clerk.s3_requests import head
 from tasks.object_clerk.transport import clients
-from tasks.partition_replicate import current, handler, history, intake, notes, objects, table, writer
-from tasks.partition_replicate.single_version import SingleVersion
+from tasks.partition_replicate import handler, intake, table
+from tasks.partition_replicate.reconcile import apply_reads, object_snapshot, observe, plan_current, uploads
 from tests.support.containers import context_of, serve
 
 PARTED, LEAST_PART = 12_000, parts.MIN_PART
@@ -32,7 +32,7 @@ def shrink():
     handler.POLICY = replace(handler.POLICY, delay=WAIT, jitter=(0.0, WAIT))
     handler.TABLE_POLICY = replace(handler.TABLE_POLICY, delay=WAIT, jitter=(0.0, WAIT))
     pacer.FIRST_PAUSE = pacer.LONGEST_PAUSE = WAIT
-    for module in (current, history, objects):
+    for module in (apply_reads, object_snapshot, plan_current):
         module.TAKEN_ALONG = TAKEN_ALONG
 
 
@@ -44,25 +44,28 @@ def warm():
         made.close()
 
 
-def _head_finds_nothing(version, **_):
-    return head(version.writer.reading, version.address) is None
+def _head_finds_nothing(requests, address, **_):
+    return head(requests, address) is None
 
 
 def _do_nothing(*_, **__):
     return None
 
 
-# What a test plants to see that histories find it. A write without its condition, or without a look at the source after
-# it, is made good by a recheck or by the next event: test_convergence.py, which looks at every moment, plants those.
+def _record_nothing(_table, _key, _before, after, _row):
+    return after
+
+
+# What a test plants to see that histories find it. A write without its precondition, or without an observation of the
+# source after it, is repaired by a recheck or by the next event: test_convergence.py, which looks at every moment,
+# plants those.
 PLANTED = {
-    "no compare-and-swap of the row": lambda: setattr(table, "_unchanged", lambda _row: {}),
-    "no record of what was made": lambda: setattr(notes.Notes, "record", _do_nothing),
+    "no compare-and-swap of the row": lambda: setattr(table, "_unchanged", lambda _revision: {}),
+    "no record of what was made": lambda: setattr(table.Table, "write_version", _record_nothing),
     "no recheck": lambda: setattr(intake.RecheckQueue, "send", _do_nothing),
-    "a marker is gone where a HEAD finds none": lambda: setattr(SingleVersion, "is_gone", _head_finds_nothing),
-    "an upload of a dead worker stays": lambda: setattr(writer.Writer, "abandon_upload", _do_nothing),
-    "an upload whose beginning was not answered stays": lambda: setattr(
-        writer.Writer, "abort_unnamed_uploads", _do_nothing
-    ),
+    "a marker is gone where a HEAD finds none": lambda: setattr(observe, "is_gone", _head_finds_nothing),
+    "an upload of a dead worker stays": lambda: setattr(uploads, "abort", _do_nothing),
+    "an upload whose beginning was not answered stays": lambda: setattr(uploads, "abort_unrecorded", _do_nothing),
 }
 
 

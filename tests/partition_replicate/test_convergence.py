@@ -43,14 +43,14 @@ from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate import table as table_module
-from tasks.partition_replicate import writer as writer_module
 from tasks.partition_replicate.intake import RecheckQueue
-from tasks.partition_replicate.objects import Look
-from tasks.partition_replicate.replicator import Replicator
+from tasks.partition_replicate.reconcile import destination as destination_module
+from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.replicator import Mirror, Pace, Replicator
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.partition_replicate.writer import Writer
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
@@ -275,18 +275,17 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.stage.observe = self._observe
         table = Table(self.stage.dynamodb, "objects")
         limits = StreamLimits(BufferPool(1 << 20))
-        policy = RetryPolicy(tries=2)
         versioning = Versioning(versions)
         # A container asks once, and trouble at that is none of a key's.
         versioning.is_kept(S3Requests(self.stage.s3), self.source, S3Requests(self.stage.mirror), self.mirror)
         self.replicator = Replicator(
             self.stage.reading,
             table,
-            self.mirror,
+            Mirror(self.mirror),
             limits,
-            policy,
+            Pace(RetryPolicy(tries=2)),
             versioning,
-            version_deletes=self.version_deletes,
+            Policy(version_deletes=self.version_deletes),
         )
 
     # What is done to the source. Each change tells of itself.
@@ -624,11 +623,11 @@ def carry_nothing(*_, **__):
 # another worker writes it down, and a copy that nobody wrote down before its version was gone.
 PLANTED = {
     "no recheck": (RecheckQueue, "send", do_nothing, ANY),
-    "no compare-and-swap": (writer_module, "_unconditional_if_need_be", without_conditions, ANY),
+    "no compare-and-swap": (destination_module, "conditional_write", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
-    "no annotations": (Writer, "carry_annotations", carry_nothing, ANY),
+    "no annotations": (annotations.AnnotationCopy, "run", carry_nothing, ANY),
     "annotations looked at once": (annotations, "ROUNDS", 1, ANY),
-    "no second look": (Look, "is_still", without_looking_again, NEWEST_ONLY),
+    "no second look": (ObjectSnapshot, "is_still", without_looking_again, NEWEST_ONLY),
 }
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
-from tasks.partition_replicate import writer as writer_module
+from tasks.partition_replicate.reconcile import destination
+from tasks.partition_replicate.reconcile.policy import with_open
 from tests.partition_replicate.conftest import MIRROR
 from tests.partition_replicate.test_history import DELETED, history, killed_before_its_record, made_from, version_of
 from tests.support.mortal import Killed
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["En
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet():
-    writer_module._say_that_it_stays.cache_clear()  # pylint: disable=protected-access
+    destination._log_that_it_stays.cache_clear()  # pylint: disable=protected-access
 
 
 def lock_what_is_written(world, mode="COMPLIANCE"):
@@ -101,7 +102,8 @@ def test_what_a_worker_was_about_to_take_back_when_it_was_killed_stays(world):
     first = world.put("a.txt", b"1")
     world.replicate(first)
     table = handler_module.worker().replicator.table
-    table.put("a.txt", table.get("a.txt"), taken_back=made_from(world, version_of(first)))
+    state = table.read_state("a.txt")
+    table.write_state("a.txt", state, with_open(state, pending_delete=made_from(world, version_of(first))))
     assert world.replicate(world.put("a.txt", b"2")) == []
     assert history(MIRROR) == [b"1", b"2"]
 

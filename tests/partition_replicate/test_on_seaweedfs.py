@@ -18,7 +18,7 @@ from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.transport.direct_s3 import DirectS3
 from tasks.object_clerk.versions import in_order, versions_of
-from tasks.partition_replicate.replicator import Replicator
+from tasks.partition_replicate.replicator import Mirror, Pace, Replicator
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.deadline import Deadline
@@ -98,7 +98,9 @@ def two_buckets(s3, request):
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     limits = StreamLimits(BufferPool(8 * PART), threshold=PART, part_size=PART)
     policy = RetryPolicy(tries=3)
-    replicator = Replicator(s3, Table(Rows(), "objects"), f"mirror-{name}", limits, policy, Versioning(None))
+    replicator = Replicator(
+        s3, Table(Rows(), "objects"), Mirror(f"mirror-{name}"), limits, Pace(policy), Versioning(None)
+    )
     return Pair(s3, f"source-{name}", f"mirror-{name}", replicator)
 
 

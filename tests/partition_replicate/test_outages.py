@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from tasks.partition_replicate import handler as handler_module
-from tasks.partition_replicate.history import SAME_VIEWS
+from tasks.partition_replicate.reconcile.plan_versions import SAME_VIEWS
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR, SECRET, TABLE, create_table
 from tests.support.mortal import Killed

@@ -21,9 +21,10 @@ REQUIRED = {
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
-    assert (settings.deletes, settings.concurrency, settings.memory) == ("mirror", 10, 256 * MIB)
-    assert (settings.dest_kms_key, settings.dest_endpoint_url, settings.dead_letter_queue) == ("", "", "")
-    assert (settings.max_receives, settings.logging_level) == (None, "INFO")
+    queue = settings.intake.queue
+    assert (settings.mirror.deletes, settings.work.concurrency, settings.work.memory) == ("mirror", 10, 256 * MIB)
+    assert (settings.destination.kms_key, settings.destination.endpoint_url, queue.dead_letter_queue) == ("", "", "")
+    assert (queue.max_receives, settings.intake.logging_level) == (None, "INFO")
 
 
 def test_all_that_is_missing_is_told_at_once():
@@ -35,7 +36,7 @@ def test_all_that_is_missing_is_told_at_once():
 def test_destination_is_written_by_a_role_or_by_a_user_and_not_by_both():
     role = {"DEST_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/mirror", "DEST_TOKEN_AUDIENCE": "bucket-brigade"}
     settings = Settings.read({**REQUIRED, **role, "DEST_SECRET": ""})
-    assert (settings.dest_role_arn, settings.dest_secret) == (role["DEST_ROLE_ARN"], "")
+    assert (settings.destination.role_arn, settings.destination.secret) == (role["DEST_ROLE_ARN"], "")
     assert "either DEST_ROLE_ARN or DEST_SECRET must be set" in refusal_of(Settings, {**REQUIRED, **role})
     said = refusal_of(Settings, {**REQUIRED, **role, "DEST_SECRET": "", "DEST_TOKEN_AUDIENCE": ""})
     assert said == "DEST_TOKEN_AUDIENCE is not set: the audience that DEST_ROLE_ARN trusts"
@@ -59,8 +60,8 @@ def test_setting_that_cannot_work_is_named_with_its_reason(name, value, said):
 def test_single_versions_are_removed_only_where_all_are_mirrored():
     refusal = refusal_of(Settings, {**REQUIRED, "VERSIONS": "current", "VERSION_DELETES": "mirror"})
     assert "VERSION_DELETES is mirror: single versions are mirrored with" in refusal
-    assert Settings.read({**REQUIRED, "VERSION_DELETES": "mirror"}).versions == "all"
-    assert Settings.read(REQUIRED).versions is None
+    assert Settings.read({**REQUIRED, "VERSION_DELETES": "mirror"}).mirror.versions == "all"
+    assert Settings.read(REQUIRED).mirror.versions is None
 
 
 def test_more_memory_than_the_machine_has_is_named(environment, monkeypatch):

@@ -1,11 +1,12 @@
 """Each setting of each task is plain, a secret, or the name of a secret; each secret has a canary in the tests."""
 
-import dataclasses
 import importlib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from tasks.utils.settings import Environment
 from tests.partition_replicate.conftest import SECRET
 from tests.secrets import test_partition_replicate, test_upload_validate
 from tests.secrets.search import CORE
@@ -16,7 +17,7 @@ OF_A_QUEUE = {"dead_letter_queue", "max_receives", "logging_level"}
 
 # Each new setting belongs in one of these two, and a secret in the environment of its task's test as well.
 SECRET_SETTINGS = {
-    "partition_replicate.Settings": {"dest_secret"},
+    "partition_replicate.DestinationSettings": {"secret"},
     # An address may contain a key in its path or query.
     "upload_validate.Settings": {"github_key", "sentry_dsn", "webhook_key", "webhook_url"},
 }
@@ -32,13 +33,13 @@ PLAIN_SETTINGS = {
         "role_external_id",
         "variables_are_read_once",
     },
-    "partition_replicate.IntakeSettings": OF_A_QUEUE | {"objects_queue", "recheck_queue", "source_bucket"},
     # The role's token and credentials are secrets of the running function, not of its settings.
-    "partition_replicate.Settings": OF_A_QUEUE
-    | {"annotations", "bucket_owners", "concurrency", "deletes", "dest_bucket", "dest_endpoint_url", "dest_kms_key"}
-    | {"direct_requests"}
-    | {"dest_region", "dest_role_arn", "dest_token_audience", "memory", "objects_queue", "objects_table"}
-    | {"recheck_queue", "source_bucket", "version_deletes", "versions"},
+    "partition_replicate.DestinationSettings": {"bucket", "endpoint_url", "kms_key", "region", "role_arn"}
+    | {"token_audience"},
+    "partition_replicate.IntakeSettings": {"logging_level", "objects_queue", "queue", "recheck_queue", "source_bucket"},
+    "partition_replicate.MirrorSettings": {"annotations", "deletes", "version_deletes", "versions"},
+    "partition_replicate.Settings": {"bucket_owners", "destination", "intake", "mirror", "work"},
+    "partition_replicate.WorkSettings": {"concurrency", "direct_requests", "memory", "objects_table"},
     # The settings refuse a user in `github_api_url` and `council_api_url`, whose paths are no secrets.
     "upload_validate.Settings": OF_A_QUEUE
     | {"bucket_owners", "council_api_url", "error_limit", "error_report_email", "file_limit", "final_bucket"}
@@ -67,16 +68,17 @@ def test_settings_of_all_tasks_are_checked():
 @pytest.mark.parametrize("name", CLASSES)
 def test_setting_is_plain_or_a_secret(name):
     plain, secret = PLAIN_SETTINGS[name], SECRET_SETTINGS.get(name, set())
-    assert {each.name for each in dataclasses.fields(CLASSES[name])} == plain | secret
+    assert get_type_hints(CLASSES[name]).keys() == plain | secret
     assert not plain & secret
 
 
 ENVIRONMENTS = {
-    "partition_replicate.Settings": {
-        **dict.fromkeys(("SOURCE_BUCKET", "OBJECTS_QUEUE", "RECHECK_QUEUE", "OBJECTS_TABLE"), "source"),
-        **dict.fromkeys(("DEST_BUCKET", "DEST_BUCKET_REGION"), "destination"),
-        **test_partition_replicate.WAYS["by a user"],
-    },
+    "partition_replicate.DestinationSettings": Environment(
+        {
+            **dict.fromkeys(("DEST_BUCKET", "DEST_BUCKET_REGION"), "destination"),
+            **test_partition_replicate.WAYS["by a user"],
+        }
+    ),
     "upload_validate.Settings": test_upload_validate.environment_of("http://127.0.0.1:1"),
 }
 
@@ -84,7 +86,7 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("name", SECRET_SETTINGS)
 def test_setting_that_is_a_secret_has_a_canary(name):
     settings = CLASSES[name].read(ENVIRONMENTS[name])
-    held = {each.name for each in dataclasses.fields(settings) if is_secret(getattr(settings, each.name))}
+    held = {field for field in get_type_hints(CLASSES[name]) if is_secret(getattr(settings, field))}
     assert held == SECRET_SETTINGS[name]
 
 

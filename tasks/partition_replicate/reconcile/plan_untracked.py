@@ -1,0 +1,111 @@
+"""The part of the plan for versions of the destination that no row names: adopt, undo, or keep them.
+
+Such a version is what a worker made from the next new version before it was killed. Or it is an orphan copy of a worker
+that lost a race and was killed before it removed the copy. Or it is of another writer, and stays.
+"""
+
+# pylint: disable=too-many-return-statements  # a plan is a list of rules, and the first that applies returns its step
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.object_clerk import checksums
+from tasks.object_clerk.annotations import CARRY
+from tasks.object_clerk.versions import Version
+from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
+from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.reconcile.single_version import Pair, record
+from tasks.partition_replicate.reconcile.snapshot import Snapshot
+from tasks.partition_replicate.reconcile.steps import (
+    CarryAnnotations,
+    ObserveReplica,
+    ObserveVersion,
+    PutTags,
+    Step,
+    Undo,
+)
+from tasks.partition_replicate.settings import MIRROR
+
+
+def next_step(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step | None:
+    """Return the next step for the untracked versions, the oldest first; None if those that are left are kept."""
+    source, destination = snapshot.survey.source, snapshot.survey.destination
+    new = source.left if source else ()
+    for untracked in destination.left if destination else ():
+        step = None
+        if new and not policy.leaves_out(snapshot, new[0]):
+            step = _adopt(snapshot, policy, state, new, untracked)
+        if step is None and untracked.id not in snapshot.past.staying:
+            step = _undo(snapshot, policy, state, untracked)
+        if step:
+            return step
+    return None
+
+
+def _adopt(
+    snapshot: Snapshot, policy: Policy, state: KeyState, new: Sequence[Version], untracked: Version
+) -> Step | None:
+    """Return the next step that adopts a version as made from the next new one; None if it was not."""
+    version, replica = new[0], ReplicaVersion(untracked.id, untracked.etag)
+    if version.is_marker or untracked.is_marker:
+        return record(state, Pair(version, replica)) if version.is_marker and untracked.is_marker else None
+    if version.size != untracked.size or snapshot.survey.progress.archived == version.id:
+        return None
+    source, found = snapshot.source, snapshot.survey.replicas.get(untracked.id)
+    if source is None or source.address.version_id != version.id:
+        return ObserveVersion(version, may_be_archived=len(new) > 1)
+    if found is None or not found.tags_asked:
+        return ObserveReplica(untracked.id, with_tags=True)
+    if not found.found or source.headers != found.headers or not found.has_content_of(source, state):
+        return None
+    if source.tags != found.tags:
+        return PutTags(source.tags, untracked.id)
+    if policy.annotations == CARRY and snapshot.round.annotations is None:
+        return CarryAnnotations(source.pinned.address, replica, is_fresh=False, compares=True, action=None)
+    return record(state, Pair(version, replica, source), not_carried=policy.not_carried(snapshot, source))
+
+
+def _undo(snapshot: Snapshot, policy: Policy, state: KeyState, untracked: Version) -> Step | None:
+    """Return the next step that removes a version with which nothing is lost; None if it has to stay.
+
+    That is a delete marker, a copy of a tracked version, or a copy of a version that was removed for good.
+    """
+    records, source = snapshot.survey.records, snapshot.survey.source
+    gone, tracked = (records.gone, records.replicas.values()) if records else (frozenset[str](), ())
+    if untracked.is_marker:
+        # What it hides is to be seen again, or is hidden by what is new. The marker that says that the source has no
+        # version any more is an exception.
+        has_new = bool(source and source.left)
+        return Undo((untracked.id,)) if not has_new or state.origin.version else None
+    if policy.version_deletes == MIRROR and checksums.bare(untracked.etag) in gone:
+        return Undo((untracked.id,))
+    alike = [one.version for one in tracked if one and one.etag == untracked.etag]
+    verdict = is_copy_of_any(snapshot, untracked.id, alike)
+    return Undo((untracked.id,)) if verdict is True else verdict or None
+
+
+def is_copy_of_any(snapshot: Snapshot, version: str, others: Sequence[str]) -> bool | Step:
+    """Return whether a version of the destination has the headers of another one, whose ETag is the same.
+
+    Returns:
+        The answer, or the observation that is missing for it.
+    """
+    if not others:
+        return False
+    known = snapshot.survey.replicas
+    mine = known.get(version)
+    if mine is None:
+        return ObserveReplica(version)
+    for each in others if mine.found else ():
+        other = known.get(each)
+        if other is None:
+            return ObserveReplica(each)
+        if _has_same_headers(mine, other):
+            return True
+    return False
+
+
+def _has_same_headers(left: ObjectSnapshot, right: ObjectSnapshot) -> bool:
+    return bool(right.found) and left.headers == right.headers
