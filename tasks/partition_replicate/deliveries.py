@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.partition_replicate import responses
@@ -16,16 +16,15 @@ from tasks.partition_replicate.outcome import Outcome, Unfinished
 from tasks.partition_replicate.outcome_log import Continued, OutcomeLog
 from tasks.partition_replicate.replicator import Replicator
 from tasks.partition_replicate.settings import Settings
-from tasks.utils.batches import BatchProcessor, DeadLetters, Message
+from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, DeferredError
 from tasks.utils.events import ObjectEvent, Unreadable, check_source, object_events
 from tasks.utils.outcome_log import fate_of
-from tasks.utils.work_queue import WorkQueue
+from tasks.utils.work_queue import Message, WorkQueue
 
 
-@dataclass(frozen=True)
-class Queues:
+class Queues(NamedTuple):
     """The queues of `replicate`.
 
     Attributes:

@@ -37,7 +37,7 @@ from tasks.partition_replicate.replicator import IGNORED, Mirror, Pace, Replicat
 from tasks.partition_replicate.settings import IntakeSettings, Settings
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
-from tasks.utils.batches import BatchProcessor, DeadLetters, Message, has_messages
+from tasks.utils.batches import BatchProcessor, DeadLetters, has_messages
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
@@ -45,7 +45,7 @@ from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.settings import QueueSettings
 from tasks.utils.telemetry import Telemetry
-from tasks.utils.work_queue import WorkQueue
+from tasks.utils.work_queue import Message, WorkQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from tasks.object_clerk.errors import DeadlineException
 from tasks.utils.events import ObjectEvent
@@ -21,8 +22,7 @@ class Action(Enum):
     NOTHING = "nothing to do"
 
 
-@dataclass(frozen=True)
-class Effort:
+class Effort(NamedTuple):
     """What it took to end the work on one event.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.pacer import Pacer
@@ -47,8 +47,7 @@ IGNORED = {
 }
 
 
-@dataclass(frozen=True)
-class Mirror:
+class Mirror(NamedTuple):
     """Where objects are mirrored to.
 
     Attributes:
@@ -126,7 +125,7 @@ class Replicator:
         finally:
             unanswered += [operation for operation in writing.unanswered if operation in DECISIVE]
         attempts = 1 + reading.retries + writing.retries
-        return replace(outcome, effort=replace(outcome.effort, attempts=attempts, seconds=time.monotonic() - started))
+        return replace(outcome, effort=outcome.effort._replace(attempts=attempts, seconds=time.monotonic() - started))
 
     def _reason_to_ignore(self, event: ObjectEvent) -> str:
         if event.kind is Kind.ANNOTATED and self.policy.annotations == IGNORE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE
 from tasks.object_clerk.parts import MIB
@@ -43,18 +44,14 @@ class IntakeSettings:
     @classmethod
     def of(cls, environment: Environment) -> IntakeSettings:
         """Return the settings, and add what is wrong with them to the environment's problems."""
+        source_bucket = environment.text("SOURCE_BUCKET", example="the bucket whose objects are mirrored")
+        objects_queue = environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue")
         recheck_queue = environment.text("RECHECK_QUEUE", example="the URL of the queue that holds messages back")
-        return cls(
-            source_bucket=environment.text("SOURCE_BUCKET", example="the bucket whose objects are mirrored"),
-            objects_queue=environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue"),
-            recheck_queue=recheck_queue,
-            queue=environment.queue_settings(recheck_queue),
-            logging_level=environment.logging_level(),
-        )
+        queue = environment.queue_settings(recheck_queue)
+        return cls(source_bucket, objects_queue, recheck_queue, queue, environment.logging_level())
 
 
-@dataclass(frozen=True)
-class DestinationSettings:
+class DestinationSettings(NamedTuple):
     """Where objects are mirrored to, and as what user or role.
 
     Attributes:
@@ -97,8 +94,7 @@ class DestinationSettings:
         return found
 
 
-@dataclass(frozen=True)
-class MirrorSettings:
+class MirrorSettings(NamedTuple):
     """What is mirrored.
 
     Attributes:
@@ -125,12 +121,11 @@ class MirrorSettings:
         if found.versions == CURRENT and found.version_deletes == MIRROR:
             environment.problem("VERSION_DELETES is mirror: single versions are mirrored with VERSIONS=all only")
         if found.versions is None and found.version_deletes == MIRROR:
-            return replace(found, versions=ALL)
+            return found._replace(versions=ALL)
         return found
 
 
-@dataclass(frozen=True)
-class Work:
+class WorkSettings(NamedTuple):
     """How a container works.
 
     Attributes:

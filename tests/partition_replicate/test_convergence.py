@@ -272,6 +272,8 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.source, self.mirror = f"source-{source.lower()}", f"mirror-{mirror.lower()}"
         self.versioned = source == "Enabled"
         self.prefix = f"{next(_example)}/"
+        # A history that failed may have left some.
+        self.stage.held = []
         self.stage.observe = self._observe
         table = Table(self.stage.dynamodb, "objects")
         limits = StreamLimits(BufferPool(1 << 20))

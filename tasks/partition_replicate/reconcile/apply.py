@@ -59,7 +59,7 @@ def _record_version(tools: Tools, snapshot: Snapshot, step: steps.RecordVersion)
     if replica is None:
         done = done.did(None, reason=step.reason or done.progress.reason)
         return done.after_version(version, was_written=False)
-    done = replace(done, survey=replace(done.survey, top=replica))
+    done = replace(done, survey=done.survey._replace(top=replica))
     if step.action is None:
         return done.after_adoption(version, replica.version)
     written = done.after_version(version, was_written=True).with_past(unrecorded=None)

@@ -25,7 +25,7 @@ def leave_archived(
         raise error
     LOGGER.warning("an older version sleeps in an archive and is left out", extra={"reason": str(error)})
     progress = snapshot.survey.progress._replace(archived=step.version.id)
-    return replace(snapshot, survey=replace(snapshot.survey, progress=progress))
+    return replace(snapshot, survey=snapshot.survey._replace(progress=progress))
 
 
 # Reads of the table.

@@ -29,8 +29,7 @@ class CarriedAnnotations(NamedTuple):
     lacking: bool = False
 
 
-@dataclass(frozen=True)
-class Round:
+class Round(NamedTuple):
     """What was observed and done since the present round began.
 
     Attributes:
@@ -104,7 +103,7 @@ class Snapshot:
 
     def with_state(self, state: KeyState) -> Snapshot:
         """Return the snapshot with the key state as it was read or written."""
-        survey = self.survey if self.state else replace(self.survey, top=state.replica)
+        survey = self.survey if self.state else self.survey._replace(top=state.replica)
         return replace(self, state=state, survey=survey)
 
     def with_records(self, state: KeyState, records: Records) -> Snapshot:
@@ -112,7 +111,7 @@ class Snapshot:
         unrecorded = self.past.unrecorded
         # Another worker recorded the version meanwhile, as made from the same source version or from the next one.
         left = None if unrecorded in records.replicas.values() else unrecorded
-        return replace(self, state=state, survey=replace(self.survey, records=records)).with_past(unrecorded=left)
+        return replace(self, state=state, survey=self.survey._replace(records=records)).with_past(unrecorded=left)
 
     def with_source(self, found: ObjectSnapshot) -> Snapshot:
         """Return the snapshot with the source as it was observed now."""
@@ -126,7 +125,7 @@ class Snapshot:
     def with_source_listing(self, listing: Listing) -> Snapshot:
         """Return the snapshot with the newest versions of the source. With care, equal views in a row are counted."""
         past, destination = self.past, self.survey.destination
-        listed = replace(self, survey=replace(self.survey, source=listing))
+        listed = replace(self, survey=self.survey._replace(source=listing))
         if not destination:
             return listed
         view = (destination.newest, listing.newest, *destination.unknown, *listing.unknown)
@@ -135,21 +134,21 @@ class Snapshot:
     def with_destination_listing(self, listing: Listing) -> Snapshot:
         """Return the snapshot with the newest versions of the destination."""
         top = ReplicaVersion(listing.newest.id, listing.newest.etag) if listing.newest else ReplicaVersion()
-        return replace(self, survey=replace(self.survey, destination=listing, top=top))
+        return replace(self, survey=self.survey._replace(destination=listing, top=top))
 
     def with_replica(self, version: str, found: ObjectSnapshot) -> Snapshot:
         """Return the snapshot with one version of the destination as it was observed now."""
-        return replace(self, survey=replace(self.survey, replicas={**self.survey.replicas, version: found}))
+        return replace(self, survey=self.survey._replace(replicas={**self.survey.replicas, version: found}))
 
     def with_single(self, single: VersionSnapshot) -> Snapshot:
         """Return the snapshot with what is known of one version of the source."""
-        return replace(self, survey=replace(self.survey, single=single))
+        return replace(self, survey=self.survey._replace(single=single))
 
     # After a write or a record.
 
     def with_round(self, **changes: object) -> Snapshot:
         """Return the snapshot with changes of its round."""
-        return replace(self, round=replace(self.round, **changes))  # type: ignore[arg-type]  # names of its attributes
+        return replace(self, round=self.round._replace(**changes))  # type: ignore[arg-type]  # names of its attributes
 
     def with_past(self, **changes: object) -> Snapshot:
         """Return the snapshot with changes of what a round leaves to the next one."""
@@ -167,14 +166,14 @@ class Snapshot:
         listing = self.survey.source
         progress = self.survey.progress._replace(appended=True, wrote_last=was_written)
         left = listing.after(version) if listing else None
-        return replace(self, survey=replace(self.survey, source=left, progress=progress))
+        return replace(self, survey=self.survey._replace(source=left, progress=progress))
 
     def after_adoption(self, version: str, replica: str) -> Snapshot:
         """Return the snapshot once an untracked version was recorded as made from a new version of the source."""
         snapshot = self.after_untracked((replica,))
         listing = self.survey.source
         left = listing.after(version) if listing else None
-        return replace(snapshot, survey=replace(snapshot.survey, source=left))
+        return replace(snapshot, survey=snapshot.survey._replace(source=left))
 
     def after_untracked(self, versions: tuple[str, ...]) -> Snapshot:
         """Return the snapshot once untracked versions were adopted or undone."""
@@ -182,7 +181,7 @@ class Snapshot:
         for version in versions:
             listing = listing.after(version) if listing else None
         progress = self.survey.progress._replace(sorted=True)
-        return replace(self, survey=replace(self.survey, destination=listing, progress=progress))
+        return replace(self, survey=self.survey._replace(destination=listing, progress=progress))
 
     # Rounds.
 

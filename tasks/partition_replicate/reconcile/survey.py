@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tasks.object_clerk.versions import Version
@@ -90,8 +90,7 @@ class SurveyProgress(NamedTuple):
     archived: str = ""
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """With VERSIONS=all: what the rows and the listings of this round say about the versions of a key.
 
     Attributes:
@@ -108,7 +107,7 @@ class Survey:
     source: Listing | None = None
     destination: Listing | None = None
     top: ReplicaVersion = ReplicaVersion()
-    replicas: Mapping[str, ObjectSnapshot] = field(default_factory=dict)
+    replicas: Mapping[str, ObjectSnapshot] = MappingProxyType({})
     single: VersionSnapshot = VersionSnapshot()
     progress: SurveyProgress = SurveyProgress()
 

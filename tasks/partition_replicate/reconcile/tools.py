@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
@@ -47,8 +48,7 @@ class Sides:
         return replace(self.destination, version_id=version or None)
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(NamedTuple):
     """What a step is performed with.
 
     Attributes:

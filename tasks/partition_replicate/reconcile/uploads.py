@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from tasks.object_clerk.errors import (
     DeadlineException,
@@ -96,8 +96,9 @@ def _record_intent(sides: Sides, row: KeyRow, source: ObjectSnapshot) -> Upload:
     return upload
 
 
-@dataclass
-class _PartWrite:
+class _PartWrite(NamedTuple):
+    """One attempt to carry the missing parts of an upload and to complete it."""
+
     sides: Sides
     row: KeyRow
     source: ObjectSnapshot

@@ -1,0 +1,191 @@
+"""Snapshots as a test writes them, and a perfect world in which no request fails and no other worker is at work."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tasks.object_clerk.versions import Version
+from tasks.partition_replicate.key_state import KeyState, Origin, Records, ReplicaVersion
+from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
+from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations
+from tasks.partition_replicate.reconcile.survey import Listing
+from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.s3_object import S3Object
+
+SOURCE, MIRROR = S3Object("source", "a.txt"), S3Object("mirror", "a.txt")
+
+
+def event(kind=Kind.CREATED, **about):
+    """An event of the key."""
+    version = about.pop("version", None)
+    return ObjectEvent(kind, kind.value, replace(SOURCE, version_id=version), **about)
+
+
+def state(source="", replica="", **more):
+    """A key state that names a source ETag and what was made from it."""
+    return KeyState(origin=Origin(etag=source), replica=ReplicaVersion(etag=replica), **more)
+
+
+def seen(address, etag=None, **more):
+    """An observation of an object, or of nothing if there is no ETag."""
+    version, tags = more.pop("version", None), more.pop("tags", {})
+    if etag is None:
+        return ObjectSnapshot(replace(address, version_id=version), **more)
+    found = {"ETag": etag, "ContentLength": 5, "LastModified": datetime(2026, 1, 1, tzinfo=UTC)}
+    found |= {"VersionId": version} if version else {}
+    return ObjectSnapshot(replace(address, version_id=version), found, tags=tags, **more)
+
+
+def versioned(*replicas, gone=()):
+    """The records of source versions "s1", "s2", ...: what was made from each, or None."""
+    known = {f"s{number}": replica for number, replica in enumerate(replicas, start=1)}
+    return Records(known, frozenset(gone))
+
+
+def listing(known, *versions):
+    """A listing of versions, which are given from the newest, back to the first known one."""
+    return Listing.back_to(known, versions)
+
+
+class PerfectWorld:
+    """Both sides of a key as lists of versions, the oldest first, and what the table has of them.
+
+    Attributes:
+        source: the source's versions; a version without an ETag is a delete marker.
+        mirror: those of the destination.
+        state: the key state.
+        records: the version rows.
+    """
+
+    def __init__(self, source, mirror, known=KeyState(), records=None):
+        self.source, self.mirror = list(source), list(mirror)
+        self.state, self.replicas = known, dict(records or {})
+
+    def perform(self, step, snapshot):
+        """Return the snapshot after a step, as `apply` does."""
+        return getattr(self, f"_{type(step).__name__}")(step, snapshot)
+
+    # Reads.
+
+    def _ReadState(self, _, snapshot):
+        return snapshot.with_state(self.state)
+
+    def _ReadRecords(self, _, snapshot):
+        return snapshot.with_records(self.state, Records(dict(self.replicas), frozenset()))
+
+    def _ReadVersionRow(self, step, snapshot):
+        replica = self.replicas.get(step.version)
+        return snapshot.with_single(snapshot.single(step.version)._replace(is_read=True, replica=replica))
+
+    def _ObserveSource(self, _, snapshot):
+        return snapshot.with_source(self._newest(SOURCE, self.source))
+
+    def _ObserveDestination(self, _, snapshot):
+        return replace(snapshot, destination=self._newest(MIRROR, self.mirror))
+
+    _ObserveNewest = _ObserveDestination
+
+    def _ObserveVersion(self, step, snapshot):
+        return replace(snapshot, source=seen(SOURCE, step.version.etag, version=step.version.id))
+
+    def _ObserveReplica(self, step, snapshot):
+        (found,) = [version for version in self.mirror if version.id == step.version]
+        return snapshot.with_replica(step.version, seen(MIRROR, found.etag, version=found.id, tags_asked=True))
+
+    def _ObserveTags(self, step, snapshot):
+        single = snapshot.single(step.version)
+        return snapshot.with_single(single._replace(**{"replica_tags" if step.replica else "tags": {}}))
+
+    def _CheckGone(self, step, snapshot):
+        is_gone = all(version.id != step.version for version in self.source)
+        return snapshot.with_single(snapshot.single(step.version)._replace(is_gone=is_gone))
+
+    def _ListSource(self, _, snapshot):
+        return snapshot.with_source_listing(listing(snapshot.known_versions, *self.source[::-1]))
+
+    def _ListDestination(self, step, snapshot):
+        known = {} if step.whole else snapshot.known_replicas
+        return snapshot.with_destination_listing(listing(known, *self.mirror[::-1]))
+
+    # Writes.
+
+    def _Copy(self, step, snapshot):
+        assert step.replaces == (self.mirror[-1].etag if self.mirror else "")
+        replica = self._write(snapshot.source.etag)
+        return snapshot.with_round(replica=replica, changed=True)
+
+    def _CopyVersion(self, step, snapshot):
+        assert step.replaces == (self.mirror[-1].etag if self.mirror else "")
+        return snapshot.with_past(unrecorded=self._write(step.version.etag))
+
+    def _PutMarker(self, _, snapshot):
+        return snapshot.with_past(unrecorded=self._write(""))
+
+    def _Delete(self, step, snapshot):
+        assert step.replaces == self.mirror[-1].etag
+        self._write("")
+        return snapshot.with_round(changed=True)
+
+    def _RemoveVersion(self, step, snapshot):
+        self.mirror = [version for version in self.mirror if version.id != step.replica]
+        return snapshot.with_single(snapshot.single(step.source)._replace(is_removed=True))
+
+    def _Undo(self, step, snapshot):
+        self.mirror = [version for version in self.mirror if version.id not in step.versions]
+        return snapshot.after_untracked(step.versions)
+
+    def _CarryAnnotations(self, _, snapshot):
+        return snapshot.with_round(annotations=CarriedAnnotations())
+
+    def _SweepUploads(self, _, snapshot):
+        return snapshot.did(None, is_swept=True)
+
+    # Records.
+
+    def _RecordState(self, step, snapshot):
+        self.state = step.state
+        return replace(snapshot, state=step.state)
+
+    def _RecordRemoval(self, step, snapshot):
+        named, self.state = snapshot.state.replica.etag, step.state
+        return replace(snapshot, state=step.state).with_round(unrecorded=named)
+
+    def _RecordVersion(self, step, snapshot):
+        version, replica = step.row.version, step.row.replica
+        self.state, self.replicas[version] = step.state, replica
+        done = replace(snapshot, state=step.state).with_round(annotations=None)
+        if replica is None:
+            return done.after_version(version, was_written=False)
+        done = replace(done, survey=done.survey._replace(top=replica))
+        if step.action is None:
+            return done.after_adoption(version, replica.version)
+        return done.after_version(version, was_written=True).with_past(unrecorded=None).did(step.action, carried=1)
+
+    def _ForgetState(self, _, snapshot):
+        self.state = KeyState()
+        return replace(snapshot, state=self.state).with_round(changed=True)
+
+    def _ForgetVersion(self, step, snapshot):
+        self.replicas.pop(step.version, None)
+        return snapshot.with_single(snapshot.single(step.version)._replace(is_forgotten=True))
+
+    # Steps without a request.
+
+    def _StartRound(self, step, snapshot):
+        return snapshot.next_round(careful=step.careful)
+
+    def _Settle(self, step, snapshot):
+        return snapshot.settled().did(step.action)
+
+    def _write(self, etag):
+        self.mirror.append(Version(f"d{len(self.mirror) + 100}", etag, 5 if etag else 0))
+        return ReplicaVersion(self.mirror[-1].id, etag)
+
+    def _newest(self, address, versions):
+        newest = versions[-1] if versions else Version("")
+        marker = newest.id if newest.is_marker else ""
+        return seen(address, newest.etag or None, version=newest.id or None, marker=marker)
+
+
+def is_same(step, expected):
+    """Whether two steps are the same: named tuples of different types are equal if their attributes are."""
+    return type(step) is type(expected) and step == expected
