@@ -1,18 +1,19 @@
-"""What can go wrong here besides S3.
+"""The errors of this task; those of S3 are in `tasks.object_clerk.errors`.
 
     BucketBrigadeError
-    ├── TableError                  the table did not answer: it may at the next delivery               (transient)
+    ├── TableError                  the table did not answer, and may answer at the next delivery        (transient)
     │   └── TableThrottled              it throttles, or another request held the row just then          (retryable)
-    ├── RowRefused                  the table takes no such row, however often it is asked
-    ├── RowChanged                  somebody else wrote the row meanwhile: look again                    (transient)
-    ├── NoProgress                  a bucket's listing and its other answers contradict each other      (transient)
-    ├── VersionsNotKept             every version is asked for, and a bucket keeps none              (transient)
-    ├── SecretError                 the secret cannot be read, or is not what it should be               (transient)
+    ├── RowRefused                  the table refuses this row, and will refuse it again
+    ├── RowChanged                  another worker wrote the row meanwhile: observe again                (transient)
+    ├── LostRace                    a precondition of a step did not hold: observe again                 (transient)
+    ├── NoProgress                  a bucket's listing and its reads contradict each other               (transient)
+    ├── VersionsNotKept             the settings ask for every version, and a bucket keeps none          (transient)
+    ├── SecretError                 the secret cannot be read, or has another shape                      (transient)
     ├── FederationError             STS gives no token, or no credentials of the role for it             (transient)
-    │   └── TokenRefused            ... for the token itself is not accepted                             (transient)
+    │   └── TokenRefused            STS refuses the token itself                                         (transient)
     └── CredentialsRefused          the destination refuses the credentials, and there are no others     (transient)
 
-What is set up wrong for an hour must not turn every message of that hour into a dead letter, hence transient.
+Most are transient, so that an hour of wrong configuration does not turn the messages of that hour into dead letters.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ from tasks.utils.errors import BucketBrigadeError
 
 
 class TableError(BucketBrigadeError):
-    """DynamoDB did not do what it was asked."""
+    """A request to DynamoDB failed."""
 
     transient = True
 
 
 class TableThrottled(TableError):
-    """DynamoDB throttles the table, or another request to the same row was under way: the same request may pass."""
+    """DynamoDB throttles the table, or another request to the row was under way: the same request may pass."""
 
     retryable = True
 
 
 class RowRefused(BucketBrigadeError):
-    """DynamoDB refuses this row for what it is: a value that is not valid, or too many bytes."""
+    """DynamoDB refuses this row because of its content: a value that is not valid, or too many bytes."""
 
 
 class RowChanged(BucketBrigadeError):
-    """The row is no longer what it was when it was read.
+    """Another worker wrote the row since it was read.
 
     Attributes:
-        found: the item that is there, where the table said so, else None.
+        found: the item that is there, if the answer of the table holds it, else None.
     """
 
     transient = True
@@ -70,19 +71,19 @@ class LostRace(BucketBrigadeError):
 
 
 class NoProgress(BucketBrigadeError):
-    """What was done to a key changed nothing: a bucket's listing and its other answers contradict each other."""
+    """Several rounds changed nothing, because a bucket's listing and its reads contradict each other."""
 
     transient = True
 
 
 class VersionsNotKept(BucketBrigadeError):
-    """The settings ask for every version to be mirrored, and one of the buckets does not keep versions."""
+    """The settings ask for every version, and one of the buckets does not keep versions."""
 
     transient = True
 
 
 class SecretError(BucketBrigadeError):
-    """The credentials of the destination cannot be had from Secrets Manager."""
+    """Secrets Manager does not give the credentials of the destination, or gives them in another shape."""
 
     transient = True
 
@@ -94,7 +95,7 @@ class FederationError(BucketBrigadeError):
 
 
 class TokenRefused(FederationError):
-    """STS of the destination's partition does not accept the token: it is expired, or its claims are refused."""
+    """STS of the destination's partition refuses the token: it has expired, or its claims are refused."""
 
 
 class CredentialsRefused(BucketBrigadeError):
