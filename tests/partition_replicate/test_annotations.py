@@ -178,9 +178,9 @@ def test_annotations_cost_one_list_at_the_source_and_nothing_at_the_destination(
 def test_ignored_annotations_cost_nothing_and_are_named(world, wire, environment, capsys):
     environment(ANNOTATIONS="ignore")
     event = world.put("a.txt")
-    told = annotate(world, "a.txt", note=b"1")
+    changes = annotate(world, "a.txt", note=b"1")
     wire.sent.clear()
-    assert world.replicate(event, *told) == []
+    assert world.replicate(event, *changes) == []
     assert not [operation for operation in wire.sent if "Annotation" in operation]
     assert mirrored(world) == {}
     first, second = lines(capsys)
@@ -192,14 +192,14 @@ def test_ignored_annotations_cost_nothing_and_are_named(world, wire, environment
 @pytest.mark.parametrize("noted", [True, False])
 def test_destination_without_annotations_gets_none_and_they_are_named(world, wire, capsys, monkeypatch, noted):
     event = world.put("a.txt")
-    told = annotate(world, "a.txt", note=b"1") if noted else []
+    changes = annotate(world, "a.txt", note=b"1") if noted else []
     listed = annotations.annotations_of
     monkeypatch.setattr(
         annotations, "annotations_of", lambda requests, at: None if at.bucket == MIRROR else listed(requests, at)
     )
     monkeypatch.setattr(annotation_lists, "_KNOWN", annotation_lists.WeakKeyDictionary())
     wire.sent.clear()
-    assert world.replicate(event, *told) == []
+    assert world.replicate(event, *changes) == []
     assert not set(WRITES) & set(wire.sent)
     said = lines(capsys)
     assert [("annotations" in line.get("not_carried", [])) for line in said] == [noted] * len(said)

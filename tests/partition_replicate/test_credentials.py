@@ -1,4 +1,4 @@
-"""The other partition's keys: read when they are needed, read anew when they are refused, never written down."""
+"""The other partition's keys: read when they are needed, read again when they are refused, never logged or stored."""
 
 import json
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ ROTATED = {"accesskey": "AKIAROTATED", "secretaccesskey": "another-secret-one"}
 
 @pytest.fixture(name="destination")
 def destination_that_knows_one_key(world):
-    """Refuses whoever does not come with the key that is valid now; counts the secret's readings."""
+    """Refuse each request without the valid key, and count how often the secret is read."""
 
     door = SimpleNamespace(valid=KEYS["accesskey"], code="InvalidAccessKeyId", readings=0)
 

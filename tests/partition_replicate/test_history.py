@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["En
 
 
 def history(bucket, key="a.txt"):
-    """The contents of a key's versions, the oldest first."""
+    """Return the contents of a key's versions, the oldest first."""
     partition = "aws" if bucket == SOURCE else "aws-us-gov"
     versions = s3_backends[ACCOUNT][partition].buckets[bucket].keys.getlist(key, default=[])
     return [version.value if isinstance(version, FakeKey) else DELETED for version in versions]
@@ -38,7 +38,7 @@ def history(bucket, key="a.txt"):
 
 @contextmanager
 def killed_before_its_record():
-    """Lets a worker write to the destination and not to the table."""
+    """Kill a worker before it writes to the table, and after it wrote to the destination."""
 
     def kill(**_):
         raise Killed()
@@ -56,7 +56,7 @@ def version_of(event):
 
 
 def made_from(world, version):
-    """The destination's version that was made from one of the source."""
+    """Return the replica version that was made from a version of the source."""
     return world.row("a.txt", version)["DestObject"]["M"]["VersionId"]["S"]
 
 
@@ -100,7 +100,7 @@ def test_event_delivered_again_costs_two_requests_and_no_write(world, wire, chan
     world.table_requests.clear()
     assert world.replicate(event) == []
     looks = {"ListObjectVersions", "HeadObject", "GetObjectTagging"}
-    # Only the event of a tag asks for tags, on both sides.
+    # Only the event of a tag requests tags, on both sides.
     assert len(wire.sent) == (4 if change == "tag" else 2) and set(wire.sent) <= looks
     assert set(world.table_requests) <= {"GetItem", "Query"}
     assert history(MIRROR) == before
@@ -215,11 +215,11 @@ def test_version_that_vanished_meanwhile_is_left_out(world, wire):
     assert history(MIRROR) == [b"2"]
 
 
-# A version removed for good.
+# Versions removed for good.
 
 
 def assert_forgotten(world, version):
-    """What is left of its row, if anything, is an ETag, and not for ever."""
+    """Check that nothing is left of a version's row, or an ETag that expires."""
     assert (world.row("a.txt", version) or {}).keys() <= {"Key", "VersionId", "GoneETag", "ExpiresAt"}
 
 
@@ -268,7 +268,7 @@ def test_all_versions_removed_for_good_leave_no_object(world, environment, versi
     assert history(MIRROR) == [*left, b"3"]
 
 
-def test_marker_stays_where_the_source_answers_that_it_is_not_there_but_lists_it(world, environment, wire):
+def test_marker_that_the_source_lists_and_does_not_serve_stays(world, environment, wire):
     environment(VERSION_DELETES="mirror")
     world.put("a.txt", b"1")
     marker = version_of(world.delete("a.txt"))
@@ -281,11 +281,11 @@ def test_marker_stays_where_the_source_answers_that_it_is_not_there_but_lists_it
     assert DELETED in history(MIRROR)
 
 
-def test_removal_of_a_version_or_a_marker_costs_one_question_about_it(world, environment, wire):
+def test_removal_of_a_version_or_a_marker_costs_one_observation_of_it(world, environment, wire):
     environment(VERSION_DELETES="mirror")
     older, marker = version_of(world.put("a.txt", b"1")), version_of(world.delete("a.txt"))
     world.replicate(world.put("a.txt", b"2"))
-    # What is listed and looked at first and last is what is newest.
+    # The first and the last requests are about the newest version.
     for version, question in ((older, "HeadObject"), (marker, "ListObjectVersions")):
         wire.sent.clear()
         assert world.replicate(world.delete("a.txt", version)) == []
@@ -293,13 +293,13 @@ def test_removal_of_a_version_or_a_marker_costs_one_question_about_it(world, env
         assert world.requests(wire) == [*newest[0], question, "DeleteObject", *newest[1]]
 
 
-def test_no_version_is_removed_on_the_word_of_an_event_alone(world, environment):
+def test_version_that_the_source_has_is_not_removed_because_of_an_event(world, environment):
     environment(VERSION_DELETES="mirror")
     older = version_of(world.put("a.txt", b"1"))
     marker = version_of(world.delete("a.txt"))
     world.replicate(world.put("a.txt", b"2"))
-    told = [event_of(SOURCE, "a.txt", "Object Deleted", version_id=version) for version in (older, marker)]
-    assert world.replicate(*told) == []
+    reported = [event_of(SOURCE, "a.txt", "Object Deleted", version_id=version) for version in (older, marker)]
+    assert world.replicate(*reported) == []
     assert history(MIRROR) == [b"1", DELETED, b"2"]
 
 
@@ -379,7 +379,7 @@ def test_delete_marker_is_not_mirrored_where_deletes_are_kept(world, environment
 
 
 @pytest.mark.parametrize("how", ["other bytes", "the same bytes", "delete"])
-def test_version_written_by_a_worker_that_was_killed_is_not_written_twice(world, how):
+def test_version_written_by_a_killed_worker_is_not_written_twice(world, how):
     world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
     event = {
         "other bytes": lambda: world.put("a.txt", b"2"),
@@ -403,7 +403,7 @@ def test_version_written_by_a_worker_that_was_killed_is_not_written_twice(world,
         pytest.param("the same once more", marks=pytest.mark.long),
     ],
 )
-def test_copy_that_a_killed_worker_did_not_write_down_goes_with_its_version(world, environment, other, order):
+def test_copy_that_a_killed_worker_did_not_record_goes_with_its_version(world, environment, other, order):
     environment(VERSION_DELETES="mirror")
     if other == "tag what was before":
         world.replicate(world.put("a.txt", b"1"))
@@ -425,7 +425,7 @@ def test_copy_that_a_killed_worker_did_not_write_down_goes_with_its_version(worl
 
 
 @pytest.mark.parametrize("known_of_it", [{"etag": "d" * 32}, {"size": 2}, {"etag": None}], ids=str)
-def test_copy_that_may_be_somebody_elses_stays_and_is_hidden(world, environment, known_of_it):
+def test_copy_of_unknown_origin_stays_and_is_hidden(world, environment, known_of_it):
     environment(VERSION_DELETES="mirror")
     put = world.put("a.txt", b"2")
     with killed_before_its_record(), pytest.raises(Killed):
@@ -436,7 +436,7 @@ def test_copy_that_may_be_somebody_elses_stays_and_is_hidden(world, environment,
     assert history(MIRROR) == [b"2", DELETED]
 
 
-def test_object_of_somebody_else_with_the_same_bytes_is_written_over_and_stays(world):
+def test_object_of_another_writer_with_the_same_bytes_stays_below_a_new_version(world):
     event = world.put("a.txt", b"1", Metadata={"of": "ours"})
     world.replicate(event)
     theirs = world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"1", Metadata={"of": "theirs"})["VersionId"]
@@ -446,7 +446,7 @@ def test_object_of_somebody_else_with_the_same_bytes_is_written_over_and_stays(w
 
 
 @pytest.mark.parametrize("as_told", [True, False])
-def test_object_that_only_somebody_else_can_have_written_stays_when_a_version_is_gone(world, environment, as_told):
+def test_object_of_another_writer_stays_when_a_version_is_gone(world, environment, as_told):
     environment(VERSION_DELETES="mirror")
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"theirs")
     put = world.put("a.txt", b"2")
@@ -455,7 +455,7 @@ def test_object_that_only_somebody_else_can_have_written_stays_when_a_version_is
     assert history(MIRROR) == [b"theirs", DELETED]
 
 
-def test_copy_of_a_version_that_is_there_stays_though_nobody_wrote_it_down(world, environment):
+def test_unrecorded_copy_of_a_present_version_stays(world, environment):
     environment(VERSIONS="current")
     first, second = world.put("a.txt", b"1"), world.put("a.txt", b"2")
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"1")
@@ -465,7 +465,7 @@ def test_copy_of_a_version_that_is_there_stays_though_nobody_wrote_it_down(world
     assert history(MIRROR) == [b"1", b"2"]
 
 
-def test_older_copies_from_before_versions_counted_stay_when_another_version_is_gone(world, environment):
+def test_older_copies_of_versions_current_stay_when_another_version_is_gone(world, environment):
     environment(VERSIONS="current")
     for body in (b"1", b"2", b"1"):
         assert world.replicate(world.put("a.txt", body)) == []
@@ -476,7 +476,7 @@ def test_older_copies_from_before_versions_counted_stay_when_another_version_is_
     assert history(MIRROR) == history(SOURCE) == [b"1", b"2", b"1"]
 
 
-def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
+def test_write_of_a_worker_that_lost_the_race_is_undone(world, wire):
     world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
     event = world.put("a.txt", b"1", Metadata={"of": "second"})
 
@@ -491,7 +491,7 @@ def test_write_of_a_worker_that_was_too_late_is_taken_back(world, wire):
     assert world.head("a.txt")["Metadata"] == {"of": "second"}
 
 
-def test_delete_marker_that_another_worker_took_for_the_next_one_stays(world, wire):
+def test_delete_marker_that_another_worker_recorded_for_the_next_one_stays(world, wire):
     world.replicate(world.put("a.txt", b"1"))
     world.replicate(world.delete("a.txt"))
     second, third = world.delete("a.txt"), None
@@ -505,7 +505,7 @@ def test_delete_marker_that_another_worker_took_for_the_next_one_stays(world, wi
     def overtake_again(**_):
         nonlocal third
         if wire.count("DeleteObject") == 2 and not third:
-            # Two markers were made of the second one, and one of them is written down.
+            # Two markers were made of the second one, and one of them is recorded.
             third = world.delete("a.txt")
             assert world.replicate(third, world.put("a.txt", b"2")) == []
 
@@ -518,7 +518,7 @@ def test_delete_marker_that_another_worker_took_for_the_next_one_stays(world, wi
 
 
 @pytest.mark.parametrize("when", ["before it is removed", "after that"])
-def test_what_a_worker_was_about_to_take_back_when_it_was_killed_is_removed(world, wire, when):
+def test_pending_delete_of_a_killed_worker_is_finished(world, wire, when):
     world.replicate(world.put("a.txt", b"1", Metadata={"of": "first"}))
     event = world.put("a.txt", b"1", Metadata={"of": "second"})
 
@@ -532,8 +532,8 @@ def test_what_a_worker_was_about_to_take_back_when_it_was_killed_is_removed(worl
         if operation == "DeleteObject":
             wire.before.clear()
             if when == "after that":
-                taken_back = world.row("a.txt")["TakenBackVersionId"]["S"]
-                world.mirror.delete_object(Bucket=MIRROR, Key="a.txt", VersionId=taken_back)
+                pending = world.row("a.txt")["TakenBackVersionId"]["S"]
+                world.mirror.delete_object(Bucket=MIRROR, Key="a.txt", VersionId=pending)
             raise Killed()
 
     wire.before.append(overtake)
@@ -544,7 +544,7 @@ def test_what_a_worker_was_about_to_take_back_when_it_was_killed_is_removed(worl
     assert "TakenBackVersionId" not in world.row("a.txt")
 
 
-def test_version_that_another_worker_writes_down_at_the_last_moment_is_not_taken_back(world, wire):
+def test_version_that_another_worker_records_at_the_last_moment_is_not_undone(world, wire):
     world.replicate(world.put("a.txt", b"1"))
     second, third = world.put("a.txt", b"1"), None
 
@@ -556,7 +556,7 @@ def test_version_that_another_worker_writes_down_at_the_last_moment_is_not_taken
     def overtake_again(**_):
         nonlocal third
         if not third:
-            # One copy of the second version is written down, and the other is about to be taken back.
+            # One copy of the second version is recorded, and the other one is about to be undone.
             third = world.put("a.txt", b"1")
             assert world.replicate(third) == []
 
@@ -568,7 +568,7 @@ def test_version_that_another_worker_writes_down_at_the_last_moment_is_not_taken
     assert history(MIRROR) == history(SOURCE) == [b"1", b"1", b"1"]
 
 
-def test_late_delete_marker_of_a_worker_that_was_killed_is_taken_away_beneath_what_is_new(world, wire):
+def test_late_delete_marker_of_a_killed_worker_is_removed_below_what_is_new(world, wire):
     event = world.delete("a.txt")
 
     def overtake(operation):
@@ -591,7 +591,7 @@ def test_late_delete_marker_of_a_worker_that_was_killed_is_taken_away_beneath_wh
     assert history(MIRROR) == history(SOURCE) == [DELETED, b"1", b"2"]
 
 
-def test_second_delete_marker_of_a_worker_that_was_killed_is_taken_away(world):
+def test_second_delete_marker_of_a_killed_worker_is_removed(world):
     world.replicate(world.put("a.txt", b"1"))
     event = world.delete("a.txt")
     world.replicate(event)
@@ -600,7 +600,7 @@ def test_second_delete_marker_of_a_worker_that_was_killed_is_taken_away(world):
     assert history(MIRROR) == [b"1", DELETED]
 
 
-def test_object_of_somebody_else_on_top_is_overwritten(world):
+def test_object_of_another_writer_on_top_is_overwritten(world):
     event = world.put("a.txt", b"1")
     world.replicate(event)
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"foreign")
@@ -608,7 +608,7 @@ def test_object_of_somebody_else_on_top_is_overwritten(world):
     assert history(MIRROR) == [b"1", b"foreign", b"1"]
 
 
-def test_delete_by_somebody_else_is_taken_back(world):
+def test_delete_by_another_writer_is_undone(world):
     event = world.put("a.txt", b"1")
     world.replicate(event)
     world.mirror.delete_object(Bucket=MIRROR, Key="a.txt")
@@ -626,7 +626,7 @@ def test_history_that_is_there_already_is_not_written_again(world, wire):
     assert wire.count("PutObject") == 1
 
 
-def test_older_version_that_sleeps_in_an_archive_is_left_out_and_said(world, wire, capsys):
+def test_older_version_in_an_archive_class_is_left_out_and_logged(world, wire, capsys):
     world.put("a.txt", b"1")
     event = world.put("a.txt", b"2")
     wire.fail("GetObject", (403, "InvalidObjectState"))
@@ -635,7 +635,7 @@ def test_older_version_that_sleeps_in_an_archive_is_left_out_and_said(world, wir
     assert "sleeps in an archive and is left out" in capsys.readouterr().out
 
 
-def test_time_that_runs_out_between_two_versions_is_gone_on_with_in_a_new_message(world, monkeypatch):
+def test_work_that_runs_out_of_time_between_two_versions_continues_in_a_new_message(world, monkeypatch):
     for number in range(3):
         event = world.put("a.txt", b"%d" % number)
     looks = []

@@ -1,4 +1,4 @@
-"""Objects in parts: never torn, never on a disk, gone on with after a deadline or a kill, no part uploaded twice."""
+"""Objects in parts: never torn, never on a disk, continued after a deadline or a kill, no part uploaded twice."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ SIXTY_FOUR = os.urandom(MIB) * 64
 
 
 def digest(data):
-    """What is compared in the place of megabytes, whose differences nobody wants to see."""
+    """Return a digest to compare in the place of megabytes, whose difference would flood the report."""
     return hashlib.sha256(data or b"").hexdigest()
 
 
@@ -46,7 +46,7 @@ def one_part_at_a_time(monkeypatch):
 
 @contextmanager
 def listened_to(name, listener):
-    """Has the task's clients, which are made anew, call a listener meanwhile."""
+    """Let the task's clients, which are made again, call a listener within the block."""
     events = session_of_the_tasks().events
     events.register(name, listener)
     handler_module.worker.cache_clear()
@@ -74,7 +74,7 @@ def numbers_of_uploaded_parts(wire):
 
 @pytest.fixture(name="clock")
 def deadline_that_comes_after_so_many_looks(monkeypatch, wire):
-    """Lets time run out when work has asked so often how late it is, None for never; or while bytes are read."""
+    """Let time run out after so many checks of the deadline, None for never; or while bytes are read."""
     clock = SimpleNamespace(looks=None, while_reading=False, over=False)
     lock = threading.Lock()
 
@@ -113,8 +113,8 @@ def test_large_object_arrives_whole_with_headers_and_tags(world):
     assert world.replicate(event) == []
     assert digest(world.mirrored("big")) == digest(BODY)
     found = world.head("big")
-    told = found["ContentType"], found["Metadata"], found["ChecksumType"]
-    assert told == ("text/csv", {"who": "me"}, "FULL_OBJECT")
+    headers = found["ContentType"], found["Metadata"], found["ChecksumType"]
+    assert headers == ("text/csv", {"who": "me"}, "FULL_OBJECT")
     assert world.tags("big") == {"a": "b"}
     assert world.uploads() == []
 
@@ -161,7 +161,7 @@ def test_nothing_is_written_to_a_disk(world, monkeypatch, tmp_path):
     # What moto stores stays in memory too.
     monkeypatch.setenv("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(1 << 30))
     event = world.put("big", BODY)
-    # Both clients and their data files are there by now.
+    # After this both clients and their data files exist.
     world.replicate(world.put("small"))
     written, watch = [], SimpleNamespace(on=True)
 
@@ -297,7 +297,7 @@ def test_upload_that_could_not_be_begun_is_begun_again(world, wire, failure):
 
 
 def test_answer_of_the_last_request_lost_and_the_worker_killed_is_recognised(world, wire, uploaded):
-    """By the checksum that was remembered before: no byte is read again."""
+    """The recorded checksum identifies it: no byte is read again."""
     event = world.put("big", BODY)
     losses = [ReadTimeoutError(endpoint_url="https://s3")]
 
@@ -320,7 +320,7 @@ def test_answer_of_the_last_request_lost_and_the_worker_killed_is_recognised(wor
     assert sorted(uploaded) == [1, 2, 3, 4]
 
 
-def test_time_that_runs_out_is_gone_on_with_in_new_messages(world, uploaded, clock):
+def test_work_that_runs_out_of_time_continues_in_new_messages(world, uploaded, clock):
     event = world.put("big", BODY)
     clock.looks = 2
     handler_module.enqueue(event, None)
@@ -337,7 +337,7 @@ def test_time_that_runs_out_is_gone_on_with_in_new_messages(world, uploaded, clo
     assert world.uploads() == []
 
 
-def test_object_that_gets_on_in_no_invocation_is_a_dead_letter_with_its_reason(world, clock):
+def test_object_without_progress_in_any_invocation_is_a_dead_letter_with_its_reason(world, clock):
     handler_module.enqueue(world.put("big", BODY), None)
     clock.while_reading = True
     rounds = 0
@@ -352,7 +352,7 @@ def test_object_that_gets_on_in_no_invocation_is_a_dead_letter_with_its_reason(w
     assert reason.startswith("no part could be carried within one invocation 5 times in a row: replicate s3://")
 
 
-def test_object_that_gets_on_now_and_then_is_no_dead_letter(world, clock):
+def test_object_with_progress_now_and_then_is_no_dead_letter(world, clock):
     handler_module.enqueue(world.put("big", BODY), None)
     clock.looks, rounds = 2, 0
     while messages := received(world):
@@ -366,7 +366,7 @@ def test_object_that_gets_on_now_and_then_is_no_dead_letter(world, clock):
     assert digest(world.mirrored("big")) == digest(BODY)
 
 
-def test_upload_of_a_source_that_is_no_more_is_aborted(world, clock):
+def test_upload_of_a_deleted_source_is_aborted(world, clock):
     event = world.put("big", BODY)
     clock.looks = 2
     world.replicate(event)

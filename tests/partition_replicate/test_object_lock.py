@@ -1,4 +1,4 @@
-"""A destination under Object Lock: what cannot be removed stays as an older version, and the key goes on."""
+"""A destination under Object Lock: a version that cannot be removed stays as an older one, and the key goes on."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["En
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_yet():
+def forget_logged_warnings():
     destination._log_that_it_stays.cache_clear()  # pylint: disable=protected-access
 
 
@@ -41,7 +41,7 @@ HOW = pytest.mark.parametrize("how", ["COMPLIANCE", "GOVERNANCE", "hold"])
 
 
 @HOW
-def test_newest_version_removed_for_good_stays_beneath_the_one_that_is_back(world, environment, capsys, how):
+def test_newest_version_removed_for_good_stays_below_the_one_that_is_back(world, environment, capsys, how):
     lock_what_is_written(world, "GOVERNANCE")
     environment(VERSION_DELETES="mirror")
     world.replicate(world.put("a.txt", b"1"))
@@ -82,7 +82,7 @@ def test_older_version_removed_for_good_stays_and_its_row_goes(world, environmen
     assert capsys.readouterr().out.count(STAYS) == 1
 
 
-def test_write_of_a_worker_that_was_too_late_stays_and_the_key_goes_on(world, wire, capsys):
+def test_write_of_a_worker_that_lost_the_race_stays_and_the_key_goes_on(world, wire, capsys):
     lock_what_is_written(world)
     world.replicate(world.put("a.txt", b"1", Metadata={"of": "second"}))
     event = world.put("a.txt", b"1", Metadata={"of": "third"})
@@ -97,7 +97,7 @@ def test_write_of_a_worker_that_was_too_late_stays_and_the_key_goes_on(world, wi
     assert history(MIRROR) == [*written, b"2"]
 
 
-def test_what_a_worker_was_about_to_take_back_when_it_was_killed_stays(world):
+def test_pending_delete_of_a_locked_version_stays(world):
     lock_what_is_written(world)
     first = world.put("a.txt", b"1")
     world.replicate(first)
@@ -108,7 +108,7 @@ def test_what_a_worker_was_about_to_take_back_when_it_was_killed_stays(world):
     assert history(MIRROR) == [b"1", b"2"]
 
 
-def test_copy_that_a_killed_worker_did_not_write_down_stays_and_is_hidden(world, environment):
+def test_copy_that_a_killed_worker_did_not_record_stays_and_is_hidden(world, environment):
     environment(VERSION_DELETES="mirror")
     lock_what_is_written(world)
     put = world.put("a.txt", b"2")

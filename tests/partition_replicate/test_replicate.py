@@ -111,7 +111,7 @@ def test_delete_leaves_the_versions_of_the_destination(world):
 
 
 @like_pairs
-def test_delete_is_not_mirrored_where_deletes_are_kept(world, environment):
+def test_delete_is_not_mirrored_if_deletes_are_kept(world, environment):
     environment(DELETES="keep")
     world.replicate(world.put("a.txt", b"bytes"))
     assert world.replicate(world.delete("a.txt")) == []
@@ -186,13 +186,13 @@ def test_storage_class_that_the_destination_does_not_know_becomes_its_default(wo
     assert "StorageClass" not in world.head("a.txt")
 
 
-def test_destination_without_conditional_writes_is_looked_at_and_then_written(world, wire):
+def test_destination_without_conditional_writes_is_observed_and_then_written(world, wire):
     wire.fail("PutObject", (501, "NotImplemented"))
     assert world.replicate(world.put("a.txt", b"bytes")) == []
     assert world.mirrored("a.txt") == b"bytes"
 
 
-def test_equal_object_that_somebody_else_put_there_is_left_alone(world, wire):
+def test_equal_object_of_another_writer_is_left_alone(world, wire):
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"bytes")
     event = world.put("a.txt", b"bytes")
     assert world.replicate(event) == []
@@ -200,7 +200,7 @@ def test_equal_object_that_somebody_else_put_there_is_left_alone(world, wire):
     assert world.replicate(event) == []
 
 
-def test_other_object_that_somebody_else_put_there_is_replaced(world):
+def test_different_object_of_another_writer_is_replaced(world):
     world.mirror.put_object(Bucket=MIRROR, Key="a.txt", Body=b"another")
     assert world.replicate(world.put("a.txt", b"bytes")) == []
     assert world.mirrored("a.txt") == b"bytes"
@@ -300,8 +300,8 @@ def test_log_line_names_key_destination_and_what_was_not_carried(world, capsys):
 
 
 @pytest.mark.parametrize("world", [("unversioned", "Enabled")], indirect=True)
-def test_version_remembered_is_the_one_that_was_written(world, wire):
-    """And not the one of somebody else that a later look would find."""
+def test_recorded_version_is_the_one_that_was_written(world, wire):
+    """A later observation would find the version of another writer."""
     after_write = []
 
     def write_after_us(operation):
@@ -316,7 +316,7 @@ def test_version_remembered_is_the_one_that_was_written(world, wire):
     assert world.row("a.txt")["DestVersionId"]["S"] == after_write[0]
 
 
-def test_source_overwritten_between_read_and_write_is_looked_at_again(world, wire):
+def test_source_overwritten_between_read_and_write_is_observed_again(world, wire):
     event = world.put("a.txt", b"first")
 
     def overwrite(operation):
@@ -329,7 +329,7 @@ def test_source_overwritten_between_read_and_write_is_looked_at_again(world, wir
     assert world.mirrored("a.txt") == b"second"
 
 
-def test_answer_lost_on_the_way_back_is_made_good(world, wire):
+def test_write_whose_answer_is_lost_is_repeated(world, wire):
     event = world.put("a.txt", b"bytes")
     world.replicate(event)
     wire.fail("PutObject", ReadTimeoutError(endpoint_url="https://s3"), times=2)
@@ -376,7 +376,7 @@ def test_requests_of_a_task_of_batch_operations_wait_no_longer_than_its_invocati
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Suspended")], indirect=True)
-def test_all_versions_asked_for_where_a_bucket_keeps_none_is_said_and_costs_no_message(world, environment, capsys):
+def test_all_versions_of_a_bucket_that_keeps_none_are_an_error_and_cost_no_message(world, environment, capsys):
     environment(VERSIONS="all")
     assert world.replicate(world.put("a.txt")) == [0]
     assert world.dead_letters() == []
@@ -384,7 +384,7 @@ def test_all_versions_asked_for_where_a_bucket_keeps_none_is_said_and_costs_no_m
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_current_asked_for_where_both_keep_versions_mirrors_the_newest_alone(world, environment):
+def test_versions_current_with_two_versioned_buckets_mirrors_the_newest_only(world, environment):
     environment(VERSIONS="current")
     world.put("a.txt", b"older")
     assert world.replicate(world.put("a.txt", b"newest")) == []
@@ -392,14 +392,14 @@ def test_current_asked_for_where_both_keep_versions_mirrors_the_newest_alone(wor
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_whether_versions_are_kept_is_asked_once(world, wire):
+def test_versioning_of_both_buckets_is_requested_once(world, wire):
     world.replicate(world.put("a.txt"))
     world.replicate(world.put("b.txt"), world.put("c.txt"))
     assert wire.count("GetBucketVersioning") == 2
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_store_that_has_never_heard_of_versions_gets_the_newest_alone(world, wire):
+def test_store_without_versioning_gets_the_newest_only(world, wire):
     wire.fail("GetBucketVersioning", (501, "NotImplemented"))
     world.put("a.txt", b"older")
     assert world.replicate(world.put("a.txt", b"newest")) == []
@@ -407,7 +407,7 @@ def test_store_that_has_never_heard_of_versions_gets_the_newest_alone(world, wir
 
 
 @pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_denied_question_for_versions_comes_back_with_its_reason_in_the_log(world, wire, capsys):
+def test_message_comes_back_with_its_reason_if_the_versioning_is_denied(world, wire, capsys):
     wire.fail("GetBucketVersioning", (403, "AccessDenied"))
     assert world.replicate(world.put("a.txt")) == [0]
     assert world.dead_letters() == []
