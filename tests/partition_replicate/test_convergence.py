@@ -1,13 +1,13 @@
-"""Any history of a few keys, delivered in any way, on any way that fails: the destination ends as the source is.
+"""Any history of a few keys converges, however its events are delivered and whichever requests fail.
 
 Workers run one inside the other: between any two requests of one, another event is handled whole, or the source
-changes. That is every way in which two of them can meet as far as S3 and the table can see.
+changes. To S3 and the table that is every way in which two workers can meet.
 
 A server may hold a write whose answer was lost, or whose worker was killed, and carry it out at any later moment. The
-recheck that such a write asks for is delivered last, when no server holds anything any more.
+recheck after such a write is delivered last, when no server holds a request any more.
 
-Where every version is mirrored the destination's history is read too: each version and delete marker of the source
-once, in its order, with its tags and annotations.
+With VERSIONS=all the destination's history is compared too: each version and delete marker of the source once, in its
+order, with its tags and annotations.
 """
 
 import itertools
@@ -62,9 +62,9 @@ from tests.partition_replicate.rows import Rows
 from tests.support.mocked import patched_aws
 from tests.support.mortal import Killed
 
-# Two, so that what happens meets what happened before.
+# Two keys, so that a change often follows an earlier one of its key.
 KEYS = ("a", "é ü")
-# Requests of one delivery that can be hit; one that meets no trouble has four to nine.
+# Requests of one delivery that can fail; a delivery without trouble makes four to nine.
 LAST_REQUEST = 9
 NOTES = ("note", "other")
 
@@ -89,7 +89,7 @@ ALL_KEPT, ALL_MIRRORED = [("Enabled", "Enabled", ALL, KEEP)], [("Enabled", "Enab
 EVERY_VERSION = ALL_KEPT + ALL_MIRRORED
 ANY = EVERY_VERSION + NEWEST_ONLY
 
-# What happens to the source while a worker is at it.
+# Changes of the source while a worker is at work.
 MEANWHILE = (
     ("put",),
     ("put_with_tags",),
@@ -112,10 +112,10 @@ _example = itertools.count()
 
 
 class InThisThread(Executor):
-    """Does what is handed to it at once; an error of whatever kind is raised where it happens."""
+    """Run each call at once in the calling thread, and raise its error there."""
 
     def __init__(self, _):
-        """Takes how many threads there might be."""
+        """Take the number of threads, which has no effect."""
 
     def submit(self, fn, /, *args, **kwargs):
         done = Future()
@@ -124,7 +124,7 @@ class InThisThread(Executor):
 
 
 class Stage:  # pylint: disable=too-many-instance-attributes
-    """Buckets of each kind, a table, and clients on whose way trouble waits."""
+    """Buckets of each kind, a table, and clients whose requests can be made to fail."""
 
     def __init__(self):
         session = session_of_the_tests()
@@ -139,10 +139,10 @@ class Stage:  # pylint: disable=too-many-instance-attributes
         self.reading, self.writing = (DirectS3(client, session.get_credentials()) for client in clients)
         self.plan = {}
         self.requests = 0
-        # How the next write to the mirror ends for its worker: a function that raises; the server holds the write.
+        # If set, a server holds the next write to the mirror, and this function raises the error of its worker.
         self.holding = None
         self.held = []
-        # Called before each request, so that what is made good a moment later is seen as well.
+        # Called before each request, so that an error that is repaired a moment later is seen as well.
         self.observe = lambda: None
         for client in (self.reading, self.writing):
             client.meta.events.register("before-call", self._before)
@@ -150,7 +150,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes
         self.writing.meta.events.register_first("before-send", self._hold)
 
     def lock(self):
-        """Locks every version that is written to the mirror that keeps versions."""
+        """Lock each version that is written to the versioned mirror."""
         retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
         configuration = {"ObjectLockEnabled": "Enabled", "Rule": retention}
         self.mirror.put_object_lock_configuration(Bucket="mirror-enabled", ObjectLockConfiguration=configuration)
@@ -161,7 +161,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes
 
     @contextmanager
     def trouble(self, plan):
-        """Lets things happen at some requests of the clients under way: number of the request -> a function."""
+        """Call functions at some requests of the clients: number of the request -> function."""
         before = self.plan, self.requests, self.holding
         self.plan, self.requests, self.holding = dict(plan), 0, None
         try:
@@ -170,11 +170,11 @@ class Stage:  # pylint: disable=too-many-instance-attributes
             self.plan, self.requests, self.holding = before
 
     def hold(self, end):
-        """Has a server hold the next write to the mirror; `end` raises what its worker sees of that."""
+        """Let a server hold the next write to the mirror; `end` raises the error that its worker gets."""
         self.holding = end
 
     def land(self, key=None):
-        """Has servers carry out what they hold; returns the methods of these requests."""
+        """Let servers carry out the requests that they hold, and return the methods of these requests."""
         landing = [(event, request) for event, request in self.held if key is None or key in request.url]
         self.held = [one for one in self.held if one not in landing]
         for event, request in landing:
@@ -185,7 +185,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes
         if self.holding and request.method not in ("GET", "HEAD"):
             end, self.holding = self.holding, None
             held = copy(request)
-            # The memory that the bytes lie in is used again.
+            # The buffer of the bytes is used again.
             held.body = bytes(request.body) if isinstance(request.body, memoryview) else request.body
             self.held.append((event_name, held))
             end()
@@ -212,28 +212,28 @@ def time_out():
 
 
 def refuse():
-    """An answer in the place of the request's own; after a request to S3 it changes nothing."""
+    """Return an answer in the place of the request's own; after a request to S3 it changes nothing."""
     error = {"Code": "ServiceUnavailable", "Message": "injected"}
     return AWSResponse("", 503, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
 
 
 TROUBLES = {"killed": kill, "timed out": time_out, "refused": refuse}
-# What the worker sees of a write that a server holds.
+# The error of a worker whose write a server holds.
 HELD = {"held and timed out": time_out, "held and killed": kill}
 
 
 def described(version):
-    """What moto holds of an object's headers and metadata, without how it was uploaded."""
+    """Return an object's headers and metadata in moto, without the traces of its upload."""
     return {name: value for name, value in version.metadata.items() if name != "x-amz-content-sha256"}
 
 
-def noted(version):
-    """The annotations of one of moto's versions."""
+def annotations_in(version):
+    """Return the annotations of one of moto's versions."""
     return {name: one.payload for name, one in annotations_of(version).items()}
 
 
 def without_repetitions(history):
-    """Keeps the last of entries in a row that are alike but for their tags and annotations."""
+    """Keep the last one of entries in a row that differ in tags and annotations only."""
     alike = [entry if entry == DELETED else entry[:2] for entry in history]
     return [entry for number, entry in enumerate(history) if alike[number] != (alike[number + 1 :] or [None])[0]]
 
@@ -252,7 +252,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.version_deletes = KEEP
         self.contents = itertools.count(1)
         self.pending = []
-        # The latest content of a key that the destination has had since the key was last absent there.
+        # The latest content of a key at the destination since the key was last absent there.
         self.latest = {}
         self.went_back = set()
         self.removed_for_good = set()
@@ -260,7 +260,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.failed_amid_another = self.has_landed = False
         # The methods of the late requests that servers carried out for a key.
         self.landed = defaultdict(set)
-        # Events whose message was received, and failed or died; and the rechecks that were asked for.
+        # Events whose message was received, and failed or died; and the requested rechecks.
         self.received = set()
         self.rechecks = []
 
@@ -278,7 +278,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         table = Table(self.stage.dynamodb, "objects")
         limits = StreamLimits(BufferPool(1 << 20))
         versioning = Versioning(versions)
-        # A container asks once, and trouble at that is none of a key's.
+        # A container requests this once, so its failure is not the trouble of a key.
         versioning.is_kept(S3Requests(self.stage.s3), self.source, S3Requests(self.stage.mirror), self.mirror)
         self.replicator = Replicator(
             self.stage.reading,
@@ -290,7 +290,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             Policy(version_deletes=self.version_deletes),
         )
 
-    # What is done to the source. Each change tells of itself.
+    # Changes of the source. Each of them adds its event.
 
     @rule(key=st.sampled_from(KEYS), change=st.sampled_from(CHANGES))
     def change(self, key, change):
@@ -318,7 +318,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
 
     def _land(self, key):
         if landed := self.stage.land(quote(self.prefix + key)):
-            # It may be an older state than what was there.
+            # It may be an older state than the one that it replaced.
             self.went_back.add(key)
             self.has_landed = True
             self.landed[key].update(landed)
@@ -331,7 +331,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self._put(key, Tagging="value=z")
 
     def _describe(self, key):
-        """Only the metadata changes, as with a copy of an object onto itself: the ETag stays."""
+        """Change the metadata only, as a copy of an object onto itself does: the ETag stays."""
         found = self._get(self.source, key)
         if found:
             self._write(key, found[0], Metadata={"described": str(next(self.contents))})
@@ -346,7 +346,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         if self._get(self.source, key):
             where = {"Bucket": self.source, "Key": self.prefix + key}
             self.stage.s3.put_object_tagging(**where, Tagging={"TagSet": list(tags)})
-            self._tell(key, name, version_id=self._versions(self.source, key)[-1].version_id)
+            self._add_event(key, name, version_id=self._versions(self.source, key)[-1].version_id)
 
     def _annotate(self, key):
         content = next(self.contents)
@@ -357,7 +357,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self._set_annotation(key, "delete", AnnotationName=NOTES[next(self.contents) % 2])
 
     def _set_annotation(self, key, how, **annotation):
-        """An annotation of any version, mostly of the newest."""
+        """Change an annotation of any version, mostly of the newest."""
         versions = [one for one in self._versions(self.source, key) if isinstance(one, FakeKey)]
         if versions:
             version = versions[-1 - next(self.contents) % 3 // 2 * (len(versions) > 1)]
@@ -368,14 +368,14 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
                 return
             getattr(self.stage.s3, f"{how}_object_annotation")(**where, **annotation)
             name = {"put": "Object Annotation Created", "delete": "Object Annotation Removed"}[how]
-            self._tell(key, name, version_id=version.version_id)
+            self._add_event(key, name, version_id=version.version_id)
 
     def _delete(self, key):
         answer = self.stage.s3.delete_object(Bucket=self.source, Key=self.prefix + key)
-        self._tell(key, "Object Deleted", version_id=answer.get("VersionId"))
+        self._add_event(key, "Object Deleted", version_id=answer.get("VersionId"))
 
     def _remove_newest_version_for_good(self, key):
-        """Takes a delete marker away as well, by which an older version is back."""
+        """Remove the newest version, or the delete marker, so that an older version is the newest again."""
         self._remove_for_good(key, self._versions(self.source, key)[-1:])
 
     def _remove_older_version_for_good(self, key):
@@ -387,10 +387,10 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             self.removed_for_good.add(key)
             where = {"Bucket": self.source, "Key": self.prefix + key, "VersionId": version.version_id}
             self.stage.s3.delete_object(**where)
-            self._tell(key, "Object Deleted", version_id=version.version_id)
+            self._add_event(key, "Object Deleted", version_id=version.version_id)
 
     def _restore_older_version(self, key):
-        """Puts a copy of it on top, as one does to have it back."""
+        """Put a copy of an older version on top, as a user does to restore it."""
         older = [version for version in self._versions(self.source, key)[:-1] if isinstance(version, FakeKey)]
         if older and self.versioned:
             self.went_back.add(key)
@@ -399,12 +399,12 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def _write(self, key, body, **more):
         answer = self.stage.s3.put_object(Bucket=self.source, Key=self.prefix + key, Body=body, **more)
         about = {"size": len(body), "etag": answer["ETag"].strip('"'), "version_id": answer.get("VersionId")}
-        self._tell(key, "Object Created", **about)
+        self._add_event(key, "Object Created", **about)
 
-    # How it is delivered.
+    # Deliveries.
 
     def _plan(self, data, key, depth):
-        """What befalls one delivery: mostly nothing worse than that somebody else is at work too."""
+        """Return the trouble of one delivery: as a rule no more than another worker that is active too."""
         plan = {}
         if data.draw(st.sampled_from([False, False, depth == 2])):
             where, number = data.draw(st.sampled_from(["before", "after"])), data.draw(st.integers(1, LAST_REQUEST))
@@ -413,12 +413,12 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             end = HELD[data.draw(st.sampled_from(sorted(HELD)))]
             plan["before", 1] = lambda: self.stage.hold(end)
         if depth and data.draw(st.sampled_from([True, True, depth == 2])):
-            # Nothing comes before the first look, and the last one ends it.
+            # Not before the first request: that would be the same as a delivery before this one.
             plan["before", data.draw(st.integers(2, 6))] = self._meanwhile(data, key, depth)
         return plan
 
     def _meanwhile(self, data, key, depth):
-        """Somebody else does something with the key in the middle of it."""
+        """Return a function that changes the key, and lets another worker handle an event."""
 
         def happen():
             for change in data.draw(st.sampled_from(MEANWHILE)):
@@ -431,7 +431,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         return happen
 
     def _deliver(self, event, again=False):
-        """Hands an event over; one that failed is handed over again later, and so may one be that did not."""
+        """Deliver an event. A failed one stays pending, and so does one with `again`."""
         self.deliveries += 1
         self.under_way += 1
         mine = self.deliveries
@@ -442,7 +442,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             if self.under_way > 1 or self.deliveries > mine:
                 self.failed_amid_another = True
             if event not in self.pending:
-                # Another delivery of the same event went well meanwhile, which does not make this one good.
+                # Another delivery of the same event succeeded meanwhile, which does not undo this failure.
                 self.pending.append(event)
             return
         finally:
@@ -459,15 +459,15 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             RecheckQueue(lambda: self, "recheck").send(plain)
 
     def send_message(self, **message):
-        """Takes a recheck, in the place of SQS."""
+        """Take a recheck in the place of SQS."""
         self.rechecks.append(json.loads(message["MessageBody"]))
 
-    def _tell(self, key, name, **about):
+    def _add_event(self, key, name, **about):
         self.pending.append(event_of(self.source, self.prefix + key, name, **about))
 
     @invariant()
     def _observe(self):
-        """No content that was replaced at the source comes back to the destination once a later one was there."""
+        """Check that no replaced content of the source comes back to the destination after a later one."""
         if not self.prefix:
             return
         for key in KEYS:
@@ -493,14 +493,14 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self._forget()
 
     def _check_history(self, key):
-        """Where the destination keeps what was removed for good at the source, it has that besides.
+        """Check the destination's history, which may hold versions that were removed for good at the source.
 
-        Where a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in
-        a row: the conditions of S3 tell neither a delete marker from the one before it nor a version from one with the
-        same bytes. A late DELETE may also hide a late PUT: see `test_late_writes.py`.
+        If a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in a
+        row: the conditions of S3 distinguish neither a delete marker from the one before it nor a version from one with
+        the same bytes. A late DELETE may also hide a late PUT: see `test_late_writes.py`.
         """
         if self.locked or self.landed[key] >= {"PUT", "DELETE"}:
-            # The destination has more; what the source has is in it, in its order.
+            # The destination has more entries, and those of the source among them in their order.
             if key not in self.removed_for_good:
                 mine = iter(self._history(self.mirror, key))
                 assert all(entry in mine for entry in self._history(self.source, key))
@@ -511,9 +511,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
             assert mine == theirs
 
     def _versions(self, bucket, key):
-        """Moto's own versions and delete markers of a key, the oldest first; not by a request, of which there would be
-        thousands.
-        """
+        """Return moto's own versions and delete markers of a key, the oldest first. Requests would be thousands."""
         return self._backend(bucket).buckets[bucket].keys.getlist(self.prefix + key, default=[])
 
     def _backend(self, bucket):
@@ -522,7 +520,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def _history(self, bucket, key):
         tagger = self._backend(bucket).tagger
         return [
-            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn), noted(version))
+            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn), annotations_in(version))
             if isinstance(version, FakeKey)
             else DELETED
             for version in self._versions(bucket, key)
@@ -536,14 +534,14 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         self.stage.dynamodb.items.clear()
 
     def _get(self, bucket, key):
-        """Everything of an object, or None."""
+        """Return everything of an object, or None."""
         newest = self._history(bucket, key)[-1:]
         return newest[0] if newest and newest[0] != DELETED else None
 
 
 def run_histories(examples, *among, locked=False, **more):
-    """Runs so many histories, each under one of the settings."""
-    # Workers run one inside the other, so that each has to do all of its work in one thread.
+    """Run so many histories, each with one of the settings."""
+    # Workers run one inside the other, so each of them must work in one thread.
     with patched_aws(), patch.object(annotations, "ThreadPoolExecutor", InThisThread):
         stage = Stage()
         if locked:
@@ -575,13 +573,13 @@ def test_any_of_more_histories_converges():
 
 
 @pytest.mark.long
-def test_any_history_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
+def test_any_history_converges_if_all_tags_are_too_long_for_a_header(monkeypatch):
     monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
     run_histories(15, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
 @pytest.mark.long
-def test_any_history_converges_where_the_destination_is_locked():
+def test_any_history_converges_if_the_destination_is_locked():
     run_histories(15, ALL_KEPT, ALL_MIRRORED, locked=True)
 
 
@@ -591,13 +589,13 @@ def test_any_of_many_histories_converges():
 
 
 @pytest.mark.chaos
-def test_any_of_many_histories_converges_where_all_tags_are_too_long_to_go_with_a_write(monkeypatch):
+def test_any_of_many_histories_converges_if_all_tags_are_too_long_for_a_header(monkeypatch):
     monkeypatch.setattr(part_copies, "HEADER_BYTES", 0)
     run_histories(500, ALL_KEPT, ALL_MIRRORED, NEWEST_ONLY)
 
 
 @pytest.mark.chaos
-def test_any_of_many_histories_converges_where_the_destination_is_locked():
+def test_any_of_many_histories_converges_if_the_destination_is_locked():
     run_histories(500, ALL_KEPT, ALL_MIRRORED, locked=True)
 
 
@@ -605,7 +603,7 @@ def without_conditions(write, _condition):
     return write({})
 
 
-def without_looking_again(_self, _other):
+def without_second_observation(_self, _other):
     return True
 
 
@@ -621,15 +619,15 @@ def carry_nothing(*_, **__):
     return None
 
 
-# What these histories hardly ever meet has tests of its own in test_history.py: a version that is taken back while
-# another worker writes it down, and a copy that nobody wrote down before its version was gone.
+# These histories hardly ever meet two cases, which have tests of their own in test_history.py: a version that is undone
+# while another worker records it, and an untracked copy whose source version is gone.
 PLANTED = {
     "no recheck": (RecheckQueue, "send", do_nothing, ANY),
     "no compare-and-swap": (destination_module, "conditional_write", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
     "no annotations": (annotations.AnnotationCopy, "run", carry_nothing, ANY),
-    "annotations looked at once": (annotations, "ROUNDS", 1, ANY),
-    "no second look": (ObjectSnapshot, "is_still", without_looking_again, NEWEST_ONLY),
+    "annotations observed once": (annotations, "ROUNDS", 1, ANY),
+    "no second observation": (ObjectSnapshot, "is_still", without_second_observation, NEWEST_ONLY),
 }
 
 

@@ -641,7 +641,7 @@ def test_work_that_runs_out_of_time_between_two_versions_continues_in_a_new_mess
     looks = []
 
     class Counted(Deadline):
-        def passed(self):
+        def has_passed(self):
             looks.append(True)
             return len(looks) == 3
 

@@ -79,7 +79,7 @@ def deadline_that_comes_after_so_many_looks(monkeypatch, wire):
     lock = threading.Lock()
 
     class Counted(Deadline):
-        def passed(self):
+        def has_passed(self):
             with lock:
                 if left:
                     left[0] -= 1
