@@ -36,7 +36,9 @@ endif
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 RUFF := $(PYTHON) -m ruff
-PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10
+MYPY := $(PYTHON) -m mypy
+# A single message in so much code rounds to 10.00, so every message fails.
+PYLINT := $(PYTHON) -m pylint --jobs=2 --fail-under=10 --fail-on=F,E,W,R,C
 # The name of a test replaces its docstring.
 NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,missing-function-docstring
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
@@ -65,9 +67,10 @@ else
 	@$(PYTEST) -m long
 endif
 
-lint: .lint-setup ## Check the code with ruff and pylint, the Terraform with fmt and checkov
+lint: .lint-setup ## Check the code with ruff, mypy and pylint, the Terraform with fmt and checkov
 	@$(RUFF) format --quiet --check $(LINTED) $(LINTED_TESTS)
 	@$(RUFF) check --quiet $(LINTED) $(LINTED_TESTS)
+	@$(MYPY) $(filter-out %/plugin,$(LINTED))
 	@$(PYLINT) $(LINTED)
 	@$(PYLINT) $(NO_DOCSTRINGS) $(LINTED_TESTS)
 	@$(PYTHON) -m scripts.terraform fmt
@@ -103,6 +106,8 @@ package-key: .build-setup ## Print the S3 key of the upload of dist/
 lint-report: .lint-setup ## Run lint without fmt, with JUnit XML in reports/
 	@mkdir -p build reports
 	@status=0; \
+	$(RUFF) check --output-format junit --output-file reports/ruff.xml $(LINTED) $(LINTED_TESTS) || status=1; \
+	$(MYPY) --junit-xml reports/mypy.xml $(filter-out %/plugin,$(LINTED)) || status=1; \
 	$(PYLINT) --output-format=json2:build/pylint.json,text $(LINTED) || status=1; \
 	$(PYLINT) --output-format=json2:build/pylint-tests.json,text $(NO_DOCSTRINGS) $(LINTED_TESTS) || status=1; \
 	$(PYTHON) -m scripts.pylint_junit reports/pylint.xml build/pylint.json build/pylint-tests.json; \
@@ -126,7 +131,7 @@ chaos: .test-setup ## Run the long randomised tests, and check the need for each
 	@$(PYTEST) -m chaos --hypothesis-seed=$(CHAOS_SEED)
 
 format: $(DEV) ## Format the code with ruff
-	@$(RUFF) check --quiet --fix $(LINTED) $(LINTED_TESTS) || :
+	@$(RUFF) check --fix --exit-zero $(LINTED) $(LINTED_TESTS)
 	@$(RUFF) format $(LINTED) $(LINTED_TESTS)
 
 clean: ## Remove everything that make has created, also .venv
