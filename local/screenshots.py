@@ -10,9 +10,10 @@ from pathlib import Path
 from local.demo.external_services import COUNCILS
 from local.demo.upload_validate import STEPS, Step
 from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.file_sets import FileSet, UploadedFile
 from tasks.upload_validate.page import page_of
-from tasks.upload_validate.profile_files import load_profile
-from tasks.upload_validate.report import FileSet, UploadedFile, Verdict
+from tasks.upload_validate.profile_reader import load_profile
+from tasks.upload_validate.verdict import Verdict
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -47,9 +48,11 @@ def _verdict(step: Step) -> Verdict:
     profile = load_profile("polling-stations", "", None)
     files = {f"{step.prefix}{name}": content for name, content in sorted(step.files.items())}
     findings = [check_file(key, len(body), [body], profile=profile, limit=50) for key, body in files.items()]
-    _, names = profile.layout.place_of(next(iter(files)))
+    place = profile.layout.place_of(next(iter(files)))
+    assert place, "the keys of the demo have the layout of the profile"
+    _, names = place
     file_set = FileSet("uploads", step.prefix, names, tuple(UploadedFile(key, "", len(files[key])) for key in files))
-    return Verdict(profile, file_set, tuple(profile.judge_set(findings)), COUNCILS[names["gss"]])
+    return Verdict(profile, file_set, tuple(profile.check_set(findings)), COUNCILS[names["gss"]])
 
 
 def _take(browser: str, page: Path, picture: Path, size: tuple[int, int]) -> None:

@@ -26,7 +26,6 @@ NOT_YET = (
     "tests/object_clerk",
     "tests/otf_addons",
     "tests/partition_replicate",
-    "tests/upload_validate",
     "tests/utils",
 )
 SOURCES = [path for path in texts(".md", ".py", ".tf", ".hcl") if path.name != "test_language.py"]

@@ -14,13 +14,13 @@ WHOLE = "whole, stdlib csv"
 CHECK = """
 import sys
 from tasks.upload_validate.file_check import check_file
-from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.profile_reader import load_profile
 
 path, size = sys.argv[1], int(sys.argv[2])
 with open(path, "rb") as file:
     blocks = iter(lambda: file.read(1 << 17), b"")
     found = check_file(path, size, blocks, profile=load_profile("polling-stations", "", None), limit=50)
-assert found.valid and found.encoding == "utf-8", found
+assert found.valid and found.text.encoding == "utf-8", found
 """
 
 READ_WHOLE = """

@@ -1,22 +1,23 @@
-"""Which encoding a file is in, found while its bytes pass, and what is no text at all.
+"""The encoding of a file, detected while its bytes pass, and the refusal of binary data.
 
-All encodings that are told apart here agree on the bytes that CSV acts upon (comma, tab, quote, line ends), so a file
-can be cut into records before its encoding is known. Every byte becomes one character then (`RAW`), and is turned into
-the right text only where the text matters.
+All encodings here have the same bytes for the characters that matter to CSV (comma, tab, quote, line ends), so a file
+can be cut into records before its encoding is known. Each byte becomes one character (`RAW`), and is decoded only where
+the text matters.
 """
 
 import codecs
+from collections.abc import Iterable
 
 from tasks.utils.errors import BucketBrigadeError
 
-# Latin-1 maps each byte to the character of the same number, so nothing is lost and nothing can fail.
+# Latin-1 maps each byte to the character of the same number: it loses nothing and cannot fail.
 RAW = "latin-1"
 UTF_8, WINDOWS_1252, LATIN_1 = "utf-8", "windows-1252", "latin-1"
 KNOWN = (UTF_8, WINDOWS_1252, LATIN_1)
 
 # The five bytes that windows-1252 leaves undefined.
 _NOT_WINDOWS_1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-# Control characters that no text holds on purpose; tab, line ends, vertical tab and form feed may occur.
+# Control characters that do not belong in a text; tab, line ends, vertical tab and form feed may occur.
 _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 # One in a hundred is far above the slips of a typist, and a tenth of what compressed data has.
 _CONTROLS_IN_TEXT = 100
@@ -28,7 +29,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16 text"),
     (codecs.BOM_UTF16_BE, "UTF-16 text"),
 )
-# The first bytes of what is uploaded by mistake most often.
+# The first bytes of the files that are most often uploaded by mistake.
 _SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive, which Excel workbooks (.xlsx) are too"),
     (b"PK\x05\x06", "an empty ZIP archive"),
@@ -44,42 +45,42 @@ _SIGNATURES = (
 
 
 class WrongEncodingError(BucketBrigadeError):
-    """Text in an encoding that is not among those expected; the text of the error says in which."""
+    """The file is text in an encoding that is not expected; the message names it."""
 
 
 class BinaryError(BucketBrigadeError):
-    """No text at all; the text of the error says what it is."""
+    """The file is no text; the message says what it is."""
 
 
 class Encoding:
-    """Narrows the encodings down as blocks pass.
+    """Detects the encoding of a file block by block.
 
     Args:
-        expected: the encodings that are allowed, the most telling first; of `KNOWN`.
+        expected: the encodings of `KNOWN` that are allowed, the strictest first.
 
     Attributes:
-        alive: those that fit everything that has passed so far.
-        mark: whether the file began with the byte order mark of UTF-8.
+        alive: the encodings that fit all blocks so far.
+        mark: whether the file begins with the byte order mark of UTF-8.
     """
 
-    def __init__(self, expected=KNOWN):
+    def __init__(self, expected: Iterable[str] = KNOWN) -> None:
         self.alive = list(expected)
         self.mark = False
         self._begun = False
         self._utf_8 = codecs.getincrementaldecoder("utf-8")()
 
-    def pass_on(self, block):
-        """Takes the next block and returns it, the byte order mark cut off.
+    def pass_on(self, block: bytes) -> bytes:
+        """Take the next block and return it without the byte order mark.
 
-        The first one has to be long enough to tell by it what the file is.
+        The first block has to be long enough to recognise the file by it.
 
         Raises:
-            WrongEncodingError: it is UTF-16 or UTF-32, or none of the expected encodings fits.
-            BinaryError: it is no text.
+            WrongEncodingError: the file is UTF-16 or UTF-32, or none of the expected encodings fits.
+            BinaryError: the file is no text.
         """
         if not self._begun:
             self._begun = True
-            _refuse_what_begins_with(block)
+            _refuse_signatures(block)
             _refuse_utf_16(block)
             if block.startswith(codecs.BOM_UTF8):
                 self.mark = True
@@ -89,8 +90,8 @@ class Encoding:
             self._narrow(block)
         return block
 
-    def finish(self):
-        """Says that the last block has passed, and returns the encoding.
+    def finish(self) -> str:
+        """Return the encoding, after the last block.
 
         Raises:
             WrongEncodingError: none of the expected encodings fits.
@@ -98,11 +99,11 @@ class Encoding:
         self._drop_unless(UTF_8, self._continues_utf_8(b"", final=True))
         return self.alive[0]
 
-    def _narrow(self, block):
+    def _narrow(self, block: bytes) -> None:
         self._drop_unless(UTF_8, self._continues_utf_8(block))
         self._drop_unless(WINDOWS_1252, not any(byte in block for byte in _NOT_WINDOWS_1252))
 
-    def _continues_utf_8(self, block, final=False):
+    def _continues_utf_8(self, block: bytes, final: bool = False) -> bool:
         if UTF_8 not in self.alive:
             return False
         try:
@@ -111,19 +112,19 @@ class Encoding:
             return False
         return True
 
-    def _drop_unless(self, name, fits):
+    def _drop_unless(self, name: str, fits: bool) -> None:
         if not fits and name in self.alive:
             self.alive.remove(name)
         if not self.alive:
             raise WrongEncodingError("text in an encoding that is not expected")
 
 
-def decoded(raw, encoding):
-    """Returns the text of what was cut out of a `RAW` text; a character that was cut through becomes U+FFFD."""
+def decoded(raw: str, encoding: str) -> str:
+    """Decode a part of a `RAW` text; a character that is cut in two becomes U+FFFD."""
     return raw if encoding == RAW or raw.isascii() else raw.encode(RAW).decode(encoding, "replace")
 
 
-def _refuse_what_begins_with(block):
+def _refuse_signatures(block: bytes) -> None:
     for mark, name in _BYTE_ORDER_MARKS:
         if block.startswith(mark):
             raise WrongEncodingError(name)
@@ -132,7 +133,7 @@ def _refuse_what_begins_with(block):
             raise BinaryError(name)
 
 
-def _refuse_binary(block):
+def _refuse_binary(block: bytes) -> None:
     if b"\0" in block:
         raise BinaryError("binary data")
     controls = len(block) - len(block.translate(None, _CONTROLS))
@@ -140,8 +141,8 @@ def _refuse_binary(block):
         raise BinaryError("binary data")
 
 
-def _refuse_utf_16(block):
-    # In UTF-16 most characters of western languages have a NUL as one of their two bytes, always on the same side.
+def _refuse_utf_16(block: bytes) -> None:
+    # In UTF-16 most characters of western languages have a NUL as the same one of their two bytes.
     even, odd = block[0::2].count(0), block[1::2].count(0)
     half = max(1, len(block) // 2)
     if max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half:

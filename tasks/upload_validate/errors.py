@@ -1,73 +1,73 @@
-"""What can keep a set from being judged or people from being told.
+"""The errors that keep a file set from being settled.
 
 BucketBrigadeError
-├── SetChangedError       files came, went or changed while the set was judged: look again   (transient)
-├── BusyError             another invocation is at this very set                             (transient)
-├── KeyUnavailableError   the entry that holds a key cannot be read now                      (transient)
-├── UncertainError        an earlier try was cut off while it told somebody: nobody knows whether it did
-└── ReporterError         somebody was not told
-    ├── ServiceFailedError    500, 503, 429, no connection: it was not done                  (retryable)
-    ├── RefusedError          any other 4xx: the same call will be refused again
-    └── AnswerLostError       it was sent, and no answer came, or that of a gateway (502,
-                              504): it may have been done                                    (transient)
+├── SetChangedError       a file was added, removed or replaced during the work: list the set again  (transient)
+├── BusyError             another invocation works on the same set                                   (transient)
+├── KeyUnavailableError   the entry that holds a key cannot be read                                  (transient)
+├── UncertainError        a notification may have been sent: a person has to find out
+└── ReporterError         a notification was not sent
+    ├── ServiceFailedError    500, 503, 429, no connection: the service did not carry it out         (retryable)
+    ├── RefusedError          any other 4xx: the service will refuse the same call again
+    └── AnswerLostError       the call was sent, and no answer arrived, or only that of a gateway
+                              (502, 504): the service may have carried it out                        (transient)
 """
 
 from tasks.utils.errors import BucketBrigadeError
 
 
 class SetChangedError(BucketBrigadeError):
-    """The set is no longer what was judged."""
+    """The set in the upload bucket is no longer the set that was listed."""
 
     transient = True
 
 
 class BusyError(BucketBrigadeError):
-    """Another invocation judges the same set at this moment; when it is done, there is nothing left to do."""
+    """Another invocation works on the same set; nothing is left to do after it."""
 
     transient = True
 
 
 class KeyUnavailableError(BucketBrigadeError):
-    """A key's entry in SSM or Secrets Manager could not be read."""
+    """The entry of a key in SSM or Secrets Manager cannot be read, or holds no usable key."""
 
     transient = True
 
 
 class UncertainError(BucketBrigadeError):
-    """Whether somebody was told is not known, so that a person has to look; nobody is told twice."""
+    """A notification may or may not have been sent. It is not sent again; a person has to find out."""
 
 
 class ReporterError(BucketBrigadeError):
-    """Somebody was not told."""
+    """A notification was not sent."""
 
 
 class ServiceFailedError(ReporterError):
-    """The service failed or asks for patience.
+    """The service failed, or asks the client to wait.
 
     Attributes:
-        wait: seconds that it asks to be left alone for.
+        wait: the seconds that the service asks the client to wait.
     """
 
     retryable = True
 
-    def __init__(self, reason, *, wait=0.0):
+    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
         super().__init__(reason)
         self.wait = wait
 
 
 class RefusedError(ReporterError):
-    """The service understood and refused.
+    """The service refused the call.
 
     Attributes:
         status: the HTTP status, or 0.
     """
 
-    def __init__(self, reason, *, status=0):
+    def __init__(self, reason: str, *, status: int = 0) -> None:
         super().__init__(reason)
         self.status = status
 
 
 class AnswerLostError(ReporterError):
-    """The call went out, and its answer did not come back or does not say whether it was done."""
+    """The call was sent, and its answer is missing or does not say whether it was carried out."""
 
     transient = True

@@ -1,75 +1,54 @@
-"""One uploaded file, judged while its bytes pass: nothing is kept but what was found."""
+"""The check of one file in one pass: only the findings are kept."""
 
 from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, starmap
-from typing import Any
+from typing import TypeAlias
 
-from tasks.upload_validate.delimiter import SAMPLE, sniff
 from tasks.upload_validate.encodings import BinaryError, Encoding, WrongEncodingError, decoded
-from tasks.upload_validate.problems import MORE, GivenUpError, Problem, Problems, excerpt_of
-from tasks.upload_validate.records import Blank, Broken, Records
-
-UNKNOWN = "unknown"
+from tasks.upload_validate.findings import (
+    MORE,
+    FileFinding,
+    GivenUpError,
+    Problem,
+    ProblemCollector,
+    TextFormat,
+    excerpt_of,
+)
+from tasks.upload_validate.profile import Profile, Table
+from tasks.upload_validate.records import SAMPLE, Blank, Broken, Record, Records, sniff_delimiter
+from tasks.upload_validate.schema_check import SchemaCheck
 
 EMPTY = "File is empty"
 UNDECODABLE = "Failed to decode body using any expected encoding"
 UNPARSEABLE = "Failed to parse body"
-# As many as a spreadsheet has: what a table is shows in these.
-COLUMNS = 16_384
-
 TOO_NARROW = "File has only {} columns. We might have failed to detect the delimiter"
 INCOMPLETE = "Incomplete file: Expected {} columns on row {} found {}"
 NO_TABLE = "No table of this upload has a file of this name"
 
+# As many as a spreadsheet has: the kind of a file shows in these.
+COLUMNS = 16_384
 
-@dataclass(frozen=True)
-class FileFinding:  # pylint: disable=too-many-instance-attributes  # plain facts, each for itself
-    """What became known of one file.
+# A sentence, or a function that returns it; it is called only if the problem is kept in full.
+Sentence: TypeAlias = str | Callable[[], str]
 
-    Attributes:
-        key: the object's key.
-        rows: its records, the header counted and blank lines at the end not; where it was given up, those until then.
-        encoding: its encoding, or "" where it is no text in an expected one.
-        byte_order_mark: whether it begins with the mark of UTF-8.
-        kind: which of the profile's kinds it is by its header, else `unknown`.
-        recognised_as: what it is instead of a table, or "".
-        problems: the first `Problem`s.
-        problem_count: how many there are in all; one more than `problems.COUNTED` where they are not all counted.
-    """
-
-    key: str
-    rows: int = 0
-    encoding: str = ""
-    byte_order_mark: bool = False
-    kind: str = UNKNOWN
-    recognised_as: str = ""
-    problems: tuple = ()
-    problem_count: int = 0
-
-    @property
-    def valid(self):
-        """Whether nothing is wrong with it."""
-        return self.problem_count == 0
-
-    def with_problem(self, problem):
-        """Returns the finding with one more problem, which concerns the file as a part of its set."""
-        return replace(self, problems=(*self.problems, problem), problem_count=self.problem_count + 1)
+_NO_RECORD: tuple[None, None, Sequence[str]] = (None, None, ())
 
 
-def check_file(key, size, blocks, *, profile, limit):
-    """Judges one file by a profile.
+def check_file(key: str, size: int, blocks: Iterable[bytes], *, profile: Profile, limit: int) -> FileFinding:
+    """Check one file against a profile.
 
     Args:
         key: the object's key.
-        size: its bytes, as S3 says.
-        blocks: an iterable of bytes; it is not touched where the file is too large to be looked at.
-        profile: a `Profile`.
+        size: its size in bytes, from S3.
+        blocks: its bytes; not touched if the file is too large to be read.
+        profile: the `Profile`.
         limit: how many problems are kept in full.
 
     Returns:
-        A `FileFinding`. Any bytes at all give one; what reading `blocks` raises is not caught.
+        A `FileFinding`, for any bytes. Errors that `blocks` raises are not caught.
     """
     wrong = tuple(Problem(text) for text in profile.size.problems(size))
     table = profile.table_for(key)
@@ -77,75 +56,91 @@ def check_file(key, size, blocks, *, profile, limit):
         wrong += (Problem(NO_TABLE),)
     if table is None or profile.size.is_over(size):
         return FileFinding(key, problems=wrong, problem_count=len(wrong))
-    return _FileCheck(key, profile, table, wrong, limit).run(blocks)
+    subject = _Subject(key, profile, table, wrong, limit)
+    check = _FileCheck(subject, blocks, profile.delimiter_by_name(key))
+    check.read()
+    return check.finding()
 
 
-@dataclass
-class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was given, and what it has found so far
+@dataclass(frozen=True)
+class _Subject:
+    """The file to check, and what it is checked against.
+
+    Attributes:
+        key: the object's key.
+        profile: the `Profile`.
+        table: the `Table` for this file.
+        wrong: the problems of its size.
+        limit: how many problems are kept in full.
+    """
+
     key: str
-    profile: Any
-    table: Any
-    wrong: tuple
+    profile: Profile
+    table: Table
+    wrong: tuple[Problem, ...]
     limit: int
-    rows: int = 0
-    kind: str = UNKNOWN
-    recognised_as: str = ""
 
-    def __post_init__(self):
-        self.encoding = Encoding(self.table.encodings)
-        self.problems = self._no_problems_yet()
-        self.schema = self.table.schema.begin(self._judged_encodings) if self.table.schema else None
-        self.delimiter = self.table.dialect.delimiter
-        self.records = None
+    def new_problems(self) -> ProblemCollector:
+        """Return a collector that holds the problems of the size."""
+        problems = ProblemCollector(self.table.encodings, self.limit)
+        for problem in self.wrong:
+            problems.add(partial(replace, problem))
+        return problems
 
-    def run(self, blocks):
-        """Passes the file through and returns the finding."""
-        name = ""
+
+class _FileCheck:
+    """The check of one file, with what it has found so far.
+
+    Args:
+        subject: the `_Subject`.
+        blocks: the bytes of the file.
+        suggested: the delimiter that the file's name suggests.
+    """
+
+    def __init__(self, subject: _Subject, blocks: Iterable[bytes], suggested: str) -> None:
+        table = subject.table
+        self._subject = subject
+        self._finding = FileFinding(subject.key)
+        self._problems = subject.new_problems()
+        self._encoding = Encoding(table.encodings)
+        self._schema = SchemaCheck(table.schema, self._checked_encodings) if table.schema else None
+        sample, blocks = _peek(blocks)
+        delimiter = table.dialect.delimiter or sniff_delimiter(
+            sample.removeprefix(BOM_UTF8), subject.profile.columns.delimiters, suggested
+        )
+        self._records = Records(map(self._encoding.pass_on, blocks), replace(table.dialect, delimiter=delimiter))
+
+    def finding(self) -> FileFinding:
+        """Return the finding, after `read`."""
+        encoding = self._finding.text.encoding
+        kept, count = self._problems.of(encoding or self._subject.table.encodings[0])
+        return replace(self._finding, problems=tuple(kept), problem_count=count)
+
+    def read(self) -> None:
+        """Read the file to its end, or until the check gives up."""
+        encoding = ""
         try:
-            first, blocks = _peek(blocks)
-            self._read(first, map(self.encoding.pass_on, blocks))
-            name = self.encoding.finish()
+            self._read_records()
+            encoding = self._encoding.finish()
         except GivenUpError as error:
-            name = self.encoding.alive[0]
-            self.rows = self.records.number
-            self.problems.end(error)
+            encoding = self._encoding.alive[0]
+            self._finding = replace(self._finding, rows=self._records.number)
+            self._problems.end(error)
         except WrongEncodingError as error:
             self._refuse(UNDECODABLE, error)
         except BinaryError as error:
             self._refuse(UNPARSEABLE, error)
-        kept, count = self.problems.of(name or self.table.encodings[0])
-        return FileFinding(
-            key=self.key,
-            rows=self.rows,
-            encoding=name,
-            byte_order_mark=self.encoding.mark,
-            kind=self.kind,
-            recognised_as=self.recognised_as,
-            problems=tuple(kept),
-            problem_count=count,
-        )
+        self._finding = replace(self._finding, text=TextFormat(encoding, self._encoding.mark))
 
-    def _no_problems_yet(self):
-        problems = Problems(self.table.encodings, self.limit)
-        for problem in self.wrong:
-            problems.add(lambda problem=problem: problem)
-        return problems
+    def _refuse(self, text: str, error: Exception) -> None:
+        """Drop the earlier findings: a file that is no table has no rows."""
+        self._problems = self._subject.new_problems()
+        self._problems.add(partial(Problem, text))
+        self._finding = FileFinding(self._subject.key, recognised_as=str(error))
 
-    def _refuse(self, text, error):
-        """Forgets what was found so far: what is no table has no rows that could be wrong."""
-        self.problems = self._no_problems_yet()
-        self.problems.add(partial(Problem, text))
-        self.rows, self.kind, self.recognised_as = 0, UNKNOWN, str(error)
-
-    def _read(self, sample, blocks):
-        if self.delimiter is None:
-            suggested = self.profile.delimiter_by_name(self.key)
-            self.delimiter = sniff(sample.removeprefix(BOM_UTF8), self.profile.delimiters, suggested)
-        records = self.records = Records(blocks, replace(self.table.dialect, delimiter=self.delimiter))
-        rest = iter(records)
-        if self.table.comment_char:
-            # Where there are comments, blank lines set them off and are no rows either.
-            rest = (record for record in rest if not (isinstance(record[2], Blank) or self._is_comment(record[2])))
+    def _read_records(self) -> None:
+        table, records = self._subject.table, self._records
+        rest = self._without_comments(iter(records))
         blank = None
         for first in rest:
             if not isinstance(first[2], Blank):
@@ -157,35 +152,45 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
         width = self._begin(first)
         if blank:
             self._add_blank_lines(*blank, width)
-        if isinstance(first[2], Broken) or not self.table.header:
+        if isinstance(first[2], Broken) or not table.header:
             rest = chain([first], rest)
-        if self.schema is None:
-            # Without a schema a row is right when it is as long as the header, and need not be looked at.
+        if self._schema is None:
+            # Without a schema a row is valid if it is as long as the header.
             records.regular = width
         else:
-            records.approve = self._approve_or_skip if self.table.comment_char else self.schema.approve
-        # A record is let go before the next one is read, and so is the header.
+            records.approve = (
+                partial(self._approve_or_skip, self._schema) if table.comment_char else self._schema.approve
+            )
+        # The header, like every record, is released before the next one is read.
         del first
-        for _ in starmap(partial(self._judge_record, width), rest):
+        for _ in starmap(partial(self._check_record, width), rest):
             pass
-        self.rows = records.number - records.trailing
+        self._finding = replace(self._finding, rows=records.number - records.trailing)
 
-    def _begin(self, first):
-        """Judges the first record as the header, and returns how many cells a row should have."""
-        cells = first[2]
-        if self.table.header:
-            self.kind = self.profile.kind_of([self._text_so_far(cell) for cell in cells[:COLUMNS]])
+    def _without_comments(self, records: Iterator[Record]) -> Iterator[Record]:
+        if not self._subject.table.comment_char:
+            return records
+        # In a file with comments, blank lines set the comments off and are no rows either.
+        return (record for record in records if not (isinstance(record[2], Blank) or self._is_comment(record[2])))
+
+    def _begin(self, first: Record) -> int:
+        """Check the first record as the header, and return the number of cells of a row."""
+        cells, profile = first[2], self._subject.profile
+        if self._subject.table.header:
+            encoding = self._encoding.alive[0]
+            kind = profile.kind_of([decoded(cell, encoding) for cell in cells[:COLUMNS]])
+            self._finding = replace(self._finding, kind=kind)
         if isinstance(cells, Broken):
-            return self.schema.width if self.schema else 0
-        if len(cells) < self.profile.least_columns:
+            return self._schema.width if self._schema else 0
+        if len(cells) < profile.columns.least:
             self._add(TOO_NARROW.format(len(cells)), first)
-        if self.schema is None:
+        if self._schema is None:
             return len(cells)
-        if self.table.header:
-            self._judge(first, partial(self.schema.header_problems, cells))
-        return self.schema.width
+        if self._subject.table.header:
+            self._check(first, partial(self._schema.header_problems, cells))
+        return self._schema.width
 
-    def _judge_record(self, width, number, line, cells):
+    def _check_record(self, width: int, number: int, line: int, cells: list[str]) -> None:
         record = (number, line, cells)
         if isinstance(cells, Broken):
             self._add(UNPARSEABLE, record)
@@ -193,65 +198,68 @@ class _FileCheck:  # pylint: disable=too-many-instance-attributes  # what it was
             self._add_blank_lines(*record, width)
         elif len(cells) < width:
             self._add_incomplete(record, width)
-        elif self.schema:
-            self._judge(record, partial(self.schema.row_problems, number, cells))
-            for sentence in self.schema.repetitions(number, cells):
+        elif self._schema:
+            self._check(record, partial(self._schema.row_problems, number, cells))
+            for sentence in self._schema.repetitions(number, cells):
                 self._add(sentence, record)
 
-    def _add_blank_lines(self, number, line, blank, width):
-        kept = min(blank.count, self.limit)
+    def _add_blank_lines(self, number: int, line: int, blank: list[str], width: int) -> None:
+        count = blank.lines if isinstance(blank, Blank) else 0
+        kept = min(count, self._subject.limit)
         for offset in range(kept):
             self._add_incomplete((number + offset, line + offset, []), width)
-        self.problems.count_more(blank.count - kept)
+        self._problems.count_more(count - kept)
         self._stop_if_full()
 
-    def _add_incomplete(self, record, width):
+    def _add_incomplete(self, record: Record, width: int) -> None:
         self._add(lambda: INCOMPLETE.format(width, record[0], len(record[2])), record)
 
-    def _approve_or_skip(self, cells):
-        return self._is_comment(cells) or self.schema.approve(cells)
+    def _approve_or_skip(self, schema: SchemaCheck, cells: list[str]) -> bool:
+        return self._is_comment(cells) or schema.approve(cells)
 
-    def _is_comment(self, cells):
-        return bool(cells) and cells[0].startswith(self.table.comment_char)
+    def _is_comment(self, cells: list[str]) -> bool:
+        return bool(cells) and cells[0].startswith(self._subject.table.comment_char or "")
 
-    def _judge(self, record, judge):
-        """Adds what `judge(encoding)` yields, under each encoding that is possible where that makes a difference."""
+    def _check(self, record: Record, check: Callable[[str], Iterable[Sentence]]) -> None:
+        """Add what `check(encoding)` yields, for each possible encoding if the encoding makes a difference."""
         if all(map(str.isascii, record[2])):
-            for sentence in judge("ascii"):
+            for sentence in check("ascii"):
                 self._add(sentence, record)
             return
-        for name in self._judged_encodings():
-            for sentence in judge(name):
+        for name in self._checked_encodings():
+            for sentence in check(name):
                 self._add(sentence, record, encodings=[name])
 
-    def _judged_encodings(self):
-        alive, full = self.encoding.alive, self.problems.full
+    def _checked_encodings(self) -> list[str]:
+        alive, full = self._encoding.alive, self._problems.full
         return [name for name in alive if name not in full] if full else alive
 
-    def _add(self, sentence, record=(None, None, ()), *, encodings=None):
-        """Adds a problem; `sentence` is a text, or a function that returns it."""
-
-        def describe():
+    def _add(
+        self,
+        sentence: Sentence,
+        record: tuple[int | None, int | None, Sequence[str]] = _NO_RECORD,
+        *,
+        encodings: list[str] | None = None,
+    ) -> None:
+        def describe() -> Problem:
             number, line, cells = record
             text = sentence if isinstance(sentence, str) else sentence()
-            excerpt = cells.reason if isinstance(cells, Broken) else excerpt_of(cells, self.delimiter)
+            excerpt = cells.reason if isinstance(cells, Broken) else excerpt_of(cells, self._records.delimiter)
             return Problem(text, number, line, excerpt)
 
-        self.problems.add(describe, encodings=encodings)
+        self._problems.add(describe, encodings=encodings)
         self._stop_if_full()
 
-    def _stop_if_full(self):
-        if self.problems.full and not self._judged_encodings():
+    def _stop_if_full(self) -> None:
+        if self._problems.full and not self._checked_encodings():
             raise GivenUpError(MORE)
 
-    def _text_so_far(self, cell):
-        return decoded(cell, self.encoding.alive[0])
 
-
-def _peek(blocks):
-    """Returns a first block that is large enough to tell what the file is, and all blocks, beginning with that one."""
+def _peek(blocks: Iterable[bytes]) -> tuple[bytes, Iterable[bytes]]:
+    """Return a first block that is large enough to recognise the file, and all blocks from that one on."""
     blocks = iter(blocks)
-    taken, length = [], 0
+    taken: list[bytes] = []
+    length = 0
     for block in blocks:
         taken.append(block)
         length += len(block)

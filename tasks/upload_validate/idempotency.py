@@ -1,18 +1,18 @@
-"""What was done already is not done again: one verdict for each content of a set, one telling for each outcome.
+"""Each content of a set is handled once, and each of its notifications is sent once.
 
-Powertools' Idempotency keeps a record for each in DynamoDB, which is written before the work begins and completed
-after it. A verdict's record is a lock as well: while one invocation holds it no other judges the same content, and when
-its invocation is over without having completed it, the next one may take it.
+Powertools' Idempotency keeps a record for each in DynamoDB. It writes the record before the work and completes it after
+the work. The record of a verdict is a lock as well: no other invocation handles the same content while one holds it.
+After the end of an invocation that did not complete it, the next invocation may take it.
 
-That leaves the moment between a call to the outside and the note that it was made. A reporter that can ask whether it
-was heard (`repeatable`) is simply run again. Of an e-mail nobody can ask that: it is not sent again, and the message
-goes to a person, as an `UncertainError`.
+A crash between a call to a service and its record leaves the outcome of the call unknown. A reporter that can ask its
+service (`repeatable`) is run again. SES and webhooks cannot be asked, so the call is not repeated: the other effects
+follow, and the message becomes a dead letter with an `UncertainError`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -26,91 +26,99 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.retry import RetryPolicy
 
-# Far longer than a dead letter can wait for its redrive (14 days), so that nothing is told again because time passed.
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Far longer than the 14 days that a dead letter waits for its redrive, so that time alone repeats no notification.
 REMEMBERED = 365 * 24 * 60 * 60
 
-# Half a minute in all: files that came together are told of by several messages, which several invocations may have,
-# and a verdict takes seconds. A message that is handed back comes again much later.
+# Half a minute in all. Files that were uploaded together are in several messages, which several invocations may
+# receive, and a verdict takes seconds. A message that goes back to the queue returns much later.
 PATIENCE = RetryPolicy(tries=8, delay=1.0, backoff=1.5, jitter=(0.0, 0.5), max_delay=10.0)
 
-# Lambda's longest invocation, where there is no context that knows better.
+# Milliseconds: Lambda's longest invocation, for a call without a context.
 LONGEST_INVOCATION = 900_000
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The memory of what was done.
+    """The table of outcomes.
 
     Attributes:
         dynamodb: returns a boto3 DynamoDB client.
         table: the table's name; its hash key is `id`.
+        context: Lambda's context object, whose remaining time bounds the lock; or None.
+        deadline: the time until which a lock of another invocation is waited for.
     """
 
-    dynamodb: Callable[[], Any]
+    dynamodb: Callable[[], "DynamoDBClient"]
     table: str
+    context: "LambdaContext | None" = None
+    deadline: Deadline = Deadline()
 
-    def judge(self, digest, call, *, context, deadline=Deadline()):
-        """Calls `call()` if this content was not judged yet, and returns what it returned, now or then.
+    def settle_once(self, digest: str, call: Callable[[], Any]) -> Any:
+        """Call `call()` unless a record of this content is complete; return its result, or that of the record.
 
         Args:
-            digest: stands for the content.
-            call: judges and tells, and returns what fits into JSON.
-            context: Lambda's context object, which knows how long this invocation may hold the lock; or None.
-            deadline: another invocation that is at it is not waited for beyond this.
+            digest: the digest of the set.
+            call: checks the set and performs its effects; its result consists of JSON values.
 
         Raises:
-            BusyError: another invocation is at it, and stays so.
+            BusyError: another invocation holds the lock and does not finish in time.
         """
         attempt = 0
         while True:
             attempt += 1
-            remaining = context.get_remaining_time_in_millis() if context else LONGEST_INVOCATION
+            remaining = self.context.get_remaining_time_in_millis() if self.context else LONGEST_INVOCATION
             try:
                 return self._run("verdict", digest, call, remaining)
             except IdempotencyAlreadyInProgressError as error:
                 wait = PATIENCE.wait(attempt)
-                if attempt == PATIENCE.tries or wait >= deadline.remaining():
-                    raise BusyError("another invocation is judging this set") from error
+                if attempt == PATIENCE.tries or wait >= self.deadline.remaining():
+                    raise BusyError("another invocation is checking this set") from error
             time.sleep(wait)
 
-    def tell(self, effect, digest, call, *, repeatable=False):
-        """Calls `call()` if this outcome was not told that way yet, and returns what it returned, now or then.
+    def notify_once(self, effect: str, digest: str, call: Callable[[], Any], *, repeatable: bool = False) -> Any:
+        """Call `call()` unless its record is complete; return its result, or that of the record.
 
-        It is to be called from within `judge` only: nobody else is telling the same at the same time then.
+        Only the holder of the lock of `settle_once` may call this, so no other invocation sends the same notification
+        at the same time.
 
         Args:
-            effect: what is done: `issue`, `email`, `webhook`.
-            digest: stands for the outcome.
-            call: does it; what it returns fits into JSON.
-            repeatable: whether `call` finds out by itself what an earlier try has done.
+            effect: `issue`, `email` or `webhook`.
+            digest: the digest of the set.
+            call: sends the notification; its result is a JSON value.
+            repeatable: whether `call` finds out what an earlier try did.
 
         Raises:
-            ReporterError: it was not done.
-            UncertainError: it may have been done, and is not tried again.
+            ReporterError: the notification was not sent.
+            UncertainError: it may have been sent, and is not sent again.
         """
         if repeatable:
-            # A record whose time is over at once can be taken by the next try.
+            # The next try may take a record that expires at once.
             return self._run(effect, digest, call, 0)
-        begun = []
+        begun = False
 
-        def tell():
-            begun.append(True)
+        def send() -> dict[str, Any]:
+            nonlocal begun
+            begun = True
             return _certain(call)
 
         try:
-            kept = self._run(effect, digest, tell, REMEMBERED * 1000)
+            kept = self._run(effect, digest, send, REMEMBERED * 1000)
         except IdempotencyAlreadyInProgressError:
             kept = {"uncertain": "an earlier try was cut off in the middle of it"}
-            self._layer(effect).save_success(data=digest, result=kept)
-            begun = [True]
+            self._layer(effect).save_success(data=digest, result=kept)  # type: ignore[arg-type]  # as in `_run`
+            begun = True
         if begun and "uncertain" in kept:
             reason = f"it may or may not have been done, and is not tried again ({kept['uncertain']})"
             raise UncertainError(f"{effect}: {reason}")
         return kept.get("result")
 
-    def _run(self, effect, digest, call, remaining):
-        # `outcome` is what Powertools takes for the key.
-        def run(*, outcome):  # pylint: disable=unused-argument
+    def _run(self, effect: str, digest: str, call: Callable[[], Any], remaining: int) -> Any:
+        # Powertools takes the key of the record from the argument `outcome`.
+        def run(*, outcome: str) -> Any:  # pylint: disable=unused-argument  # see above
             return call()
 
         once = idempotent_function(
@@ -122,7 +130,7 @@ class Outcomes:
         )
         return once(outcome=digest)
 
-    def _layer(self, effect):
+    def _layer(self, effect: str) -> DynamoDBPersistenceLayer:
         layer = DynamoDBPersistenceLayer(self.table, key_attr="id", boto3_client=self.dynamodb())
         layer.configure(config=_config(None), function_name="", key_prefix=effect)
         return layer
@@ -130,26 +138,26 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class _Remaining:
-    """The part of Lambda's context that Powertools asks for."""
+    """A context with a fixed remaining time, after which Powertools lets another invocation take the record."""
 
     milliseconds: int
 
-    def get_remaining_time_in_millis(self):
-        """Returns for how long a record is taken to be in progress."""
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the fixed time."""
         return self.milliseconds
 
 
-def _config(context):
+def _config(context: Any) -> IdempotencyConfig:
     return IdempotencyConfig(expires_after_seconds=REMEMBERED, hash_function="sha256", lambda_context=context)
 
 
-def _certain(call):
-    """Calls `call()`, and turns every failure that may have come after the deed into a result, so that it is kept."""
+def _certain(call: Callable[[], Any]) -> dict[str, Any]:
+    """Call `call()`; turn each failure that may follow the sending into a result, so that the record keeps it."""
     try:
         return {"result": call()}
     except AnswerLostError as error:
         return {"uncertain": str(error)}
     except BucketBrigadeError:
         raise
-    except Exception as error:  # pylint: disable=broad-exception-caught  # nobody knows how far it came
+    except Exception as error:  # pylint: disable=broad-exception-caught  # it may come before or after the sending
         return {"uncertain": f"{type(error).__name__}: {error}"}

@@ -1,16 +1,44 @@
 """The report as a page for people: `report.html`, and the HTML part of the e-mail.
 
-One file without scripts and without anything fetched, readable on a phone and in a mail reader.
+It is one file without scripts that fetches nothing, readable on a phone and in a mail reader.
 """
 
+from collections.abc import Callable, Sequence
 from html import escape
 
 from tasks.upload_validate.file_check import EMPTY, UNDECODABLE, UNPARSEABLE
-from tasks.upload_validate.report import TOO_MANY_FILES
+from tasks.upload_validate.findings import UNKNOWN, FileFinding, Problem
+from tasks.upload_validate.verdict import TOO_MANY_FILES, Verdict
 from tasks.utils.s3_object import printable
 
-# As for the plain text: what is longer, nobody reads.
+# As for the plain text: no person reads more than this.
 LIMIT = 400_000
+
+# Which errors an advice is for, and the advice.
+_ADVICE: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda error: error == UNDECODABLE, "Save the file as CSV in UTF-8."),
+    (
+        lambda error: error == EMPTY,
+        "The file has no rows: export it again, and look into it before you upload it.",
+    ),
+    (
+        lambda error: error == UNPARSEABLE,
+        'Look at the line named for a quote (") that is opened and not closed.',
+    ),
+    (
+        lambda error: error.startswith("Incomplete file: "),
+        "Rows are cut short: export the file again, or complete the rows named below.",
+    ),
+    (lambda error: error.startswith("File has only "), "Use a comma or a tab between the columns."),
+    (
+        lambda error: error.startswith(TOO_MANY_FILES),
+        "Upload fewer files at a time, each part of them under a prefix of its own.",
+    ),
+    (
+        lambda error: error.startswith("Expected ") and error.endswith(" files, found 1"),
+        "Upload the other file of this set beside this one.",
+    ),
+)
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -45,17 +73,19 @@ ul { padding-left: 1.2rem; margin: .25rem 0; }
 """
 
 
-def replacing_page(verdict):
-    """Returns the page that stands beside the files of a set while they are being replaced, as a text."""
+def replacing_page(verdict: Verdict) -> str:
+    """Return the page that stands beside the files of a set while they are being replaced."""
     name = printable(verdict.file_set.prefix)
     sentence = f"The set {name} is being replaced. The report on it comes when it is whole."
     return f'<!doctype html>\n<meta charset="utf-8">\n<title>Being replaced</title>\n<p>{escape(sentence)}</p>\n'
 
 
-def page_of(verdict):
-    """Returns the page as a text: what was uploaded, what is wrong where, and what to do next."""
+def page_of(verdict: Verdict) -> str:
+    """Return the page on a set: the files, the errors with their lines, and what to do next."""
     parts = _title(verdict)
-    sections = _as_many_as_fit([_section(finding) for finding in _wrong_ones_first(verdict.findings)])
+    wrong = [_section(finding, "wrong", _errors(finding)) for finding in verdict.findings if finding.problem_count]
+    fine = [_section(finding, "fine", []) for finding in verdict.findings if not finding.problem_count]
+    badge = _badge("", "Not published") if wrong else _badge(" fine", "Published")
     return "\n".join(
         [
             "<!doctype html>",
@@ -63,18 +93,18 @@ def page_of(verdict):
             "<head>",
             '<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            # The page is served from a bucket, and nothing in it may come from elsewhere or run.
+            # The page is served from a bucket. It loads nothing from elsewhere and runs nothing.
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
             f"<title>{' · '.join(parts)}</title>",
             f"<style>{_STYLE}</style>",
             "</head>",
             "<body>",
             "<main>",
-            _badge(verdict.valid, "Published", "Not published"),
-            # A date is not broken at its hyphens as long as there is a line that it fits on.
+            badge,
+            # A date is not broken at its hyphens if it fits on a line.
             f"<h1>{' · '.join(f'<span>{part}</span>' for part in parts)}</h1>",
-            f'<p class="facts">{_facts_of_set(verdict)}</p>',
-            *sections,
+            f'<p class="facts">{_facts_of_set(verdict, len(wrong))}</p>',
+            *_as_many_as_fit([*wrong, *fine]),
             "</main>",
             "</body>",
             "</html>",
@@ -83,92 +113,81 @@ def page_of(verdict):
     )
 
 
-def advice_for(finding):
-    """Returns what to do about a file, a sentence each."""
+def advice_for(finding: FileFinding) -> list[str]:
+    """Return what to do about a file, a sentence for each step."""
     texts = {problem.text for problem in finding.problems}
     advice = []
     if finding.recognised_as:
         advice.append(f"This is {finding.recognised_as}. Save or export it as CSV in UTF-8 and upload that.")
-    elif UNDECODABLE in texts:
-        advice.append("Save the file as CSV in UTF-8.")
-    if EMPTY in texts:
-        advice.append("The file has no rows: export it again, and look into it before you upload it.")
-    if UNPARSEABLE in texts and not finding.recognised_as:
-        advice.append('Look at the line named for a quote (") that is opened and not closed.')
-    if any(text.startswith("Incomplete file: ") for text in texts):
-        advice.append("Rows are cut short: export the file again, or complete the rows named below.")
-    if any(text.startswith("File has only ") for text in texts):
-        advice.append("Use a comma or a tab between the columns.")
-    if any(text.startswith(TOO_MANY_FILES) for text in texts):
-        advice.append("Upload fewer files at a time, each part of them under a prefix of its own.")
-    if any(text.startswith("Expected ") and text.endswith(" files, found 1") for text in texts):
-        advice.append("Upload the other file of this set beside this one.")
+        texts -= {UNDECODABLE, UNPARSEABLE}
+    advice += [sentence for is_for, sentence in _ADVICE if any(map(is_for, texts))]
     return advice or ["Correct what is named below and upload the file again."]
 
 
-def _title(verdict):
-    names = verdict.file_set.names
-    told = [verdict.council_name] if verdict.profile.council else []
-    told += [text for name, text in names.items() if name not in (verdict.profile.council, "timestamp")]
-    return [_safe(text) for text in told] or ["Upload"]
+def _title(verdict: Verdict) -> list[str]:
+    names, council = verdict.file_set.names, verdict.profile.layout.council
+    parts = [verdict.council_name] if council else []
+    parts += [text for name, text in names.items() if name not in (council, "timestamp")]
+    return [_safe(text) for text in parts] or ["Upload"]
 
 
-def _facts_of_set(verdict):
+def _facts_of_set(verdict: Verdict, rejected: int) -> str:
     more_than = verdict.file_set.more_than
     if more_than:
         return f"more than {more_than:,} files · uploaded to {_safe(verdict.file_set.prefix)}"
-    count, wrong = len(verdict.findings), len(verdict.rejected)
+    count = len(verdict.findings)
     files = "1 file" if count == 1 else f"{count} files"
-    told = f"{files}, {wrong} with errors" if wrong else f"{files}, all in order"
-    return f"{told} · uploaded to {_safe(verdict.file_set.prefix)}"
+    summary = f"{files}, {rejected} with errors" if rejected else f"{files}, all in order"
+    return f"{summary} · uploaded to {_safe(verdict.file_set.prefix)}"
 
 
-def _wrong_ones_first(findings):
-    return sorted(findings, key=lambda finding: finding.valid)
-
-
-def _section(finding):
+def _section(finding: FileFinding, css_class: str, errors: list[str]) -> str:
     facts = ["1 row" if finding.rows == 1 else f"{finding.rows:,} rows"] if finding.rows else []
-    facts += [finding.encoding] if finding.encoding and finding.rows else []
-    facts += [finding.kind] if finding.kind != "unknown" else []
+    facts += [finding.text.encoding] if finding.text.encoding and finding.rows else []
+    facts += [finding.kind] if finding.kind != UNKNOWN else []
     lines = [
-        f'<section class="{"fine" if finding.valid else "wrong"}">',
+        f'<section class="{css_class}">',
         f"<h2>{_safe(finding.key.rpartition('/')[2] or finding.key)}</h2>",
         *([f'<p class="facts">{_safe(" · ".join(facts))}</p>'] if facts else []),
+        *errors,
+        "</section>",
     ]
-    if not finding.valid:
-        noun = "error" if finding.problem_count == 1 else "errors"
-        lines += [
-            "<h3>What to do</h3>",
-            "<ul>",
-            *(f"<li>{_safe(sentence)}</li>" for sentence in advice_for(finding)),
-            "</ul>",
-            f"<h3>{finding.problem_count:,} {noun}</h3>",
-            '<ol class="problems">',
-            *map(_item, finding.problems),
-            *_rest(finding),
-            "</ol>",
-        ]
-    return "\n".join([*lines, "</section>"])
+    return "\n".join(lines)
 
 
-def _item(problem):
+def _errors(finding: FileFinding) -> list[str]:
+    noun = "error" if finding.problem_count == 1 else "errors"
+    return [
+        "<h3>What to do</h3>",
+        "<ul>",
+        *(f"<li>{_safe(sentence)}</li>" for sentence in advice_for(finding)),
+        "</ul>",
+        f"<h3>{finding.problem_count:,} {noun}</h3>",
+        '<ol class="problems">',
+        *map(_item, finding.problems),
+        *_rest(finding),
+        "</ol>",
+    ]
+
+
+def _item(problem: Problem) -> str:
     where = "" if problem.line is None else f'<div class="where">line {problem.line:,}, row {problem.row:,}</div>'
     excerpt = f"<code>{_safe(problem.excerpt)}</code>" if problem.excerpt else ""
     return f"<li>{_safe(problem.text)}{where}{excerpt}</li>"
 
 
-def _rest(finding):
+def _rest(finding: FileFinding) -> list[str]:
     left = finding.problem_count - len(finding.problems)
     return [f"<li>… and {left:,} more</li>"] if left else []
 
 
-def _badge(fine, yes, no):
-    return f'<span class="badge{" fine" if fine else ""}">{yes if fine else no}</span>'
+def _badge(css_class: str, text: str) -> str:
+    return f'<span class="badge{css_class}">{text}</span>'
 
 
-def _as_many_as_fit(sections):
-    taken, length = [], 0
+def _as_many_as_fit(sections: Sequence[str]) -> list[str]:
+    taken: list[str] = []
+    length = 0
     for section in sections:
         length += len(section)
         if length > LIMIT:
@@ -177,5 +196,5 @@ def _as_many_as_fit(sections):
     return taken
 
 
-def _safe(text):
+def _safe(text: str) -> str:
     return escape(printable(text), quote=True)

@@ -1,6 +1,8 @@
 """Each setting of each task is plain, a secret, or the name of a secret; each secret has a canary in the tests."""
 
+import dataclasses
 import importlib
+from operator import attrgetter
 from pathlib import Path
 from typing import get_type_hints
 
@@ -13,13 +15,14 @@ from tests.secrets.search import CORE
 
 ROOT = Path(__file__).parents[2]
 
-OF_A_QUEUE = {"dead_letter_queue", "max_receives", "logging_level"}
 
 # Each new setting belongs in one of these two, and a secret in the environment of its task's test as well.
 SECRET_SETTINGS = {
     "partition_replicate.DestinationSettings": {"secret"},
     # An address may contain a key in its path or query.
-    "upload_validate.Settings": {"github_key", "sentry_dsn", "webhook_key", "webhook_url"},
+    "upload_validate.Settings": {
+        f"notifications.{name}" for name in ("github.key", "sentry_dsn", "webhook.key", "webhook.url")
+    },
 }
 PLAIN_SETTINGS = {
     "archive_copy.CopySettings": {"annotations", "concurrency", "direct_requests", "older_versions", "retries"}
@@ -40,11 +43,12 @@ PLAIN_SETTINGS = {
     "partition_replicate.MirrorSettings": {"annotations", "deletes", "version_deletes", "versions"},
     "partition_replicate.Settings": {"bucket_owners", "destination", "intake", "mirror", "work"},
     "partition_replicate.WorkSettings": {"concurrency", "direct_requests", "memory", "objects_table"},
-    # The settings refuse a user in `github_api_url` and `council_api_url`, whose paths are no secrets.
-    "upload_validate.Settings": OF_A_QUEUE
-    | {"bucket_owners", "council_api_url", "error_limit", "error_report_email", "file_limit", "final_bucket"}
-    | {"github_api_url", "github_repo", "outcomes_table", "profile", "quarantine_bucket", "sender_email"}
-    | {"direct_requests", "superseded_files", "table_schema", "temp_bucket", "work_queue"},
+    # The settings refuse a user in the addresses of GitHub's and the councils' APIs, whose paths are no secrets.
+    "upload_validate.Settings": {"direct_requests", "logging_level", "outcomes_table", "queue"}
+    | {f"buckets.{name}" for name in ("final", "owners", "quarantine", "superseded", "upload")}
+    | {f"checks.{name}" for name in ("error_limit", "file_limit", "profile", "table_schema")}
+    | {f"notifications.{name}" for name in ("council_api_url", "github.api_url", "github.repository")}
+    | {"notifications.recipient", "notifications.sender"},
     "utils.QueueSettings": {"dead_letter_queue", "max_receives", "url"},
 }
 
@@ -61,6 +65,16 @@ def classes():
 CLASSES = dict(classes())
 
 
+def settings_of(kind, prefix=""):
+    """Yield the name of each setting of a class; a nested class without a section here adds its attribute's name."""
+    for name, type_ in get_type_hints(kind).items():
+        is_nested = dataclasses.is_dataclass(type_) and type_.__module__ == kind.__module__
+        if is_nested and "Settings" not in type_.__name__:
+            yield from settings_of(type_, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
 def test_settings_of_all_tasks_are_checked():
     assert CLASSES.keys() == PLAIN_SETTINGS.keys()
 
@@ -68,7 +82,7 @@ def test_settings_of_all_tasks_are_checked():
 @pytest.mark.parametrize("name", CLASSES)
 def test_setting_is_plain_or_a_secret(name):
     plain, secret = PLAIN_SETTINGS[name], SECRET_SETTINGS.get(name, set())
-    assert get_type_hints(CLASSES[name]).keys() == plain | secret
+    assert set(settings_of(CLASSES[name])) == plain | secret
     assert not plain & secret
 
 
@@ -86,7 +100,7 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("name", SECRET_SETTINGS)
 def test_setting_that_is_a_secret_has_a_canary(name):
     settings = CLASSES[name].read(ENVIRONMENTS[name])
-    held = {field for field in get_type_hints(CLASSES[name]) if is_secret(getattr(settings, field))}
+    held = {each for each in settings_of(CLASSES[name]) if is_secret(attrgetter(each)(settings))}
     assert held == SECRET_SETTINGS[name]
 
 

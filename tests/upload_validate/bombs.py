@@ -1,4 +1,4 @@
-"""Files made to cost as much as possible, and what judging one of them costs, measured in a process of its own.
+"""Files that are made to cost as much as possible; the cost of a check is measured in a separate process.
 
 python -m tests.upload_validate.bombs NAME BYTES
 """
@@ -11,26 +11,26 @@ import time
 from itertools import chain, count, islice
 
 from tasks.upload_validate.file_check import check_file
-from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.profile_reader import load_profile
 
 BLOCK = 1 << 17
 DIGITS_AND_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def repeated(unit, *, after=b""):
-    """Blocks of one unit again and again."""
+    """Return endless blocks of one repeated unit."""
     unit = unit * max(1, BLOCK // len(unit))
     return chain([after], iter(lambda: unit, None))
 
 
 def rows_of(make, *, after=b"a\n", at_once=1_000):
-    """Blocks of rows, each of them made from its number."""
+    """Return endless blocks of rows; each row is made from its number."""
     numbers = count()
     return chain([after], iter(lambda: b"".join(map(make, islice(numbers, at_once))), None))
 
 
 def random_rows(length):
-    """Blocks of rows of one cell, of random letters and digits; forty blocks in any order."""
+    """Yield endless blocks of rows of one cell, of random letters and digits: forty blocks in random order."""
     draw, blocks = random.Random(length), []
     yield b"a\n"
     for _ in range(40):
@@ -60,7 +60,7 @@ THOUSAND = table(*(field("integer", name=f"c{number}", required=True) for number
 THOUSAND_HEADER = b",".join(b"c%d" % number for number in range(1000)) + b"\n"
 INTEGER = table(field("integer"))
 
-# By name: a schema, or None for the profile polling-stations; and a function that returns endless blocks.
+# Name -> a schema, or None for the profile polling-stations, and a function that returns endless blocks.
 BOMBS = {
     "columns": (None, lambda: repeated(b"a," * 100_000 + b"\n")),
     "columns, fewer in each row": (
@@ -138,7 +138,7 @@ BOMBS = {
 
 
 def blocks_of(name, size):
-    """Yields `size` bytes of a bomb."""
+    """Yield `size` bytes of a bomb."""
     rest = b""
     for piece in BOMBS[name][1]():
         rest += piece
@@ -150,8 +150,8 @@ def blocks_of(name, size):
                 return
 
 
-def judged(name, size):
-    """Returns the finding of a bomb."""
+def checked(name, size):
+    """Return the finding on a bomb."""
     schema = BOMBS[name][0]
     profile = load_profile(
         "table-schema" if schema else "polling-stations", "s3://a/b", lambda _: json.dumps(schema).encode()
@@ -160,13 +160,13 @@ def judged(name, size):
 
 
 def measured(name, size):
-    """Returns the seconds of processor time that judging takes, the megabytes above what Python takes, the finding."""
+    """Return the processor time of the check in seconds, its megabytes above Python's own, and the finding."""
     begun = time.process_time()
     for _ in blocks_of(name, size):
         pass
     making = time.process_time() - begun
     before, begun = _peak(), time.process_time()
-    finding = judged(name, size)
+    finding = checked(name, size)
     return time.process_time() - begun - making, _peak() - before, finding
 
 

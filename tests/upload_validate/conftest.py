@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from tasks.upload_validate import handler as handler_module
-from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.profile_reader import load_profile
 from tests.conftest import REGION, client_of_the_tests
 from tests.support.events import s3_event, s3_record
 from tests.upload_validate.loopback import serving
@@ -40,7 +40,7 @@ ENVIRONMENT = {
 
 
 def csv_of(rows=60, *, header="houseid,street,postcode", width=3, line_end="\n"):
-    """A sound table of more than a kilobyte."""
+    """Return a valid table of more than a kilobyte."""
     lines = [header] + [",".join([f"{row} High Street"] * width) for row in range(rows)]
     return (line_end.join(lines) + line_end).encode()
 
@@ -56,7 +56,7 @@ def profile_polling_stations():
 
 @dataclass
 class Outside:  # pylint: disable=too-many-instance-attributes
-    """GitHub, the councils' look-up and the webhook, as far as this task sees them.
+    """GitHub, the council service and the webhook, with the calls that this task makes.
 
     Attributes:
         issues: those of the repository, as GitHub shows them.
@@ -172,7 +172,7 @@ def another_local_server():
 
 
 def prepare(s3, dynamodb, ses):
-    """Makes the buckets and the table, and lets the sender send."""
+    """Create the buckets and the table, and verify the sender."""
     for bucket in (UPLOADS, FINAL, QUARANTINE):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     dynamodb.create_table(
@@ -211,12 +211,12 @@ def mails():
 
 
 class Killed(BaseException):
-    """The container is gone: nothing after this runs, and nobody cleans up."""
+    """The container is killed: no later code runs, not even clean-up."""
 
 
 @dataclass
 class Context:
-    """Lambda's context object, as far as it is used."""
+    """The used part of Lambda's context object."""
 
     milliseconds: int = 60_000
     aws_request_id: str = "request"
@@ -226,17 +226,31 @@ class Context:
 
 
 def notifications(sender):
-    """How many issues, comments, mails, and calls of the webhook a task has sent."""
+    """Return the numbers of issues, comments, mails and webhook calls."""
     comments = sum(map(len, sender.outside.comments.values()))
     return len(sender.outside.issues), comments, len(mails()), len(sender.outside.hooks)
 
 
+# No issue, no mail and no webhook call.
+NOTHING = (0, 0, 0)
+
+
+def notified(task):
+    """Return the numbers of issues with comments, of mails, and of webhook calls."""
+    comments = sum(map(len, task.outside.comments.values()))
+    return len(task.outside.issues) + comments, len(mails()), len(task.outside.hooks)
+
+
+def outcomes(answer):
+    return [one["outcome"] for one in answer["sets"]]
+
+
 def time_passes():
-    """Every invocation that was under way is over, as it is when SQS hands its messages out again."""
+    """End the time of all invocations, as it has ended when SQS delivers their messages again."""
     dynamodb = client_of_the_tests("dynamodb", REGION)
     for item in dynamodb.scan(TableName="outcomes")["Items"]:
         ends = int(item.get("in_progress_expiration", {}).get("N", "0"))
-        # Fifteen minutes and not a year.
+        # Locks end within fifteen minutes; records of notifications last a year.
         if 0 < ends < datetime.now().timestamp() * 1000 + 900_000:
             dynamodb.update_item(
                 TableName="outcomes",
@@ -248,7 +262,7 @@ def time_passes():
 
 @pytest.fixture
 def task(stage, outside, s3):  # pylint: disable=unused-argument
-    """Uploads, and has the handler told of it."""
+    """Functions that upload files, call the handler and read the results."""
 
     def put(name, body=None, prefix=PREFIX):
         s3.put_object(Bucket=UPLOADS, Key=prefix + name, Body=csv_of() if body is None else body)
@@ -272,7 +286,7 @@ def task(stage, outside, s3):  # pylint: disable=unused-argument
 
 @contextmanager
 def killed_after(effect, outside):
-    """Kills the container as soon as the webhook or GitHub has heard."""
+    """Kill the container as soon as the webhook or GitHub has received a call."""
 
     def kill(name):
         if name == effect:

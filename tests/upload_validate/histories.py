@@ -1,9 +1,8 @@
-"""Random histories of one set, and what holds after each. I3 to I6.
+"""Random histories of one set, and the assertions after each. I3 to I6.
 
-Files are put, replaced, put back and removed, some of them wrong; events come late, twice and out of order; and
-something befalls the workers. Whatever happens: when the last event is handled, the final bucket holds the newest set
-under a report that names its bytes, if it is sound; no report ever names other bytes than those beside it; and of each
-outcome people hear once.
+Files are put, replaced, put back and removed, some of them invalid. Events come late, twice and out of order, and
+workers fail. After the last event the final bucket holds the newest set, if it is valid, with a report on its bytes. At
+no time does a report name other bytes than those beside it. Each outcome is notified once.
 """
 
 import hashlib
@@ -18,18 +17,18 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from tasks.upload_validate.report import FileSet, UploadedFile
+from tasks.upload_validate.file_sets import FileSet, UploadedFile
 from tests.conftest import REGION
 from tests.support.events import s3_event, s3_record, sqs_event
 from tests.upload_validate.conftest import FINAL, QUARANTINE, UPLOADS, csv_of
 
 NAMES = ("a.csv", "b.csv")
 OWN = {"report.json", "report.html"}
-SOUND = [csv_of(rows) for rows in (60, 70, 80)]
+VALID = [csv_of(rows) for rows in (60, 70, 80)]
 WRONG = [csv_of(rows) + b"short\n" for rows in (60, 70)]
 # About as many requests as a worker sends.
 LAST_STEP = 30
-# Far more than it takes until all is done.
+# Far more than any history needs.
 DELIVERIES = 200
 UNCERTAIN = "may or may not have been done"
 
@@ -43,28 +42,28 @@ def mails():
 
 
 @dataclass
-class Plan:  # pylint: disable=too-many-instance-attributes  # each is a moment that is waited for
-    """What befalls the n-th request of a worker.
+class Plan:  # pylint: disable=too-many-instance-attributes  # one event for each moment that a test waits for
+    """A fault at the n-th request of a worker.
 
     Attributes:
-        deed: what, or "" for nothing.
-        step: which request it befalls; the first is 1.
-        worker: the worker, as soon as there is one.
-        done: whether it has happened.
+        fault: the fault, or "" for none.
+        step: the number of the request; the first is 1.
+        worker: the worker, once it is started.
+        done: whether the fault has happened.
         over: the worker was stopped, or has ended.
-        going_on: a request that was held back may go on its way.
-        landed: it has.
-        known: the worker is.
-        is_outside: the request goes to GitHub, the councils or the webhook.
+        released: a request that was held back may be sent.
+        arrived: that request has arrived.
+        known: the worker is started.
+        is_outside: the request goes to GitHub, the council service or the webhook.
     """
 
-    deed: str = ""
+    fault: str = ""
     step: int = 0
     worker: Any = None
     done: bool = False
     over: threading.Event = field(default_factory=threading.Event)
-    going_on: threading.Event = field(default_factory=threading.Event)
-    landed: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    arrived: threading.Event = field(default_factory=threading.Event)
     known: threading.Event = field(default_factory=threading.Event)
     is_outside: bool = False
 
@@ -73,20 +72,20 @@ class Plan:  # pylint: disable=too-many-instance-attributes  # each is a moment 
         self.known.set()
 
     def is_due(self):
-        """Returns whether the next request is the one."""
-        if self.done or not self.deed:
+        """Count a request, and return whether the fault happens at it."""
+        if self.done or not self.fault:
             return False
         self.step -= 1
         self.done = self.step <= 0
         return self.done
 
-    def let_land(self):
-        self.going_on.set()
-        self.landed.wait(10)
+    def let_arrive(self):
+        self.released.set()
+        self.arrived.wait(10)
 
 
-class History:  # pylint: disable=too-many-instance-attributes  # all that was done, and all that came of it
-    """One set, what is done to it, and what is delivered of it."""
+class History:  # pylint: disable=too-many-instance-attributes  # the actions so far and their results
+    """One set with its changes and deliveries."""
 
     def __init__(self, world, seed, number):
         self.world, self.chance = world, random.Random(f"{seed}-{number}")
@@ -95,7 +94,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         self.removes = self.chance.random() < 0.5
         self.quarantines = self.chance.random() < 0.5
         self.uploaded, self.earlier, self.waiting, self.stopped = {}, [], [], []
-        self.digests, self.said, self.was_stopped, self.was_troubled = {}, [], False, False
+        self.digests, self.said, self.was_stopped, self.was_disturbed = {}, [], False, False
         self.steps = []
         world.outside.forget()
         mails().clear()
@@ -107,25 +106,25 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         )
 
     def run(self):
-        deeds = [self.put] * 4 + [self.put_back] * 2 + [self.remove] + [self.deliver] * 5 + [self.go_on]
+        actions = [self.put] * 4 + [self.put_back] * 2 + [self.remove] + [self.deliver] * 5 + [self.resume]
         self.put()
-        self.deliver_in_peace()
+        self.deliver_undisturbed()
         for _ in range(self.chance.randint(4, 14)):
-            self.chance.choice(deeds)()
+            self.chance.choice(actions)()
             self.check_reports()
-        # A removal is no event: it shows when the next one comes, here that of a file that came earlier.
+        # A removal sends no event. The next event shows it, here one of an earlier file.
         self.waiting.append((self.chance.choice(NAMES), None))
         left = DELIVERIES
         while self.stopped or self.waiting:
             left -= 1
-            assert left, f"it is never done: {self.steps}"
-            (self.go_on if self.stopped and self.chance.random() < 0.5 else self.deliver_in_peace)()
+            assert left, f"the history does not end: {self.steps}"
+            (self.resume if self.stopped and self.chance.random() < 0.5 else self.deliver_undisturbed)()
         self.check_end()
         self.world.dynamodb.delete_table(TableName=self.table)
 
     def put(self, name=None, body=None):
         name = name or self.chance.choice(NAMES)
-        body = body or self.chance.choice(SOUND * 3 + WRONG)
+        body = body or self.chance.choice(VALID * 3 + WRONG)
         self.steps.append(f"put {name} {md5(body)[:4]}")
         self.world.s3.put_object(Bucket=UPLOADS, Key=self.prefix + name, Body=body)
         self.uploaded = {**self.uploaded, name: body}
@@ -133,7 +132,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         self.waiting += [(name, None)] * self.chance.choice((1, 1, 2))
 
     def put_back(self):
-        """Makes the set what it once was."""
+        """Give the set an earlier content."""
         earlier = self.chance.choice(self.earlier)
         for name in sorted(self.uploaded.keys() - earlier.keys()):
             self.remove(name)
@@ -151,23 +150,23 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         self._changed()
 
     def deliver(self):
-        """Hands a message to a worker, which something may befall."""
+        """Deliver a message to a worker, which may fail."""
         if self.waiting:
             message = self.waiting.pop(self.chance.randrange(len(self.waiting)))
-            self._work(message, self.world.any_plan(self.chance))
+            self._work(message, self.world.random_plan(self.chance))
 
-    def deliver_in_peace(self):
+    def deliver_undisturbed(self):
         if self.waiting:
             self._work(self.waiting.pop(0), Plan())
 
-    def go_on(self):
-        """A worker that was stopped goes on to its end; all that it knows is what it saw before."""
+    def resume(self):
+        """Resume a stopped worker, which knows only what it observed before, until its end."""
         if self.stopped:
             name, plan, waiter = self.stopped.pop(self.chance.randrange(len(self.stopped)))
             self.steps.append(f"go on {name}")
             self.world.plan = Plan()
             plan.worker.signal(signal.SIGCONT)
-            plan.going_on.set()
+            plan.released.set()
             self._end(name, plan, waiter)
 
     def _changed(self):
@@ -180,9 +179,9 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
 
     def _work(self, message, plan):
         name, held = message
-        self.steps.append(f"deliver {name} {plan.deed} {plan.step}")
+        self.steps.append(f"deliver {name} {plan.fault} {plan.step}")
         if held:
-            held.let_land()
+            held.let_arrive()
         event = sqs_event(s3_event(s3_record(UPLOADS, self.prefix + name, name="ObjectCreated:Put")))
         environment = {
             "OUTCOMES_TABLE": self.table,
@@ -190,13 +189,13 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
             "QUARANTINE_BUCKET_NAME": QUARANTINE if self.quarantines else "",
         }
         self.world.plan = plan
-        worker = self.world.nursery.start(event, **environment)
+        worker = self.world.pool.start(event, **environment)
         plan.begins(worker)
         waiter = threading.Thread(target=lambda: (worker.wait(), plan.over.set()), daemon=True)
         waiter.start()
         plan.over.wait()
-        self.was_troubled |= plan.done
-        if plan.done and plan.deed.endswith("stop"):
+        self.was_disturbed |= plan.done
+        if plan.done and plan.fault.endswith("stop"):
             self.was_stopped = True
             self.stopped.append((name, plan, waiter))
         else:
@@ -209,20 +208,20 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         if said:
             self.said.append(said["log"])
         if not said or said["answer"] != {"batchItemFailures": []}:
-            self.waiting.append((name, plan if plan.done and plan.deed == "late kill_and_hold" else None))
-        # SQS hands a message out again when the invocation that had it is over. A worker that was stopped goes on
-        # within its own time.
+            self.waiting.append((name, plan if plan.done and plan.fault == "late kill_and_hold" else None))
+        # SQS delivers a message again after its invocation. A stopped worker is resumed within its own time.
         if not self.stopped:
             self._time_passes()
 
     def _time_passes(self):
-        """The invocations that were killed are over, and so are their locks; what was begun for good is not.
+        """End the killed invocations and their locks, but not the records of notifications that were begun.
 
-        A call to the outside whose worker is dead is carried out before that, or never. A request to S3 may come later.
+        A call of a killed worker to an outside service is carried out before that, or never. A request to S3 may arrive
+        later.
         """
         for _, held in self.waiting:
             if held and held.is_outside:
-                held.let_land()
+                held.let_arrive()
         for item in self.world.dynamodb.scan(TableName=self.table)["Items"]:
             if item["id"]["S"].startswith(("verdict", "issue")) and item["status"]["S"] == "INPROGRESS":
                 self.world.dynamodb.delete_item(TableName=self.table, Key={"id": item["id"]})
@@ -233,17 +232,17 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         return {key.removeprefix(self.prefix): body for key, body in read.items()}
 
     def check_reports(self):
-        """No report names other bytes than those that lie beside it.
+        """Assert that no report names other bytes than those beside it.
 
-        Where the set came back to earlier content while a worker on that content was stopped, its copies may lie there
-        for a moment before its report.
+        If the set returns to earlier content while a worker on that content is stopped, the copies of the worker may be
+        in the bucket for a moment before its report.
         """
         if not self.was_stopped:
             self.true_report(FINAL)
             self.true_report(QUARANTINE)
 
     def true_report(self, bucket):
-        """Returns the report and the objects beside it, when it is true."""
+        """Assert that the report is true; return it and the objects beside it."""
         objects = self.objects(bucket)
         report = json.loads(objects.get("report.json", b"{}"))
         named = {entry["key"].removeprefix(self.prefix): entry["etag"] for entry in report.get("file_set", ())}
@@ -253,24 +252,24 @@ class History:  # pylint: disable=too-many-instance-attributes  # all that was d
         return report, objects
 
     def check_end(self):
-        is_sound = all(body in SOUND for body in self.uploaded.values())
-        if self.uploaded and (is_sound or self.quarantines):
-            report, objects = self.true_report(FINAL if is_sound else QUARANTINE)
-            outcome = "published" if is_sound else "rejected"
+        is_valid = all(body in VALID for body in self.uploaded.values())
+        if self.uploaded and (is_valid or self.quarantines):
+            report, objects = self.true_report(FINAL if is_valid else QUARANTINE)
+            outcome = "published" if is_valid else "rejected"
             assert (report["outcome"], report["digest"]) == (outcome, self._digest(self.uploaded)), self.steps
             assert {name: objects[name] for name in self.uploaded} == self.uploaded, self.steps
             assert md5(objects["report.html"]) == report["page_etag"], self.steps
             left = sorted(self.prefix + name for name in objects.keys() - self.uploaded.keys() - OWN)
             assert left == report["left_over"], self.steps
             assert not (self.removes and left), self.steps
-        if not is_sound:
+        if not is_valid:
             self.check_reports()
-        if not self.was_troubled and not self.was_stopped:
+        if not self.was_disturbed and not self.was_stopped:
             assert self.true_report(FINAL)[0].get("outcome") in (None, "published"), self.steps
         self.check_notifications()
 
     def check_notifications(self):
-        """Of each outcome once; where a call was cut off, not at all, and then a person is asked to look."""
+        """Assert one notification of each outcome, or none and a dead letter for a person if a call was cut off."""
         called = [report["digest"] for _, report in self.world.outside.hooks]
         mailed = re.findall(r"X-Bucket-Brigade-Outcome: (\w+)", "".join(mail.raw_data for mail in mails()))
         bodies = [issue["body"] for issue in self.world.outside.issues]

@@ -1,4 +1,4 @@
-"""A server on this machine that answers as badly as a test wants it to."""
+"""A server on this machine that gives any answer that a test needs."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -6,13 +6,13 @@ from tests.support.server import running, send
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with what is next in line, each a status with headers, or a function that does what it likes."""
+    """Answers with the next item of `line`: a status with headers and body, or a function of the handler."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.line, self.heard = [], []
+        self.line, self.received = [], []
 
     @property
     def url(self):
@@ -22,7 +22,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):  # pylint: disable=invalid-name  # the library's name
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.heard.append((self.command, self.path, dict(self.headers), body))
+        self.server.received.append((self.command, self.path, dict(self.headers), body))
         following = self.server.line.pop(0) if self.server.line else (200, {}, b"{}")
         if callable(following):
             following(self)
@@ -36,12 +36,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serving():
-    """Serves until the block ends, and yields the `Server`."""
+    """Serve until the block ends, and yield the `Server`."""
     return running(Server())
 
 
 def raw(*parts):
-    """Answers with these bytes, as far as they are taken."""
+    """Answer with these bytes until the client closes the connection."""
 
     def answer(handler):
         try:

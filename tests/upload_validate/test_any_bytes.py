@@ -1,4 +1,4 @@
-"""Any bytes at all give a report, never an exception: noise, tables with mistakes, real files with bytes changed."""
+"""Any bytes give a report and no exception: noise, tables with mistakes, real files with changed bytes."""
 
 import json
 
@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.file_sets import FileSet, UploadedFile
 from tasks.upload_validate.messages import issue_of, mail_of
 from tasks.upload_validate.page import page_of
-from tasks.upload_validate.profile_files import load_profile
-from tasks.upload_validate.report import FileSet, UploadedFile, Verdict, to_json
+from tasks.upload_validate.profile_reader import load_profile
+from tasks.upload_validate.verdict import Verdict, to_json
 from tests.upload_validate.conftest import csv_of
 
 SCHEMA = {
@@ -33,7 +34,7 @@ REAL = [
     "a,b,c\n1,2,é\n".encode("utf-16"),
 ]
 
-# More than is looked at to tell what a file is.
+# More than the sample by which a file is recognised.
 FILLING = b"\n1,2020-01-01," + b"x" * 35_000 + b"\n2,2020-01-01," + b"y" * 35_000 + b"\n"
 
 PIECES = st.sampled_from(
@@ -81,7 +82,7 @@ ARGUMENTS = {
     "limit": st.integers(1, 5),
     "profile": st.sampled_from(PROFILES),
 }
-# From the end of the first 64 KB on, blocks pass one by one.
+# After the first 64 KB, blocks pass one by one.
 LONG = CONTENTS.map(lambda content: content + FILLING + content)
 
 
@@ -91,7 +92,7 @@ def gives_a_report(content, *, key, block, limit, profile):
     blocks = [content[at : at + block] for at in range(0, len(content), block)]
     found = check_file(key, len(content), blocks, profile=profile, limit=limit)
     file_set = FileSet("uploads", f"{key}/", names, (UploadedFile(key, "etag", len(content)),))
-    verdict = Verdict(profile, file_set, tuple(profile.judge_set([found])), key)
+    verdict = Verdict(profile, file_set, tuple(profile.check_set([found])), key)
     entry = verdict.report()["file_set"][0]
     assert entry["csv_valid"] == (entry["errors"] == "") == (entry["error_count"] == 0)
     assert [type(entry[name]) for name in ("csv_valid", "csv_rows", "csv_encoding", "ems", "errors")] == [
@@ -105,7 +106,7 @@ def gives_a_report(content, *, key, block, limit, profile):
     assert json.loads(to_json(verdict.report())) == verdict.report()
     mail = mail_of(verdict, page_of(verdict))
     assert "\n" not in mail.subject + issue_of(verdict).title
-    # The verdict does not depend on how the bytes came.
+    # The finding does not depend on the cuts between blocks.
     again = check_file(key, len(content), [content], profile=profile, limit=limit)
     assert again == found
 

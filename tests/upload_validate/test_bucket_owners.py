@@ -1,4 +1,4 @@
-"""Nothing is published in, or read from, a bucket of another account than the one that is expected."""
+"""The task writes to and reads from no bucket of an unexpected account."""
 
 import json
 
@@ -16,7 +16,9 @@ SHORT = csv_of() + b"short\n"
 
 @pytest.mark.parametrize("bucket", [FINAL, QUARANTINE])
 @pytest.mark.parametrize("owner", [DEFAULT_ACCOUNT_ID, STRANGER])
-def test_bucket_of_a_stranger_is_written_only_when_its_account_is_named(task, s3, monkeypatch, bucket, owner):
+def test_bucket_of_another_account_is_written_only_if_the_setting_names_the_account(
+    task, s3, monkeypatch, bucket, owner
+):
     s3.delete_bucket(Bucket=bucket)
     s3_backends[STRANGER]["aws"].create_bucket(bucket, REGION)
     monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)

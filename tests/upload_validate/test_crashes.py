@@ -1,4 +1,4 @@
-"""I5: what people see happens once, whatever is delivered twice and wherever a container is killed."""
+"""I5: each notification is sent once, after any second delivery and any kill of a container."""
 
 import random
 import threading
@@ -30,7 +30,7 @@ WRITES = ("s3.CopyObject", "s3.PutObject", "ses.SendRawEmail")
 
 @pytest.fixture(name="effects")
 def effects_outside(task, aws, monkeypatch):
-    """Kills the container right after the n-th effect that is seen outside: a write to S3, a mail, a call."""
+    """Kill the container right after the n-th effect outside of it: a write to S3, a mail, a call."""
 
     class Effects:  # pylint: disable=too-few-public-methods
         def __init__(self):
@@ -43,7 +43,7 @@ def effects_outside(task, aws, monkeypatch):
                 raise Killed(name)
 
     there = Effects()
-    # In a container that was killed here, the other messages of the batch go on and wait for the first one's lock.
+    # After a simulated kill, the other messages of the batch still run here, and would wait for the lock.
     monkeypatch.setattr(idempotency, "PATIENCE", RetryPolicy(tries=1))
     handlers = {f"after-call.{name}": lambda name=name, **_: there.note(name) for name in WRITES}
     for event, call in handlers.items():
@@ -55,12 +55,12 @@ def effects_outside(task, aws, monkeypatch):
 
 
 def deliver(task, keys, *, effects, kill_after=None):
-    """Has a container handle a message for each key; returns whether it lived to answer that all is done."""
+    """Handle a message for each key in one container; return whether it answered that all are done."""
     effects.seen, effects.kill_after = [], kill_after
     try:
         answer = handler(sqs_event(*map(task.event_of, keys)), Context())
     except Killed:
-        # The next container knows nothing, and SQS waits until this one's time is over.
+        # The next container has no state, and SQS delivers the message after the time of this one.
         forget_container()
         time_passes()
         return False
@@ -71,11 +71,11 @@ def until_done(task, keys, effects):
     for _ in range(5):
         if deliver(task, keys, effects=effects):
             return
-    raise AssertionError("it is never done")
+    raise AssertionError("the messages are never done")
 
 
 @pytest.mark.parametrize("effect", range(1, 7))
-def test_sound_set_is_told_once_whichever_effect_the_container_dies_after(task, effects, effect):
+def test_valid_set_is_notified_once_after_a_kill_at_any_effect(task, effects, effect):
     keys = [task.put("a.csv"), task.put("b.csv")]
     assert not deliver(task, keys, effects=effects, kill_after=effect)
     until_done(task, keys, effects)
@@ -85,7 +85,7 @@ def test_sound_set_is_told_once_whichever_effect_the_container_dies_after(task, 
 
 
 @pytest.mark.parametrize("effect", range(1, 6))
-def test_wrong_set_is_told_once_whichever_effect_the_container_dies_after(task, effects, effect, monkeypatch):
+def test_rejected_set_is_notified_once_after_a_kill_at_any_effect(task, effects, effect, monkeypatch):
     monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)
     key = task.put("a.csv", SHORT)
     assert not deliver(task, [key], effects=effects, kill_after=effect)
@@ -95,23 +95,23 @@ def test_wrong_set_is_told_once_whichever_effect_the_container_dies_after(task, 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(10))
-def test_containers_killed_at_random_tell_each_outcome_once(task, effects, seed):
+def test_containers_killed_at_random_notify_each_outcome_once(task, effects, seed):
     chance = random.Random(seed)
-    sound, wrong, grown = (f"E0{number}/2025-05-01/1/" for number in range(3))
-    keys = [task.put("a.csv", prefix=sound), task.put("a.csv", SHORT, prefix=wrong), task.put("a.csv", prefix=grown)]
+    valid, wrong, grown = (f"E0{number}/2025-05-01/1/" for number in range(3))
+    keys = [task.put("a.csv", prefix=valid), task.put("a.csv", SHORT, prefix=wrong), task.put("a.csv", prefix=grown)]
     until_done(task, [keys[2]], effects)
     keys[2] = task.put("b.csv", prefix=grown)
     for _ in range(4):
         chance.shuffle(keys)
         deliver(task, keys, effects=effects, kill_after=chance.randint(1, 12))
     until_done(task, keys, effects)
-    # An issue for each sound set and a comment where it grew; a mail for the wrong one; a call for each of four.
+    # Two issues for valid sets, a comment for the grown one, a mail for the rejected one, and four webhook calls.
     assert notifications(task) == (2, 1, 1, 4)
     assert len({report["digest"] for _, report in task.outside.hooks}) == 4
-    assert [len(task.report(prefix)["file_set"]) for prefix in (sound, grown)] == [1, 2]
+    assert [len(task.report(prefix)["file_set"]) for prefix in (valid, grown)] == [1, 2]
 
 
-def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(task, aws, sqs, monkeypatch):
+def test_container_killed_while_it_sends_a_mail_leaves_a_dead_letter_for_a_person(task, aws, sqs, monkeypatch):
     url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
     monkeypatch.setenv("DEAD_LETTER_QUEUE", url)
 
@@ -125,7 +125,7 @@ def test_container_killed_before_a_mail_was_sent_for_sure_is_told_to_a_person(ta
     aws.events.unregister("before-call.ses.SendRawEmail", kill)
     forget_container()
     time_passes()
-    # Nobody can know whether it was sent. The others are told, and a person is asked to look.
+    # Whether the mail was sent is unknown. The webhook is called, and the dead letter asks a person to find out.
     assert handler(event, Context()) == {"batchItemFailures": []}
     assert notifications(task) == (0, 0, 0, 1)
     (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
@@ -149,7 +149,7 @@ ANSWERS_LOST = {
 
 @pytest.mark.parametrize("answer", ANSWERS_LOST.values(), ids=ANSWERS_LOST)
 def test_call_whose_answer_was_lost_is_not_made_twice(task, answer):
-    task.outside.faults.append((f"POST {WEBHOOK}", answer, "it was heard"))
+    task.outside.faults.append((f"POST {WEBHOOK}", answer, "it was received"))
     key = task.put("a.csv")
     event = sqs_event(task.event_of(key))
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
@@ -172,13 +172,13 @@ def test_mail_whose_answer_was_lost_is_not_sent_twice(task, aws, code):
     assert notifications(task) == (0, 0, 1, 1)
 
 
-@pytest.mark.parametrize("fault", ["answer lost", "gateway", "gateway after the deed", "refused"])
-def test_issue_is_raised_once_though_github_answers_badly(task, fault, monkeypatch):
+@pytest.mark.parametrize("fault", ["answer lost", "gateway", "gateway after the call", "refused"])
+def test_issue_is_raised_once_after_a_bad_answer_of_github(task, fault, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     faults = {
-        "answer lost": (f"POST {GITHUB}", requests.ReadTimeout(), "it was heard"),
+        "answer lost": (f"POST {GITHUB}", requests.ReadTimeout(), "it was received"),
         "gateway": (f"POST {GITHUB}", (502, {}, "bad gateway")),
-        "gateway after the deed": (f"POST {GITHUB}", (502, {}, "bad gateway"), "it was heard"),
+        "gateway after the call": (f"POST {GITHUB}", (502, {}, "bad gateway"), "it was received"),
         "refused": (f"POST {GITHUB}", requests.ConnectTimeout()),
     }
     task.outside.faults.append(faults[fault])
@@ -196,15 +196,15 @@ def test_issue_that_was_closed_before_the_second_delivery_is_not_raised_again(ta
     assert task.report()["github_issue"] == task.outside.issues[0]["html_url"]
 
 
-def while_it_is_judged(wire, call):
-    """Has `call` called in a thread as soon as the handler copies something, and returns the thread, in a list."""
+def while_it_is_checked(wire, call):
+    """Call `call` in a thread when the handler copies an object; return the thread in a list, and its event."""
     threads = []
 
     def meanwhile(operation):
         if operation == "CopyObject" and not threads:
             threads.append(threading.Thread(target=call))
             threads[0].start()
-            # The copy goes on when the other one has found that somebody is at it already.
+            # The copy continues after the other invocation has met the lock.
             assert waiting.wait(10)
 
     waiting = threading.Event()
@@ -215,7 +215,7 @@ def while_it_is_judged(wire, call):
 def test_invocation_waits_for_another_one_on_the_same_set(task, wire, monkeypatch):
     key = task.put("a.csv")
     answers = []
-    threads, waiting = while_it_is_judged(wire, lambda: answers.append(task.run(key)))
+    threads, waiting = while_it_is_checked(wire, lambda: answers.append(task.run(key)))
     over = threading.Event()
     monkeypatch.setattr(idempotency.time, "sleep", lambda _: (waiting.set(), over.wait(10)))
     answers.append(task.run(key))
@@ -225,30 +225,30 @@ def test_invocation_waits_for_another_one_on_the_same_set(task, wire, monkeypatc
     assert notifications(task) == (1, 0, 0, 1)
 
 
-def test_set_that_another_invocation_goes_on_judging_comes_back(task, wire):
+def test_message_on_a_set_that_another_invocation_still_checks_comes_back(task, wire):
     key = task.put("a.csv")
     answers = []
 
     def meanwhile():
-        # Less than a second is left, which is less than the shortest wait.
+        # Less than a second is left: less than the shortest wait.
         answers.append(handler(sqs_event(task.event_of(key)), Context(milliseconds=5_900)))
         waiting.set()
 
-    threads, waiting = while_it_is_judged(wire, meanwhile)
+    threads, waiting = while_it_is_checked(wire, meanwhile)
     assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": []}
     threads[0].join()
     assert answers == [{"batchItemFailures": [{"itemIdentifier": "message-0"}]}]
     assert notifications(task) == (1, 0, 0, 1)
 
 
-def test_memory_that_fails_hands_the_message_back(task):
+def test_missing_table_hands_the_message_back(task):
     client_of_the_tests("dynamodb", REGION).delete_table(TableName="outcomes")
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert notifications(task) == (0, 0, 0, 0)
 
 
-def test_time_that_is_over_hands_the_message_back_untouched(task):
+def test_invocation_without_time_hands_the_message_back_untouched(task):
     event = sqs_event(task.event_of(task.put("a.csv")))
     assert handler(event, Context(milliseconds=4_000)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert notifications(task) == (0, 0, 0, 0)
@@ -256,7 +256,7 @@ def test_time_that_is_over_hands_the_message_back_untouched(task):
 
 def test_calls_that_could_not_end_in_time_are_left_to_the_next_delivery(task):
     event = sqs_event(task.event_of(task.put("a.csv")))
-    # A second and a half before the five that are kept back.
+    # A second and a half besides the five that are reserved.
     assert handler(event, Context(milliseconds=6_500)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     assert task.outside.calls == []
     time_passes()

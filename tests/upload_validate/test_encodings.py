@@ -7,7 +7,7 @@ from tasks.upload_validate.encodings import KNOWN, BinaryError, Encoding, WrongE
 
 def encoding_of(content, *, block=5, expected=KNOWN):
     encoding = Encoding(expected)
-    # The beginning comes whole, as the first block of a file does.
+    # The first block of a file is never cut.
     blocks = [content[:64]] + [content[at : at + block] for at in range(64, len(content), block)]
     passed = b"".join(map(encoding.pass_on, blocks))
     return encoding.finish(), encoding.mark, passed
@@ -26,20 +26,20 @@ PADDING = b"x" * 70
         ("Gâr £5".encode("windows-1252"), "windows-1252"),
         (PADDING + "Gâr £5".encode("windows-1252") + PADDING, "windows-1252"),
         ("é".encode() + PADDING + b"\xe9", "windows-1252"),
-        # These bytes mean nothing in windows-1252, and control characters in Latin-1.
+        # These bytes are undefined in windows-1252, and control characters in Latin-1.
         (b"caf\xe9 \x81", "latin-1"),
         (b"caf\xe9" + PADDING + b"\x9d", "latin-1"),
-        # A character that the end of the file cuts off.
+        # The end of the file cuts a character off.
         (PADDING + "é".encode()[:1], "windows-1252"),
         (PADDING + "東".encode()[:2], "latin-1"),
     ],
 )
-def test_encoding_is_found_wherever_blocks_are_cut(content, name):
+def test_encoding_is_detected_for_any_cut_between_blocks(content, name):
     for block in (1, 2, 3, 70):
         assert encoding_of(content, block=block) == (name, False, content)
 
 
-def test_byte_order_mark_of_utf_8_is_noted_and_cut_off():
+def test_byte_order_mark_of_utf_8_is_recorded_and_removed():
     assert encoding_of(codecs.BOM_UTF8 + "Gâr".encode()) == ("utf-8", True, "Gâr".encode())
 
 
@@ -67,7 +67,7 @@ def test_utf_16_and_utf_32_are_named(content):
         (b"\x1f\x8b,a,b", "gzip"),
         (b"a,b,c\n1,\x00,3\n", "binary data"),
         (PADDING + b"a,b,c\n1,\x00,3\n", "binary data"),
-        # Junk with commas in it and without a NUL.
+        # Binary data with commas and without a NUL.
         (bytes(byte or 44 for byte in range(256)) * 4, "binary data"),
     ],
 )
@@ -76,7 +76,7 @@ def test_binary_is_named(content, said):
         encoding_of(content)
 
 
-def test_few_control_characters_in_a_text_are_a_slip():
+def test_few_control_characters_in_a_text_are_allowed():
     assert encoding_of(b"a,\x1f,c\n" + PADDING * 9 + b"\x02\n")[0] == "utf-8"
 
 
@@ -85,6 +85,6 @@ def test_encoding_that_is_not_expected_is_refused():
         encoding_of("é".encode("latin-1"), expected=("utf-8",))
 
 
-def test_character_that_was_cut_through_is_replaced():
+def test_character_that_is_cut_in_two_is_replaced():
     assert decoded("Gâ".encode().decode("latin-1")[:-1], "utf-8") == "G\ufffd"
     assert decoded("Gâ", "windows-1252") == "Gâ"

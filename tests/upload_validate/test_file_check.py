@@ -1,4 +1,4 @@
-"""One file by the profile polling-stations: the texts, to the letter, and what is told beside them."""
+"""The check of one file with the profile polling-stations: the exact texts, and the other findings."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from tasks.upload_validate import file_check
 from tasks.upload_validate.file_check import check_file
-from tasks.upload_validate.problems import COUNTED
+from tasks.upload_validate.findings import COUNTED
 from tests.upload_validate.conftest import csv_of
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +32,9 @@ INCOMPLETE = "Incomplete file: Expected {} columns on row {} found {}"
 PARSE, DECODE = "Failed to parse body", "Failed to decode body using any expected encoding"
 
 
-def test_sound_file_has_nothing_wrong(check):
+def test_valid_file_has_no_problem(check):
     finding = check(csv_of(60))
-    assert (finding.valid, finding.rows, finding.encoding, finding.problem_count) == (True, 61, "utf-8", 0)
+    assert (finding.valid, finding.rows, finding.text.encoding, finding.problem_count) == (True, 61, "utf-8", 0)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_sound_file_has_nothing_wrong(check):
         (150_000_001, ["Expected file to be under 150MB"]),
     ],
 )
-def test_size_has_to_be_within_its_window(check, size, said):
+def test_size_outside_its_window_is_an_error(check, size, said):
     assert texts(check(csv_of(), size=size)) == said
 
 
@@ -63,7 +63,7 @@ def test_file_without_a_row_is_empty(check, content):
     assert finding.rows == 0
 
 
-def test_all_errors_are_told_and_not_only_the_first(check):
+def test_all_errors_are_reported_and_not_only_the_first(check):
     finding = check(b"a,b,c\n1,2,3\n1,2\n1\n1,2,3,4\n", size=10)
     assert texts(finding) == [
         "Expected file to be at least 1KB",
@@ -99,7 +99,7 @@ def test_file_with_more_errors_than_are_counted_is_given_up(profile, wrong):
     assert list(blocks) == [b"this is not read"]
 
 
-def test_as_many_errors_as_are_counted_are_all_told(check):
+def test_errors_up_to_the_counted_limit_are_all_reported(check):
     finding = check(b"a,b,c\n" + b"1\n" * COUNTED, size=BIG, block=1 << 16)
     assert (finding.problem_count, finding.rows, len(finding.problems)) == (COUNTED, COUNTED + 1, 50)
 
@@ -119,15 +119,15 @@ def test_too_few_columns_mean_that_the_delimiter_was_not_found(check, header, co
 
 @pytest.mark.parametrize("key", ["stations.csv", "stations.tsv", "stations"])
 @pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_delimiter_is_told_by_the_contents(check, key, delimiter):
-    # Addresses hold commas, and cells may hold tabs.
+def test_delimiter_is_detected_from_the_content(check, key, delimiter):
+    # Addresses contain commas, and cells may contain tabs.
     header = delimiter.join(["name", '"a, b"' if delimiter == "," else "a, b", "postcode"])
     row = delimiter.join(['"1\tx"' if delimiter == "\t" else "1\tx", "2", "3"])
     assert texts(check(f"{header}\n{row}\n{row}\n".encode(), key=key, size=BIG)) == []
 
 
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"\n\n\n", b"\r\n\r\n"])
-def test_blank_lines_at_the_end_do_no_harm(check, blank):
+def test_blank_lines_at_the_end_are_allowed(check, blank):
     finding = check(b"a,b,c\n1,2,3\n" + blank, size=BIG)
     assert (finding.valid, finding.rows) == (True, 2)
 
@@ -143,12 +143,12 @@ def test_blank_line_after_a_wrong_row_of_many_lines_knows_its_line(check):
     assert [(problem.row, problem.line) for problem in finding.problems] == [(2, 2), (3, 4), (4, 5)]
 
 
-def test_blank_lines_followed_by_sound_rows_only_are_told(check):
+def test_blank_lines_before_valid_rows_are_reported(check):
     assert texts(check(b"a,b,c\n\n1,2,3\n", size=BIG)) == [INCOMPLETE.format(3, 2, 0)]
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\v", "\f", "\x85"])
-def test_row_does_not_end_at_what_only_unicode_calls_a_line_end(check, character):
+def test_row_does_not_end_at_a_line_end_of_unicode_only(check, character):
     finding = check(f"a,b,c\n1,x{character}y,3\n".encode(), size=BIG)
     assert (finding.valid, finding.rows) == (True, 2)
 
@@ -165,9 +165,9 @@ def test_row_does_not_end_at_what_only_unicode_calls_a_line_end(check, character
         (csv_of(9000) + b"\0", PARSE, "binary data"),
     ],
 )
-def test_what_is_no_table_is_recognised_and_named(check, content, said, name):
+def test_file_that_is_no_table_is_recognised_and_named(check, content, said, name):
     finding = check(content, size=BIG)
-    assert (texts(finding), finding.recognised_as, finding.encoding, finding.rows) == ([said], name, "", 0)
+    assert (texts(finding), finding.recognised_as, finding.text.encoding, finding.rows) == ([said], name, "", 0)
 
 
 def test_quote_that_is_never_closed_cannot_be_parsed(check):
@@ -190,29 +190,33 @@ def test_quote_that_is_never_closed_cannot_be_parsed(check):
         ("a,houseid,authoritycode", "unknown"),
     ],
 )
-def test_ems_is_told_by_the_header(check, header, kind):
+def test_ems_is_recognised_by_the_header(check, header, kind):
     for mark in ("", "\ufeff"):
         assert check(f"{mark}{header}\n1,2,3\n".encode(), size=BIG).kind == kind
 
 
 def test_byte_order_mark_does_not_hide_the_ems(check):
     finding = check(b"\xef\xbb\xbf" + csv_of())
-    assert (finding.kind, finding.byte_order_mark, finding.encoding) == ("Idox Eros (Halarose)", True, "utf-8")
+    assert (finding.kind, finding.text.byte_order_mark, finding.text.encoding) == (
+        "Idox Eros (Halarose)",
+        True,
+        "utf-8",
+    )
 
 
-def test_excerpt_is_in_the_encoding_that_turned_out_to_be_right(check):
-    # The first row reads as UTF-8; only the last one shows that the file is not.
+def test_excerpt_is_in_the_encoding_that_was_detected_in_the_end(check):
+    # The first row is valid UTF-8; only the last one is not.
     content = "a,b,c\nGâr\n".encode() + "caf\xe9,2,3\n".encode("latin-1")
     finding = check(content, size=BIG)
-    assert (finding.encoding, finding.problems[0].excerpt) == ("windows-1252", "GÃ¢r")
+    assert (finding.text.encoding, finding.problems[0].excerpt) == ("windows-1252", "GÃ¢r")
     assert check("a,b,c\nGâr\n".encode(), size=BIG).problems[0].excerpt == "Gâr"
 
 
-# A table of 149 MB, one block of it again and again, with quotes, line ends in cells and characters beyond ASCII.
+# A table of 149 MB that repeats one block with quotes, line ends in cells and characters beyond ASCII.
 MEASURE = r"""
 import itertools
 from tasks.upload_validate.file_check import check_file
-from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.profile_reader import load_profile
 
 profile = load_profile("polling-stations", "", None)
 block = b'1,"2 High Street, \xc3\xa9",AB1 2CD,"long\ner"\r\n' * 3000

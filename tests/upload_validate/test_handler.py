@@ -1,4 +1,4 @@
-"""The task as its callers see it: uploads before; buckets, issues, mails and calls after.
+"""The task from outside: uploads go in; buckets, issues, mails and calls come out.
 
 I4: every event has an end. I6: the bytes validated are the bytes published. I9: no key is shown.
 """
@@ -10,12 +10,13 @@ import pytest
 from tasks.object_clerk.errors import ObjectChangedException
 from tasks.upload_validate.handler import handler
 from tasks.utils.deadline import Deadline, limit_timeout
-from tasks.utils.errors import BucketBrigadeError, EventError, SettingsError
+from tasks.utils.errors import BucketBrigadeError
 from tests.conftest import REGION, client_of_the_tests
-from tests.support.events import load, s3_event, s3_record, sqs_event
+from tests.support.events import s3_event, s3_record, sqs_event
 from tests.upload_validate.conftest import (
     FINAL,
     GITHUB,
+    NOTHING,
     PREFIX,
     QUARANTINE,
     REPOSITORY,
@@ -25,23 +26,14 @@ from tests.upload_validate.conftest import (
     csv_of,
     forget_container,
     mails,
+    notified,
+    outcomes,
 )
 
 SHORT = csv_of() + b"short\n"
-NOBODY = (0, 0, 0)
 
 
-def told(task):
-    """How many issues and comments, mails, and calls of the webhook there have been."""
-    comments = sum(map(len, task.outside.comments.values()))
-    return len(task.outside.issues) + comments, len(mails()), len(task.outside.hooks)
-
-
-def outcomes(answer):
-    return [one["outcome"] for one in answer["sets"]]
-
-
-def test_sound_set_is_published_and_told(task, s3):
+def test_valid_set_is_published_and_notified(task, s3):
     key = task.put("stations.csv")
     answer = task.run(key)
     assert outcomes(answer) == ["published"]
@@ -58,7 +50,7 @@ def test_sound_set_is_published_and_told(task, s3):
 
 
 def test_requests_of_a_direct_event_wait_no_longer_than_the_invocation_lasts(task, aws):
-    # The keys among them, which are read before the first set is looked at.
+    # Among them are the requests for keys, before the first set is listed.
     key, waits = task.put("stations.csv"), {}
     aws.events.register("before-send", lambda request, **_: waits.update({request.url: limit_timeout(9_999)}), "note")
     task.run(key)
@@ -109,86 +101,11 @@ def test_set_with_errors_is_not_published_and_its_errors_are_mailed(task):
     assert report["github_issue"] == ""
 
 
-def test_calls_come_in_the_order_that_makes_good_a_crash(task, wire):
+def test_effects_come_in_the_order_that_survives_a_crash(task, wire):
     task.outside.after = wire.sent.append
     task.run(task.put("a.csv"))
     steps = [step for step in wire.sent if step in ("CopyObject", "PutObject", "issue", "webhook")]
     assert steps[-5:] == ["CopyObject", "issue", "PutObject", "PutObject", "webhook"]
-
-
-def test_every_record_of_an_event_is_handled(task):
-    other = "E07000224/2025-05-01/1/"
-    keys = task.put("a.csv"), task.put("a.csv", prefix=other)
-    assert [one["set"] for one in task.run(*keys)["sets"]] == [PREFIX, other]
-    assert len(task.outside.issues) == 2
-
-
-def test_prefix_does_not_take_one_that_begins_like_it(task):
-    one, ten = PREFIX[:-1] + "1/", PREFIX[:-1] + "10/"
-    key = task.put("a.csv", prefix=one)
-    task.put("a.csv", SHORT, prefix=ten)
-    assert outcomes(task.run(key)) == ["published"]
-    assert [entry["key"] for entry in task.report(one)["file_set"]] == [key]
-
-
-def test_folder_below_and_marker_of_a_folder_are_not_of_the_set(task):
-    task.put("", b"")
-    task.put("deeper/a.csv", SHORT)
-    key = task.put("a.csv")
-    assert (outcomes(task.run(key)), len(task.report()["file_set"])) == (["published"], 1)
-
-
-def test_key_that_only_contains_report_json_is_a_file(task):
-    key = task.put("my-report.json.csv", SHORT)
-    assert outcomes(task.run(key)) == ["rejected"]
-
-
-@pytest.mark.parametrize("key", [f"{PREFIX}report.json", f"{PREFIX}report.html", "a.csv", "a/b.csv", f"{PREFIX}x/y"])
-def test_lone_report_and_key_of_another_form_are_nothing_to_do(task, s3, key):
-    s3.put_object(Bucket=UPLOADS, Key=key, Body=b"x")
-    assert task.run(key) == {"sets": []}
-    assert told(task) == NOBODY
-
-
-def test_set_that_was_removed_meanwhile_is_nothing_to_do(task):
-    assert outcomes(task.run(f"{PREFIX}gone.csv")) == ["empty"]
-    assert told(task) == NOBODY
-
-
-@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "ObjectTagging:Put", "ObjectRestore:Completed"])
-def test_event_that_tells_of_no_upload_is_nothing_to_do(task, name):
-    key = task.put("a.csv", SHORT)
-    assert handler(s3_event(s3_record(UPLOADS, key, name=name)), Context()) == {"sets": []}
-    assert told(task) == NOBODY
-
-
-@pytest.mark.usefixtures("task")
-def test_test_event_is_nothing_to_do():
-    assert handler(load("s3_test_event"), Context()) == {"sets": []}
-
-
-@pytest.mark.usefixtures("task")
-def test_event_of_another_bucket_is_refused():
-    with pytest.raises(EventError, match="the event is of the bucket elsewhere, uploads are in uploads"):
-        handler(s3_event(s3_record("elsewhere", f"{PREFIX}a.csv", name="ObjectCreated:Put")), Context())
-
-
-def test_failure_of_one_set_does_not_keep_the_next_from_being_judged(task, wire):
-    broken, sound = task.put("a.csv", prefix="E01/2025/1/"), task.put("a.csv")
-    wire.fail("GetObject", (403, "AccessDenied"), times=9, key="E01")
-    with pytest.raises(BucketBrigadeError, match="AccessDenied"):
-        task.run(broken, sound)
-    assert len(task.outside.issues) == 1
-
-
-def test_queue_batch_is_answered_message_by_message(task, wire):
-    broken, sound = task.put("a.csv", prefix="E01/2025/1/"), task.put("a.csv")
-    wire.fail("GetObject", (403, "AccessDenied"), times=9, key="E01")
-    event = sqs_event(task.event_of(broken), "no JSON", task.event_of(sound))
-    assert handler(event, Context()) == {
-        "batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-1"}]
-    }
-    assert len(task.outside.issues) == 1
 
 
 def test_message_that_can_never_succeed_is_dead_lettered_with_its_reason(task, sqs, monkeypatch):
@@ -202,35 +119,17 @@ def test_message_that_can_never_succeed_is_dead_lettered_with_its_reason(task, s
     assert message["MessageAttributes"]["ErrorType"]["StringValue"] == "RefusedError"
 
 
-def test_last_file_of_two_makes_the_set_whole(task):
-    democracy = csv_of(header="a,b,xordinate")
-    first = task.put("stations.csv", democracy)
-    assert outcomes(task.run(first)) == ["rejected"]
-    assert task.outside.hooks[0][1]["file_set"][0]["errors"] == "Expected 2 files, found 1"
-    # Nobody is written to for that alone.
-    assert mails() == []
-    second = task.put("districts.csv", csv_of(header="a,b,c"))
-    assert outcomes(task.run(second)) == ["published"]
-    assert (len(task.outside.issues), len(task.report()["file_set"])) == (1, 2)
-
-
-def test_lone_file_with_another_error_is_written_about(task):
-    task.run(task.put("stations.csv", csv_of(header="a,b,xordinate") + b"1\n"))
-    assert len(mails()) == 1
-    assert task.outside.hooks[0][1]["file_set"][0]["errors"].endswith("found 1\nExpected 2 files, found 1")
-
-
 def test_many_files_and_second_deliveries_make_one_issue_one_comment_for_each_content(task, wire):
     keys = [task.put(f"{number}.csv") for number in range(5)]
     event = sqs_event(*(task.event_of(key) for key in keys))
     for _ in range(3):
         before = wire.count("ListObjectsV2")
         assert handler(event, Context()) == {"batchItemFailures": []}
-    # Of five messages on one set the second delivery costs a look at the upload and one at what is published.
+    # The second delivery of five messages on one set lists the upload and the final bucket once each.
     assert wire.count("ListObjectsV2") == before + 2
-    assert told(task) == (1, 0, 1)
+    assert notified(task) == (1, 0, 1)
     task.run(task.put("5.csv"))
-    assert told(task) == (2, 0, 2)
+    assert notified(task) == (2, 0, 2)
     assert task.outside.comments_of(1)[0].startswith("Updated\nEMS: ")
 
 
@@ -263,7 +162,7 @@ def test_set_with_errors_is_put_into_quarantine_with_its_report(task, s3, monkey
     assert (page["ContentType"], b"Not published" in page["Body"].read()) == ("text/html; charset=utf-8", True)
 
 
-# What happens between the check and the publishing.
+# Between check and publication.
 
 
 def once(call):
@@ -282,16 +181,16 @@ def test_object_overwritten_between_check_and_publish_is_not_published_unchecked
     wire.before.append(once(lambda: task.put("a.csv", SHORT)))
     assert outcomes(task.run(key)) == ["rejected"]
     assert task.published() == []
-    assert told(task) == (0, 1, 1)
+    assert notified(task) == (0, 1, 1)
 
 
-def test_object_overwritten_by_a_sound_one_is_checked_and_published(task, wire, s3):
+def test_object_overwritten_by_a_valid_one_is_checked_and_published(task, wire, s3):
     key = task.put("a.csv")
     wire.before.append(once(lambda: task.put("a.csv", csv_of(90))))
     assert outcomes(task.run(key)) == ["published"]
     assert s3.get_object(Bucket=FINAL, Key=key)["Body"].read() == csv_of(90)
     assert task.report()["file_set"][0]["csv_rows"] == 91
-    assert told(task) == (1, 0, 1)
+    assert notified(task) == (1, 0, 1)
 
 
 def test_file_that_is_removed_meanwhile_makes_it_another_set(task, wire, s3):
@@ -306,7 +205,7 @@ def test_file_that_comes_while_the_report_is_written_keeps_it_from_being_written
     come = []
 
     def on_put(operation):
-        # After the copies, at the look for the report that lies there.
+        # After the copies, at the list of the bucket for the report.
         if operation == "ListObjectsV2" and wire.count("CopyObject") and not come:
             come.append(task.put("b.csv", SHORT))
 
@@ -315,7 +214,7 @@ def test_file_that_comes_while_the_report_is_written_keeps_it_from_being_written
     assert f"{PREFIX}report.json" not in task.published()
 
 
-def test_object_that_is_overwritten_while_it_is_looked_at_is_looked_at_again(task, wire):
+def test_object_that_is_overwritten_during_its_check_is_checked_again(task, wire):
     key = task.put("a.csv", SHORT)
     replaced = []
 
@@ -325,10 +224,10 @@ def test_object_that_is_overwritten_while_it_is_looked_at_is_looked_at_again(tas
 
     wire.before.append(on_get)
     assert outcomes(task.run(key)) == ["published"]
-    assert told(task) == (1, 0, 1)
+    assert notified(task) == (1, 0, 1)
 
 
-def test_bytes_that_lay_there_for_a_moment_only_are_not_those_that_were_judged(task, wire):
+def test_bytes_that_were_in_the_bucket_for_a_moment_are_not_checked(task, wire):
     key = task.put("a.csv", SHORT)
 
     def swap(operation):
@@ -343,7 +242,7 @@ def test_bytes_that_lay_there_for_a_moment_only_are_not_those_that_were_judged(t
     assert task.published() == []
 
 
-def test_file_that_comes_while_another_is_looked_at_makes_one_verdict_of_two(task, wire):
+def test_file_that_arrives_during_the_check_of_another_gives_one_verdict_on_both(task, wire):
     key = task.put("a.csv", SHORT)
     come = []
 
@@ -353,7 +252,7 @@ def test_file_that_comes_while_another_is_looked_at_makes_one_verdict_of_two(tas
 
     wire.before.append(on_get)
     assert outcomes(task.run(key)) == ["rejected"]
-    assert told(task) == (0, 1, 1)
+    assert notified(task) == (0, 1, 1)
     assert len(task.outside.hooks[0][1]["file_set"]) == 2
 
 
@@ -362,7 +261,7 @@ def test_set_that_never_settles_is_left_to_a_later_delivery(task, wire):
     rows = iter(range(100, 200))
     wire.before.append(lambda operation: operation == "GetObject" and task.put("a.csv", csv_of(next(rows))))
     assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    assert told(task) == NOBODY
+    assert notified(task) == NOTHING
 
 
 def test_time_that_ends_between_two_files_hands_the_message_back(task, wire, monkeypatch):
@@ -372,11 +271,11 @@ def test_time_that_ends_between_two_files_hands_the_message_back(task, wire, mon
     )
     assert handler(sqs_event(task.event_of(keys[0])), Context())["batchItemFailures"]
     monkeypatch.undo()
-    assert told(task) == NOBODY
+    assert notified(task) == NOTHING
 
 
 @pytest.mark.parametrize("name", ["FINAL_BUCKET_NAME", "TEMP_BUCKET_NAME"])
-def test_bucket_that_does_not_exist_is_told(task, s3, monkeypatch, name):
+def test_bucket_that_does_not_exist_is_named_in_the_error(task, s3, monkeypatch, name):
     key = task.put("a.csv")
     monkeypatch.setenv(name, "no-such-bucket")
     event = s3_event(s3_record("no-such-bucket" if name == "TEMP_BUCKET_NAME" else UPLOADS, key, name=""))
@@ -403,55 +302,16 @@ def test_report_of_another_verdict_that_gets_in_between_is_seen(task, wire, s3):
 
     def on_put(operation):
         if operation == "PutObject" and wire.count("PutObject") == 0:
-            s3.put_object(Bucket=FINAL, Key=f"{PREFIX}report.html", Body=b"another one's")
+            s3.put_object(Bucket=FINAL, Key=f"{PREFIX}report.html", Body=b"of another worker")
 
     wire.before.append(on_put)
     assert outcomes(task.run(key)) == ["published"]
     assert wire.count("PutObject") == 3
 
 
-def test_store_without_conditional_writes_gets_plain_ones(task, wire):
+def test_server_without_conditional_writes_gets_plain_ones(task, wire):
     wire.fail("PutObject", (501, "NotImplemented"), times=1)
     assert outcomes(task.run(task.put("a.csv"))) == ["published"]
-
-
-# The world outside.
-
-
-def test_github_failing_after_the_copies_loses_nothing(task, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    task.outside.faults += [(f"POST {GITHUB}", (503, {}, "down"))] * 4
-    key = task.put("a.csv")
-    event = sqs_event(task.event_of(key))
-    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    assert f"{PREFIX}report.json" not in task.published()
-    assert handler(event, Context()) == {"batchItemFailures": []}
-    assert told(task) == (1, 0, 1)
-    assert task.report()["github_issue"] == task.outside.issues[0]["html_url"]
-
-
-@pytest.mark.parametrize(
-    "council", [(404, {}), (500, "down"), (200, []), (200, {"name": None}), (200, {"name": " "}), (200, "{")]
-)
-def test_council_without_a_name_is_called_by_its_code(task, monkeypatch, council):
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    task.outside.council = council
-    task.run(task.put("a.csv"))
-    assert task.report()["council_name"] == "E07000223"
-    assert task.outside.issues[0]["title"] == "Import E07000223-E07000223 for 2025-05-01"
-
-
-def test_without_keys_what_would_be_sent_is_logged_and_not_sent(task, monkeypatch, capsys):
-    for name in ("GITHUB_API_KEY", "WDIV_API_KEY", "ERROR_REPORT_EMAIL"):
-        monkeypatch.delenv(name)
-    task.run(task.put("a.csv"), task.put("a.csv", SHORT, prefix="E01/2025/1/"))
-    lines = {line.get("message"): line for line in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert lines["would raise an issue"]["title"] == "Import E07000223-Adur District Council for 2025-05-01"
-    assert lines["would raise an issue"]["labels"] == ["Data Import", "ready"]
-    assert lines["would send an e-mail"]["subject"].startswith("Error with data for council E01-")
-    assert lines["would call the webhook"]["report"]["gss"] == "E01"
-    assert told(task) == NOBODY
-    assert task.report()["github_issue"] == ""
 
 
 def test_keys_are_read_by_name_and_shown_nowhere(task, monkeypatch, capsys):
@@ -471,47 +331,3 @@ def test_keys_are_read_by_name_and_shown_nowhere(task, monkeypatch, capsys):
     assert "418" in output.out
     assert "secret-of-wdiv" not in output.out + output.err
     assert "github-key" not in output.out + output.err
-
-
-def test_log_and_metrics_tell_what_came_of_each_set(task, capsys):
-    key = task.put("a.csv")
-    task.run(key)
-    task.run(key)
-    lines = list(map(json.loads, capsys.readouterr().out.splitlines()))
-    said = [line["message"] for line in lines if line.get("set") == PREFIX]
-    assert said == ["published", "already published"]
-    assert [line["Published"] for line in lines if "Published" in line] == [[1.0]]
-
-
-@pytest.mark.usefixtures("stage", "outside")
-def test_settings_that_are_missing_are_named_at_the_start(monkeypatch):
-    for name in ("TEMP_BUCKET_NAME", "FINAL_BUCKET_NAME", "GITHUB_REPO", "WDIV_WEBHOOK_URL", "OUTCOMES_TABLE"):
-        monkeypatch.delenv(name)
-    with pytest.raises(SettingsError) as raised:
-        handler(s3_event(), None)
-    for name in ("TEMP_BUCKET_NAME", "FINAL_BUCKET_NAME", "GITHUB_REPO", "WDIV_WEBHOOK_URL", "OUTCOMES_TABLE"):
-        assert f"{name} is not set" in str(raised.value)
-
-
-def test_table_schema_comes_from_s3(task, s3, monkeypatch):
-    schema = {"fields": [{"name": "a", "type": "integer"}, {"name": "b"}]}
-    s3.put_object(Bucket=FINAL, Key="schemas/a.json", Body=json.dumps(schema))
-    monkeypatch.setenv("PROFILE", "table-schema")
-    monkeypatch.setenv("TABLE_SCHEMA", f"s3://{FINAL}/schemas/a.json")
-    sound, wrong = task.put("x.csv", b"a,b\n1,2\n", prefix="march/"), task.put("x.csv", b"a,b\nx,2\n", prefix="april/")
-    assert outcomes(task.run(sound, wrong)) == ["published", "rejected"]
-    assert [issue["title"] for issue in task.outside.issues] == ["Import march"]
-    assert mails()[0]["Subject"] == "Error with data in april"
-    assert not any("councils" in path for _, path in task.outside.calls)
-    assert task.report("march/")["gss"] == ""
-
-
-@pytest.mark.parametrize("hostile", ['a\n{"level": "INFO"}.csv', "\u2028.csv", "\u202egpj.csv", "\x1b[31mred.csv"])
-@pytest.mark.parametrize("body", [csv_of(), SHORT], ids=["sound", "wrong"])
-def test_hostile_key_is_inert_in_the_log(task, capsys, hostile, body):
-    task.run(task.put(hostile, body))
-    lines = capsys.readouterr().out.splitlines()
-    # Each line is one JSON object in ASCII, without a control character that somebody else chose.
-    assert all(line.isascii() and line.isprintable() for line in lines)
-    said = [json.loads(line) for line in lines]
-    assert [one["set"] for one in said if "set" in one] == [PREFIX]

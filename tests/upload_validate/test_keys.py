@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from tasks.upload_validate.api_keys import KeyRing
 from tasks.upload_validate.errors import KeyUnavailableError
-from tasks.upload_validate.keys import KeyRing
 from tests.conftest import client_of_the_tests
 
 
@@ -26,7 +26,7 @@ def refuse():
     raise AssertionError("no client is needed")
 
 
-def test_key_that_is_given_itself_needs_no_service():
+def test_key_in_the_setting_needs_no_service():
     ring = KeyRing(refuse, refuse)
     assert ring.key("ghp_1234").value() == "ghp_1234"
     assert ring.key("") is None
@@ -55,7 +55,7 @@ def test_key_is_read_from_secrets_manager(ring, secrets):
     assert [ring.key(name).value() for name in names] == ["three", "three", "four"]
 
 
-def test_key_is_remembered_until_it_is_asked_for_anew(ring, ssm):
+def test_key_is_cached_until_it_is_refreshed(ring, ssm):
     ssm.put_parameter(Name="/key", Value="old", Type="SecureString")
     key = ring.key("/key")
     assert key.value() == "old"
@@ -65,14 +65,14 @@ def test_key_is_remembered_until_it_is_asked_for_anew(ring, ssm):
 
 
 @pytest.mark.parametrize("name", ["/none", "secretsmanager:none"])
-def test_entry_that_is_not_there_may_be_there_later(ring, name):
+def test_missing_entry_may_exist_later(ring, name):
     with pytest.raises(KeyUnavailableError, match=f"the entry {name} cannot be read") as raised:
         ring.key(name).value()
     assert raised.value.transient
 
 
 @pytest.mark.parametrize("content", ["no JSON", '["token"]', "{}", '{"token": ' * 100_000])
-def test_entry_without_the_field_is_told_without_its_content(ring, secrets, content):
+def test_entry_without_the_field_is_named_without_its_content(ring, secrets, content):
     secrets.create_secret(Name="wdiv", SecretString=content)
     with pytest.raises(KeyUnavailableError) as raised:
         ring.key("secretsmanager:wdiv#token").value()
@@ -82,7 +82,7 @@ def test_entry_without_the_field_is_told_without_its_content(ring, secrets, cont
 @pytest.mark.parametrize(
     "value", [7, None, {"secret": "secret"}, ["secret"], "", " \n", "sec\nret", "secrét", "s" * 9_000]
 )
-def test_field_that_holds_no_key_is_said_without_its_content(ring, secrets, value):
+def test_field_without_a_usable_key_is_named_without_its_content(ring, secrets, value):
     secrets.create_secret(Name="wdiv", SecretString=json.dumps({"token": value}))
     with pytest.raises(KeyUnavailableError, match="^the key in the entry secretsmanager:wdiv#token ") as raised:
         ring.key("secretsmanager:wdiv#token").value()
@@ -90,7 +90,7 @@ def test_field_that_holds_no_key_is_said_without_its_content(ring, secrets, valu
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_json_whose_field_was_forgotten_is_said_with_what_to_do(ring, ssm, indent):
+def test_json_without_a_named_field_gives_an_error_with_advice(ring, ssm, indent):
     ssm.put_parameter(Name="/key", Value=json.dumps({"token": "secret"}, indent=indent), Type="SecureString")
     with pytest.raises(KeyUnavailableError, match="^the key in the entry /key looks like a JSON .* #field") as raised:
         ring.key("/key").value()

@@ -1,4 +1,4 @@
-"""What a verdict or its telling needs and is down for a day makes no dead letter and loses nothing."""
+"""An outage of a day, of any service that a verdict or a notification needs, makes no dead letter and loses nothing."""
 
 import json
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ def queue_that_is_polled(task, sqs, clock, monkeypatch):
 
 
 def a_day_of_failures(queue):
-    """A day of which the hours in the middle are left out: they would be like the others."""
+    """Run a day without the hours in the middle, which would be like the others."""
     queue.run(3 * HOUR)
     queue.clock.sleep(20 * HOUR)
     queue.run(HOUR)
@@ -49,14 +49,14 @@ def assert_all_is_done(queue, task):
 @pytest.mark.parametrize(
     "fault", [(503, {}, "{}"), requests.exceptions.ConnectTimeout("no connection")], ids=["503", "no connection"]
 )
-def test_github_that_is_down_for_a_day_hears_of_it_once(task, queue, fault):
+def test_github_that_is_down_for_a_day_gets_one_issue(task, queue, fault):
     task.outside.faults += [("api.github.com", fault)] * 10_000
     a_day_of_failures(queue)
     task.outside.faults.clear()
     assert_all_is_done(queue, task)
 
 
-def test_bucket_that_denies_for_a_day_is_published_in_afterwards(task, queue, wire):
+def test_bucket_that_denies_access_for_a_day_gets_the_set_afterwards(task, queue, wire):
     wire.fail("CopyObject", (403, "AccessDenied"), times=10**9)
     forget_container()
     a_day_of_failures(queue)
@@ -64,7 +64,7 @@ def test_bucket_that_denies_for_a_day_is_published_in_afterwards(task, queue, wi
     assert_all_is_done(queue, task)
 
 
-def test_key_that_cannot_be_read_for_a_day_delays_what_needs_it(task, queue, monkeypatch):
+def test_key_that_cannot_be_read_for_a_day_delays_only_its_notification(task, queue, monkeypatch):
     monkeypatch.setenv("GITHUB_API_KEY", "secretsmanager:github")
     forget_container()
     a_day_of_failures(queue)

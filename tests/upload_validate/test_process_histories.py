@@ -1,8 +1,8 @@
-"""Random histories of a set over workers that are processes, on SeaweedFS; their ways break and they are killed. I3-I6.
+"""Random histories of a set with worker processes on SeaweedFS; workers are killed and connections break. I3 to I6.
 
-A worker is killed, or stopped while others go on, before or after any request that it sends to S3, DynamoDB, SES,
-GitHub or the webhook; a request of a worker that was killed arrives late; or the answer is lost, cut off, or turned
-into a 5xx after the work was done.
+A worker is killed, or stopped while others go on, before or after any request to S3, DynamoDB, SES, GitHub or the
+webhook. A request of a killed worker may arrive late. An answer may be lost, cut off, or replaced by a 5xx after the
+request was carried out.
 
 `CHAOS_SEED` repeats a run.
 """
@@ -39,48 +39,48 @@ from tests.upload_validate.conftest import (
     Outside,
 )
 from tests.upload_validate.histories import LAST_STEP, History, Plan
-from tests.upload_validate.worker_processes import Nursery
+from tests.upload_validate.worker_processes import WorkerPool
 
 HISTORIES, RUNS = 500, 10
 
 
 class Trap(Plan):
-    """What befalls the process, or the request on its way."""
+    """A fault of the process, or of the request on its way."""
 
     def trouble(self, is_outside):
-        """Returns what befalls the request that is due."""
+        """Return the fault of the request that is due."""
         self.is_outside = is_outside
         self.known.wait()
-        when, _, what = self.deed.partition(" ")
+        when, _, what = self.fault.partition(" ")
         if when == "answer":
             return ANSWERS[what]()
         act = getattr(self, what)
         if when == "after":
             return Trouble(down=lambda head, body: (head, act(body)))
-        return Trouble(up=partial(act, is_before=True), down=self._land)
+        return Trouble(up=partial(act, is_before=True), down=self._arrive)
 
     def kill(self, body, is_before=False):
-        """Kills the worker; a request that was not sent yet never is."""
+        """Kill the worker; a request that is not sent yet is never sent."""
         self.worker.signal(signal.SIGKILL)
         if is_before:
             raise ConnectionError("the worker is gone")
         return body
 
-    def kill_and_hold(self, body, is_before):  # pylint: disable=unused-argument  # as others are called
-        """Kills the worker; its request comes to the server when the worker's message is just coming back."""
+    def kill_and_hold(self, body, is_before):  # pylint: disable=unused-argument  # the signature of all faults
+        """Kill the worker; its request reaches the server when the worker's message is delivered again."""
         self.worker.signal(signal.SIGKILL)
-        self.going_on.wait()
+        self.released.wait()
         return body
 
-    def stop(self, body, is_before=False):  # pylint: disable=unused-argument  # as others are called
-        """Stops the worker, and its request or the answer with it, until it goes on."""
+    def stop(self, body, is_before=False):  # pylint: disable=unused-argument  # the signature of all faults
+        """Stop the worker with its request or its answer, until it is resumed."""
         self.worker.signal(signal.SIGSTOP)
         self.over.set()
-        self.going_on.wait()
+        self.released.wait()
         return body
 
-    def _land(self, head, body):
-        self.landed.set()
+    def _arrive(self, head, body):
+        self.arrived.set()
         return head, body
 
 
@@ -109,8 +109,8 @@ DEEDS = [
 ]
 
 
-class Way(Proxy):
-    """The way of all workers to one server."""
+class Route(Proxy):
+    """The route of all workers to one server."""
 
     world = None
     is_outside = False
@@ -120,8 +120,8 @@ class Way(Proxy):
         return plan.trouble(self.is_outside) if plan.is_due() else Trouble()
 
 
-class Neighbours(BaseHTTPRequestHandler):
-    """GitHub, the councils and the webhook, over HTTP."""
+class OutsideServices(BaseHTTPRequestHandler):
+    """GitHub, the council service and the webhook, over HTTP."""
 
     world = None
 
@@ -154,16 +154,16 @@ class Neighbours(BaseHTTPRequestHandler):
 
 @dataclass
 class World:
-    """All servers, the ways to them, and the means to start workers."""
+    """All servers, the routes to them, and the pool of workers."""
 
     s3: Any
     dynamodb: Any
-    nursery: Nursery = None
+    pool: WorkerPool = None
     outside: Outside = field(default_factory=Outside)
     plan: Plan = field(default_factory=Plan)
 
     @staticmethod
-    def any_plan(chance):
+    def random_plan(chance):
         return Trap(chance.choice(["", *DEEDS]), chance.randint(1, LAST_STEP))
 
 
@@ -173,13 +173,13 @@ def world_of_processes():
     moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     moto.start()
     moto_port = moto.get_host_and_port()[1]
-    neighbours = ThreadingHTTPServer(("127.0.0.1", 0), Neighbours)
-    threading.Thread(target=neighbours.serve_forever, args=(0.05,), daemon=True).start()
+    services = ThreadingHTTPServer(("127.0.0.1", 0), OutsideServices)
+    threading.Thread(target=services.serve_forever, args=(0.05,), daemon=True).start()
     with (
         SeaweedFS() as server,
-        Way(server.host, server.port) as s3_way,
-        Way("127.0.0.1", moto_port) as aws_way,
-        Way("127.0.0.1", neighbours.server_port) as outside_way,
+        Route(server.host, server.port) as s3_route,
+        Route("127.0.0.1", moto_port) as aws_route,
+        Route("127.0.0.1", services.server_port) as outside_route,
     ):
         keys = server.credentials
         aws = partial(
@@ -188,14 +188,14 @@ def world_of_processes():
             **{**keys, "region_name": REGION},
         )
         world = World(server.client(config=Config(retries={"total_max_attempts": 1})), aws("dynamodb"))
-        for way in (s3_way, aws_way, outside_way):
+        for way in (s3_route, aws_route, outside_route):
             way.world = world
-        outside_way.is_outside = True
-        Neighbours.world = world
+        outside_route.is_outside = True
+        OutsideServices.world = world
         for bucket in (UPLOADS, FINAL, QUARANTINE):
             world.s3.create_bucket(Bucket=bucket)
         aws("ses").verify_email_identity(EmailAddress=ENVIRONMENT["SENDER_EMAIL"])
-        outside_url = f"http://127.0.0.1:{outside_way.listens_on}"
+        outside_url = f"http://127.0.0.1:{outside_route.listens_on}"
         environment = {
             **ENVIRONMENT,
             "TEMP_BUCKET_NAME": UPLOADS,
@@ -203,17 +203,17 @@ def world_of_processes():
             "GITHUB_API_URL": f"{outside_url}/github",
             "COUNCIL_API_URL": f"{outside_url}/councils",
             "WDIV_WEBHOOK_URL": f"{outside_url}/hook",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_way.listens_on}",
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_way.listens_on}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_route.listens_on}",
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3_route.listens_on}",
             "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        with Nursery(environment) as world.nursery:
+        with WorkerPool(environment) as world.pool:
             yield world
-    neighbours.shutdown()
-    neighbours.server_close()
+    services.shutdown()
+    services.server_close()
     moto.stop()
 
 
@@ -227,7 +227,7 @@ def histories(world, seed, numbers):
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("run", range(RUNS))
-def test_any_history_of_a_set_ends_with_the_newest_sound_one_published(world, run):
+def test_any_history_of_a_set_ends_with_the_newest_valid_set_published(world, run):
     seed = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
     print(f"CHAOS_SEED={seed}")
     share = HISTORIES // RUNS

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tasks.upload_validate.profile import Layout, read_profile
-from tasks.upload_validate.profile_files import PROFILES, load_profile
+from tasks.upload_validate.profile import Layout
+from tasks.upload_validate.profile_reader import PROFILES, load_profile, read_profile
 from tasks.utils.errors import SettingsError
 
 DOCUMENT = json.loads((PROFILES / "polling-stations.json").read_text(encoding="utf-8"))
@@ -14,7 +14,7 @@ def nothing(_):
     raise AssertionError("nothing is to be read")
 
 
-def test_layout_finds_the_set_of_a_key():
+def test_layout_returns_the_set_of_a_key():
     names = {"gss": "E07", "election_date": "2025-05-01", "timestamp": "1"}
     assert LAYOUT.place_of("E07/2025-05-01/1/a.csv") == ("E07/2025-05-01/1/", names)
 
@@ -22,14 +22,14 @@ def test_layout_finds_the_set_of_a_key():
 @pytest.mark.parametrize(
     "key", ["a.csv", "E07/a.csv", "E07/2025/1", "E07/2025/1/", "E07/2025/1/x/a.csv", "/2025/1/a.csv", ""]
 )
-def test_key_of_another_form_is_of_no_set(key):
+def test_key_of_another_form_belongs_to_no_set(key):
     assert LAYOUT.place_of(key) is None
 
 
 @pytest.mark.parametrize(
     "name, belongs", [("report.json", False), ("report.html", False), ("my-report.json.csv", True), ("report", True)]
 )
-def test_only_what_is_named_as_a_report_is_one(name, belongs):
+def test_only_the_names_of_the_report_are_reserved(name, belongs):
     assert (LAYOUT.place_of(f"E07/2025/1/{name}") is not None) == belongs
 
 
@@ -87,7 +87,7 @@ def test_profile_that_is_no_object_is_refused():
         read_profile([], name="mine")
 
 
-def test_profile_that_is_not_there_is_refused_and_those_that_are_named():
+def test_missing_profile_is_refused_and_the_existing_ones_are_named():
     with pytest.raises(SettingsError, match="PROFILE: there is no 'x.json' in profiles/; there are polling-stations"):
         load_profile("x", "", nothing)
     with pytest.raises(SettingsError, match="PROFILE: there is no '../profiles/polling-stations.json'"):
@@ -107,6 +107,6 @@ def test_schema_that_is_not_json_is_refused(content):
         load_profile("table-schema", "s3://bucket/key", lambda _: content)
 
 
-def test_schema_that_is_far_too_large_is_refused():
+def test_schema_that_is_too_large_is_refused():
     with pytest.raises(SettingsError, match="TABLE_SCHEMA: it has more than 1,048,576 bytes"):
         load_profile("table-schema", "s3://bucket/key", lambda _: b" " * 2_000_000)

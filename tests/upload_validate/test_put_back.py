@@ -1,4 +1,4 @@
-"""A set that changes, also back to what it was: the final bucket is made equal to the newest sound set. I3, I5, I6."""
+"""A set that changes, also back to earlier content: the final bucket gets the newest valid set. I3, I5, I6."""
 
 import hashlib
 import json
@@ -27,14 +27,14 @@ REPORT, PAGE = f"{PREFIX}report.json", f"{PREFIX}report.html"
 
 
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch):
-    # Workers take turns here, so that waiting for another one is in vain.
+def no_waiting(monkeypatch):
+    # Workers take turns here, so waiting for another one cannot help.
     monkeypatch.setattr(idempotency, "PATIENCE", RetryPolicy(tries=1))
 
 
 @pytest.fixture(name="look")
-def look_at_a_bucket(s3):
-    """Returns the bytes of each object of a bucket by its name in the set."""
+def objects_of_a_bucket(s3):
+    """Return the bytes of each object of a bucket by its name in the set."""
 
     def look(bucket=FINAL):
         listed = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
@@ -49,7 +49,7 @@ def md5(body):
 
 
 def assert_report_is_true(objects, files, outcome="published"):
-    """The report names these files with these bytes, and so does the page."""
+    """Assert that the report names these files with these bytes, and that the page names them."""
     report = json.loads(objects["report.json"])
     named = {entry["key"].removeprefix(PREFIX): entry["etag"] for entry in report["file_set"]}
     assert report["outcome"] == outcome
@@ -59,7 +59,7 @@ def assert_report_is_true(objects, files, outcome="published"):
 
 
 class Kill:  # pylint: disable=too-few-public-methods  # a botocore handler with a count
-    """Kills the container before, or right after, its n-th request of one operation; n counts from 1."""
+    """Kill the container before, or right after, its n-th request of one operation; n counts from 1."""
 
     def __init__(self, aws, operation, number=1, *, when="after"):
         self.aws, self.left = aws, number
@@ -71,7 +71,7 @@ class Kill:  # pylint: disable=too-few-public-methods  # a botocore handler with
             raise Killed(self.event)
 
     def __enter__(self):
-        # A client listens to what was registered when it was made.
+        # A client has the handlers that were registered when it was made.
         forget_container()
         self.aws.events.register(self.event, self)
 
@@ -86,26 +86,26 @@ def killed(task, aws, key, operation, number=1, **when):
         task.run(key)
 
 
-def test_set_that_is_put_back_to_earlier_content_is_published_again_and_told_once(task, look):
+def test_set_that_is_put_back_to_earlier_content_is_published_again_and_notified_once(task, look):
     for body in (A, B, A):
         key = task.put("a.csv", body)
         answer = task.run(key)
     assert answer["sets"][0]["outcome"] == "published"
     assert_report_is_true(look(), {"a.csv": A})
-    # An issue for the first content, a comment for the second, and nothing for the first once more.
+    # An issue for the first content, a comment for the second, and nothing for the return to the first.
     assert notifications(task) == (1, 1, 0, 2)
-    # Which is in place now: another event writes nothing.
+    # The set is in place now: another event writes nothing.
     before = look()
     task.run(key)
     assert look() == before
 
 
-def test_container_killed_while_it_replaces_a_set_that_is_then_put_back(task, aws, look):
+def test_set_that_is_put_back_after_a_kill_during_its_replacement_is_published(task, aws, look):
     task.put("b.csv", A)
     task.run(task.put("a.csv", A))
     task.put("b.csv", B)
     key = task.put("a.csv", B)
-    # The first file's copy takes the place of the old one.
+    # The copy of the first file replaces the old one.
     killed(task, aws, key, "CopyObject", 2)
     assert look()["a.csv"] == B
     task.put("b.csv", A)
@@ -119,20 +119,20 @@ def test_container_killed_while_it_replaces_a_set_leaves_no_report_on_other_byte
     task.put("b.csv", B)
     key = task.put("a.csv", B)
     killed(task, aws, key, "CopyObject", 2)
-    # What comes next is wrong, so that nothing is published over the half of the second set.
+    # The next set is rejected, so nothing replaces the half of the second set.
     key = task.put("a.csv", SHORT)
     assert task.run(key)["sets"][0]["outcome"] == "rejected"
     report = json.loads(look()["report.json"])
     assert (report["outcome"], report["file_set"]) == ("replacing", [])
     assert b"is being replaced" in look()["report.html"]
-    # The next sound set is published as any other.
+    # The next valid set is published as usual.
     task.put("b.csv", A)
     task.run(task.put("a.csv", A))
     assert_report_is_true(look(), {"a.csv": A, "b.csv": A})
 
 
 @pytest.mark.parametrize("number", range(1, 5))
-def test_container_killed_at_a_write_of_report_or_page_of_a_set_that_is_put_back(task, aws, look, number):
+def test_set_that_is_put_back_after_a_kill_at_a_write_of_report_or_page_is_published(task, aws, look, number):
     key = task.put("a.csv", A)
     task.run(key)
     task.put("a.csv", B)
@@ -143,10 +143,10 @@ def test_container_killed_at_a_write_of_report_or_page_of_a_set_that_is_put_back
     assert b"61 rows" in look()["report.html"]
 
 
-def test_grown_set_keeps_the_report_on_what_lies_there_until_it_is_whole(task, aws, look):
+def test_grown_set_keeps_the_earlier_report_until_its_own_is_written(task, aws, look):
     task.run(task.put("a.csv", A))
     killed(task, aws, task.put("b.csv", B), "CopyObject", 2)
-    # No byte that it speaks of was touched.
+    # No byte that it describes was changed.
     assert_report_is_true(look(), {"a.csv": A})
 
 
@@ -165,7 +165,7 @@ def test_file_that_the_new_set_does_not_have_is_named_or_removed(task, s3, look,
     assert notifications(task) == (1, 1, 0, 2)
 
 
-def test_file_of_a_set_that_was_never_whole_is_removed_or_named_too(task, aws, s3, look):
+def test_file_of_a_set_without_a_report_is_named_too(task, aws, s3, look):
     task.run(task.put("a.csv", A))
     killed(task, aws, task.put("b.csv", B), "PutObject", 1, when="before")
     s3.delete_object(Bucket=UPLOADS, Key=f"{PREFIX}b.csv")
@@ -186,7 +186,7 @@ def test_files_kept_so_far_are_removed_when_the_setting_says_so(task, s3, look, 
     assert_report_is_true(look(), {"a.csv": A})
 
 
-def test_removal_that_a_kill_cut_off_is_made_up_for(task, aws, s3, look, monkeypatch):
+def test_removal_that_a_kill_cut_off_is_completed(task, aws, s3, look, monkeypatch):
     monkeypatch.setenv("SUPERSEDED_FILES", "remove")
     task.put("b.csv", B)
     key = task.put("a.csv", A)
@@ -199,7 +199,7 @@ def test_removal_that_a_kill_cut_off_is_made_up_for(task, aws, s3, look, monkeyp
     assert notifications(task) == (1, 1, 0, 2)
 
 
-def test_quarantine_that_holds_another_set_is_made_to_hold_the_newest(task, look, monkeypatch):
+def test_quarantine_with_another_set_gets_the_newest(task, look, monkeypatch):
     monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)
     for body in (SHORT, SHORT + b"short\n", SHORT):
         task.run(task.put("a.csv", body))
@@ -209,7 +209,7 @@ def test_quarantine_that_holds_another_set_is_made_to_hold_the_newest(task, look
 
 @pytest.mark.parametrize("what", ["a.csv", "report.json", "report.html"])
 @pytest.mark.parametrize("how", ["lost", "overwritten"])
-def test_published_object_that_was_lost_or_overwritten_is_made_good_by_the_next_event(task, s3, look, what, how):
+def test_published_object_that_was_lost_or_overwritten_is_restored_by_the_next_event(task, s3, look, what, how):
     key = task.put("a.csv", A)
     task.run(key)
     if how == "lost":
@@ -222,7 +222,7 @@ def test_published_object_that_was_lost_or_overwritten_is_made_good_by_the_next_
 
 
 def at(wire, operation, number, call):
-    """Has `call` called before the n-th request of one operation that is sent from now on."""
+    """Call `call` before the n-th request of one operation from now on."""
     left = [number]
 
     def act(sent):
@@ -244,8 +244,8 @@ def at(wire, operation, number, call):
     + [("CopyObject", 1), ("CopyObject", 2), ("PutObject", 1), ("PutObject", 2), ("PutObject", 3), ("PutObject", 4)],
     ids=str,
 )
-def test_worker_on_what_the_set_once_was_never_has_the_last_word(task, wire, look, step, back):
-    """While one worker publishes, the set is replaced, and another worker publishes that."""
+def test_worker_on_an_earlier_set_never_writes_last(task, wire, look, step, back):
+    """One worker publishes while the set is replaced and another worker publishes the new one."""
     key = task.put("a.csv", A)
     task.run(key)
     task.put("a.csv", B)
@@ -259,14 +259,14 @@ def test_worker_on_what_the_set_once_was_never_has_the_last_word(task, wire, loo
     try:
         task.run(key)
     except BucketBrigadeError as error:
-        # SQS would deliver it again.
+        # SQS would deliver the message again.
         assert error.transient
         time_passes()
         task.run(key)
     assert_report_is_true(look(), {"a.csv": B if back else csv_of(120)})
 
 
-def test_published_object_under_kms_is_known_by_the_report_and_not_read_again(task, wire, s3):
+def test_published_object_under_kms_is_recognised_by_the_report_and_not_read_again(task, wire, s3):
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
     s3.put_bucket_encryption(Bucket=FINAL, ServerSideEncryptionConfiguration={"Rules": [rule]})
     key = task.put("a.csv", A)
@@ -276,7 +276,7 @@ def test_published_object_under_kms_is_known_by_the_report_and_not_read_again(ta
     assert wire.sent[len(before) :] == ["ListObjectsV2", "ListObjectsV2", "GetObject"]
 
 
-def test_fresh_set_takes_no_more_requests_than_two_for_each_file_and_eight(task, wire):
+def test_new_set_takes_two_requests_for_each_file_and_eight_more(task, wire):
     for name in ("a.csv", "b.csv", "c.csv"):
         key = task.put(name, A)
     task.run(key)
@@ -285,7 +285,7 @@ def test_fresh_set_takes_no_more_requests_than_two_for_each_file_and_eight(task,
 
 
 def test_dynamodb_holds_no_state_of_the_final_bucket(task, s3, look):
-    """The memory may be lost: what was published is looked at, and at worst people are notified again."""
+    """The records may be lost: the buckets are listed, and at worst notifications are repeated."""
     key = task.put("a.csv", A)
     task.run(key)
     dynamodb = client_of_the_tests("dynamodb", "eu-west-1")

@@ -1,4 +1,4 @@
-"""Where records end, against an independent reader of RFC 4180 on generated tables, and in bounded memory."""
+"""The ends of records, compared with an independent reader of RFC 4180 on generated tables, in bounded memory."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ def rows(content, **arguments):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_record_ends_at_a_line_end_wherever_blocks_are_cut(line_end):
+def test_record_ends_at_a_line_end_for_any_cut_between_blocks(line_end):
     content = f"a,b{line_end}1,2{line_end}{line_end}3,4".encode()
     for block in range(1, 12):
         assert records_of(content, block=block) == [
@@ -35,18 +35,18 @@ def test_character_that_only_unicode_calls_a_line_end_does_not_end_a_record(char
     assert [len(cells) for cells in rows(content)] == [2, 2]
 
 
-def test_quoted_cell_goes_over_lines_and_the_next_record_knows_its_line():
+def test_record_after_a_quoted_cell_of_many_lines_has_its_own_line():
     content = b'a,"b\n\nb"\n"c\r\n",d\ne\n'
     assert records_of(content) == [(1, 1, ["a", "b\n\nb"]), (2, 4, ["c\r\n", "d"]), (3, 6, ["e"])]
 
 
 @pytest.mark.parametrize("content", [b'a,b\n1,"2\n3,4\n', b'a,b\n1,"2', b'a,b\n1,"2\n'])
-def test_quote_that_is_never_closed_is_told_where_it_opens(content):
+def test_quote_that_is_never_closed_is_reported_at_its_opening(content):
     number, line, cells = records_of(content)[-1]
     assert (number, line, isinstance(cells, Broken), cells.reason) == (2, 2, True, NEVER_CLOSED)
 
 
-def test_field_over_the_limit_is_told_and_reading_goes_on():
+def test_field_over_the_limit_is_reported_and_reading_goes_on():
     found = records_of(b"a,b\n" + b"x" * 200_000 + b",1\nc,d\n", block=1 << 16)
     assert [number for number, _, _ in found] == [1, 2, 3]
     assert "field larger than field limit" in found[1][2].reason
@@ -66,19 +66,19 @@ def test_record_that_is_too_long_over_many_lines_is_given_up(monkeypatch):
     monkeypatch.setattr(records, "RECORD_LIMIT", 10_000)
     found = records_of(b"a,b\n" + b'"x\n",' * 5_001 + b"\nc,d\n", block=1_000)
     assert found[1][2].reason == TOO_LONG
-    # What follows counts on from the lines that were given up.
+    # The next record counts on from the lines that were skipped.
     assert 4_000 < found[2][1] < 5_000
     assert max(len(cells) for _, _, cells in found) < 5_000
 
 
-def test_regular_records_are_counted_and_not_handed_out():
+def test_regular_records_are_counted_and_not_yielded():
     table = Records([b"a,b\n1,2\n3\n4,5\n"], Dialect())
     table.regular = 2
     assert list(table) == [(3, 3, ["3"])]
     assert table.number == 4
 
 
-def test_dialect_is_kept():
+def test_dialect_is_applied():
     content = b"a; 'b;c'\n1;'2\\'3'\n"
     dialect = Dialect(delimiter=";", quote_char="'", double_quote=False, escape_char="\\", skip_initial_space=True)
     assert rows(content, dialect=dialect) == [["a", "b;c"], ["1", "2'3"]]
@@ -86,7 +86,7 @@ def test_dialect_is_kept():
 
 
 def parse_rfc_4180(text):
-    """Reads RFC 4180 character by character, as its grammar says; CR and LF alone end a record too."""
+    """Read RFC 4180 character by character by its grammar; CR or LF alone ends a record too."""
     table, row, cell, position = [], [], "", 0
     while position < len(text):
         character = text[position]
@@ -117,7 +117,7 @@ def written(table, line_end, always_quoted):
 CELLS = st.text(st.sampled_from('ab",\r\n\t;é\u2028\x0b\x0c\x85東 '), max_size=6)
 
 
-def tables_are_read_as_they_were_written(table, line_end, always_quoted, block):
+def assert_table_is_read_as_it_was_written(table, line_end, always_quoted, block):
     text = written(table, line_end, always_quoted)
     read = rows(text.encode(), block=block)
     assert [[cell.encode("latin-1").decode() for cell in row] for row in read] == parse_rfc_4180(text) == table
@@ -140,11 +140,11 @@ ARGUMENTS = {
 @settings(max_examples=150, deadline=None)
 @given(**ARGUMENTS)
 def test_table_of_rfc_4180_is_read_as_an_independent_reader_reads_it(**arguments):
-    tables_are_read_as_they_were_written(**arguments)
+    assert_table_is_read_as_it_was_written(**arguments)
 
 
 @pytest.mark.chaos
 @settings(max_examples=20_000, deadline=None)
 @given(**ARGUMENTS)
 def test_tables_of_rfc_4180_are_read_as_an_independent_reader_reads_them(**arguments):
-    tables_are_read_as_they_were_written(**arguments)
+    assert_table_is_read_as_it_was_written(**arguments)

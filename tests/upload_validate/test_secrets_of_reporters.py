@@ -1,7 +1,8 @@
-"""Keys and addresses that are secrets: whatever fails, none of them is in anything that is written."""
+"""Keys and secret addresses: after any failure, none of them is in a log line, an error or a dead letter."""
 
 import base64
 import json
+import logging
 import socket
 import threading
 import traceback
@@ -11,11 +12,11 @@ from urllib.parse import quote
 import pytest
 import sentry_sdk
 
+from tasks.upload_validate.api_keys import KeyRing
 from tasks.upload_validate.errors import ReporterError
 from tasks.upload_validate.handler import handler
-from tasks.upload_validate.keys import KeyRing
 from tasks.upload_validate.reporters import sentry as sentry_module
-from tasks.upload_validate.reporters.http import Http
+from tasks.upload_validate.reporters.http import HttpClient
 from tasks.upload_validate.reporters.sentry import Sentry
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.utils.errors import SettingsError
@@ -25,15 +26,15 @@ from tests.support.events import sqs_event
 from tests.upload_validate.conftest import WEBHOOK, Context, forget_container
 from tests.upload_validate.loopback import raw
 
-ONCE = Http(RetryPolicy(tries=1))
+ONCE = HttpClient(RetryPolicy(tries=1))
 DIGITS = str(123_456_789 * 9)
 CANARY = f"canary-{DIGITS}/abc+def"
 PUBLIC = CANARY.replace("/", "")
 PRETTY = json.dumps({"token": CANARY, "user": "robot"}, indent=2)
 
 
-class OddKey:  # pylint: disable=too-few-public-methods  # as much of a key as is used
-    """A key that is not checked."""
+class OddKey:  # pylint: disable=too-few-public-methods  # the used part of a key
+    """A key without a check of its characters."""
 
     def __init__(self, value):
         self._value = value
@@ -43,7 +44,7 @@ class OddKey:  # pylint: disable=too-few-public-methods  # as much of a key as i
 
 
 def chain(error):
-    """All that a traceback, or Sentry, could show of an error."""
+    """Return everything that a traceback, or Sentry, could show of an error."""
     texts, seen = ["".join(traceback.format_exception(error))], [error]
     while seen:
         one = seen.pop()
@@ -58,7 +59,7 @@ def fails(call):
     return chain(raised.value)
 
 
-# What is kept of an answer.
+# Answers in log lines and errors.
 
 
 ECHOES = {
@@ -90,7 +91,7 @@ def test_answer_that_repeats_the_key_is_kept_without_it(server, echo, status):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_error_of_a_library_keeps_its_type_only(server, method, key):
     said = fails(lambda: ONCE.send(method, server.url, key=OddKey(key)))
-    assert "canary" not in said and server.heard == []
+    assert "canary" not in said and server.received == []
 
 
 def everything_written(capsys, sqs, url):
@@ -120,7 +121,7 @@ def test_entry_that_holds_no_key_is_named_and_its_content_is_written_nowhere(tas
     assert "the key in the entry secretsmanager:robot " in written
     assert ("#field" in written) == secret.startswith("{")
     assert "canary" not in written
-    # It is sent as soon as a person has put it right.
+    # It is sent after a person has corrected the entry.
     client_of_the_tests("secretsmanager", REGION).put_secret_value(
         SecretId="robot", SecretString={"WDIV_API_KEY": "wdiv-key", "GITHUB_API_KEY": "github-key"}[name]
     )
@@ -129,7 +130,7 @@ def test_entry_that_holds_no_key_is_named_and_its_content_is_written_nowhere(tas
     assert len(task.outside.hooks) == 1
 
 
-# An address that is itself a secret.
+# Secret addresses.
 
 
 PATHS = [f"/services/T0/{quote(CANARY, safe='')}", f"/hook?token={CANARY}", f"/hook?{CANARY}", f"/{CANARY}/x#{CANARY}"]
@@ -148,30 +149,30 @@ PATHS = [f"/services/T0/{quote(CANARY, safe='')}", f"/hook?token={CANARY}", f"/h
         raw(b"HTTP/1.1 what\r\n\r\n"),
     ],
 )
-def test_address_of_the_webhook_is_a_secret_in_whatever_it_answers(server, path, answer):
+def test_address_of_the_webhook_is_removed_from_its_answers(server, path, answer):
     server.line = [answer]
     url = f"http://127.0.0.1:{server.server_port}{path}"
-    webhook = Webhook(Http(RetryPolicy(tries=1)), url, KeyRing(None, None).key("the-key-of-the-webhook"))
-    said = fails(lambda: webhook.tell({"digest": "d"})) + repr(webhook)
+    webhook = Webhook(HttpClient(RetryPolicy(tries=1)), url, KeyRing(None, None).key("the-key-of-the-webhook"))
+    said = fails(lambda: webhook.post({"digest": "d"})) + repr(webhook)
     assert f"POST http://127.0.0.1:{server.server_port}: " in said
     assert not any(piece in said for piece in ("canary", DIGITS, "abc%2Bdef"))
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid", "x" * 300 + ".example.org"])
-def test_address_of_a_webhook_that_is_not_there_is_in_no_error(monkeypatch, path, host):
+def test_address_of_an_unreachable_webhook_is_in_no_error(monkeypatch, path, host):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    webhook = Webhook(Http(RetryPolicy(tries=1)), f"https://{host}{path}", KeyRing(None, None).key("key"))
-    said = fails(lambda: webhook.tell({"digest": "d"}))
+    webhook = Webhook(HttpClient(RetryPolicy(tries=1)), f"https://{host}{path}", KeyRing(None, None).key("key"))
+    said = fails(lambda: webhook.post({"digest": "d"}))
     assert "canary" not in said and DIGITS not in said
 
 
-def test_address_of_the_webhook_is_not_logged_where_there_is_no_key(caplog):
+def test_address_of_the_webhook_is_not_logged_without_a_key(caplog):
     caplog.set_level("INFO")
-    Webhook(ONCE, f"https://example.org/hook/{CANARY}", None).tell({"digest": "d"})
+    Webhook(ONCE, f"https://example.org/hook/{CANARY}", None).post({"digest": "d"})
     (line,) = caplog.records
     assert line.url == "https://example.org" and "canary" not in repr(vars(line))
 
@@ -206,13 +207,20 @@ def test_address_of_the_webhook_is_read_from_its_entry(task, letters, monkeypatc
     assert "canary" not in written
 
 
+def test_address_is_not_logged_if_headers_cannot_be_read(server, caplog):
+    caplog.set_level(logging.INFO)
+    server.line = [raw(b"HTTP/1.1 200 OK\r\n: odd github-key\r\nno header\r\n\r\n")]
+    Webhook(ONCE, f"{server.url}/token-in-the-path", KeyRing(None, None).key("key")).post({"digest": "d"})
+    assert "token-in-the-path" not in caplog.text and "github-key" not in caplog.text
+
+
 # Sentry.
 
 
 @pytest.fixture(name="clean_sentry")
 def sentry_of_this_process():
     yield
-    # Without a DSN again, and without the integrations that would stay in this process for other tests.
+    # Reset to no DSN and no integrations, which would stay in this process for other tests.
     sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
 
 
@@ -234,9 +242,9 @@ def test_error_of_the_webhook_reaches_sentry_without_its_address(server, sent, a
     webhook = Webhook(ONCE, f"{server.url}/{CANARY}", KeyRing(None, None).key("the-key-of-the-webhook"))
     sentry = Sentry("https://key@sentry.example/1", transport=sent.transport)
     try:
-        webhook.tell({"digest": "d"})
+        webhook.post({"digest": "d"})
     except ReporterError as error:
-        sentry.tell(error)
+        sentry.capture(error)
     sentry.flush()
     (event,) = sent.events
     assert "127.0.0.1" in event and DIGITS not in event and "the-key-of" not in event
@@ -253,7 +261,7 @@ def test_known_secret_in_any_error_does_not_reach_sentry(sent):
         except ValueError as error:
             raise KeyError(quote(CANARY)) from error
     except KeyError as error:
-        sentry.tell(error)
+        sentry.capture(error)
     (event,) = sent.events
     assert event.count("(secret)") >= 2 and DIGITS not in event
 
@@ -262,11 +270,11 @@ def test_known_secret_in_any_error_does_not_reach_sentry(sent):
 def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, caplog):
     server.line = [(200, {}, b"x" * 3_000_000)]
     sentry = Sentry(f"http://public@127.0.0.1:{server.server_port}/42")
-    sentry.tell(ValueError("odd"))
-    assert server.heard == []
+    sentry.capture(ValueError("odd"))
+    assert server.received == []
     sentry.flush()
     sentry.flush()
-    ((method, path, headers, body),) = server.heard
+    ((method, path, headers, body),) = server.received
     assert (method, path) == ("POST", "/api/42/envelope/")
     assert "sentry_key=public" in headers["X-Sentry-Auth"]
     assert b'"value":"odd"' in body
@@ -275,7 +283,7 @@ def test_event_is_sent_with_the_flush_and_the_answer_is_bounded(server, caplog):
 
 @pytest.mark.parametrize("way", ["refused", "no such host", "silent", "an echo"])
 @pytest.mark.usefixtures("clean_sentry")
-def test_sentry_that_cannot_be_reached_costs_one_warning(server, monkeypatch, caplog, way):
+def test_unreachable_sentry_causes_one_warning(server, monkeypatch, caplog, way):
     monkeypatch.setattr(sentry_module, "FLUSH_SECONDS", 0.3)
     here = f"localhost:{server.server_port}"
     host = {"refused": "127.0.0.1:1", "no such host": "no-such-host.invalid"}.get(way, here)
@@ -285,7 +293,7 @@ def test_sentry_that_cannot_be_reached_costs_one_warning(server, monkeypatch, ca
     server.line = [lambda _: over.wait(5)] if way == "silent" else [(400, {}, f"unknown key {PUBLIC}".encode())]
     sentry = Sentry(f"{'https' if 'host' in way else 'http'}://{PUBLIC}@{host}/1")
     for number in range(3):
-        sentry.tell(ValueError(number))
+        sentry.capture(ValueError(number))
     sentry.flush()
     over.set()
     (line,) = [line for line in caplog.records if line.name == "bucket_brigade"]
@@ -295,7 +303,7 @@ def test_sentry_that_cannot_be_reached_costs_one_warning(server, monkeypatch, ca
 
 @pytest.mark.parametrize("dsn", [f"http://{CANARY}@sentry.example/1", f"https://{PUBLIC}@a.example/{CANARY}", PRETTY])
 @pytest.mark.parametrize("entry", [False, True], ids=["itself", "in its entry"])
-def test_wrong_dsn_costs_one_warning_and_no_set(task, monkeypatch, capsys, dsn, entry):
+def test_wrong_dsn_causes_one_warning_and_sets_are_published(task, monkeypatch, capsys, dsn, entry):
     if entry:
         ssm = client_of_the_tests("ssm", REGION)
         ssm.put_parameter(Name="/sentry/dsn", Value=dsn, Type="SecureString")
@@ -325,7 +333,7 @@ def test_wrong_dsn_costs_one_warning_and_no_set(task, monkeypatch, capsys, dsn, 
         CANARY,
     ],
 )
-def test_wrong_dsn_is_refused_by_an_error_without_it(dsn):
+def test_wrong_dsn_is_refused_without_showing_it(dsn):
     with pytest.raises(SettingsError, match="^SENTRY_DSN ") as raised:
         Sentry(dsn)
     assert "canary" not in chain(raised.value)

@@ -1,6 +1,7 @@
 import pytest
 
-from tasks.upload_validate.settings import Settings, fault_of_dsn
+from tasks.upload_validate.settings import Checks, Settings, fault_of_dsn
+from tasks.utils.settings import QueueSettings
 from tests.support.refusals import refusal_of
 
 REQUIRED = {
@@ -14,36 +15,26 @@ REQUIRED = {
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
-    assert settings.profile == "polling-stations"
-    assert settings.error_limit == 50
-    assert settings.file_limit == 1000
-    assert settings.github_api_url == "https://api.github.com"
-    assert settings.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
+    notifications = settings.notifications
+    assert settings.checks == Checks("polling-stations", table_schema="", error_limit=50, file_limit=1000)
+    assert notifications.github.api_url == "https://api.github.com"
+    assert notifications.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
     assert settings.logging_level == "INFO"
-    assert settings.max_receives is None
-    assert settings.superseded_files == "keep"
-    unset = (
-        "quarantine_bucket",
-        "table_schema",
-        "github_key",
-        "webhook_key",
-        "error_report_email",
-        "sender_email",
-        "sentry_dsn",
-        "dead_letter_queue",
-    )
-    assert {getattr(settings, name) for name in unset} == {""}
+    assert settings.queue == QueueSettings(url="", dead_letter_queue="", max_receives=None)
+    assert (settings.buckets.quarantine, settings.buckets.superseded) == ("", "keep")
+    unset = (notifications.github.key, notifications.webhook.key, notifications.recipient, notifications.sender)
+    assert {*unset, notifications.sentry_dsn} == {""}
 
 
-def test_mails_come_from_whom_they_go_to_unless_a_sender_is_set():
-    assert Settings.read({**REQUIRED, "ERROR_REPORT_EMAIL": "a@b.org"}).sender_email == "a@b.org"
+def test_sender_of_mails_is_the_recipient_unless_it_is_set():
+    assert Settings.read({**REQUIRED, "ERROR_REPORT_EMAIL": "a@b.org"}).notifications.sender == "a@b.org"
 
 
 def test_keys_are_not_shown_with_the_settings():
     secrets = {"GITHUB_API_KEY": "secret-1", "WDIV_API_KEY": "secret-2", "SENTRY_DSN": "https://secret-3@x/1"}
     secrets["WDIV_WEBHOOK_URL"] = "https://example.org/secret-4"
     settings = Settings.read({**REQUIRED, **secrets})
-    assert (settings.github_key, settings.webhook_key) == ("secret-1", "secret-2")
+    assert (settings.notifications.github.key, settings.notifications.webhook.key) == ("secret-1", "secret-2")
     assert "secret" not in repr(settings)
 
 
@@ -52,7 +43,7 @@ def test_setting_that_is_missing_is_named(missing):
     assert refusal_of(Settings, {**REQUIRED, missing: ""}).startswith(f"{missing} is not set: ")
 
 
-def test_all_that_are_missing_are_named_at_once():
+def test_all_missing_settings_are_named_at_once():
     said = refusal_of(Settings, {})
     assert all(f"{name} is not set" in said for name in REQUIRED)
 
@@ -65,7 +56,7 @@ def test_all_that_are_missing_are_named_at_once():
         ("WDIV_WEBHOOK_URL", "example.org", "WDIV_WEBHOOK_URL is no address: it should be an https address such as"),
         ("COUNCIL_API_URL", "ftp://x", "COUNCIL_API_URL is no address"),
         ("GITHUB_API_URL", "x", "GITHUB_API_URL is no address"),
-        ("ERROR_REPORT_EMAIL", "nobody", "ERROR_REPORT_EMAIL is 'nobody': it should be an e-mail address"),
+        ("ERROR_REPORT_EMAIL", "reports", "ERROR_REPORT_EMAIL is 'reports': it should be an e-mail address"),
         ("SUPERSEDED_FILES", "delete", "SUPERSEDED_FILES is 'delete': it should be one of keep, remove"),
         ("FILE_LIMIT", "0", "FILE_LIMIT is '0': it should be a whole number from 1 to 10000"),
         ("ERROR_LIMIT", "0", "ERROR_LIMIT is '0': it should be a whole number from 1 to 1000"),
@@ -123,32 +114,33 @@ def test_address_that_is_not_safe_is_refused_and_not_shown(name, value):
         "http://[::1]:8080/hook",
     ],
 )
-def test_address_over_https_or_of_this_machine_is_taken(name, value):
-    assert value in vars(Settings.read({**REQUIRED, name: value})).values()
+def test_https_address_and_address_of_this_machine_are_accepted(name, value):
+    notifications = Settings.read({**REQUIRED, name: value}).notifications
+    assert value in (notifications.webhook.url, notifications.github.api_url, notifications.council_api_url)
 
 
 @pytest.mark.parametrize("name", ["/wdiv/url", "ssm:url", "secretsmanager:wdiv#url", "arn:aws:ssm:eu-west-1:1:x"])
 def test_address_of_the_webhook_may_be_in_an_entry(name):
-    assert Settings.read({**REQUIRED, "WDIV_WEBHOOK_URL": name}).webhook_url == name
+    assert Settings.read({**REQUIRED, "WDIV_WEBHOOK_URL": name}).notifications.webhook.url == name
     assert "GITHUB_API_URL is no address" in refusal_of(Settings, {**REQUIRED, "GITHUB_API_URL": name})
 
 
 @pytest.mark.parametrize("dsn", ["http://secret@sentry.example.org/1", "ftp://secret@x/1", "https://"])
-def test_dsn_that_is_not_safe_is_refused_where_it_is_read_and_not_shown(dsn):
+def test_dsn_that_is_not_safe_is_refused_on_use_and_not_shown(dsn):
     said = fault_of_dsn(dsn)
     assert said.startswith("SENTRY_DSN ") and "https://key@example.org/1" in said
     assert "secret" not in said
-    # A wrong one does not keep the function from its work.
-    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).sentry_dsn == dsn
+    # A wrong DSN does not stop the function.
+    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).notifications.sentry_dsn == dsn
 
 
 @pytest.mark.parametrize("name", ["GITHUB_API_KEY", "WDIV_API_KEY"])
 @pytest.mark.parametrize("key", ["sec\nret", "sec\0ret", "secrét", '{"token": "secret"}'])
-def test_key_that_no_header_can_have_is_refused_and_not_shown(name, key):
+def test_key_that_cannot_be_sent_in_a_header_is_refused_and_not_shown(name, key):
     said = refusal_of(Settings, {**REQUIRED, name: key})
     assert said.startswith(f"{name} ") and "sec" not in said and said.count(";") == 0
 
 
 @pytest.mark.parametrize("dsn", ["https://key@sentry.example.org/1", "/sentry/dsn", "secretsmanager:sentry#dsn"])
-def test_dsn_or_the_name_of_its_entry_is_taken(dsn):
-    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).sentry_dsn == dsn
+def test_dsn_and_the_name_of_its_entry_are_accepted(dsn):
+    assert Settings.read({**REQUIRED, "SENTRY_DSN": dsn}).notifications.sentry_dsn == dsn

@@ -1,13 +1,12 @@
-"""The profile table-schema: the Frictionless standards, as far as the descriptor of a table asks for them."""
+"""The profile table-schema: the parts of the Frictionless standards that describe a table."""
 
 import json
 
 import pytest
 
-from tasks.upload_validate import problems, table_schema
+from tasks.upload_validate import findings, schema_check
 from tasks.upload_validate.file_check import check_file
-from tasks.upload_validate.profile import read_profile
-from tasks.upload_validate.profile_files import load_profile
+from tasks.upload_validate.profile_reader import load_profile, read_profile
 from tasks.utils.errors import SettingsError
 
 
@@ -42,11 +41,11 @@ STATIONS = {
 }
 
 
-def test_table_that_fits_its_schema_has_nothing_wrong():
+def test_table_that_fits_its_schema_has_no_problem():
     assert errors_of(STATIONS, "Code,name,places\nA1,Hall,3\nA2,,\n") == []
 
 
-def test_every_cell_that_does_not_fit_is_told():
+def test_every_cell_that_does_not_fit_is_reported():
     assert errors_of(STATIONS, "code,name,places\n,H,0\nb,Town Hall Annex,100\nA1,Hall,x\nA1,Hall,2,\n") == [
         'Row 2, column "code" is required and has no value',
         'Row 2, column "name" is shorter than 2: "H"',
@@ -60,7 +59,7 @@ def test_every_cell_that_does_not_fit_is_told():
     ]
 
 
-def test_header_is_held_against_the_schema():
+def test_header_is_checked_against_the_schema():
     assert errors_of(STATIONS, "code,nom\nA1,Hall,3\n") == [
         'Column 2 is headed "nom": expected "name"',
         'Column 3 "places" is missing',
@@ -74,7 +73,7 @@ def test_surplus_columns_of_a_header_are_one_problem():
     ]
 
 
-def test_cell_too_long_for_a_pattern_is_not_held_against_it():
+def test_cell_too_long_for_a_pattern_is_not_matched():
     schema = field("string", pattern="(a+)+b")
     assert errors_of(schema, f"id,x\n1,{'a' * 40_000}b\n") == [
         f'Row 2, column "x" has more than 32,767 characters, too many for a column with a pattern: "{"a" * 60}…"'
@@ -83,26 +82,26 @@ def test_cell_too_long_for_a_pattern_is_not_held_against_it():
 
 
 def test_errors_in_one_encoding_that_is_possible_do_not_end_the_check(monkeypatch):
-    monkeypatch.setattr(problems, "COUNTED", 100)
-    # Two characters in windows-1252 and Latin-1.
+    monkeypatch.setattr(findings, "COUNTED", 100)
+    # "é" in UTF-8 has two characters in windows-1252 and Latin-1.
     schema = field("string", maxLength=1)
     content = "id,x\n" + "1,é\n" * 101
     assert errors_of(schema, content) == []
     assert errors_of(schema, content.encode() + b"2,\xe9\n")[-1].startswith("File has more than 100,000 errors")
 
 
-def test_file_that_takes_too_much_to_judge_is_given_up(monkeypatch):
-    monkeypatch.setattr(table_schema, "EFFORT", 5)
+def test_check_of_a_file_that_costs_too_much_is_given_up(monkeypatch):
+    monkeypatch.setattr(schema_check, "EFFORT", 5)
     assert errors_of(field("integer"), "id,x\n" + "1,2\n" * 100) == []
     rows = "1,x\n" * 60 + "".join(f"1,{n}\n" for n in range(9))
-    monkeypatch.setattr(table_schema, "EFFORT", 125)
+    monkeypatch.setattr(schema_check, "EFFORT", 125)
     assert errors_of(field("integer"), f"id,x\n{rows}")[50:] == [
         "File has too many different values to check them all: upload it in parts"
     ]
 
 
-def test_right_cells_are_forgotten_when_there_are_too_many(monkeypatch):
-    monkeypatch.setattr(table_schema, "REMEMBERED", 3)
+def test_valid_cells_are_forgotten_if_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(schema_check, "REMEMBERED", 3)
     rows = "".join(f"1,{n % 7}\n" for n in range(50))
     assert errors_of(field("integer", required=True), f"id,x\n{rows}1,x\n1,\n") == [
         'Row 52, column "x" is not of type integer: "x"',
@@ -118,7 +117,7 @@ def test_long_name_of_a_column_is_cut():
 @pytest.mark.parametrize(
     "text, right", [("[1, {}]", True), ("[1.0, {}]", True), ("[2, {}]", False), ("[" * 800 + "]" * 800, False)]
 )
-def test_value_in_parts_is_one_of_those_allowed(text, right):
+def test_value_with_parts_is_compared_with_the_allowed_ones(text, right):
     schema = {"schema": field("array", enum=[[1, {}], []]), "dialect": {"delimiter": ";", "quoteChar": "'"}}
     assert (errors_of(schema, f"id;x\n1;{text}\n") == []) == right
 
@@ -157,7 +156,7 @@ def test_value_in_parts_is_one_of_those_allowed(text, right):
         ("number", {"minimum": 0}, ["0"], ["-1", "NaN"]),
     ],
 )
-def test_cell_is_of_its_type_or_told(kind, about, right, wrong):
+def test_cell_of_another_type_is_reported(kind, about, right, wrong):
     schema = field(kind, **about)
     for text in right:
         assert errors_of(schema, f"id\tx\n1\t{text}\n") == [], text
@@ -172,20 +171,20 @@ def test_missing_values_are_no_values():
     ]
 
 
-def test_primary_key_is_what_may_not_occur_twice_together():
+def test_values_of_a_primary_key_may_not_occur_twice_together():
     schema = {**field("string"), "primaryKey": ["id", "x"]}
     assert errors_of(schema, "id,x\n1,a\n1,b\n2,a\n1,a\n") == ['Row 5, column "id, x" repeats the value of row 2']
 
 
-def test_more_values_than_can_be_remembered_are_not_said_to_be_unique(monkeypatch):
-    monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 3)
+def test_column_with_more_values_than_are_remembered_is_not_called_unique(monkeypatch):
+    monkeypatch.setattr(schema_check, "UNIQUE_LIMIT", 3)
     assert errors_of(field("string", unique=True), "id,x\n" + "".join(f"1,{n}\n" for n in range(9))) == [
         'Column "x" is not searched for repeated values: unique columns may have 3 values in all'
     ]
 
 
-def test_unique_columns_share_what_can_be_remembered(monkeypatch):
-    monkeypatch.setattr(table_schema, "UNIQUE_LIMIT", 5)
+def test_unique_columns_share_the_remembered_values(monkeypatch):
+    monkeypatch.setattr(schema_check, "UNIQUE_LIMIT", 5)
     schema = {"fields": [{"name": name, "constraints": {"unique": True}} for name in "ab"]}
     assert [text[:10] for text in errors_of(schema, "a,b\n" + "".join(f"{n},{n}\n" for n in range(9)))] == [
         'Column "b"',
@@ -199,8 +198,8 @@ def test_primary_key_of_any_values_is_compared(key):
     assert len(errors_of(schema, "id,x\n1,a\n1,b\n1,a\n")) == 1
 
 
-def test_cell_is_judged_in_the_encoding_that_turns_out_to_be_right():
-    # "é" has one character in UTF-8, and two where a later row shows that the file is not UTF-8.
+def test_cell_is_checked_in_the_encoding_that_is_detected_in_the_end():
+    # "é" has one character in UTF-8, and two if a later row shows that the file is not UTF-8.
     schema = field("string", maxLength=1)
     rows = "id,x\n1,é\n".encode()
     assert errors_of(schema, rows) == []
@@ -210,7 +209,7 @@ def test_cell_is_judged_in_the_encoding_that_turns_out_to_be_right():
     ]
 
 
-def test_dialect_of_a_resource_is_kept():
+def test_dialect_of_a_resource_is_applied():
     resource = {
         "schema": field("string"),
         "encoding": "iso-8859-1",
@@ -224,12 +223,12 @@ def test_dialect_of_a_resource_is_kept():
     ]
 
 
-def test_header_can_be_told_by_case():
+def test_header_may_be_case_sensitive():
     schema = {"schema": field("string"), "dialect": {"caseSensitiveHeader": True}}
     assert errors_of(schema, "id,X\n1,2\n") == ['Column 2 is headed "X": expected "x"']
 
 
-def test_package_names_a_schema_for_each_file():
+def test_package_has_a_schema_for_each_file():
     package = {
         "resources": [
             {"name": "stations", "path": "data/stations*.csv", "schema": STATIONS},
@@ -286,7 +285,7 @@ def test_wrong_schema_is_refused_with_a_sentence_that_names_the_field(schema, sa
     assert said in str(raised.value)
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_problems_of_a_schema_are_named_at_once():
     with pytest.raises(SettingsError) as raised:
         read_profile({"layout": "{file}"}, name="mine")
     for field_name in ("layout", "size", "encodings", "delimiters", "words"):

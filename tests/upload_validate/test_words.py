@@ -1,14 +1,15 @@
-"""What people read: to the letter where it is laid down, and inert whatever the uploader wrote."""
+"""The texts that people read: exact words, and inert text of uploaders."""
 
 from html.parser import HTMLParser
 
 import pytest
 
-from tasks.upload_validate.file_check import FileFinding, check_file
+from tasks.upload_validate.file_check import check_file
+from tasks.upload_validate.file_sets import FileSet, UploadedFile
+from tasks.upload_validate.findings import FileFinding, Problem
 from tasks.upload_validate.messages import BODY_LIMIT, code_span, issue_of, mail_of
 from tasks.upload_validate.page import advice_for, page_of
-from tasks.upload_validate.problems import Problem
-from tasks.upload_validate.report import FileSet, UploadedFile, Verdict, errors_of
+from tasks.upload_validate.verdict import Verdict, errors_of
 from tests.upload_validate.conftest import PREFIX, csv_of
 
 NAMES = {"gss": "E07000223", "election_date": "2025-05-01", "timestamp": "1"}
@@ -40,7 +41,7 @@ def wrong(key, *texts, count=None, excerpt=""):
     return FileFinding(key, rows=9, problems=problems, problem_count=count or len(problems))
 
 
-def test_issue_is_worded_to_the_letter(profile):
+def test_issue_has_its_exact_words(profile):
     issue = issue_of(verdict_of(profile, FileFinding("x/a.csv", kind="Xpress DC"), FileFinding("x/b.csv")))
     assert issue.title == "Import E07000223-Adur District Council for 2025-05-01"
     assert issue.body == "EMS: Xpress DC\nFiles:\n- `x/a.csv`\n- `x/b.csv`"
@@ -49,7 +50,7 @@ def test_issue_is_worded_to_the_letter(profile):
     assert issue.labels == ("Data Import", "ready")
 
 
-def test_mail_is_worded_to_the_letter(profile):
+def test_mail_has_its_exact_words(profile):
     mail = mail_of(verdict_of(profile, FileFinding("x/a.csv"), wrong("x/b.csv", "One", "Two")), "<p>")
     assert mail.subject == "Error with data for council E07000223-Adur District Council"
     assert mail.text == (
@@ -57,7 +58,7 @@ def test_mail_is_worded_to_the_letter(profile):
     )
 
 
-def test_errors_that_are_not_kept_are_counted():
+def test_errors_beyond_the_limit_are_counted():
     assert errors_of(wrong("a", "One", "Two", count=12)) == "One\nTwo\n... and 10 more errors"
 
 
@@ -69,7 +70,7 @@ def test_code_span_holds_any_text(text, span):
 
 
 def in_code_spans(line):
-    """What GitHub shows of a list item as code, by CommonMark's rule: from a run of backticks to the next as long."""
+    """Return the part of a list item that GitHub shows as code: between two equal runs of backticks (CommonMark)."""
     run = len(line) - len(line.lstrip("`"))
     inside, fence, after = line[run:].partition("`" * run)
     assert (run > 0, fence, after) == (True, "`" * run, "")
@@ -94,7 +95,7 @@ def test_hostile_key_is_inert_in_a_mail(profile, hostile):
 
 
 class Elements(HTMLParser):
-    """The elements, addresses and texts of a page."""
+    """Collects the elements, attributes and texts of a page."""
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
@@ -133,14 +134,14 @@ def test_hostile_key_and_content_are_inert_in_the_page(profile, hostile):
     page.encode("utf-8")
 
 
-def test_page_fetches_and_runs_nothing(profile):
+def test_page_loads_and_runs_nothing(profile):
     elements = read(page_of(verdict_of(profile, wrong("x/a", "One"))))
     assert elements.tags.isdisjoint({"script", "link", "img", "iframe", "object", "a", "form"})
     assert {name for name, _ in elements.attributes} <= {"lang", "charset", "name", "content", "http-equiv", "class"}
     assert ("name", "viewport") in elements.attributes
 
 
-def test_page_shows_what_was_wrong_where_with_the_line_and_what_to_do(profile):
+def test_page_shows_each_error_with_its_line_and_what_to_do(profile):
     content = csv_of(3) + b"<b>short</b>,2\n"
     found = check_file("x/stations.csv", len(content), [content], profile=profile, limit=5)
     texts = read(page_of(verdict_of(profile, found, FileFinding("x/fine.csv", rows=9)))).texts
@@ -168,14 +169,14 @@ def test_page_shows_what_was_wrong_where_with_the_line_and_what_to_do(profile):
         (b"a,b,c\n1,2,3\n", "Correct what is named below"),
     ],
 )
-def test_advice_fits_what_is_wrong(profile, content, advice):
+def test_advice_fits_the_error(profile, content, advice):
     found = check_file("a.csv", 100, [content], profile=profile, limit=5)
     assert any(sentence.startswith(advice) for sentence in advice_for(found))
 
 
-def test_lone_file_of_two_is_advised_to_get_company(profile):
+def test_lone_file_of_two_gets_the_advice_to_upload_the_other(profile):
     content = csv_of(header="a,b,xordinate")
-    (found,) = profile.judge_set([check_file("a.csv", 2000, [content], profile=profile, limit=5)])
+    (found,) = profile.check_set([check_file("a.csv", 2000, [content], profile=profile, limit=5)])
     assert advice_for(found) == ["Upload the other file of this set beside this one."]
 
 

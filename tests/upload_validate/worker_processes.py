@@ -1,8 +1,8 @@
-"""Workers of upload_validate as processes of their own, which can be stopped and killed between any two bytes.
+"""Workers of upload_validate as separate processes, which can be stopped and killed between any two bytes.
 
 `python -m tests.upload_validate.worker_processes` imports the task once and then forks a worker for each line that it
-reads: JSON with the environment, the event and the port to answer on. A worker says its process id, and when it is done
-what the handler answered and what it logged.
+reads: JSON with the environment, the event and the port for the answer. A worker sends its process id, and at its end
+the answer and the log of the handler.
 """
 
 import io
@@ -27,8 +27,8 @@ class Worker:
 
     Attributes:
         pid: its process.
-        answers: where it answers.
-        said: what it answered and logged, a dict, when it was waited for; None where it was killed before.
+        answers: the connection for the answer.
+        said: the answer and the log, after `wait`; None if it was killed before.
     """
 
     pid: int
@@ -36,7 +36,7 @@ class Worker:
     said: dict | None = None
 
     def wait(self):
-        """Waits until it has answered, or is gone."""
+        """Wait until it has answered or is killed."""
         line = self.answers.readline()
         self.answers.close()
         self.said = json.loads(line) if line else None
@@ -45,8 +45,8 @@ class Worker:
         os.kill(self.pid, number)
 
 
-class Nursery:
-    """Starts workers, all forks of one process."""
+class WorkerPool:
+    """Starts workers as forks of one process."""
 
     def __init__(self, environment):
         self._environment = environment
@@ -68,7 +68,7 @@ class Nursery:
         self._listener.close()
 
     def start(self, event, **environment):
-        """Starts a worker on one event."""
+        """Start a worker on one event."""
         port = self._listener.getsockname()[1]
         order = {"event": event, "environment": environment, "port": port}
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -79,7 +79,7 @@ class Nursery:
         return Worker(int(answers.readline()), answers)
 
 
-class Context:  # pylint: disable=too-few-public-methods  # as much of Lambda's as is used
+class Context:  # pylint: disable=too-few-public-methods  # the used part of Lambda's context
     aws_request_id = "request"
 
     def get_remaining_time_in_millis(self):
@@ -88,18 +88,18 @@ class Context:  # pylint: disable=too-few-public-methods  # as much of Lambda's 
 
 def main():
     sleep = time.sleep
-    # Patience is not what is tested.
+    # The tests do not need the waits.
     time.sleep = lambda seconds: sleep(min(seconds, LONGEST_SLEEP))
-    # Imported after that, because some of it takes the name along.
+    # Imported after that, because some modules import the name `sleep`.
     from tasks.upload_validate import handler, idempotency  # pylint: disable=import-outside-toplevel  # see above
     from tasks.utils.retry import RetryPolicy  # pylint: disable=import-outside-toplevel  # see above
 
     idempotency.PATIENCE = RetryPolicy(tries=2)
-    # No connection is opened by that, and each fork has them made.
+    # This opens no connection, and each fork has the clients.
     for service in ("s3", "dynamodb"):
         handler.client(service)
     handler.ses_client(1, 1)
-    # No process waits for a fork that is done.
+    # No process waits for the end of a fork.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if not os.fork():

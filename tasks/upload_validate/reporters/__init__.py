@@ -1,1 +1,1 @@
-"""Those who tell people and other systems: the only modules that speak HTTP, SES or to Sentry."""
+"""The reporters: the only modules that call outside services over HTTP, through SES or through Sentry."""

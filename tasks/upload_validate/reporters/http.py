@@ -1,68 +1,68 @@
-"""One call over HTTP, bounded in time and size, and repeated where its failure says that this may help.
+"""Calls of outside services: each ends by the deadline, and is repeated if its failure says that this may help.
 
-No error of the libraries below is kept: their texts repeat addresses and headers, and so keys.
+No error of the HTTP libraries is kept: their texts repeat addresses and headers, and so keys.
 """
 
+import ssl
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from functools import partial
+from threading import Thread
+from typing import Any, TypeVar
 
 import requests
-from requests.auth import AuthBase
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
 from tasks.object_clerk.errors import DeadlineException
-from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
-from tasks.upload_validate.reporters.answer import Answer, Call
-from tasks.upload_validate.reporters.bounded import BoundedSession
-from tasks.upload_validate.reporters.in_time import in_time
-from tasks.upload_validate.reporters.tls import failed_in_handshake
+from tasks.upload_validate.api_keys import Key
+from tasks.upload_validate.errors import AnswerLostError, RefusedError, ReporterError, ServiceFailedError
+from tasks.upload_validate.reporters.http_exchange import Request, Response, exchange
 from tasks.utils.deadline import Deadline
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.secret_values import Secrets
 
-# Seconds at most to connect, and between two bytes of an answer: GitHub gives up on a request after ten.
+# Seconds to connect, and between two bytes of a response: GitHub ends a request after ten.
 TIMEOUT = (5, 20)
-# Seconds at most for one call and its answer, however it drips: three times the longest silence.
+# Seconds for one call with its response, however slowly its bytes arrive: three times the longest silence.
 LONGEST_CALL = 60.0
-# Statuses that say that the call was not done. RFC 9110: 408 the request did not arrive whole; 500 a condition
-# "prevented it from fulfilling the request"; 501 and 505 the server cannot; 503 it is "currently unable to handle the
-# request". RFC 6585: 429 too many requests. All others from 500 on leave it open: 502 and 504 come from a gateway,
-# whose server may have done it, and 520 to 527 from a content delivery network.
-UNDONE = frozenset({408, 429, 500, 501, 503, 505})
-# What asks for more patience than this gets it by another delivery of the message.
+# Seconds. A service that asks for a longer wait is called again by another delivery of the message.
 LONGEST_WAIT = 60
-# Only gzip, which is decoded within a bound.
-HEADERS = {"User-Agent": "bucket-brigade", "Accept-Encoding": "gzip"}
+# Seconds without which no call is begun. A healthy service answers in that time: name resolution, five round trips for
+# TCP, TLS and the call, and its work. Most calls with less time would end without an answer, and then a person has to
+# find out what happened.
+LEAST_SECONDS = 2.0
 UNAUTHORIZED = 401
 MOST_REDIRECTS = 5
 
+# Reasons that OpenSSL gives during the handshake, before any byte of a request is sent.
+HANDSHAKE = frozenset(
+    {
+        "CERTIFICATE_VERIFY_FAILED",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "TLSV1_UNRECOGNIZED_NAME",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
-class Authorization(AuthBase):
-    """The header `Authorization`; as an `auth` it also keeps requests from taking a password out of a .netrc file."""
+class HttpClient:
+    """Makes calls, each on a new connection.
 
-    value: str | None
-
-    def __call__(self, request):
-        if self.value:
-            request.headers["Authorization"] = self.value
-        return request
-
-    def __repr__(self):
-        return "Authorization(...)"
-
-
-@dataclass(frozen=True)
-class Http:
-    """Makes calls, each on a connection of its own: a container sleeps between invocations, and what it had open then
-    breaks just when something is sent over it, which nobody can tell from a call that was heard.
+    A connection that is kept while the container sleeps may break at the next request, and such a failure does not say
+    whether the request was carried out.
 
     Attributes:
-        policy: how often and how patiently.
+        policy: how often and how patiently a call is repeated.
         deadline: no call lasts longer, and no wait is begun that would end after it.
-        secrets: the `Secrets` that are kept out of every message.
-        least: seconds without which no call is begun.
+        secrets: the `Secrets` that no message may contain.
+        least: seconds without which no call is begun; None for `LEAST_SECONDS`.
     """
 
     policy: RetryPolicy = RetryPolicy(tries=4, delay=1.0, jitter=(0.0, 1.0), max_delay=20.0)
@@ -70,12 +70,14 @@ class Http:
     secrets: Secrets = field(default_factory=Secrets, repr=False)
     least: float | None = None
 
-    def send(self, method, url, **arguments):
-        """Makes a call as `call` does, again and again as long as it is known not to have been done."""
-        return self.patiently(lambda: self.call(method, url, **arguments))
+    def send(self, method: str, url: str, **arguments: Any) -> Response:
+        """Make a call as `call` does, and repeat it while it is known not to have been carried out."""
+        return self.retry(lambda: self.call(method, url, **arguments))
 
-    def patiently(self, attempt, *, cured=(ServiceFailedError,)):
-        """Calls `attempt()` until it passes, the error is none of those `cured` by another try, or patience ends."""
+    def retry(
+        self, attempt: Callable[[], Result], *, cured: tuple[type[ReporterError], ...] = (ServiceFailedError,)
+    ) -> Result:
+        """Call `attempt()` until it passes, or fails with an error that is not in `cured`, or tries or time run out."""
         tried = 0
         while True:
             tried += 1
@@ -87,24 +89,26 @@ class Http:
                     raise
             time.sleep(wait)
 
-    def call(self, method, url, *, scheme="Token", key=None, **arguments):
-        """Makes a call and returns the `Answer`, whose status is below 300.
+    def call(
+        self, method: str, url: str, *, scheme: str = "Token", key: Key | None = None, **arguments: Any
+    ) -> Response:
+        """Make a call and return the `Response`, whose status is below 300.
 
-        A redirect is followed to the same server only, and only of a question: what is sent would arrive as another
-        call, and its key or report at another place.
+        A redirect is followed only for a GET, and only to the same server. A POST would arrive as another request, and
+        its key or report at another place.
 
         Args:
             method: `GET` or `POST`.
-            url: whole.
-            scheme: what stands before the key in the header `Authorization`.
-            key: a `Key`, or None for a call without one; a key that is refused is read again, once.
-            **arguments: as requests takes them, and `with_body=False` where the status is all that counts.
+            url: the whole address.
+            scheme: the word before the key in the header `Authorization`.
+            key: a `Key`, or None; a key that is refused is read again, once.
+            **arguments: as for `http_exchange.exchange`.
 
         Raises:
-            ServiceFailedError: it was not done.
+            ServiceFailedError: the call was not carried out.
             RefusedError: it was refused.
-            AnswerLostError: it may have been done.
-            DeadlineException: it was not done, because it could not have ended in time.
+            AnswerLostError: it may have been carried out.
+            DeadlineException: it was not made, because it could not have ended in time.
             KeyUnavailableError: the key cannot be read.
         """
         value = self._value(key)
@@ -112,102 +116,94 @@ class Http:
             return self._call(method, url, value and f"{scheme} {value}", **arguments)
         except RefusedError as error:
             refused = error
-        # Not in the handler: a failure of the second call is not one of the first.
+        # Outside of the handler: a failure of the second call has nothing to do with the first one.
         renewed = self._value(key, refresh=True) if key and refused.status == UNAUTHORIZED else value
         if renewed == value:
             raise refused
         return self._call(method, url, f"{scheme} {renewed}", **arguments)
 
-    def _value(self, key, **how):
-        value = key.value(**how) if key else None
+    def _value(self, key: Key | None, *, refresh: bool = False) -> str | None:
+        value = key.value(refresh=refresh) if key else None
         self.secrets.add(value)
         return value
 
-    def _call(self, method, url, authorization, **arguments):
-        answer = self._exchange(method, url, authorization, **arguments)
+    def _call(self, method: str, url: str, authorization: str | None, **arguments: Any) -> Response:
+        response = self._exchange(method, url, authorization, **arguments)
         for _ in range(MOST_REDIRECTS):
-            if not answer.is_redirect:
+            if not response.is_redirect:
                 break
-            target = answer.target(answer.headers["location"], "redirected to")
-            # What was asked for is in the new address already.
-            answer = self._exchange(method, target, authorization, **{**arguments, "params": None})
-        _check(answer)
-        return answer
+            target = response.target(response.headers["location"], "redirected to")
+            # The new address contains the parameters already.
+            response = self._exchange(method, target, authorization, **{**arguments, "params": None})
+        response.check_status()
+        return response
 
-    def _exchange(self, method, url, authorization, **arguments):
-        call = Call(method, url, self.secrets)
+    def _exchange(self, method: str, url: str, authorization: str | None, **arguments: Any) -> Response:
+        request = Request(method, url, self.secrets)
+
+        def call(connect: float, read: float) -> Response:
+            return exchange(request, authorization, (min(TIMEOUT[0], connect), min(TIMEOUT[1], read)), **arguments)
+
         try:
-            return in_time(
-                self.deadline.within(LONGEST_CALL),
-                lambda *left: _exchange(call, authorization, tuple(map(min, TIMEOUT, left)), **arguments),
-                least=self.least,
-            )
+            return run_within(self.deadline.within(LONGEST_CALL), call, least=self.least)
         except DeadlineException:
             raise
-        # The libraries may raise anything for an odd answer.
+        # The libraries may raise any error for an odd response.
         except Exception as error:  # pylint: disable=broad-exception-caught  # only its type is kept
-            failure = _failure(call, error)
-        # Not in the handler: the library's error would be this one's context, and Sentry and tracebacks show that.
+            failure = _failure(request, error)
+        # Raised outside of the handler: Sentry and tracebacks would show the library's error as the context.
         raise failure
 
 
-def _exchange(call, authorization, timeout, *, headers=None, with_body=True, **arguments):
-    with BoundedSession() as session:
-        response = session.request(
-            call.method,
-            call.url,
-            headers={**HEADERS, **(headers or {})},
-            auth=Authorization(authorization),
-            timeout=timeout,
-            allow_redirects=False,
-            # The body is read to a bound.
-            stream=True,
-            **arguments,
-        )
-        return Answer.of(call, response, with_body=with_body)
+def run_within(deadline: Deadline, call: Callable[[float, float], Result], *, least: float | None = None) -> Result:
+    """Return what `call()` returns, before the deadline.
+
+    The time-out of a socket counts for one wait, and a call has many: for each address, each message of TLS, each byte
+    of the response. So a thread makes the call, and this function waits for its end until the deadline. The thread
+    works under the same deadline, so that it ends too.
+
+    Args:
+        deadline: a `Deadline`.
+        call: takes the seconds that a connection, and a wait for the response, may take, and makes the call.
+        least: seconds without which the call is not begun; None for `LEAST_SECONDS`.
+
+    Raises:
+        DeadlineException: the call was not begun, because it could not end in time.
+        TimeoutError: the call was begun and has not ended.
+    """
+    remaining = deadline.remaining()
+    if remaining < (LEAST_SECONDS if least is None else least):
+        raise DeadlineException("no time was left to call an outside service")
+    future: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            # A quarter for the connection: a host has several addresses, and TLS waits as well. So a host that accepts
+            # no connection fails before the deadline, and is known not to have received the request.
+            future.set_result(deadline.limit(partial(call, remaining / 4, remaining)))
+        except BaseException as error:  # pylint: disable=broad-exception-caught  # the waiting thread raises it
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    return future.result(None if remaining == float("inf") else remaining)
 
 
-def _failure(call, error):
-    what = call.said(type(error).__name__)
+def failed_in_handshake(error: BaseException | None) -> bool:
+    """Return whether an error of requests or botocore comes from a TLS handshake, so that no request was sent."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return error.reason in HANDSHAKE
+        error = error.__context__
+    return False
+
+
+def _failure(request: Request, error: Exception) -> ReporterError:
+    message = request.message(type(error).__name__)
     if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
-        # It could not be sent: requests does not take the address or a header.
-        return RefusedError(what)
+        # requests does not accept the address or a header, so the request was not sent.
+        return RefusedError(message)
     unsent = isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)) or failed_in_handshake(error)
     reason = error.args[0].reason if error.args and isinstance(error.args[0], MaxRetryError) else None
-    if unsent or call.method == "GET" or isinstance(reason, (NewConnectionError, NameResolutionError)):
-        return ServiceFailedError(what)
-    return AnswerLostError(what)
-
-
-def _check(answer):
-    if answer.status_code < 300:
-        return
-    what = answer.call.said(f"{answer.status_code} {answer.text}")
-    limited = answer.status_code == 403 and ("retry-after" in answer.headers or _is_used_up(answer))
-    if answer.status_code in UNDONE or limited or (answer.status_code >= 500 and answer.call.method == "GET"):
-        raise ServiceFailedError(what, wait=_asked_wait(answer))
-    if answer.status_code >= 500:
-        raise AnswerLostError(what)
-    raise RefusedError(what, status=answer.status_code)
-
-
-def _is_used_up(answer):
-    return answer.headers.get("x-ratelimit-remaining") == "0"
-
-
-def _asked_wait(answer):
-    """Returns the seconds that an answer asks to wait: `Retry-After`, or GitHub's hour of so many calls that is over.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-    """
-    after = answer.headers.get("retry-after", "")
-    try:
-        if after.isdecimal():
-            return float(after)
-        if after:
-            return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
-        if _is_used_up(answer):
-            return max(0.0, float(answer.headers.get("x-ratelimit-reset", "0")) - time.time())
-    except (ValueError, OverflowError, TypeError, IndexError):
-        pass
-    return 0.0
+    if unsent or request.method == "GET" or isinstance(reason, (NewConnectionError, NameResolutionError)):
+        return ServiceFailedError(message)
+    return AnswerLostError(message)

@@ -1,4 +1,4 @@
-"""What a council calls itself."""
+"""The look-up of a council's name."""
 
 import logging
 from dataclasses import replace
@@ -6,30 +6,31 @@ from urllib.parse import quote
 
 from tasks.object_clerk.errors import DeadlineException
 from tasks.upload_validate.errors import ReporterError
+from tasks.upload_validate.reporters.http import HttpClient
 from tasks.utils.s3_object import printable
 
 LOGGER = logging.getLogger("bucket_brigade")
 
 # Seconds for the look-up with all its tries. A healthy service answers in less than one.
-PATIENCE = 20.0
-# A longer name is none: the name stands in titles and subjects, which take 250 characters.
+LOOKUP_SECONDS = 20.0
+# Titles and subjects contain the name, and have 250 characters.
 NAME_LIMIT = 200
 
 
-def council_name(http, api_url, code):
-    """Returns the name of a council, or its code where the look-up fails: a name is no reason to hold data up.
+def council_name(http: HttpClient, api_url: str, code: str) -> str:
+    """Look up the name of a council; if that fails, its code is the name, because a set does not wait for a name.
 
     Args:
-        http: an `Http`.
-        api_url: what `/{code}.json` is added to.
+        http: an `HttpClient`.
+        api_url: the address of the service; `/{code}.json` is added.
         code: the council's GSS code, as the uploader wrote it.
 
     Returns:
-        A text in one line: the code as it is, or a name of at most 200 characters.
+        The code, or a name of at most 200 characters in one line.
     """
-    briefly = replace(http, deadline=http.deadline.within(PATIENCE))
+    briefly = replace(http, deadline=http.deadline.within(LOOKUP_SECONDS))
     try:
-        # A key, and so a code, may hold half a surrogate pair, which has no encoding.
+        # A key, and so a code, may contain half a surrogate pair, which has no encoding.
         path = quote(code, safe="", errors="replace")
         found = briefly.send("GET", f"{api_url.rstrip('/')}/{path}.json").json()
     except (ReporterError, DeadlineException) as error:
@@ -40,6 +41,6 @@ def council_name(http, api_url, code):
     return printable(name.strip()[:NAME_LIMIT])[:NAME_LIMIT]
 
 
-def _without_name(code, reason):
+def _without_name(code: str, reason: str) -> str:
     LOGGER.warning("the council's name was not found", extra={"code": printable(code), "reason": reason})
     return code
