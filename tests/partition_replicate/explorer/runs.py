@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.streams import StreamLimits
-from tasks.partition_replicate.replicator import Replicator
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.replicator import Mirror, Pace, Replicator
 from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.deadline import Deadline
@@ -92,13 +94,11 @@ class Run:  # pylint: disable=too-many-instance-attributes  # what both threads 
         self._replicator = Replicator(
             source,
             Table(table, "objects", RetryPolicy(tries=2)),
-            "destination",
+            Mirror("destination"),
             StreamLimits(BufferPool(MEMORY_BYTES)),
-            RetryPolicy(tries=2),
+            Pace(RetryPolicy(tries=2)),
             Versioning(policy.versions),
-            deletes=policy.deletes,
-            version_deletes=policy.version_deletes,
-            annotations="ignore",
+            Policy(deletes=policy.deletes, version_deletes=policy.version_deletes, annotations=IGNORE),
         )
         self._event, self._answers, self._found = None, [], None
         self._wake, self._stopped = threading.Semaphore(0), threading.Semaphore(0)

@@ -21,14 +21,14 @@ FOUND = {
     "no recheck": (CURRENT, Bounds(any_of(2), workers=1)),
     "no compare-and-swap": (Policy(), Bounds(any_of(1), workers=1)),
     "no compare-and-swap of the row": (Policy(), TWO_WORKERS),
-    "no second look": (CURRENT, TWO_WORKERS),
+    "no second observation": (CURRENT, TWO_WORKERS),
     "no record of what was made": (Policy(), Bounds(any_of(1), workers=1)),
     "a marker is gone where a HEAD finds none": (Policy(), Bounds(HIDDEN, workers=1, troubles=0)),
 }
 # All objects of the model are smaller than a part, and it has no annotations.
 NOT_MODELLED = {
     "no annotations",
-    "annotations looked at once",
+    "annotations observed once",
     "an upload of a dead worker stays",
     "an upload whose beginning was not answered stays",
 }
