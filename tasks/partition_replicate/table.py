@@ -140,9 +140,23 @@ class Table:
         """Record the tags that a replica version has now."""
         self._call("put_item", Item=items.version_row(key, row.version, row.replica, row.tags))
 
-    def write_gone(self, key: str, version: str, etag: str) -> None:
-        """Replace a version row by the ETag of a copy of that version that may still arrive."""
-        self._call("put_item", Item=items.gone_row(key, version, etag))
+    def write_gone(self, key: str, version: str, etag: str, replica: str) -> None:
+        """Replace a version row by the ETag of a copy of that version that may still arrive.
+
+        Args:
+            key: the key.
+            version: the source version.
+            etag: the ETag.
+            replica: the replica version that the row named when it was read, "" if there was no row.
+
+        Raises:
+            RowChanged: another worker recorded another replica version meanwhile.
+        """
+        condition = {
+            "ConditionExpression": "attribute_not_exists(DestObject) OR DestObject.VersionId = :replica",
+            "ExpressionAttributeValues": {":replica": {"S": replica}},
+        }
+        self._call("put_item", Item=items.gone_row(key, version, etag), **condition)
 
     def forget(self, key: str, version: str = items.STATE) -> None:
         """Delete the key row, or the row of one version."""

@@ -6,6 +6,9 @@ CONDITIONS = {
     None: lambda item, values: True,
     "attribute_not_exists(Revision)": lambda item, values: "Revision" not in item,
     "Revision = :revision": lambda item, values: item.get("Revision") == values[":revision"],
+    "attribute_not_exists(DestObject) OR DestObject.VersionId = :replica": lambda item, values: (
+        "DestObject" not in item or item["DestObject"].get("M", {}).get("VersionId") == values[":replica"]
+    ),
 }
 
 

@@ -5,6 +5,8 @@ from moto.s3.models import FakeKey, s3_backends
 
 from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
+from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.table import Table
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.conftest import MIRROR, TABLE
 
@@ -116,3 +118,19 @@ def test_write_of_the_row_whose_answer_is_lost_is_not_taken_for_a_lost_race(worl
     # The upload is noted in the row before its first part is sent.
     assert (wire.count("CreateMultipartUpload"), wire.count("AbortMultipartUpload")) == (1, 0)
     assert world.uploads() == []
+
+
+@EVERY_VERSION
+def test_row_of_a_removed_version_replaces_only_the_record_that_was_read(world):
+    world.replicate(world.put("a.txt", b"1"))
+    version = world.row("a.txt")["SourceVersionId"]["S"]
+    table = Table(world.dynamodb, TABLE)
+    recorded = table.read_replica("a.txt", version).version
+    for read in ("", "another"):
+        with pytest.raises(RowChanged):
+            table.write_gone("a.txt", version, '"etag"', read)
+        assert table.read_replica("a.txt", version).version == recorded
+    # A request whose answer was lost is repeated.
+    for _ in range(2):
+        table.write_gone("a.txt", version, '"etag"', recorded)
+    assert table.read_all("a.txt")[1].gone == {"etag"}

@@ -74,7 +74,7 @@ def _forget_state(tools: Tools, snapshot: Snapshot, _: steps.ForgetState) -> Sna
 def _forget_version(tools: Tools, snapshot: Snapshot, step: steps.ForgetVersion) -> Snapshot:
     key = snapshot.event.object.key
     if step.gone_etag:
-        tools.table.write_gone(key, step.version, step.gone_etag)
+        tools.table.write_gone(key, step.version, step.gone_etag, step.replica)
     else:
         tools.table.forget(key, step.version)
     return snapshot.with_single(snapshot.single(step.version)._replace(is_forgotten=True))

@@ -99,7 +99,7 @@ def _forget_if_gone(snapshot: Snapshot, policy: Policy, version: str) -> Step | 
     if is_mirrored and single.is_removed is None:
         return RemoveVersion(version, single.replica.version, Action.DELETED)
     if not single.is_forgotten:
-        return ForgetVersion(version, single.replica.etag if single.is_removed else "")
+        return ForgetVersion(version, single.replica.etag if single.is_removed else "", single.replica.version)
     return StartRound(careful=True) if single.is_removed else None
 
 

@@ -112,4 +112,4 @@ def remove_newest(snapshot: Snapshot, policy: Policy, *, action: Action | None) 
         return None
     if single.is_removed is None:
         return RemoveVersion(source, top.version, action)
-    return StartRound(careful=True) if single.is_forgotten else ForgetVersion(source, top.etag)
+    return StartRound(careful=True) if single.is_forgotten else ForgetVersion(source, top.etag, top.version)

@@ -255,10 +255,17 @@ class ForgetState(NamedTuple):
 
 
 class ForgetVersion(NamedTuple):
-    """Delete a version row, or replace it by the ETag of a copy that may still arrive."""
+    """Delete a version row, or replace it by the ETag of a copy that may still arrive.
+
+    Attributes:
+        version: the source version.
+        gone_etag: the ETag, or "".
+        replica: the replica version that the row names, "" if there is no row.
+    """
 
     version: str
     gone_etag: str = ""
+    replica: str = ""
 
 
 # Steps without a request.

@@ -44,14 +44,12 @@ class Report:
 
     Attributes:
         ends: states in which nothing was left to be done.
-        left_out: steps that were not followed.
     """
 
     states: int = 0
     transitions: int = 0
     histories: int = 0
     ends: int = 0
-    left_out: int = 0
     seconds: float = 0.0
 
     def __str__(self):
@@ -82,12 +80,11 @@ class Explorer:
         mirror: a `Mirror`.
         bounds: the `Bounds`.
         allowed: returns the `extras` of `check_end`; see `documented`.
-        leave_out: types of `Broken`: a step that raises one is counted and not followed.
     """
 
-    def __init__(self, mirror, bounds, allowed=documented, leave_out=()):
+    def __init__(self, mirror, bounds, allowed=documented):
         self.mirror, self.bounds, self._allowed = mirror, bounds, allowed
-        self.leave_out, self.report, self._state = leave_out, Report(), None
+        self.report, self._state = Report(), None
 
     # The search.
 
@@ -238,25 +235,19 @@ class Explorer:
         sides = (*state[:place], after, *state[place + 1 : 3])
         found = [(("request", worker), self._next(sides, state, worker, answer, other))]
         if after != state[place]:
-            if not self._is_sound(("request", worker), state, sides, place):
-                return []
+            self._check_step(("request", worker), state, sides, place)
             if left % SWITCH >= TROUBLE and left % LATE >= KILL:
                 found.append((("killed", worker), self._killed(sides, state, worker, other, left - KILL - TROUBLE)))
         if place == DESTINATION and left % SWITCH >= TROUBLE and left % DUPLICATE >= LATE:
             found += self._held_back(state, worker, other, request)
         return found
 
-    def _is_sound(self, label, state, sides, place, *, is_late=False):
-        """Check a step; return False where what it breaks is left out."""
+    def _check_step(self, label, state, sides, place, *, is_late=False):
         try:
             self.mirror.check(state[:3], sides, place, is_late=is_late)
-        except self.leave_out:
-            self.report.left_out += 1
-            return False
         except Broken as error:
             error.step = (label, sides)
             raise
-        return True
 
     def _held_back(self, state, worker, other, request):
         """Return the states in which a server holds the request of a worker, which times out or is killed."""
@@ -282,7 +273,7 @@ class Explorer:
         after, _ = self.mirror.perform(DESTINATION, state[1], request)
         sides = (state[0], after, state[2])
         if after != state[1]:
-            self._is_sound(("land",), state, sides, DESTINATION, is_late=True)
+            self._check_step(("land",), state, sides, DESTINATION, is_late=True)
         rest = (*state[3:5], (state[5], 0, state[7]))
         return [(("land",), self._canonical(sides, *rest)), (("drop",), self._canonical(state[:3], *rest))]
 

@@ -15,10 +15,6 @@ class Broken(Exception):
     step = None
 
 
-class Forgotten(Broken):
-    """The table forgets a replica that is still there: nothing removes it when its source version is removed."""
-
-
 def check_pairs(policy, source, destination, rows):
     """I1: check that each recorded replica is whole, unless its source version was removed for good.
 
@@ -46,12 +42,13 @@ def check_records(policy, before, after, destination):
         destination: the destination's `Bucket`.
 
     Raises:
-        Forgotten: the table does not know a replica any more that is still there.
+        Broken: the table does not know a replica any more that is still there, so nothing removes it when its source
+            version is removed.
     """
     known = pairs(after)
     for version, pair in pairs(before).items():
         if policy.version_deletes == MIRROR and version not in known and destination.find(pair.replica):
-            raise Forgotten(f"I3: the table forgets that {pair.replica} was made from {version}")
+            raise Broken(f"I3: the table forgets that {pair.replica} was made from {version}")
 
 
 def check_write(policy, source, before, after, *, is_late):

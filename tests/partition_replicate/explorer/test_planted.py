@@ -9,7 +9,6 @@ import pytest
 from tests.partition_replicate import container, test_convergence
 from tests.partition_replicate.explorer.bounds import Bounds, Policy, any_of
 from tests.partition_replicate.explorer.explore import Explorer, Violation
-from tests.partition_replicate.explorer.invariants import Forgotten
 from tests.partition_replicate.explorer.mirror import Mirror
 
 CURRENT = Policy("current", is_versioned=False)
@@ -66,7 +65,7 @@ def all_owners():
 def test_explorer_finds_what_is_planted(monkeypatch, name):
     policy, bounds = FOUND[name]
     with planted(monkeypatch, name), Mirror(policy) as mirror, pytest.raises(Violation) as found:
-        Explorer(mirror, bounds, leave_out=(Forgotten,)).run()
+        Explorer(mirror, bounds).run()
     print(found.value)
 
 
@@ -74,7 +73,7 @@ def test_explorer_finds_what_is_planted(monkeypatch, name):
 def test_explorer_finds_nothing_where_nothing_is_planted(name):
     policy, bounds = FOUND[name]
     with Mirror(policy) as mirror:
-        Explorer(mirror, bounds, leave_out=(Forgotten,)).run()
+        Explorer(mirror, bounds).run()
 
 
 def test_each_planted_error_is_found_or_not_modelled():
