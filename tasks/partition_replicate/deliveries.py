@@ -21,6 +21,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, DeferredError
 from tasks.utils.events import ObjectEvent, Unreadable, check_source, object_events
 from tasks.utils.outcome_log import fate_of
+from tasks.utils.s3_object import S3Object
 from tasks.utils.work_queue import Message, WorkQueue
 
 
@@ -149,7 +150,8 @@ def _replicate(worker: Worker, event: ObjectEvent, deadline: Deadline, unanswere
         return worker.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)
     except ObjectClerkServerAuthException as error:
         place = error.destination or error.source
-        if error.code not in REFUSALS or place.bucket != worker.replicator.mirror.bucket:
+        is_ours = isinstance(place, S3Object) and place.bucket == worker.replicator.mirror.bucket
+        if error.code not in REFUSALS or not is_ours:
             raise
     client = worker.destination.renewed(client)
     return worker.replicator.replicate(event, destination=client, deadline=deadline, unanswered=unanswered)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
-from tasks.object_clerk.errors import DeadlineException
+from tasks.object_clerk.errors import DeadlineException, Places
 from tasks.utils.events import ObjectEvent
 from tasks.utils.s3_object import S3Object
 
@@ -67,7 +67,7 @@ class Unfinished(DeadlineException):
         stalled: as `UnfinishedError` says.
     """
 
-    def __init__(self, reason: str, *, carried: int, stalled: bool = True, **places: S3Object | str) -> None:
+    def __init__(self, reason: str, *, carried: int, stalled: bool = True, **places: Unpack[Places]) -> None:
         super().__init__(reason, **places)
         self.carried = carried
         self.stalled = stalled

@@ -47,15 +47,21 @@ def put_object(sides: Sides, source: ObjectSnapshot, replaces: str, *, once: boo
     requests = _once(sides) if once else sides.writing
     pinned = source.pinned
     with sides.limits.buffers.buffer(pinned.size) as room:
-        data = source.data
-        if data is None:
-            _, data = fetch(sides.reading, pinned.address, etag=pinned.etag, most=pinned.size, into=room)
+        data = _read(sides, source, room) if source.data is None else source.data
 
         def write(parameters: Mapping[str, Any]) -> Answer:
             answer: Answer = put(requests, data, sides.destination, **parameters)
             return answer
 
         return _unless_unclear(once, lambda: send_with_headers(write, sides, source, precondition(replaces)))
+
+
+def _read(sides: Sides, source: ObjectSnapshot, room: memoryview) -> memoryview:
+    pinned = source.pinned
+    _, data = fetch(sides.reading, pinned.address, etag=pinned.etag, most=pinned.size, into=room)
+    if data is None:
+        raise ObjectChangedException("it is larger than it was", operation="get_object", source=pinned.address)
+    return data
 
 
 def delete(sides: Sides, replaces: str | None, *, once: bool = False) -> Answer:

@@ -115,12 +115,13 @@ class ObjectSnapshot:
 
     def has_content_of(self, source: ObjectSnapshot, state: KeyState) -> bool:
         """Return whether these are the bytes of a source, as far as that is known without reading them."""
-        known: bool | None = checksums.same_content(source.found, self.found)
+        known: bool | None = checksums.same_content(source.head, self.head)
         if known is not None:
             return known
         if (state.origin.etag, state.replica.etag) == (source.etag, self.etag):
             return True
-        return checksums.full_object_checksums(self.found).get("CRC32") in source.known_checksums(state)
+        crc32 = checksums.full_object_checksums(self.head).get("CRC32")
+        return crc32 is not None and crc32 in source.known_checksums(state)
 
     def known_checksums(self, state: KeyState) -> Iterator[str]:
         """Yield each CRC32 of these bytes that is known or can be computed without a request."""
