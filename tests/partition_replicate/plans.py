@@ -1,5 +1,6 @@
 """Snapshots as a test writes them, and a perfect world in which no request fails and no other worker is at work."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -46,7 +47,7 @@ def listing(known, *versions):
     return Listing.back_to(known, versions)
 
 
-class PerfectWorld:
+class PerfectWorld:  # pylint: disable=too-few-public-methods  # it performs steps, and that is all
     """Both sides of a key as lists of versions, the oldest first, and what the table has of them.
 
     Attributes:
@@ -62,94 +63,95 @@ class PerfectWorld:
 
     def perform(self, step, snapshot):
         """Return the snapshot after a step, as `apply` does."""
-        return getattr(self, f"_{type(step).__name__}")(step, snapshot)
+        name = re.sub("(?<!^)(?=[A-Z])", "_", type(step).__name__).lower()
+        return getattr(self, f"_{name}")(step, snapshot)
 
     # Reads.
 
-    def _ReadState(self, _, snapshot):
+    def _read_state(self, _, snapshot):
         return snapshot.with_state(self.state)
 
-    def _ReadRecords(self, _, snapshot):
+    def _read_records(self, _, snapshot):
         return snapshot.with_records(self.state, Records(dict(self.replicas), frozenset()))
 
-    def _ReadVersionRow(self, step, snapshot):
+    def _read_version_row(self, step, snapshot):
         replica = self.replicas.get(step.version)
         return snapshot.with_single(snapshot.single(step.version)._replace(is_read=True, replica=replica))
 
-    def _ObserveSource(self, _, snapshot):
+    def _observe_source(self, _, snapshot):
         return snapshot.with_source(self._newest(SOURCE, self.source))
 
-    def _ObserveDestination(self, _, snapshot):
+    def _observe_destination(self, _, snapshot):
         return replace(snapshot, destination=self._newest(MIRROR, self.mirror))
 
-    _ObserveNewest = _ObserveDestination
+    _observe_newest = _observe_destination
 
-    def _ObserveVersion(self, step, snapshot):
+    def _observe_version(self, step, snapshot):
         return replace(snapshot, source=seen(SOURCE, step.version.etag, version=step.version.id))
 
-    def _ObserveReplica(self, step, snapshot):
+    def _observe_replica(self, step, snapshot):
         (found,) = [version for version in self.mirror if version.id == step.version]
         return snapshot.with_replica(step.version, seen(MIRROR, found.etag, version=found.id, tags_asked=True))
 
-    def _ObserveTags(self, step, snapshot):
+    def _observe_tags(self, step, snapshot):
         single = snapshot.single(step.version)
         return snapshot.with_single(single._replace(**{"replica_tags" if step.replica else "tags": {}}))
 
-    def _CheckGone(self, step, snapshot):
+    def _check_gone(self, step, snapshot):
         is_gone = all(version.id != step.version for version in self.source)
         return snapshot.with_single(snapshot.single(step.version)._replace(is_gone=is_gone))
 
-    def _ListSource(self, _, snapshot):
+    def _list_source(self, _, snapshot):
         return snapshot.with_source_listing(listing(snapshot.known_versions, *self.source[::-1]))
 
-    def _ListDestination(self, step, snapshot):
+    def _list_destination(self, step, snapshot):
         known = {} if step.whole else snapshot.known_replicas
         return snapshot.with_destination_listing(listing(known, *self.mirror[::-1]))
 
     # Writes.
 
-    def _Copy(self, step, snapshot):
+    def _copy(self, step, snapshot):
         assert step.replaces == (self.mirror[-1].etag if self.mirror else "")
         replica = self._write(snapshot.source.etag)
         return snapshot.with_round(replica=replica, changed=True)
 
-    def _CopyVersion(self, step, snapshot):
+    def _copy_version(self, step, snapshot):
         assert step.replaces == (self.mirror[-1].etag if self.mirror else "")
         return snapshot.with_past(unrecorded=self._write(step.version.etag))
 
-    def _PutMarker(self, _, snapshot):
+    def _put_marker(self, _, snapshot):
         return snapshot.with_past(unrecorded=self._write(""))
 
-    def _Delete(self, step, snapshot):
+    def _delete(self, step, snapshot):
         assert step.replaces == self.mirror[-1].etag
         self._write("")
         return snapshot.with_round(changed=True)
 
-    def _RemoveVersion(self, step, snapshot):
+    def _remove_version(self, step, snapshot):
         self.mirror = [version for version in self.mirror if version.id != step.replica]
         return snapshot.with_single(snapshot.single(step.source)._replace(is_removed=True))
 
-    def _Undo(self, step, snapshot):
+    def _undo(self, step, snapshot):
         self.mirror = [version for version in self.mirror if version.id not in step.versions]
         return snapshot.after_untracked(step.versions)
 
-    def _CarryAnnotations(self, _, snapshot):
+    def _carry_annotations(self, _, snapshot):
         return snapshot.with_round(annotations=CarriedAnnotations())
 
-    def _SweepUploads(self, _, snapshot):
+    def _sweep_uploads(self, _, snapshot):
         return snapshot.did(None, is_swept=True)
 
     # Records.
 
-    def _RecordState(self, step, snapshot):
+    def _record_state(self, step, snapshot):
         self.state = step.state
         return replace(snapshot, state=step.state)
 
-    def _RecordRemoval(self, step, snapshot):
+    def _record_removal(self, step, snapshot):
         named, self.state = snapshot.state.replica.etag, step.state
         return replace(snapshot, state=step.state).with_round(unrecorded=named)
 
-    def _RecordVersion(self, step, snapshot):
+    def _record_version(self, step, snapshot):
         version, replica = step.row.version, step.row.replica
         self.state, self.replicas[version] = step.state, replica
         done = replace(snapshot, state=step.state).with_round(annotations=None)
@@ -160,20 +162,20 @@ class PerfectWorld:
             return done.after_adoption(version, replica.version)
         return done.after_version(version, was_written=True).with_past(unrecorded=None).did(step.action, carried=1)
 
-    def _ForgetState(self, _, snapshot):
+    def _forget_state(self, _, snapshot):
         self.state = KeyState()
         return replace(snapshot, state=self.state).with_round(changed=True)
 
-    def _ForgetVersion(self, step, snapshot):
+    def _forget_version(self, step, snapshot):
         self.replicas.pop(step.version, None)
         return snapshot.with_single(snapshot.single(step.version)._replace(is_forgotten=True))
 
     # Steps without a request.
 
-    def _StartRound(self, step, snapshot):
+    def _start_round(self, step, snapshot):
         return snapshot.next_round(careful=step.careful)
 
-    def _Settle(self, step, snapshot):
+    def _settle(self, step, snapshot):
         return snapshot.settled().did(step.action)
 
     def _write(self, etag):
