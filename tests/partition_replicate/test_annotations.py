@@ -144,6 +144,21 @@ def test_stale_annotation_of_a_killed_worker_goes(world, wire):
 
 
 @both_modes
+def test_annotation_that_another_worker_overtook_is_put_again(world, wire):
+    event = world.put("a.txt")
+    annotate(world, "a.txt", note=b"1")
+
+    def overtake(operation):
+        if operation == "PutObjectAnnotation":
+            wire.before.clear()
+            assert world.replicate(*annotate(world, "a.txt", note=b"2")) == []
+
+    wire.before.append(overtake)
+    assert world.replicate(event) == []
+    assert mirrored(world) == {"note": b"2"}
+
+
+@both_modes
 def test_time_that_runs_out_amid_annotations_is_gone_on_with(world, monkeypatch):
     event = world.put("a.txt")
     many = {f"n{number:02}": b"%d" % number for number in range(20)}

@@ -14,7 +14,7 @@ import itertools
 import json
 from collections import defaultdict
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from copy import copy
 from unittest.mock import patch
 from urllib.parse import quote
@@ -38,7 +38,6 @@ from moto.s3.models import FakeKey, s3_backends
 from local.patches.s3_annotations import annotations_of
 from tasks.object_clerk import annotations, part_copies
 from tasks.object_clerk.buffer_pool import BufferPool
-from tasks.object_clerk.races import ObserveAgain
 from tasks.object_clerk.s3_requests import S3Requests, client_config
 from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.transport.direct_s3 import DirectS3
@@ -620,19 +619,14 @@ def carry_nothing(*_, **__):
     return None
 
 
-def attempt_once(attempt, **_):
-    with suppress(ObserveAgain):
-        attempt()
-
-
-# These histories hardly ever meet two cases, which have tests of their own in test_history.py: a version that is undone
-# while another worker records it, and an untracked copy whose source version is gone.
+# These histories hardly ever meet three cases, which have tests of their own in test_history.py and test_annotations.py:
+# a version that is undone while another worker records it, an untracked copy whose source version is gone, and an
+# annotation that is put after a newer one.
 PLANTED = {
     "no recheck": (RecheckQueue, "send", do_nothing, ANY),
     "no compare-and-swap": (destination_module, "conditional_write", without_conditions, ANY),
     "no compare-and-swap of the row": (table_module, "_unchanged", whatever_the_row_is, EVERY_VERSION),
     "no annotations": (annotations.AnnotationCopy, "run", carry_nothing, ANY),
-    "annotations observed once": (annotations, "retry_lost_races", attempt_once, ANY),
     "no second observation": (ObjectSnapshot, "is_still", without_second_observation, NEWEST_ONLY),
 }
 
