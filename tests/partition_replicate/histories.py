@@ -1,0 +1,393 @@
+"""Random histories of a few keys, delivered in any way: see `test_convergence.py`."""
+
+import itertools
+import json
+from collections import defaultdict
+from urllib.parse import quote
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from moto.s3.models import FakeKey, s3_backends
+
+from local.patches.s3_annotations import annotations_of
+from tasks.object_clerk.buffer_pool import BufferPool
+from tasks.object_clerk.s3_requests import S3Requests
+from tasks.object_clerk.streams import StreamLimits
+from tasks.partition_replicate.intake import RecheckQueue
+from tasks.partition_replicate.reconcile.policy import Policy
+from tasks.partition_replicate.replicator import Mirror, Pace, Replicator
+from tasks.partition_replicate.settings import ALL, KEEP, MIRROR
+from tasks.partition_replicate.table import Table
+from tasks.partition_replicate.versions import Versioning
+from tasks.utils.deadline import Deadline
+from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.events import object_events
+from tasks.utils.retry import RetryPolicy
+from tests.partition_replicate.events import event_of
+from tests.partition_replicate.stage import HELD, TROUBLES
+from tests.support.mortal import Killed
+
+# Two keys, so that a change often follows an earlier one of its key.
+KEYS = ("a", "é ü")
+# Requests of one delivery that can fail; a delivery without trouble makes four to nine.
+LAST_REQUEST = 9
+NOTES = ("note", "other")
+
+CHANGES = (
+    "put",
+    "put_with_tags",
+    "describe",
+    "tag",
+    "untag",
+    "annotate",
+    "annotate",
+    "unannotate",
+    "delete",
+    "restore_older_version",
+    "remove_newest_version_for_good",
+    "remove_older_version_for_good",
+)
+
+# Changes of the source while a worker is at work.
+MEANWHILE = (
+    ("put",),
+    ("put_with_tags",),
+    ("delete",),
+    ("delete",),
+    ("put", "delete"),
+    ("put", "delete"),
+    ("tag",),
+    ("annotate",),
+    ("unannotate",),
+    ("land",),
+    ("land", "put"),
+    (),
+)
+
+DELETED = "deleted"
+ACCOUNT, MIRROR_PARTITION = "123456789012", "aws-us-gov"
+
+_example = itertools.count()
+
+
+def described(version):
+    """Return an object's headers and metadata in moto, without the traces of its upload."""
+    return {name: value for name, value in version.metadata.items() if name != "x-amz-content-sha256"}
+
+
+def annotations_in(version):
+    """Return the annotations of one of moto's versions."""
+    return {name: one.payload for name, one in annotations_of(version).items()}
+
+
+def without_repetitions(history):
+    """Keep the last one of entries in a row that differ in tags and annotations only."""
+    alike = [entry if entry == DELETED else entry[:2] for entry in history]
+    return [entry for number, entry in enumerate(history) if alike[number] != (alike[number + 1 :] or [None])[0]]
+
+
+class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attributes
+    stage = None
+    # Lists of settings, each list as likely as the others.
+    among = ()
+    # Whether every version of the destination is under Object Lock.
+    locked = False
+
+    def __init__(self):
+        super().__init__()
+        self.source = self.mirror = self.prefix = self.replicator = None
+        self.versioned = self.every_version = False
+        self.version_deletes = KEEP
+        self.contents = itertools.count(1)
+        self.pending = []
+        # The latest content of a key at the destination since the key was last absent there.
+        self.latest = {}
+        self.went_back = set()
+        self.removed_for_good = set()
+        self.deliveries = self.under_way = 0
+        self.failed_amid_another = self.has_landed = False
+        # The methods of the late requests that servers carried out for a key.
+        self.landed = defaultdict(set)
+        # Events whose message was received, and failed or died; and the requested rechecks.
+        self.received = set()
+        self.rechecks = []
+
+    @initialize(data=st.data())
+    def begin(self, data):
+        setting = data.draw(st.sampled_from(data.draw(st.sampled_from(self.among))))
+        source, mirror, versions, self.version_deletes = setting
+        self.every_version = versions == ALL
+        self.source, self.mirror = f"source-{source.lower()}", f"mirror-{mirror.lower()}"
+        self.versioned = source == "Enabled"
+        self.prefix = f"{next(_example)}/"
+        # A history that failed may have left some.
+        self.stage.held = []
+        self.stage.observe = self._observe
+        table = Table(self.stage.dynamodb, "objects")
+        limits = StreamLimits(BufferPool(1 << 20))
+        versioning = Versioning(versions)
+        # A container requests this once, so its failure is not the trouble of a key.
+        versioning.is_kept(S3Requests(self.stage.s3), self.source, S3Requests(self.stage.mirror), self.mirror)
+        self.replicator = Replicator(
+            self.stage.reading,
+            table,
+            Mirror(self.mirror),
+            limits,
+            Pace(RetryPolicy(tries=2)),
+            versioning,
+            Policy(version_deletes=self.version_deletes),
+        )
+
+    # Changes of the source. Each of them adds its event.
+
+    @rule(key=st.sampled_from(KEYS), change=st.sampled_from(CHANGES))
+    def change(self, key, change):
+        getattr(self, "_" + change)(key)
+
+    @rule(key=st.sampled_from(KEYS), change=st.sampled_from(CHANGES), data=st.data())
+    def change_and_deliver(self, key, change, data):
+        getattr(self, "_" + change)(key)
+        if self.pending:
+            with self.stage.trouble(self._plan(data, key, depth=2)):
+                self._deliver(self.pending[-1])
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data(), again=st.booleans())
+    def deliver(self, data, again):
+        event = data.draw(st.sampled_from(self.pending))
+        key = event["detail"]["object"]["key"].removeprefix(self.prefix)
+        with self.stage.trouble(self._plan(data, key, depth=2)):
+            self._deliver(event, again)
+
+    @precondition(lambda self: self.stage.held)
+    @rule(key=st.sampled_from(KEYS))
+    def land(self, key):
+        self._land(key)
+
+    def _land(self, key):
+        if landed := self.stage.land(quote(self.prefix + key)):
+            # It may be an older state than the one that it replaced.
+            self.went_back.add(key)
+            self.has_landed = True
+            self.landed[key].update(landed)
+
+    def _put(self, key, **more):
+        content = next(self.contents)
+        self._write(key, b"%d" % content, Metadata={"of": str(content)}, **more)
+
+    def _put_with_tags(self, key):
+        self._put(key, Tagging="value=z")
+
+    def _describe(self, key):
+        """Change the metadata only, as a copy of an object onto itself does: the ETag stays."""
+        found = self._get(self.source, key)
+        if found:
+            self._write(key, found[0], Metadata={"described": str(next(self.contents))})
+
+    def _tag(self, key):
+        self._set_tags(key, "Object Tags Added", {"Key": "value", "Value": str(next(self.contents))})
+
+    def _untag(self, key):
+        self._set_tags(key, "Object Tags Deleted")
+
+    def _set_tags(self, key, name, *tags):
+        if self._get(self.source, key):
+            where = {"Bucket": self.source, "Key": self.prefix + key}
+            self.stage.s3.put_object_tagging(**where, Tagging={"TagSet": list(tags)})
+            self._add_event(key, name, version_id=self._versions(self.source, key)[-1].version_id)
+
+    def _annotate(self, key):
+        content = next(self.contents)
+        payload = str(content) * (1 + content % 2)
+        self._set_annotation(key, "put", AnnotationName=NOTES[content % 2], AnnotationPayload=payload.encode())
+
+    def _unannotate(self, key):
+        self._set_annotation(key, "delete", AnnotationName=NOTES[next(self.contents) % 2])
+
+    def _set_annotation(self, key, how, **annotation):
+        """Change an annotation of any version, mostly of the newest."""
+        versions = [one for one in self._versions(self.source, key) if isinstance(one, FakeKey)]
+        if versions:
+            version = versions[-1 - next(self.contents) % 3 // 2 * (len(versions) > 1)]
+            where = {"Bucket": self.source, "Key": self.prefix + key}
+            if self.versioned:
+                where["VersionId"] = version.version_id
+            if not self.versioned and not self._get(self.source, key):
+                return
+            getattr(self.stage.s3, f"{how}_object_annotation")(**where, **annotation)
+            name = {"put": "Object Annotation Created", "delete": "Object Annotation Removed"}[how]
+            self._add_event(key, name, version_id=version.version_id)
+
+    def _delete(self, key):
+        answer = self.stage.s3.delete_object(Bucket=self.source, Key=self.prefix + key)
+        self._add_event(key, "Object Deleted", version_id=answer.get("VersionId"))
+
+    def _remove_newest_version_for_good(self, key):
+        """Remove the newest version, or the delete marker, so that an older version is the newest again."""
+        self._remove_for_good(key, self._versions(self.source, key)[-1:])
+
+    def _remove_older_version_for_good(self, key):
+        self._remove_for_good(key, self._versions(self.source, key)[-2:-1])
+
+    def _remove_for_good(self, key, versions):
+        for version in versions if self.versioned else []:
+            self.went_back.add(key)
+            self.removed_for_good.add(key)
+            where = {"Bucket": self.source, "Key": self.prefix + key, "VersionId": version.version_id}
+            self.stage.s3.delete_object(**where)
+            self._add_event(key, "Object Deleted", version_id=version.version_id)
+
+    def _restore_older_version(self, key):
+        """Put a copy of an older version on top, as a user does to restore it."""
+        older = [version for version in self._versions(self.source, key)[:-1] if isinstance(version, FakeKey)]
+        if older and self.versioned:
+            self.went_back.add(key)
+            self._write(key, older[0].value, Metadata=dict(older[0].metadata.items()))
+
+    def _write(self, key, body, **more):
+        answer = self.stage.s3.put_object(Bucket=self.source, Key=self.prefix + key, Body=body, **more)
+        about = {"size": len(body), "etag": answer["ETag"].strip('"'), "version_id": answer.get("VersionId")}
+        self._add_event(key, "Object Created", **about)
+
+    # Deliveries.
+
+    def _plan(self, data, key, depth):
+        """Return the trouble of one delivery: as a rule no more than another worker that is active too."""
+        plan = {}
+        if data.draw(st.sampled_from([False, False, depth == 2])):
+            where, number = data.draw(st.sampled_from(["before", "after"])), data.draw(st.integers(1, LAST_REQUEST))
+            plan[where, number] = TROUBLES[data.draw(st.sampled_from(sorted(TROUBLES)))]
+        elif data.draw(st.booleans()):
+            end = HELD[data.draw(st.sampled_from(sorted(HELD)))]
+            plan["before", 1] = lambda: self.stage.hold(end)
+        if depth and data.draw(st.sampled_from([True, True, depth == 2])):
+            # Not before the first request: that would be the same as a delivery before this one.
+            plan["before", data.draw(st.integers(2, 6))] = self._meanwhile(data, key, depth)
+        return plan
+
+    def _meanwhile(self, data, key, depth):
+        """Return a function that changes the key, and lets another worker handle an event."""
+
+        def happen():
+            for change in data.draw(st.sampled_from(MEANWHILE)):
+                getattr(self, "_" + change)(key)
+            if self.pending and data.draw(st.sampled_from([True, True, True, False])):
+                event = self.pending[-1] if data.draw(st.booleans()) else data.draw(st.sampled_from(self.pending))
+                with self.stage.trouble(self._plan(data, key, depth - 1)):
+                    self._deliver(event, again=data.draw(st.booleans()))
+
+        return happen
+
+    def _deliver(self, event, again=False):
+        """Deliver an event. A failed one stays pending, and so does one with `again`."""
+        self.deliveries += 1
+        self.under_way += 1
+        mine = self.deliveries
+        try:
+            self._replicate(event)
+        except (Killed, BucketBrigadeError):
+            self.received.add(event["id"])
+            if self.under_way > 1 or self.deliveries > mine:
+                self.failed_amid_another = True
+            if event not in self.pending:
+                # Another delivery of the same event succeeded meanwhile, which does not undo this failure.
+                self.pending.append(event)
+            return
+        finally:
+            self.under_way -= 1
+        if not again and event in self.pending:
+            self.pending.remove(event)
+
+    def _replicate(self, event):
+        (plain,) = object_events(event)
+        unanswered = []
+        how = {"destination": self.stage.writing, "deadline": Deadline(), "unanswered": unanswered}
+        self.replicator.replicate(plain, **how)
+        if unanswered or event.get("id") in self.received:
+            RecheckQueue(lambda: self, "recheck").send(plain)
+
+    def send_message(self, **message):
+        """Take a recheck in the place of SQS."""
+        self.rechecks.append(json.loads(message["MessageBody"]))
+
+    def _add_event(self, key, name, **about):
+        self.pending.append(event_of(self.source, self.prefix + key, name, **about))
+
+    @invariant()
+    def _observe(self):
+        """Check that no replaced content of the source comes back to the destination after a later one."""
+        if not self.prefix:
+            return
+        for key in KEYS:
+            found = self._backend(self.mirror).get_object(self.mirror, self.prefix + key)
+            number = int(found.value) if found else 0
+            if found and key not in self.went_back:
+                assert number >= self.latest.get(key, 0), f"{key!r} went back from {self.latest[key]} to {number}"
+            self.latest[key] = number
+
+    def teardown(self):
+        if not self.prefix:
+            return
+        for event in list(self.pending):
+            self._replicate(event)
+        for key in KEYS:
+            self._land(key)
+        while self.rechecks:
+            self._replicate(self.rechecks.pop())
+        for key in KEYS:
+            assert self._get(self.mirror, key) == self._get(self.source, key)
+            if self.every_version:
+                self._check_history(key)
+        self._forget()
+
+    def _check_history(self, key):
+        """Check the destination's history, which may hold versions that were removed for good at the source.
+
+        If a worker failed amid the work of another one, or a server held a write, an entry may stand there twice in a
+        row: the conditions of S3 distinguish neither a delete marker from the one before it nor a version from one with
+        the same bytes. A late DELETE may also hide a late PUT: see `test_late_writes.py`.
+        """
+        if self.locked or self.landed[key] >= {"PUT", "DELETE"}:
+            # The destination has more entries, and those of the source among them in their order.
+            if key not in self.removed_for_good:
+                mine = iter(self._history(self.mirror, key))
+                assert all(entry in mine for entry in self._history(self.source, key))
+        elif self.version_deletes == MIRROR or key not in self.removed_for_good:
+            theirs, mine = self._history(self.source, key), self._history(self.mirror, key)
+            if self.failed_amid_another or self.has_landed:
+                theirs, mine = without_repetitions(theirs), without_repetitions(mine)
+            assert mine == theirs
+
+    def _versions(self, bucket, key):
+        """Return moto's own versions and delete markers of a key, the oldest first. Requests would be thousands."""
+        return self._backend(bucket).buckets[bucket].keys.getlist(self.prefix + key, default=[])
+
+    def _backend(self, bucket):
+        return s3_backends[ACCOUNT]["aws" if bucket == self.source else MIRROR_PARTITION]
+
+    def _history(self, bucket, key):
+        tagger = self._backend(bucket).tagger
+        return [
+            (version.value, described(version), tagger.get_tag_dict_for_resource(version.arn), annotations_in(version))
+            if isinstance(version, FakeKey)
+            else DELETED
+            for version in self._versions(bucket, key)
+        ]
+
+    def _forget(self):
+        # Thousands of histories would fill the memory.
+        for bucket in (self.source, self.mirror):
+            for key in KEYS:
+                dict.pop(self._backend(bucket).buckets[bucket].keys, self.prefix + key, None)
+        self.stage.dynamodb.items.clear()
+
+    def _get(self, bucket, key):
+        """Return everything of an object, or None."""
+        newest = self._history(bucket, key)[-1:]
+        return newest[0] if newest and newest[0] != DELETED else None
