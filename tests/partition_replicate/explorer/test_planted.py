@@ -27,7 +27,6 @@ FOUND = {
 # All objects of the model are smaller than a part, and it has no annotations.
 NOT_MODELLED = {
     "no annotations",
-    "annotations observed once",
     "an upload of a dead worker stays",
     "an upload whose beginning was not answered stays",
 }
