@@ -57,6 +57,7 @@ def _histories(s3: "S3Client", bucket: str) -> dict[str, list[str]]:
     histories: dict[str, list[str]] = {}
     # S3 lists versions and markers in one order, and botocore parses them into two lists; `Order` has the common order.
     pages = in_order(s3).get_paginator("list_object_versions").paginate(Bucket=bucket)
+    page: Any
     for page in pages:
         versions, markers = iter(page.get("Versions", [])), iter(page.get("DeleteMarkers", []))
         for element in page["Order"]:

@@ -260,8 +260,8 @@ def time_passes():
             )
 
 
-@pytest.fixture
-def task(stage, outside, s3):  # pylint: disable=unused-argument
+@pytest.fixture(name="task")
+def task_of_uploads(stage, outside, s3):  # pylint: disable=unused-argument
     """Functions that upload files, call the handler and read the results."""
 
     def put(name, body=None, prefix=PREFIX):
