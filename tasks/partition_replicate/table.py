@@ -52,6 +52,12 @@ PASSING = frozenset(
 # which is a matter of the set-up and not of this row.
 REFUSED = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
+# A version row names no replica version that can be read, or just this one: see `items.replica_in`.
+UNRECORDED = (
+    "NOT (attribute_type(DestObject.VersionId, :text) AND attribute_type(DestObject.ETag, :text))"
+    " OR DestObject.VersionId = :replica"
+)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -152,10 +158,8 @@ class Table:
         Raises:
             RowChanged: another worker recorded another replica version meanwhile.
         """
-        condition = {
-            "ConditionExpression": "attribute_not_exists(DestObject) OR DestObject.VersionId = :replica",
-            "ExpressionAttributeValues": {":replica": {"S": replica}},
-        }
+        values = {":replica": {"S": replica}, ":text": {"S": "S"}}
+        condition = {"ConditionExpression": UNRECORDED, "ExpressionAttributeValues": values}
         self._call("put_item", Item=items.gone_row(key, version, etag), **condition)
 
     def forget(self, key: str, version: str = items.STATE) -> None:

@@ -224,7 +224,7 @@ def test_an_absent_bucket_is_an_error_at_once(clerk):
 
 
 def test_wrong_keys_are_an_auth_error_at_once(store):
-    clerk = ObjectClerk(store.host, store.port, "nobody", "nothing", 0, 1, 0, 0, 5)
+    clerk = ObjectClerk(store.host, store.port, "unknown", "wrong", 0, 1, 0, 0, 5)
     with pytest.raises(errors.ObjectClerkServerAuthException, match=f"get_object s3://{store.bucket}/key") as caught:
         clerk.get_object(store.bucket, "key")
     assert caught.value.attempts == 1

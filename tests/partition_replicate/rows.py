@@ -2,12 +2,14 @@
 
 from botocore.exceptions import ClientError
 
+from tasks.partition_replicate import items, table
+
 CONDITIONS = {
     None: lambda item, values: True,
     "attribute_not_exists(Revision)": lambda item, values: "Revision" not in item,
     "Revision = :revision": lambda item, values: item.get("Revision") == values[":revision"],
-    "attribute_not_exists(DestObject) OR DestObject.VersionId = :replica": lambda item, values: (
-        "DestObject" not in item or item["DestObject"].get("M", {}).get("VersionId") == values[":replica"]
+    table.UNRECORDED: lambda item, values: (
+        items.replica_in(item) is None or item["DestObject"]["M"]["VersionId"] == values[":replica"]
     ),
 }
 

@@ -132,3 +132,20 @@ def test_version_whose_row_cannot_be_read_is_not_taken_for_one_that_was_left_out
     fill(world, "a.txt", event["detail"]["object"]["version-id"], {"DestObject": {"NULL": True}, "State": {"S": "x"}})
     assert world.replicate(event) == []
     assert world.mirrored("a.txt") == b"1"
+
+
+@pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids="-".join, indirect=True)
+@pytest.mark.parametrize(
+    "destination",
+    [{"S": "s3://bucket/key"}, {"M": {}}, {"M": {"VersionId": {"NULL": True}, "ETag": {"S": "d"}}}],
+    ids=str,
+)
+def test_event_of_a_removed_version_whose_row_cannot_be_read_is_done(world, environment, destination):
+    environment(VERSION_DELETES="mirror")
+    late, newest = world.put("a.txt", b"1"), world.put("a.txt", b"2")
+    version = late["detail"]["object"]["version-id"]
+    fill(world, "a.txt", version, {"DestObject": destination})
+    world.s3.delete_object(Bucket=SOURCE, Key="a.txt", VersionId=version)
+    assert world.replicate(newest, late) == []
+    assert (world.mirrored("a.txt"), world.dead_letters()) == (b"2", [])
+    assert world.row("a.txt", version).keys() == {"Key", "VersionId", "GoneETag", "ExpiresAt"}
