@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tasks.utils.events import Kind, ObjectEvent
@@ -23,6 +23,10 @@ class Upload(NamedTuple):
     source: str
     part_size: int
     crc32: str = ""
+
+    def is_of(self, stamp: str) -> bool:
+        """Return whether it carries this state of the source and can go on, because its id was recorded."""
+        return bool(self.id) and self.source == stamp
 
 
 class Origin(NamedTuple):
@@ -103,6 +107,10 @@ class KeyState:
     sequencer: str = ""
     open: OpenWork = OpenWork()
     revision: Revision = Revision()
+
+    def with_open(self, **changes: Any) -> KeyState:
+        """Return the state with changes of its open work."""
+        return replace(self, open=self.open._replace(**changes))
 
 
 class VersionRow(NamedTuple):

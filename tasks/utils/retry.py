@@ -1,14 +1,17 @@
 """When to try again, and how long to wait before. A policy is data and knows nothing of S3."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import sleep
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from tasks.utils.deadline import Deadline
+
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 
@@ -60,6 +63,9 @@ class RetryPolicy:
             return self._retry(call, error, deadline)
 
     def _retry(self, call: Callable[[], T], first: Exception, deadline: Deadline) -> tuple[T, int]:
+        # On the first failure: a cold start does not pay for the import.
+        import tenacity  # pylint: disable=import-outside-toplevel  # see above
+
         errors = [first]
 
         def first_error_then_call() -> T:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypeVar
 
 from tasks.utils.errors import SettingsError
 
@@ -43,11 +43,6 @@ class QueueSettings:
     """
 
     url: str
-    dead_letter_queue: str
-    max_receives: int | None
-
-
-class _DeadLetterFields(TypedDict):
     dead_letter_queue: str
     max_receives: int | None
 
@@ -151,14 +146,11 @@ class Environment:
 
     def queue_settings(self, url: str) -> QueueSettings:
         """Return the settings of a function that takes its messages from the queue with this URL."""
-        return QueueSettings(url, **self.of_the_queue())
-
-    def of_the_queue(self) -> _DeadLetterFields:
-        """Return two attributes of `QueueSettings` by their names."""
-        return {
-            "dead_letter_queue": self.text("DEAD_LETTER_QUEUE", default=""),
-            "max_receives": self.integer("MAX_RECEIVES", default=None, least=1, most=1000),
-        }
+        return QueueSettings(
+            url,
+            dead_letter_queue=self.text("DEAD_LETTER_QUEUE", default=""),
+            max_receives=self.integer("MAX_RECEIVES", default=None, least=1, most=1000),
+        )
 
     def bucket_owners(self) -> dict[str, str]:
         """Return the account that each bucket must belong to, `BUCKET_OWNERS`: bucket -> 12 digits, `*` for others.

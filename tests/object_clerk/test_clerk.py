@@ -48,7 +48,7 @@ def uploads_of(body, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(body)
     half = len(body) // 2
-    read_only = open(path, "rb")  # pylint: disable=consider-using-with
+    read_only = open(path, "rb")  # pylint: disable=consider-using-with  # the test closes it
     read_only.read(100)
     at_its_end = io.BytesIO()
     at_its_end.write(body)

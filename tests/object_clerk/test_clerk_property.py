@@ -65,7 +65,7 @@ FAULTS = st.just(()) | st.lists(
 INTERFERENCE = st.none() | st.tuples(st.integers(0, 5), st.booleans())
 
 
-class Way:  # pylint: disable=too-few-public-methods
+class Way:  # pylint: disable=too-few-public-methods  # it makes requests fail and counts them
     """Counts the requests of a client and makes some of them fail."""
 
     def __init__(self, client):
@@ -244,6 +244,7 @@ class Clerking(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attr
         for marker in self.look.list_object_versions(Bucket=self.bucket).get("DeleteMarkers", []):
             self.look.delete_object(Bucket=self.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
         # Moto keeps the bytes of all objects for a page of its own. After hundreds of examples these are gigabytes.
+        # A metaclass of moto adds the attribute, which pylint cannot see.
         for kept in (FakeKey.instances_tracked, FakeMultipart.instances_tracked):  # pylint: disable=no-member
             while kept:
                 kept.pop().dispose()

@@ -30,7 +30,7 @@ def answer(status, code):
     return ClientError({"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "X")
 
 
-class Client:  # pylint: disable=too-few-public-methods
+class Client:  # pylint: disable=too-few-public-methods  # one method of a client
     """A client with one method, which returns or raises the given results in turn."""
 
     def __init__(self, *script):
@@ -147,7 +147,7 @@ def test_an_operation_that_answers_at_its_end_has_no_error_inside():
     ],
 )
 def test_a_connection_failure_becomes_the_error_of_its_kind(error, kind):
-    assert type(translated(error, operation="x")) is kind  # pylint: disable=unidiomatic-typecheck
+    assert type(translated(error, operation="x")) is kind  # pylint: disable=unidiomatic-typecheck  # not a subclass
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_until_sound_does_not_wait_beyond_the_deadline():
     assert client.script == [{"done": 1}]
 
 
-class HeadClient:  # pylint: disable=too-few-public-methods
+class HeadClient:  # pylint: disable=too-few-public-methods  # one method of a client
     """A client that answers every HEAD with one error."""
 
     def __init__(self, error):

@@ -94,6 +94,7 @@ post_copy_actions = st.one_of(
     by_the_worker=st.booleans(),
 )
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Fixtures and drawn values.
 def test_no_byte_is_lost_by_any_transfer_on_a_real_server(  # pylint: disable=too-many-arguments
     inbox, tmp_path_factory, *, found, directory, there, action, by_the_worker
 ):

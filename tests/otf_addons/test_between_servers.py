@@ -78,6 +78,7 @@ def copying(inbox, elsewhere, way=None):
     giving = handler(source(inbox.bucket, protocol=protocol_of(inbox, way and way.listens_on)))
     taking = handler(destination(elsewhere.bucket, protocol=protocol_of(elsewhere)))
     limits = streams.StreamLimits(BufferPool(12 * MIB), part_size=6 * MIB)
+    # No public method shows the sources that the add-on has listed.
     found = giving.list_files("src", ".*") and giving._sources["src/large"]  # pylint: disable=protected-access
     target = taking.options.place.object("large")
     return lambda: BucketCopies(giving.connection, taking.connection, limits).copy(found, target)

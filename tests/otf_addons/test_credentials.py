@@ -152,7 +152,7 @@ def credentials_service(answer):
     """AWS's endpoint beside each container: a server that returns the machine's credentials."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # pylint: disable=invalid-name
+        def do_GET(self):  # pylint: disable=invalid-name  # http.server requires this name
             body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -179,12 +179,13 @@ def test_keys_of_the_definition_are_used_without_the_session_token_of_the_enviro
     }
     client = make_client("s3", Protocol.from_definition({"name": "s3", **keys}, Settings()))
 
+    # botocore has no public attribute for a client's credentials.
     assert client._request_signer._credentials.token is None  # pylint: disable=protected-access
     assert framework.run(touch("bucket", "flag", **keys)).ok
     assert store.keys_of() == ["flag"]
 
 
-class Sts:  # pylint: disable=too-few-public-methods
+class Sts:  # pylint: disable=too-few-public-methods  # one method of a client
     """Returns credentials that last so many seconds, each with a number."""
 
     def __init__(self, seconds):

@@ -55,7 +55,7 @@ def forget_container():
 
 
 @dataclass
-class World:  # pylint: disable=too-many-instance-attributes
+class World:  # pylint: disable=too-many-instance-attributes  # one for each resource
     """Two partitions, and what happens in them.
 
     `s3` reads and writes the source, `mirror` the destination; nothing listens to either.

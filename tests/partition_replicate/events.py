@@ -14,7 +14,7 @@ _sequence = itertools.count(0x617F08299329D189)
 SEQUENCED = ("Object Created", "Object Deleted", "Object Annotation Created", "Object Annotation Removed")
 
 
-def event_of(  # pylint: disable=too-many-arguments
+def event_of(  # pylint: disable=too-many-arguments  # the fields of an event
     bucket, key, name, *, size=None, etag=None, version_id=None, reason=None
 ):
     event = copy.deepcopy(load("eventbridge_deleted"))

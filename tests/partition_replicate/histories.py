@@ -92,7 +92,7 @@ def without_repetitions(history):
     return [entry for number, entry in enumerate(history) if alike[number] != (alike[number + 1 :] or [None])[0]]
 
 
-class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attributes
+class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-attributes  # what happened so far
     stage = None
     # Lists of settings, each list as likely as the others.
     among = ()

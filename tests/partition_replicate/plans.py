@@ -54,12 +54,12 @@ class PerfectWorld:  # pylint: disable=too-few-public-methods  # it performs ste
         source: the source's versions; a version without an ETag is a delete marker.
         mirror: those of the destination.
         state: the key state.
-        records: the version rows.
+        replicas: source version -> what was made from it, None if it was left out on purpose.
     """
 
-    def __init__(self, source, mirror, known=KeyState(), records=None):
-        self.source, self.mirror = list(source), list(mirror)
-        self.state, self.replicas = known, dict(records or {})
+    def __init__(self, source):
+        self.source, self.mirror = list(source), []
+        self.state, self.replicas = KeyState(), {}
 
     def perform(self, step, snapshot):
         """Return the snapshot after a step, as `apply` does."""

@@ -29,7 +29,7 @@ class InThisThread(Executor):
         return done
 
 
-class Stage:  # pylint: disable=too-many-instance-attributes
+class Stage:  # pylint: disable=too-many-instance-attributes  # both sides and the faults
     """Buckets of each kind, a table, and clients whose requests can be made to fail."""
 
     def __init__(self):

@@ -7,7 +7,6 @@ import pytest
 from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.reconcile import destination
-from tasks.partition_replicate.reconcile.policy import with_open
 from tests.partition_replicate.conftest import MIRROR
 from tests.partition_replicate.test_history import DELETED, history, killed_before_its_record, made_from, version_of
 from tests.support.mortal import Killed
@@ -19,6 +18,7 @@ pytestmark = pytest.mark.parametrize("world", [("Enabled", "Enabled")], ids=["En
 
 @pytest.fixture(autouse=True)
 def forget_logged_warnings():
+    # The warning is logged once a container.
     destination._log_that_it_stays.cache_clear()  # pylint: disable=protected-access
 
 
@@ -103,7 +103,7 @@ def test_pending_delete_of_a_locked_version_stays(world):
     world.replicate(first)
     table = handler_module.worker().replicator.table
     state = table.read_state("a.txt")
-    table.write_state("a.txt", state, with_open(state, pending_delete=made_from(world, version_of(first))))
+    table.write_state("a.txt", state, state.with_open(pending_delete=made_from(world, version_of(first))))
     assert world.replicate(world.put("a.txt", b"2")) == []
     assert history(MIRROR) == [b"1", b"2"]
 

@@ -20,7 +20,7 @@ from tasks.utils.events import Kind
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import PerfectWorld, event, is_same, listing, seen, state, versioned
 
-# Annotations have steps of their own in test_annotations.py.
+# Annotations are tested by their requests, in test_annotations.py.
 CURRENT = Policy(annotations=IGNORE)
 ALL = Policy(every_version=True, annotations=IGNORE)
 ALL_MIRRORED = ALL._replace(version_deletes=MIRROR)
@@ -499,7 +499,7 @@ def run(world, happened, policy):
 @settings(max_examples=200, deadline=None)
 @given(SHORT_HISTORIES, EVENTS, st.booleans(), st.sampled_from([KEEP, MIRROR]))
 def test_run_in_a_perfect_world_ends_with_equal_sides(source, happened, every_version, version_deletes):
-    world = PerfectWorld(source, [])
+    world = PerfectWorld(source)
     policy = Policy(every_version, version_deletes=version_deletes)
     last, _ = run(world, happened, policy)
     assert isinstance(last, steps.Done)
@@ -514,7 +514,7 @@ def test_run_in_a_perfect_world_ends_with_equal_sides(source, happened, every_ve
 @settings(max_examples=200, deadline=None)
 @given(SHORT_HISTORIES, st.integers(0, 3), EVENTS)
 def test_second_run_in_a_perfect_world_writes_nothing(source, number, happened):
-    world = PerfectWorld(source, [])
+    world = PerfectWorld(source)
     created = event()
     run(world, created, ALL)
     written = list(world.mirror)

@@ -55,7 +55,7 @@ def profile_polling_stations():
 
 
 @dataclass
-class Outside:  # pylint: disable=too-many-instance-attributes
+class Outside:  # pylint: disable=too-many-instance-attributes  # a record of each service
     """GitHub, the council service and the webhook, with the calls that this task makes.
 
     Attributes:
@@ -261,7 +261,7 @@ def time_passes():
 
 
 @pytest.fixture(name="task")
-def task_of_uploads(stage, outside, s3):  # pylint: disable=unused-argument
+def task_of_uploads(stage, outside, s3):  # pylint: disable=unused-argument  # fixtures set the stage
     """Functions that upload files, call the handler and read the results."""
 
     def put(name, body=None, prefix=PREFIX):

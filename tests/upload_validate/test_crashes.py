@@ -32,7 +32,7 @@ WRITES = ("s3.CopyObject", "s3.PutObject", "ses.SendRawEmail")
 def effects_outside(task, aws, monkeypatch):
     """Kill the container right after the n-th effect outside of it: a write to S3, a mail, a call."""
 
-    class Effects:  # pylint: disable=too-few-public-methods
+    class Effects:  # pylint: disable=too-few-public-methods  # a counter of effects
         def __init__(self):
             self.seen = []
             self.kill_after = None

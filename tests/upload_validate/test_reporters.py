@@ -278,7 +278,7 @@ def test_wait_that_would_end_after_the_deadline_is_not_begun(server, monkeypatch
     assert not waits
 
 
-class Renewed:  # pylint: disable=too-few-public-methods
+class Renewed:  # pylint: disable=too-few-public-methods  # a call uses one method of a key
     """A key that was just changed."""
 
     def value(self, *, refresh=False):

@@ -47,7 +47,7 @@ class KeyRow:
 
     def write_open(self, *, required: bool = True, **changes: Any) -> None:
         """Write changes of the work that is begun and not ended."""
-        self.write(replace(self.state, open=self.state.open._replace(**changes)), required=required)
+        self.write(self.state.with_open(**changes), required=required)
 
     def write_annotated(self) -> None:
         """Record that the destination gets annotations, so that the next worker compares them if this one is killed."""

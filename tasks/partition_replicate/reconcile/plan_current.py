@@ -16,7 +16,7 @@ from tasks.object_clerk.annotations import CARRY
 from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import TAKEN_ALONG, ObjectSnapshot
-from tasks.partition_replicate.reconcile.policy import Policy, removed, with_open
+from tasks.partition_replicate.reconcile.policy import Policy, removed
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.reconcile.steps import (
     AbandonUpload,
@@ -88,7 +88,7 @@ def _may_rely_on(state: KeyState, snapshot: Snapshot) -> bool:
 def _is_obsolete(state: KeyState, source: ObjectSnapshot) -> bool:
     """Return whether the upload under way is of another state of the source, or its id was never recorded."""
     upload = state.open.upload
-    return upload is not None and (upload.source != source.stamp or not upload.id)
+    return upload is not None and not upload.is_of(source.stamp)
 
 
 def _make_equal(snapshot: Snapshot, policy: Policy, state: KeyState, source: ObjectSnapshot) -> Step:
@@ -159,7 +159,7 @@ def _finish(snapshot: Snapshot, policy: Policy, state: KeyState, source: ObjectS
     if not source.found:
         return Done(action)
     replica = snapshot.round.replica or (snapshot.destination.replica if snapshot.destination else ReplicaVersion())
-    equal = replace(with_open(state, upload=None), origin=source.origin, replica=replica, removed=False)
+    equal = replace(state.with_open(upload=None), origin=source.origin, replica=replica, removed=False)
     if equal != state:
         return RecordState(equal)
     says_what_is_lacking = action is Action.REPLICATED or snapshot.event.kind is Kind.ANNOTATED

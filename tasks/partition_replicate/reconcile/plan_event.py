@@ -48,7 +48,7 @@ def _about_version(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step 
     version = snapshot.event.object.version_id or newest
     carried = snapshot.progress.carried
     if version and (kind in (Kind.TAGGED, Kind.RECHECK) or (kind is Kind.REQUESTED and not carried)):
-        return _mirror_all_of(snapshot, policy, version, newest)
+        return _mirror_all_of(snapshot, policy, state, version)
     # A delivery before this one may have been killed amid annotations.
     may_lack_some = state.annotated and kind is Kind.CREATED and not carried
     if version and (kind is Kind.ANNOTATED or may_lack_some):
@@ -61,14 +61,14 @@ def _about_version(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step 
     return _clean_up(snapshot, state, version) if is_mirrored else None
 
 
-def _mirror_all_of(snapshot: Snapshot, policy: Policy, version: str, newest: str) -> Step | None:
+def _mirror_all_of(snapshot: Snapshot, policy: Policy, state: KeyState, version: str) -> Step | None:
     """Return the next step that mirrors the tags of a version, its annotations, and its removal."""
     kind = snapshot.event.kind
     step = retag(snapshot, version, action=Action.TAGGED)
     if step is None and kind is not Kind.TAGGED:
         step = _mirror_annotations(snapshot, policy, version)
-    if step is None and kind is Kind.RECHECK and version != newest and policy.version_deletes == MIRROR:
-        step = _clean_up(snapshot, snapshot.state or KeyState(), version)
+    if step is None and kind is Kind.RECHECK and version != state.origin.version and policy.version_deletes == MIRROR:
+        step = _clean_up(snapshot, state, version)
     return step
 
 

@@ -20,7 +20,7 @@ from tasks.partition_replicate.key_state import KeyState, Origin
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile import plan_event, plan_untracked
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
-from tasks.partition_replicate.reconcile.policy import Policy, expires, removed, with_open
+from tasks.partition_replicate.reconcile.policy import Policy, expires, removed
 from tasks.partition_replicate.reconcile.single_version import Pair, leave_out, record, remove_newest, retag
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.reconcile.steps import (
@@ -66,7 +66,7 @@ def next_step(snapshot: Snapshot, policy: Policy) -> Step:
         return ReadRecords() if snapshot.past.careful else ReadState()
     if state.open.untagged:
         tags = retag(snapshot, state.open.untagged, action=None)
-        return tags or RecordState(with_open(state, untagged=""))
+        return tags or RecordState(state.with_open(untagged=""))
     if snapshot.past.settled:
         return plan_event.next_step(snapshot, policy, state)
     if snapshot.past.careful:

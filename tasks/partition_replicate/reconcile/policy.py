@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE, NAME
 from tasks.object_clerk.versions import Version
@@ -51,11 +51,6 @@ class Policy(NamedTuple):
 def expires(event: ObjectEvent, version: Version) -> bool:
     """Return whether an event reports that the life cycle made this version or delete marker."""
     return event.kind is Kind.LIFECYCLE_EXPIRED and version.id == event.object.version_id
-
-
-def with_open(state: KeyState, **changes: Any) -> KeyState:
-    """Return a key state with changes of its open work."""
-    return replace(state, open=state.open._replace(**changes))
 
 
 def removed(state: KeyState) -> KeyState:

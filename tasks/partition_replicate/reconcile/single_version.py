@@ -11,7 +11,7 @@ from tasks.object_clerk.versions import Version
 from tasks.partition_replicate.key_state import KeyState, Origin, ReplicaVersion, VersionRow
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
-from tasks.partition_replicate.reconcile.policy import Policy, expires, with_open
+from tasks.partition_replicate.reconcile.policy import Policy, expires
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.reconcile.steps import (
     CheckGone,
@@ -61,7 +61,7 @@ def record(state: KeyState, pair: Pair, *, action: Action | None = None, not_car
     if source and upload and upload.source == source.stamp:
         # It is completed; an upload of another state is still to be aborted.
         changes["upload"] = None
-    new = replace(with_open(state, **changes), origin=Origin(version.id, version.etag), replica=replica, removed=False)
+    new = replace(state.with_open(**changes), origin=Origin(version.id, version.etag), replica=replica, removed=False)
     tags = source.tags if source and not untagged else {}
     return RecordVersion(VersionRow(version.id, replica, tags), new, action, not_carried=not_carried)
 

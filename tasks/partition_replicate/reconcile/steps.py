@@ -3,11 +3,8 @@
 A step is one observation, one write or one record, and says all that its performance needs beside the snapshot. The
 attribute `replaces` of a write is its precondition: the ETag that the destination must have, or "" for nothing there.
 
-Steps are named tuples: so many frozen dataclasses would make a cold start 25 ms longer. A step without attributes would
-be an empty tuple, and so false, without its `__bool__`.
+Steps are named tuples: so many frozen dataclasses would make a cold start 25 ms longer.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -17,21 +14,27 @@ from tasks.partition_replicate.key_state import KeyState, ReplicaVersion, Versio
 from tasks.partition_replicate.outcome import Action
 from tasks.utils.s3_object import S3Object
 
+
+class _Bare(NamedTuple):
+    """A step without attributes, which would be an empty tuple and so false."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 # Reads of the table.
 
 
-class ReadState(NamedTuple):
+class ReadState(_Bare):
     """Read the key row."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
-class ReadRecords(NamedTuple):
+class ReadRecords(_Bare):
     """Read all rows of the key."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
 class ReadVersionRow(NamedTuple):
@@ -73,11 +76,10 @@ class CheckGone(NamedTuple):
     is_marker: bool
 
 
-class ListSource(NamedTuple):
+class ListSource(_Bare):
     """List the source's versions back to one that the table knows."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
 # Observations of the destination.
@@ -89,18 +91,16 @@ class ObserveDestination(NamedTuple):
     with_tags: bool = False
 
 
-class ObserveNewest(NamedTuple):
+class ObserveNewest(_Bare):
     """Observe which version of the destination is the newest."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
-class ObserveDestinationTags(NamedTuple):
+class ObserveDestinationTags(_Bare):
     """Observe the tags of the destination, which did not count any: some servers never do."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
 class ObserveReplica(NamedTuple):
@@ -199,18 +199,16 @@ class Undo(NamedTuple):
     source_is_gone: bool = False
 
 
-class AbandonUpload(NamedTuple):
+class AbandonUpload(_Bare):
     """Abort the multipart upload that the key state names, and forget it."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
-class SweepUploads(NamedTuple):
+class SweepUploads(_Bare):
     """Abort the key's uploads that the key state does not name: the answers to their beginning were lost."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
 # Writes to the table.
@@ -247,11 +245,10 @@ class RecordVersion(NamedTuple):
     not_carried: tuple[str, ...] | None = None
 
 
-class ForgetState(NamedTuple):
+class ForgetState(_Bare):
     """Delete the key row."""
 
-    def __bool__(self) -> bool:
-        return True
+    __slots__ = ()
 
 
 class ForgetVersion(NamedTuple):

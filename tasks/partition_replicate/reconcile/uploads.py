@@ -51,7 +51,7 @@ def write_in_parts(sides: Sides, row: KeyRow, source: ObjectSnapshot, replaces: 
         ObjectClerkException: as `s3_requests.request` says.
     """
     upload = row.state.open.upload
-    if upload and (upload.source != source.stamp or not upload.id):
+    if upload and not upload.is_of(source.stamp):
         abandon(sides, row)
         upload = None
     return _PartWrite(sides, row, source, upload or _record_intent(sides, row, source)).run(replaces)

@@ -58,9 +58,6 @@ class Report:
             f"{self.ends:,} ends in {self.seconds:.1f} s"
         )
 
-    def __add__(self, other):
-        return Report(*(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values())))
-
 
 def documented(policy, bounds, killed, late):
     """Return how many entries too many the limits in the mirror's README allow after so many kills and late writes.

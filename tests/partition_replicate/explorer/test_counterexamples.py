@@ -100,7 +100,7 @@ def test_late_copy_stays_with_a_marker_above_it_where_etags_are_no_md5():
 @pytest.mark.parametrize("troubles", [{"kills": 0}, {"late": 0}], ids=["late", "killed"])
 def test_neither_leaves_anything_where_the_etag_is_an_md5(troubles):
     with Mirror(MIRRORED) as mirror:
-        Explorer(mirror, Bounds(any_of(2), workers=1, **troubles), allowed=lambda *_: 1).run()
+        assert Explorer(mirror, Bounds(any_of(2), workers=1, **troubles), allowed=lambda *_: 1).run().ends
 
 
 # A version that was removed for good, with two workers at its key.
@@ -108,7 +108,7 @@ def test_neither_leaves_anything_where_the_etag_is_an_md5(troubles):
 
 def test_table_never_forgets_a_replica_that_is_still_there():
     with Mirror(MIRRORED) as mirror:
-        Explorer(mirror, Bounds(any_of(2), kills=0, late=0, switches=2)).run()
+        assert Explorer(mirror, Bounds(any_of(2), kills=0, late=0, switches=2)).run().ends
 
 
 @pytest.mark.chaos

@@ -6,7 +6,7 @@
 import pytest
 
 from tests.partition_replicate.explorer.bounds import Bounds, Policy, any_of
-from tests.partition_replicate.explorer.changes import CHANGES
+from tests.partition_replicate.explorer.changes import CHANGES, REMOVALS
 from tests.partition_replicate.explorer.explore import Explorer
 from tests.partition_replicate.explorer.mirror import Mirror
 
@@ -37,7 +37,10 @@ every_second_change = pytest.mark.parametrize("second", CHANGES)
 def explore(policy, changes, **more):
     """Explore, and print how much was seen."""
     with Mirror(policy) as mirror:
-        print(Explorer(mirror, Bounds(changes, **more)).run())
+        report = Explorer(mirror, Bounds(changes, **more)).run()
+    print(report)
+    # After one put there is no older version to remove, and without versions none at all.
+    assert report.ends and report.histories >= len(changes[-1]) - len(REMOVALS)
 
 
 @every_policy

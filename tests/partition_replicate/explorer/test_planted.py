@@ -72,7 +72,7 @@ def test_explorer_finds_what_is_planted(monkeypatch, name):
 def test_explorer_finds_nothing_where_nothing_is_planted(name):
     policy, bounds = FOUND[name]
     with Mirror(policy) as mirror:
-        Explorer(mirror, bounds).run()
+        assert Explorer(mirror, bounds).run().ends
 
 
 def test_each_planted_error_is_found_or_not_modelled():
