@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from tasks.utils.events import Kind, ObjectEvent
@@ -86,8 +85,7 @@ class Revision(NamedTuple):
     stored: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class KeyState:
+class KeyState(NamedTuple):
     """What a worker knows of a key: the key row as it was last read or written.
 
     Attributes:
@@ -110,7 +108,7 @@ class KeyState:
 
     def with_open(self, **changes: Any) -> KeyState:
         """Return the state with changes of its open work."""
-        return replace(self, open=self.open._replace(**changes))
+        return self._replace(open=self.open._replace(**changes))
 
 
 class VersionRow(NamedTuple):

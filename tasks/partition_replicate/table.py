@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -219,7 +219,7 @@ def _reasons(answer: Mapping[str, Any]) -> tuple[set[str], list[str]]:
 
 def _successor(before: KeyState, after: KeyState) -> KeyState:
     number = before.revision.number + 1
-    return replace(after, revision=Revision(number, {"N": str(number)}))
+    return after._replace(revision=Revision(number, {"N": str(number)}))
 
 
 def _unchanged(revision: Revision) -> dict[str, Any]:

@@ -82,12 +82,12 @@ class PerfectWorld:  # pylint: disable=too-few-public-methods  # it performs ste
         return snapshot.with_source(self._newest(SOURCE, self.source))
 
     def _observe_destination(self, _, snapshot):
-        return replace(snapshot, destination=self._newest(MIRROR, self.mirror))
+        return snapshot._replace(destination=self._newest(MIRROR, self.mirror))
 
     _observe_newest = _observe_destination
 
     def _observe_version(self, step, snapshot):
-        return replace(snapshot, source=seen(SOURCE, step.version.etag, version=step.version.id))
+        return snapshot._replace(source=seen(SOURCE, step.version.etag, version=step.version.id))
 
     def _observe_replica(self, step, snapshot):
         (found,) = [version for version in self.mirror if version.id == step.version]
@@ -145,26 +145,26 @@ class PerfectWorld:  # pylint: disable=too-few-public-methods  # it performs ste
 
     def _record_state(self, step, snapshot):
         self.state = step.state
-        return replace(snapshot, state=step.state)
+        return snapshot._replace(state=step.state)
 
     def _record_removal(self, step, snapshot):
         named, self.state = snapshot.state.replica.etag, step.state
-        return replace(snapshot, state=step.state).with_round(unrecorded=named)
+        return snapshot._replace(state=step.state).with_round(unrecorded=named)
 
     def _record_version(self, step, snapshot):
         version, replica = step.row.version, step.row.replica
         self.state, self.replicas[version] = step.state, replica
-        done = replace(snapshot, state=step.state).with_round(annotations=None)
+        done = snapshot._replace(state=step.state).with_round(annotations=None)
         if replica is None:
             return done.after_version(version, was_written=False)
-        done = replace(done, survey=done.survey._replace(top=replica))
+        done = done._replace(survey=done.survey._replace(top=replica))
         if step.action is None:
             return done.after_adoption(version, replica.version)
         return done.after_version(version, was_written=True).with_past(unrecorded=None).did(step.action, carried=1)
 
     def _forget_state(self, _, snapshot):
         self.state = KeyState()
-        return replace(snapshot, state=self.state).with_round(changed=True)
+        return snapshot._replace(state=self.state).with_round(changed=True)
 
     def _forget_version(self, step, snapshot):
         self.replicas.pop(step.version, None)

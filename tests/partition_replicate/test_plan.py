@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Upload, VersionRow
+from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload, VersionRow
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile import steps
 from tasks.partition_replicate.reconcile.plan import next_step
 from tasks.partition_replicate.reconcile.policy import Policy, expires, removed
-from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations, Round, Snapshot
+from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations, Progress, Round, Snapshot
 from tasks.partition_replicate.reconcile.survey import Listing, Past, Survey, SurveyProgress, VersionSnapshot
 from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.utils.events import Kind
@@ -31,7 +31,7 @@ NEWER = seen(plans.SOURCE, '"s2"')
 AT_S1, AT_D1 = seen(plans.SOURCE, '"s1"'), seen(plans.MIRROR, '"d1"')
 NO_SOURCE, NO_MIRROR = seen(plans.SOURCE), seen(plans.MIRROR)
 LATER = Round(2)
-RECORDED = replace(OLDER, origin=Origin(etag='"s2"'), replica=ReplicaVersion(etag='"d2"'))
+RECORDED = OLDER._replace(origin=Origin(etag='"s2"'), replica=ReplicaVersion(etag='"d2"'))
 COPIED = Round(replica=ReplicaVersion(etag='"d2"'), changed=True)
 
 CURRENT_RULES = {
@@ -49,7 +49,7 @@ CURRENT_RULES = {
         steps.ObserveDestination(),
     ),
     "an upload is under way: the destination is observed first": (
-        Snapshot(CREATED, replace(OLDER, open=OpenWork(upload=Upload("u", "stamp", 5)))),
+        Snapshot(CREATED, OLDER._replace(open=OpenWork(upload=Upload("u", "stamp", 5)))),
         steps.ObserveDestination(),
     ),
     "tags changed: the destination is observed with its tags": (
@@ -122,7 +122,7 @@ CURRENT_RULES = {
         steps.Done(Action.NOTHING, "the source is gone; the event of its removal says whether it was meant"),
     ),
     "the reported removal is older than what was handled: leave the destination": (
-        Snapshot(event(Kind.REMOVED, sequencer="01"), replace(OLDER, sequencer="02"), NO_SOURCE),
+        Snapshot(event(Kind.REMOVED, sequencer="01"), OLDER._replace(sequencer="02"), NO_SOURCE),
         steps.Done(Action.NOTHING, "the source is gone; the event of its removal says whether it was meant"),
     ),
     "source expired: forget the key row": (
@@ -130,7 +130,7 @@ CURRENT_RULES = {
         steps.ForgetState(),
     ),
     "upload of another state: abandon it": (
-        Snapshot(CREATED, replace(OLDER, open=OpenWork(upload=Upload("u", "stamp", 5))), NEWER, AT_D1),
+        Snapshot(CREATED, OLDER._replace(open=OpenWork(upload=Upload("u", "stamp", 5))), NEWER, AT_D1),
         steps.AbandonUpload(),
     ),
     "eight rounds lost: give up": (
@@ -244,7 +244,7 @@ VERSION_RULES = {
     "a pending delete is recorded: finish it first": (
         Snapshot(
             CREATED,
-            replace(AT_V1, open=OpenWork(pending_delete="x")),
+            AT_V1._replace(open=OpenWork(pending_delete="x")),
             round=CAREFUL,
             survey=Survey(versioned(D1)),
         ),
@@ -282,7 +282,7 @@ VERSION_RULES = {
         ALL,
         steps.RecordVersion(
             VersionRow("s2", ReplicaVersion("x", '"e2"'), {}),
-            replace(AT_V1, origin=Origin("s2", '"e2"'), replica=ReplicaVersion("x", '"e2"')),
+            AT_V1._replace(origin=Origin("s2", '"e2"'), replica=ReplicaVersion("x", '"e2"')),
             not_carried=("ACL", "annotations"),
         ),
     ),
@@ -400,12 +400,14 @@ STATES = st.none() | st.builds(
     replica=REPLICAS,
     removed=st.booleans(),
     annotated=st.booleans(),
+    sequencer=st.just(""),
     open=st.builds(
         OpenWork,
         st.sampled_from(["", "x"]),
         st.sampled_from(["", "s1"]),
         st.sampled_from([None, Upload("", "stamp", 5), Upload("u", "stamp", 5)]),
     ),
+    revision=st.just(Revision()),
 )
 RECORDS = st.none() | st.builds(versioned, st.none() | REPLICAS, st.none() | REPLICAS, gone=st.just(["e2"]))
 ROUNDS = st.builds(
@@ -460,6 +462,7 @@ SNAPSHOTS = st.builds(
     source=observations(plans.SOURCE),
     destination=observations(plans.MIRROR),
     round=ROUNDS,
+    progress=st.just(Progress()),
     survey=SURVEYS,
 )
 POLICIES = st.builds(

@@ -7,7 +7,6 @@ Nothing is decided here but whether a precondition held. Each function performs 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from tasks.object_clerk.errors import KeyNotFoundException, ObjectChangedException
@@ -40,26 +39,26 @@ def apply(step: Step, snapshot: Snapshot, tools: Tools) -> Snapshot:
 def _record_state(tools: Tools, snapshot: Snapshot, step: steps.RecordState) -> Snapshot:
     row = tools.row(snapshot)
     row.write(step.state, required=step.required)
-    return replace(snapshot, state=row.state)
+    return snapshot._replace(state=row.state)
 
 
 def _record_removal(tools: Tools, snapshot: Snapshot, step: steps.RecordRemoval) -> Snapshot:
     row = tools.row(snapshot)
     named = row.state.replica.etag
     row.write(step.state, required=True)
-    return replace(snapshot, state=row.state).with_round(unrecorded=named)
+    return snapshot._replace(state=row.state).with_round(unrecorded=named)
 
 
 def _record_version(tools: Tools, snapshot: Snapshot, step: steps.RecordVersion) -> Snapshot:
     row, version, replica = tools.row(snapshot), step.row.version, step.row.replica
     row.write_version(step.state, step.row)
-    done = replace(snapshot, state=row.state).with_round(annotations=None)
+    done = snapshot._replace(state=row.state).with_round(annotations=None)
     if step.not_carried is not None:
         done = done.did(None, not_carried=step.not_carried)
     if replica is None:
         done = done.did(None, reason=step.reason or done.progress.reason)
         return done.after_version(version, was_written=False)
-    done = replace(done, survey=done.survey._replace(top=replica))
+    done = done._replace(survey=done.survey._replace(top=replica))
     if step.action is None:
         return done.after_adoption(version, replica.version)
     written = done.after_version(version, was_written=True).with_past(unrecorded=None)
@@ -68,7 +67,7 @@ def _record_version(tools: Tools, snapshot: Snapshot, step: steps.RecordVersion)
 
 def _forget_state(tools: Tools, snapshot: Snapshot, _: steps.ForgetState) -> Snapshot:
     tools.table.forget(snapshot.event.object.key)
-    return replace(snapshot, state=KeyState()).with_round(changed=True)
+    return snapshot._replace(state=KeyState()).with_round(changed=True)
 
 
 def _forget_version(tools: Tools, snapshot: Snapshot, step: steps.ForgetVersion) -> Snapshot:

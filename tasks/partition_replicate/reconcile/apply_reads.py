@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from tasks.object_clerk.errors import KeyNotFoundException, ObjectArchivedException
 from tasks.object_clerk.part_copies import tags_of
@@ -25,7 +24,7 @@ def leave_archived(
         raise error
     LOGGER.warning("an older version sleeps in an archive and is left out", extra={"reason": str(error)})
     progress = snapshot.survey.progress._replace(archived=step.version.id)
-    return replace(snapshot, survey=snapshot.survey._replace(progress=progress))
+    return snapshot._replace(survey=snapshot.survey._replace(progress=progress))
 
 
 # Reads of the table.
@@ -71,7 +70,7 @@ def observe_version(tools: Tools, snapshot: Snapshot, step: steps.ObserveVersion
     if not found.found:
         # It was removed for good since it was listed.
         return snapshot.after_version(step.version.id, was_written=False)
-    return replace(snapshot, source=found)
+    return snapshot._replace(source=found)
 
 
 def observe_tags(tools: Tools, snapshot: Snapshot, step: steps.ObserveTags) -> Snapshot:
@@ -106,19 +105,19 @@ def list_source(tools: Tools, snapshot: Snapshot, _: steps.ListSource) -> Snapsh
 def observe_destination(tools: Tools, snapshot: Snapshot, step: steps.ObserveDestination) -> Snapshot:
     """Perform `ObserveDestination`."""
     found = observe.observe(tools.sides.writing, tools.sides.destination, with_tags=step.with_tags)
-    return replace(snapshot, destination=found)
+    return snapshot._replace(destination=found)
 
 
 def observe_newest(tools: Tools, snapshot: Snapshot, _: steps.ObserveNewest) -> Snapshot:
     """Perform `ObserveNewest`."""
     found = observe.observe_newest(tools.sides.writing, tools.sides.destination)
-    return replace(snapshot, destination=found)
+    return snapshot._replace(destination=found)
 
 
 def observe_destination_tags(tools: Tools, snapshot: Snapshot, _: steps.ObserveDestinationTags) -> Snapshot:
     """Perform `ObserveDestinationTags`."""
     found = snapshot.destination or ObjectSnapshot(tools.sides.destination)
-    return replace(snapshot, destination=observe.observe_tags(tools.sides.writing, found))
+    return snapshot._replace(destination=observe.observe_tags(tools.sides.writing, found))
 
 
 def observe_replica(tools: Tools, snapshot: Snapshot, step: steps.ObserveReplica) -> Snapshot:

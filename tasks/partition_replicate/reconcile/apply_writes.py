@@ -26,7 +26,7 @@ def _write(tools: Tools, snapshot: Snapshot, replaces: str, *, once: bool = Fals
         answer = destination.put_object(tools.sides, source, replaces, once=once)
     else:
         answer = uploads.write_in_parts(tools.sides, row, source, replaces)
-    written = replace(snapshot, state=row.state).did(None, size=snapshot.progress.size + size)
+    written = snapshot._replace(state=row.state).did(None, size=snapshot.progress.size + size)
     return written, ReplicaVersion.by(answer)
 
 
@@ -64,7 +64,7 @@ def put_tags(tools: Tools, snapshot: Snapshot, step: steps.PutTags) -> Snapshot:
     if replica:
         return snapshot.with_replica(step.version or "", replace(replica, tags=step.tags))
     found = snapshot.destination or ObjectSnapshot(tools.sides.destination)
-    tagged = replace(snapshot, destination=replace(found, tags=step.tags))
+    tagged = snapshot._replace(destination=replace(found, tags=step.tags))
     return tagged.with_round(changed=True).did(Action.TAGGED)
 
 
@@ -111,7 +111,7 @@ def carry_annotations(tools: Tools, snapshot: Snapshot, step: steps.CarryAnnotat
         return snapshot.with_round(annotations=CarriedAnnotations())
     carried = CarriedAnnotations(work.writes, work.lacking)
     changed = snapshot.round.changed or bool(work.writes)
-    done = replace(snapshot, state=row.state).with_round(annotations=carried, changed=changed)
+    done = snapshot._replace(state=row.state).with_round(annotations=carried, changed=changed)
     return done.did(step.action if work.writes else None)
 
 
@@ -135,7 +135,7 @@ def undo(tools: Tools, snapshot: Snapshot, step: steps.Undo) -> Snapshot:
         row.write_open(pending_delete="", required=False)
     unrecorded = snapshot.past.unrecorded
     is_undone = unrecorded is not None and unrecorded.version in step.versions
-    done = replace(snapshot, state=row.state).after_untracked(step.versions)
+    done = snapshot._replace(state=row.state).after_untracked(step.versions)
     return done.with_past(staying=frozenset(staying), unrecorded=None if is_undone else unrecorded)
 
 
@@ -143,7 +143,7 @@ def abandon_upload(tools: Tools, snapshot: Snapshot, _: steps.AbandonUpload) -> 
     """Perform `AbandonUpload`."""
     row = tools.row(snapshot)
     uploads.abandon(tools.sides, row)
-    return replace(snapshot, state=row.state)
+    return snapshot._replace(state=row.state)
 
 
 def sweep_uploads(tools: Tools, snapshot: Snapshot, _: steps.SweepUploads) -> Snapshot:

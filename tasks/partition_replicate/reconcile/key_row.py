@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tasks.partition_replicate.errors import RowChanged
@@ -37,7 +36,7 @@ class KeyRow:
         """
         if state == self.state:
             return
-        new = replace(state, sequencer=latest_sequencer(self._event, self.state))
+        new = state._replace(sequencer=latest_sequencer(self._event, self.state))
         try:
             self.state = self._table.write_state(self._event.object.key, self.state, new)
         except RowChanged:
@@ -51,7 +50,7 @@ class KeyRow:
 
     def write_annotated(self) -> None:
         """Record that the destination gets annotations, so that the next worker compares them if this one is killed."""
-        self.write(replace(self.state, annotated=True), required=True)
+        self.write(self.state._replace(annotated=True), required=True)
 
     def write_version(self, state: KeyState, row: VersionRow) -> None:
         """Write a new state and a version row in one transaction.
@@ -59,5 +58,5 @@ class KeyRow:
         Raises:
             RowChanged: another worker wrote the key row.
         """
-        new = replace(state, sequencer=latest_sequencer(self._event, self.state))
+        new = state._replace(sequencer=latest_sequencer(self._event, self.state))
         self.state = self._table.write_version(self._event.object.key, self.state, new, row)

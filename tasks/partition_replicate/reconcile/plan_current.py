@@ -9,8 +9,6 @@ precondition of the write proves it. A first observation of a small source bring
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY
 from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
@@ -124,7 +122,7 @@ def _complete_copy(snapshot: Snapshot, policy: Policy, state: KeyState, source: 
     if source.tags_follow and (state.origin.etag, state.replica.etag) != (source.etag, replica.etag):
         # Recorded first, so that the bytes are not sent again if the tags fail.
         origin, made = state.origin._replace(etag=source.etag), state.replica._replace(etag=replica.etag)
-        return RecordState(replace(state, origin=origin, replica=made))
+        return RecordState(state._replace(origin=origin, replica=made))
     if policy.annotations == CARRY and snapshot.round.annotations is None:
         return _carry_annotations(snapshot, source, replica, is_fresh=True)
     return StartRound() if source.tags_follow else ObserveSource()
@@ -159,7 +157,7 @@ def _finish(snapshot: Snapshot, policy: Policy, state: KeyState, source: ObjectS
     if not source.found:
         return Done(action)
     replica = snapshot.round.replica or (snapshot.destination.replica if snapshot.destination else ReplicaVersion())
-    equal = replace(state.with_open(upload=None), origin=source.origin, replica=replica, removed=False)
+    equal = state.with_open(upload=None)._replace(origin=source.origin, replica=replica, removed=False)
     if equal != state:
         return RecordState(equal)
     says_what_is_lacking = action is Action.REPLICATED or snapshot.event.kind is Kind.ANNOTATED

@@ -12,8 +12,6 @@ with care: each round reads all rows and lists both sides.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tasks.object_clerk.annotations import CARRY
 from tasks.object_clerk.versions import Version
 from tasks.partition_replicate.key_state import KeyState, Origin
@@ -205,7 +203,7 @@ def _put_newest_on_top(snapshot: Snapshot, policy: Policy, state: KeyState, newe
             return RemoveVersion(newest.id, wanted.version, action=None)
         return leave_out(snapshot, state, newest)
     if survey.top.version == wanted.version:
-        same = replace(state, origin=Origin(newest.id, newest.etag), replica=wanted, removed=False)
+        same = state._replace(origin=Origin(newest.id, newest.etag), replica=wanted, removed=False)
         return Settle() if same == state else RecordState(same)
     step = remove_newest(snapshot, policy, action=None)
     return step or _append(snapshot, policy, state, newest, is_newest=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE, NAME
@@ -56,4 +55,4 @@ def expires(event: ObjectEvent, version: Version) -> bool:
 def removed(state: KeyState) -> KeyState:
     """Return a key state that records a reported removal and names no replica any more."""
     empty = KeyState()
-    return replace(state, origin=empty.origin, replica=empty.replica, removed=True)
+    return state._replace(origin=empty.origin, replica=empty.replica, removed=True)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tasks.object_clerk.versions import Version
@@ -61,7 +60,7 @@ def record(state: KeyState, pair: Pair, *, action: Action | None = None, not_car
     if source and upload and upload.source == source.stamp:
         # It is completed; an upload of another state is still to be aborted.
         changes["upload"] = None
-    new = replace(state.with_open(**changes), origin=Origin(version.id, version.etag), replica=replica, removed=False)
+    new = state.with_open(**changes)._replace(origin=Origin(version.id, version.etag), replica=replica, removed=False)
     tags = source.tags if source and not untagged else {}
     return RecordVersion(VersionRow(version.id, replica, tags), new, action, not_carried=not_carried)
 
@@ -71,7 +70,7 @@ def leave_out(snapshot: Snapshot, state: KeyState, version: Version) -> Step:
     reason = ""
     if version.is_marker:
         reason = "the source has expired" if expires(snapshot.event, version) else "deletes are not mirrored"
-    new = replace(state, origin=Origin(version.id, "", True), replica=snapshot.survey.top, removed=False)
+    new = state._replace(origin=Origin(version.id, "", True), replica=snapshot.survey.top, removed=False)
     return RecordVersion(VersionRow(version.id, None, {}), new, reason=reason)
 
 

@@ -7,7 +7,6 @@ after that, and decide nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tasks.partition_replicate.key_state import KeyState, Records, ReplicaVersion
@@ -72,8 +71,7 @@ class Progress(NamedTuple):
     is_swept: bool = False
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All that a plan goes by.
 
     Attributes:
@@ -104,14 +102,14 @@ class Snapshot:
     def with_state(self, state: KeyState) -> Snapshot:
         """Return the snapshot with the key state as it was read or written."""
         survey = self.survey if self.state else self.survey._replace(top=state.replica)
-        return replace(self, state=state, survey=survey)
+        return self._replace(state=state, survey=survey)
 
     def with_records(self, state: KeyState, records: Records) -> Snapshot:
         """Return the snapshot with all rows of the key."""
         unrecorded = self.past.unrecorded
         # Another worker recorded the version meanwhile, as made from the same source version or from the next one.
         left = None if unrecorded in records.replicas.values() else unrecorded
-        return replace(self, state=state, survey=self.survey._replace(records=records)).with_past(unrecorded=left)
+        return self._replace(state=state, survey=self.survey._replace(records=records)).with_past(unrecorded=left)
 
     def with_source(self, found: ObjectSnapshot) -> Snapshot:
         """Return the snapshot with the source as it was observed now."""
@@ -120,12 +118,12 @@ class Snapshot:
         # From the second round on, a removal may have been recorded since the key state was read.
         state = None if self.round.number > 1 and not found.found else self.state
         stale = self.past.stale
-        return replace(self, source=stale if stale and stale.is_still(found) else found, state=state)
+        return self._replace(source=stale if stale and stale.is_still(found) else found, state=state)
 
     def with_source_listing(self, listing: Listing) -> Snapshot:
         """Return the snapshot with the newest versions of the source. With care, equal views in a row are counted."""
         past, destination = self.past, self.survey.destination
-        listed = replace(self, survey=self.survey._replace(source=listing))
+        listed = self._replace(survey=self.survey._replace(source=listing))
         if not destination:
             return listed
         view = (destination.newest, listing.newest, *destination.unknown, *listing.unknown)
@@ -134,21 +132,21 @@ class Snapshot:
     def with_destination_listing(self, listing: Listing) -> Snapshot:
         """Return the snapshot with the newest versions of the destination."""
         top = ReplicaVersion(listing.newest.id, listing.newest.etag) if listing.newest else ReplicaVersion()
-        return replace(self, survey=self.survey._replace(destination=listing, top=top))
+        return self._replace(survey=self.survey._replace(destination=listing, top=top))
 
     def with_replica(self, version: str, found: ObjectSnapshot) -> Snapshot:
         """Return the snapshot with one version of the destination as it was observed now."""
-        return replace(self, survey=self.survey._replace(replicas={**self.survey.replicas, version: found}))
+        return self._replace(survey=self.survey._replace(replicas={**self.survey.replicas, version: found}))
 
     def with_single(self, single: VersionSnapshot) -> Snapshot:
         """Return the snapshot with what is known of one version of the source."""
-        return replace(self, survey=self.survey._replace(single=single))
+        return self._replace(survey=self.survey._replace(single=single))
 
     # After a write or a record.
 
     def with_round(self, **changes: object) -> Snapshot:
         """Return the snapshot with changes of its round."""
-        return replace(self, round=self.round._replace(**changes))  # type: ignore[arg-type]  # names of its attributes
+        return self._replace(round=self.round._replace(**changes))  # type: ignore[arg-type]  # names of its attributes
 
     def with_past(self, **changes: object) -> Snapshot:
         """Return the snapshot with changes of what a round leaves to the next one."""
@@ -159,21 +157,21 @@ class Snapshot:
         before = self.progress.action
         is_part = before is Action.REPLICATED and action in (Action.TAGGED, Action.ANNOTATED)
         progress = self.progress._replace(**changes)  # type: ignore[arg-type]  # names of its attributes
-        return replace(self, progress=progress._replace(action=before if is_part or not action else action))
+        return self._replace(progress=progress._replace(action=before if is_part or not action else action))
 
     def after_version(self, version: str, *, was_written: bool) -> Snapshot:
         """Return the snapshot once a new version of the source was recorded, left out or found gone."""
         listing = self.survey.source
         progress = self.survey.progress._replace(appended=True, wrote_last=was_written)
         left = listing.after(version) if listing else None
-        return replace(self, survey=self.survey._replace(source=left, progress=progress))
+        return self._replace(survey=self.survey._replace(source=left, progress=progress))
 
     def after_adoption(self, version: str, replica: str) -> Snapshot:
         """Return the snapshot once an untracked version was recorded as made from a new version of the source."""
         snapshot = self.after_untracked((replica,))
         listing = self.survey.source
         left = listing.after(version) if listing else None
-        return replace(snapshot, survey=snapshot.survey._replace(source=left))
+        return snapshot._replace(survey=snapshot.survey._replace(source=left))
 
     def after_untracked(self, versions: tuple[str, ...]) -> Snapshot:
         """Return the snapshot once untracked versions were adopted or undone."""
@@ -181,7 +179,7 @@ class Snapshot:
         for version in versions:
             listing = listing.after(version) if listing else None
         progress = self.survey.progress._replace(sorted=True)
-        return replace(self, survey=self.survey._replace(destination=listing, progress=progress))
+        return self._replace(survey=self.survey._replace(destination=listing, progress=progress))
 
     # Rounds.
 
@@ -195,8 +193,7 @@ class Snapshot:
             listed=survey.source.unknown if survey.source else (),
             stale=self.source or past.stale,
         )
-        return replace(
-            self,
+        return self._replace(
             source=None,
             destination=None,
             round=Round(self.round.number + 1, past=past),
@@ -210,12 +207,12 @@ class Snapshot:
             keeps_unrecorded: a version that this worker wrote is to be removed, unless another worker records it.
         """
         unrecorded = self.past.unrecorded if keeps_unrecorded else None
-        return replace(self.next_round(careful=True).with_past(unrecorded=unrecorded), state=None)
+        return self.next_round(careful=True).with_past(unrecorded=unrecorded)._replace(state=None)
 
     def settled(self) -> Snapshot:
         """Return the snapshot once the newest versions of both sides belong together."""
         fresh = Round(self.round.number, past=self.past._replace(settled=True))
-        return replace(self, survey=Survey(), round=fresh, source=None, destination=None)
+        return self._replace(survey=Survey(), round=fresh, source=None, destination=None)
 
     # What a plan asks for.
 
