@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tasks.object_clerk.annotations import AnnotationCopy
 from tasks.object_clerk.errors import DeadlineException, KeyNotFoundException, ObjectArchivedException
-from tasks.partition_replicate.key_state import ReplicaVersion
+from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
 from tasks.partition_replicate.outcome import Action, Unfinished
 from tasks.partition_replicate.reconcile import destination, steps, uploads
 from tasks.partition_replicate.reconcile.apply_reads import leave_archived
@@ -18,31 +18,36 @@ from tasks.partition_replicate.reconcile.tools import Tools
 LOGGER = logging.getLogger("bucket_brigade")
 
 
-def _write(tools: Tools, snapshot: Snapshot, replaces: str, *, once: bool = False) -> tuple[Snapshot, ReplicaVersion]:
-    """Write the observed source, and return the snapshot and what was made."""
+def _write(tools: Tools, snapshot: Snapshot, replaces: str, *, once: bool = False) -> tuple[KeyState, ReplicaVersion]:
+    """Write the observed source, and return the key state and what was made."""
     source = snapshot.source or ObjectSnapshot(tools.sides.source)
     row, size = tools.row(snapshot), source.head["ContentLength"]
     if size < tools.sides.limits.threshold:
         answer = destination.put_object(tools.sides, source, replaces, once=once)
     else:
         answer = uploads.write_in_parts(tools.sides, row, source, replaces)
-    written = snapshot._replace(state=row.state).did(None, size=snapshot.progress.size + size)
-    return written, ReplicaVersion.by(answer)
+    return row.state, ReplicaVersion.by(answer)
+
+
+def _size_with(snapshot: Snapshot) -> int:
+    """Return the bytes that were carried once the observed source was written."""
+    return snapshot.progress.size + (snapshot.source.head["ContentLength"] if snapshot.source else 0)
 
 
 def copy(tools: Tools, snapshot: Snapshot, step: steps.Copy) -> Snapshot:
     """Perform `Copy`."""
-    written, replica = _write(tools, snapshot, step.replaces)
-    return written.with_round(replica=replica, changed=True).did(Action.REPLICATED)
+    state, replica = _write(tools, snapshot, step.replaces)
+    written = snapshot._replace(state=state).with_round(replica=replica, changed=True)
+    return written.did(Action.REPLICATED, size=_size_with(snapshot))
 
 
 def copy_version(tools: Tools, snapshot: Snapshot, step: steps.CopyVersion) -> Snapshot:
     """Perform `CopyVersion`."""
     try:
-        written, replica = _write(tools, snapshot, step.replaces, once=step.once)
+        state, replica = _write(tools, snapshot, step.replaces, once=step.once)
     except ObjectArchivedException as error:
         return leave_archived(snapshot, step, error)
-    return written.with_past(unrecorded=replica)
+    return snapshot._replace(state=state).with_past(unrecorded=replica).did(None, size=_size_with(snapshot))
 
 
 def delete(tools: Tools, snapshot: Snapshot, step: steps.Delete) -> Snapshot:
@@ -112,7 +117,7 @@ def carry_annotations(tools: Tools, snapshot: Snapshot, step: steps.CarryAnnotat
     carried = CarriedAnnotations(work.writes, work.lacking)
     changed = snapshot.round.changed or bool(work.writes)
     done = snapshot._replace(state=row.state).with_round(annotations=carried, changed=changed)
-    return done.did(step.action if work.writes else None)
+    return done.did(step.action) if work.writes else done
 
 
 def remove_version(tools: Tools, snapshot: Snapshot, step: steps.RemoveVersion) -> Snapshot:

@@ -63,7 +63,7 @@ class ObjectSnapshot:
         """The version, if this is the destination."""
         return ReplicaVersion.by(self.head)
 
-    @property
+    @cached_property
     def pinned(self) -> Pinned:
         """The state that was observed, to which reads are pinned."""
         pinned: Pinned = Pinned.by(self.address, self.head)

@@ -157,7 +157,8 @@ def _finish(snapshot: Snapshot, policy: Policy, state: KeyState, source: ObjectS
     if not source.found:
         return Done(action)
     replica = snapshot.round.replica or (snapshot.destination.replica if snapshot.destination else ReplicaVersion())
-    equal = state.with_open(upload=None)._replace(origin=source.origin, replica=replica, removed=False)
+    finished = state.open._replace(upload=None)
+    equal = state._replace(origin=source.origin, replica=replica, removed=False, open=finished)
     if equal != state:
         return RecordState(equal)
     says_what_is_lacking = action is Action.REPLICATED or snapshot.event.kind is Kind.ANNOTATED

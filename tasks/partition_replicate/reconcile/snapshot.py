@@ -156,8 +156,9 @@ class Snapshot(NamedTuple):
         """Return the snapshot after an action; tags and annotations of what was replicated are a part of that."""
         before = self.progress.action
         is_part = before is Action.REPLICATED and action in (Action.TAGGED, Action.ANNOTATED)
-        progress = self.progress._replace(**changes)  # type: ignore[arg-type]  # names of its attributes
-        return self._replace(progress=progress._replace(action=before if is_part or not action else action))
+        kept = before if is_part or not action else action
+        progress = self.progress._replace(action=kept, **changes)  # type: ignore[arg-type]  # names of its attributes
+        return self._replace(progress=progress)
 
     def after_version(self, version: str, *, was_written: bool) -> Snapshot:
         """Return the snapshot once a new version of the source was recorded, left out or found gone."""
