@@ -21,5 +21,6 @@ def next_step(snapshot: Snapshot, policy: Policy) -> Step:
     """
     plan = plan_versions if policy.every_version else plan_current
     step = plan.next_step(snapshot, policy)
-    is_recheck = snapshot.event.kind is Kind.RECHECK
-    return SweepUploads() if isinstance(step, Done) and is_recheck and not snapshot.progress.is_swept else step
+    if isinstance(step, Done) and snapshot.event.kind is Kind.RECHECK and not snapshot.progress.is_swept:
+        return SweepUploads()
+    return step
