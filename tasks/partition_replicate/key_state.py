@@ -142,13 +142,22 @@ def removal_was_reported(event: ObjectEvent, state: KeyState) -> bool:
     if state.removed:
         return True
     # An event older than what was handled reports another removal than the one that emptied the key.
-    is_late = bool(event.sequencer) and _order(event.sequencer) < _order(state.sequencer)
-    return event.kind is Kind.REMOVED and not is_late
+    return event.kind is Kind.REMOVED and not _is_late(event, state)
+
+
+def has_expired(event: ObjectEvent, state: KeyState) -> bool:
+    """Return whether an event reports that the life cycle emptied the key, and no removal after that is recorded."""
+    return event.kind is Kind.LIFECYCLE_EXPIRED and not (state.removed and _is_late(event, state))
 
 
 def latest_sequencer(event: ObjectEvent, state: KeyState) -> str:
     """Return the higher one of two sequencers: the event's and the recorded one."""
     return max(state.sequencer, event.sequencer or "", key=_order)
+
+
+def _is_late(event: ObjectEvent, state: KeyState) -> bool:
+    """Return whether a later event of the key was handled before this one."""
+    return bool(event.sequencer) and _order(event.sequencer) < _order(state.sequencer)
 
 
 def _order(sequencer: str | None) -> str:

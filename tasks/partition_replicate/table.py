@@ -162,8 +162,26 @@ class Table:
         condition = {"ConditionExpression": UNRECORDED, "ExpressionAttributeValues": values}
         self._call("put_item", Item=items.gone_row(key, version, etag), **condition)
 
-    def forget(self, key: str, version: str = items.STATE) -> None:
-        """Delete the key row, or the row of one version."""
+    def forget_state(self, key: str, before: KeyState) -> None:
+        """Delete a key row.
+
+        Args:
+            key: the key.
+            before: the state as it was last read or written, whose revision the table must still have.
+
+        Raises:
+            RowChanged: the row was written by another worker meanwhile.
+        """
+        condition = _unchanged(before.revision)
+        try:
+            self._call("delete_item", Key=items.place(key), ReturnValuesOnConditionCheckFailure="ALL_OLD", **condition)
+        except RowChanged as error:
+            # Without a row there is nothing to delete: a request whose answer was lost is repeated.
+            if error.found:
+                raise
+
+    def forget(self, key: str, version: str) -> None:
+        """Delete the row of one version."""
         self._call("delete_item", Key=items.place(key, version))
 
     def _query(self, key: str) -> Iterator[Item]:

@@ -35,8 +35,13 @@ class Rows:
         key = ExpressionAttributeValues[":key"]["S"]
         return self._request(lambda: {"Items": [dict(item) for at, item in self.items.items() if at[0] == key]})
 
-    def delete_item(self, *, Key, **_):
-        return self._request(lambda: self.items.pop(place(Key), None))
+    def delete_item(self, *, Key, **delete):
+        def work():
+            found = self.items.get(place(Key), {})
+            self._check(found, delete, "ConditionalCheckFailedException", {"Item": dict(found)} if found else {})
+            self.items.pop(place(Key), None)
+
+        return self._request(work)
 
     def put_item(self, **put):
         def work():
@@ -56,11 +61,13 @@ class Rows:
 
     def _put(self, puts, refusal, details):
         for put in puts:
-            item = self.items.get(place(put["Item"]), {})
-            holds = CONDITIONS[put.get("ConditionExpression")]
-            if not holds(item, put.get("ExpressionAttributeValues")):
-                raise ClientError({"Error": {"Code": refusal}, **details}, "PutItem")
+            self._check(self.items.get(place(put["Item"]), {}), put, refusal, details)
         self.items.update({place(put["Item"]): dict(put["Item"]) for put in puts})
+
+    @staticmethod
+    def _check(item, write, refusal, details):
+        if not CONDITIONS[write.get("ConditionExpression")](item, write.get("ExpressionAttributeValues")):
+            raise ClientError({"Error": {"Code": refusal}, **details}, "any")
 
     def _request(self, work):
         if self._before():

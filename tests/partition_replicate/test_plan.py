@@ -26,6 +26,7 @@ ALL = Policy(every_version=True, annotations=IGNORE)
 ALL_MIRRORED = ALL._replace(version_deletes=MIRROR)
 
 CREATED, REMOVED = event(etag="s2", size=5), event(Kind.REMOVED)
+EXPIRED_FIRST = event(Kind.LIFECYCLE_EXPIRED, sequencer="01")
 OLDER = state('"s1"', '"d1"')
 NEWER = seen(plans.SOURCE, '"s2"')
 AT_S1, AT_D1 = seen(plans.SOURCE, '"s1"'), seen(plans.MIRROR, '"d1"')
@@ -124,6 +125,10 @@ CURRENT_RULES = {
     "the reported removal is older than what was handled: leave the destination": (
         Snapshot(event(Kind.REMOVED, sequencer="01"), OLDER._replace(sequencer="02"), NO_SOURCE),
         steps.Done(Action.NOTHING, "the source is gone; the event of its removal says whether it was meant"),
+    ),
+    "source expired before it was removed: mirror the removal": (
+        Snapshot(EXPIRED_FIRST, removed(OLDER._replace(sequencer="02")), NO_SOURCE, AT_D1, LATER),
+        steps.Delete(replaces='"d1"'),
     ),
     "source expired: forget the key row": (
         Snapshot(event(Kind.LIFECYCLE_EXPIRED), OLDER, NO_SOURCE, AT_D1),

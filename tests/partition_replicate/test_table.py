@@ -6,6 +6,7 @@ from moto.s3.models import FakeKey, s3_backends
 from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.errors import RowChanged
+from tasks.partition_replicate.key_state import KeyState
 from tasks.partition_replicate.table import Table
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.conftest import MIRROR, TABLE
@@ -134,3 +135,18 @@ def test_row_of_a_removed_version_replaces_only_the_record_that_was_read(world):
     for _ in range(2):
         table.write_gone("a.txt", version, '"etag"', recorded)
     assert table.read_all("a.txt")[1].gone == {"etag"}
+
+
+@EVERY_VERSION
+def test_key_row_is_deleted_only_in_the_state_that_was_read(world):
+    world.replicate(world.put("a.txt", b"1"))
+    table = Table(world.dynamodb, TABLE)
+    before = table.read_state("a.txt")
+    now = table.write_state("a.txt", before, before._replace(removed=True))
+    with pytest.raises(RowChanged):
+        table.forget_state("a.txt", before)
+    assert table.read_state("a.txt") == now
+    # A request whose answer was lost is repeated.
+    for _ in range(2):
+        table.forget_state("a.txt", now)
+    assert table.read_state("a.txt") == KeyState()

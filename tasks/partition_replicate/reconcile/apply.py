@@ -66,7 +66,7 @@ def _record_version(tools: Tools, snapshot: Snapshot, step: steps.RecordVersion)
 
 
 def _forget_state(tools: Tools, snapshot: Snapshot, _: steps.ForgetState) -> Snapshot:
-    tools.table.forget(snapshot.event.object.key)
+    tools.table.forget_state(snapshot.event.object.key, snapshot.state or KeyState())
     return snapshot._replace(state=KeyState()).with_round(changed=True)
 
 

@@ -20,7 +20,7 @@ def next_step(snapshot: Snapshot, policy: Policy) -> Step:
         policy: what the settings ask for.
     """
     plan = plan_versions if policy.every_version else plan_current
-    step = plan.next_step(snapshot, policy)
+    step: Step = plan.next_step(snapshot, policy)
     if isinstance(step, Done) and snapshot.event.kind is Kind.RECHECK and not snapshot.progress.is_swept:
         return SweepUploads()
     return step

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
+from tasks.partition_replicate.key_state import KeyState, ReplicaVersion, has_expired
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import TAKEN_ALONG, ObjectSnapshot
 from tasks.partition_replicate.reconcile.policy import Policy, removed
@@ -135,7 +135,7 @@ def _carry_annotations(snapshot: Snapshot, source: ObjectSnapshot, replica: Repl
 
 def _mirror_absence(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step:
     reason = policy.reason_to_keep(snapshot, state)
-    if snapshot.event.kind is Kind.LIFECYCLE_EXPIRED and not snapshot.round.changed:
+    if has_expired(snapshot.event, state) and not snapshot.round.changed:
         return ForgetState()
     if reason:
         return Done(Action.NOTHING, reason)

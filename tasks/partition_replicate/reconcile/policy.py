@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE, NAME
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, removal_was_reported
+from tasks.partition_replicate.key_state import KeyState, has_expired, removal_was_reported
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.settings import KEEP, MIRROR
@@ -30,7 +30,7 @@ class Policy(NamedTuple):
 
     def reason_to_keep(self, snapshot: Snapshot, state: KeyState) -> str:
         """Return why the destination stays though the source is gone, or "" if the removal has to be mirrored."""
-        if snapshot.event.kind is Kind.LIFECYCLE_EXPIRED:
+        if has_expired(snapshot.event, state):
             return "the source has expired, the destination stays"
         if not removal_was_reported(snapshot.event, state):
             return "the source is gone; the event of its removal says whether it was meant"

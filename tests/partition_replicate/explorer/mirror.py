@@ -160,7 +160,11 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # numbers of each
     def _new_names(self, bucket, rows):
         """Return old -> new version ids, and ETags of encrypted versions, which have the same number."""
         numbers = count(1)
-        old = dict.fromkeys([entry.id[1:] for entry in bucket.entries if entry.id] + tables.numbers_in(rows))
+        # Without versions only the ETag of an encrypted object has a number.
+        names = [
+            entry.id or tables.bare(entry.etag) for entry in bucket.entries if entry.id or self.policy.is_encrypted
+        ]
+        old = dict.fromkeys([name[1:] for name in names] + tables.numbers_in(rows))
         fresh = {number: next(numbers) for number in old}
         return {f"{letter}{number}": f"{letter}{new}" for number, new in fresh.items() for letter in "dk"}
 
@@ -183,6 +187,6 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # numbers of each
         if place == DESTINATION:
             check_write(self.policy, after[0], self.places[DESTINATION].get(before[1]), after[1], is_late=is_late)
         if place == TABLE:
-            check_records(self.policy, self.places[TABLE].get(before[2]), after[2], after[1])
+            check_records(self.policy, self.places[TABLE].get(before[2]), after[2], *after[:2])
         check_pairs(self.policy, *after)
         self._sound.add(key)

@@ -103,26 +103,6 @@ def test_neither_leaves_anything_where_the_etag_is_an_md5(troubles):
         assert Explorer(mirror, Bounds(any_of(2), workers=1, **troubles), allowed=lambda *_: 1).run().ends
 
 
-# An object that the life cycle expired and that was deleted after that, with VERSIONS=current.
-
-
-def test_late_copy_of_a_killed_worker_stays_after_an_expiry_and_a_delete():
-    changes = (("put",), ("expire",), ("delete",))
-    assert shortest(Policy("current"), Bounds(changes, workers=1, duplicates=0, troubles=2), 0) == [
-        "source: put",
-        "worker A gets CREATED s1",
-        "source: expire",
-        "source: delete",
-        "A: destination put_object(Body=1, IfNoneMatch=*): a server holds it, and A is killed",
-        "worker A gets CREATED s1 again",
-        "worker A gets REMOVED s3",
-        "worker A gets LIFECYCLE_EXPIRED s2",
-        "the server carries out what it held: destination put_object(Body=1, IfNoneMatch=*)",
-        "worker A gets RECHECK s1",
-        "source [s1: 1, s2: deleted, s3: deleted], destination [d1: 1], table {}",
-    ]
-
-
 # A version that was removed for good, with two workers at its key.
 
 
