@@ -11,6 +11,31 @@ TASK ?=
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
+# The names that TASK may have. A target that builds zips refuses those without one.
+TASKS := $(sort $(patsubst tasks/%/__init__.py,%,$(wildcard tasks/*/__init__.py)))
+# All other targets ignore TASK, which CodeBuild sets for a whole build.
+NARROWED := build dist format lint lint-report package-hash package-key test test-long test-report upload
+ifneq ($(strip $(TASK)),)
+# In brackets, because `filter` splits its text at spaces.
+ifeq ($(filter $(TASKS:%=[%]),[$(TASK)]),)
+$(error TASK is "$(TASK)" and should be one of: $(TASKS))
+endif
+$(foreach goal,$(filter-out $(NARROWED) clean help .%,$(MAKECMDGOALS)),$(warning TASK=$(TASK) has no effect on make $(goal): it works on the whole project))
+endif
+
+# A misspelt variable would have no effect, so only known ones are allowed after `make`; the environment may hold others.
+VARIABLES := CHAOS_SEED CHROMIUM CI ENVIRONMENT KEEP PACKAGE_BUCKET PACKAGE_KMS_KEY_ID PACKAGE_PREFIX TASK TF_PLUGIN_DIR \
+	UPGRADE WORKERS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(VARIABLES),$(GIVEN))
+$(if $(UNKNOWN),$(error make knows no variable $(UNKNOWN) here; it knows: $(VARIABLES)))
+
+# A file in the place of a folder stops every target but clean, which removes it.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),help)),)
+$(foreach folder,$(VENV) build dist reports,$(if $(wildcard $(folder)),$(if $(wildcard $(folder)/.),,\
+	$(error $(folder) is a file and should be a folder: move it away, or run make clean, which deletes it))))
+endif
+
 # pip installs only files whose hashes are in the lock file.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 INSTALL := $(PYTHON) $(PIP_INSTALL)
@@ -22,7 +47,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.
 DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
 
-ifdef TASK
+ifneq ($(strip $(TASK)),)
 LINTED := tasks/$(TASK) $(wildcard tasks/$(TASK)/plugin)
 LINTED_TESTS := tests/$(TASK)
 PYTEST_ARGS := tests/$(TASK)
@@ -48,10 +73,11 @@ RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform 
 	test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
-	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, lint and test to one task'
+	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, format, lint, test and upload to one task'
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
-demo: dist $(DEV) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
+demo: .build-setup $(DEV) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
+	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m local.demo
 
 test: .test-setup ## Run the tests; without TASK also check the coverage of tasks/
@@ -60,7 +86,7 @@ test: .test-setup ## Run the tests; without TASK also check the coverage of task
 
 # No long test belongs to a single task.
 test-long: .test-setup ## Run the long tests: deployments, simulated days, a crash at every step
-ifdef TASK
+ifneq ($(strip $(TASK)),)
 	@echo 'The long tests cover all tasks together: run make test-long without TASK'
 else
 	@$(PYTHON) -m scripts.package dist
@@ -95,13 +121,13 @@ lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requiremen
 	@$(UV_COMPILE) --no-deps requirements-bench.in --output-file requirements-bench.txt
 
 upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET with the label ENVIRONMENT; do nothing without both
-	@$(PYTHON) -m scripts.upload
+	@$(PYTHON) -m scripts.upload $(TASK)
 
 package-hash: .build-setup ## Print the hash of the packages in dist/
-	@$(PYTHON) -m scripts.package hash
+	@$(PYTHON) -m scripts.package hash $(TASK)
 
 package-key: .build-setup ## Print the S3 key of the upload of dist/
-	@$(PYTHON) -m scripts.package key
+	@$(PYTHON) -m scripts.package key $(TASK)
 
 lint-report: .lint-setup ## Run lint without fmt, with JUnit XML in reports/
 	@mkdir -p build reports
@@ -117,10 +143,12 @@ lint-report: .lint-setup ## Run lint without fmt, with JUnit XML in reports/
 test-report: PYTEST_ARGS += --junitxml=reports/tests.xml
 test-report: test ## Run test, with JUnit XML in reports/
 
-bench: dist $(DEV) ## Measure the project beside its peers
+bench: .build-setup $(DEV) ## Measure the project beside its peers
+	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m bench
 
-screenshots: dist $(DEV) ## Make the pictures in docs/images; needs headless Chromium (CHROMIUM=... names it)
+screenshots: .build-setup $(DEV) ## Make the pictures in docs/images; needs headless Chromium (CHROMIUM=... names it)
+	@$(PYTHON) -m scripts.package dist
 	@$(PYTHON) -m local.screenshots
 	@$(PYTHON) -m local.demo --record docs/images/demo.svg
 

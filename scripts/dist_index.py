@@ -1,4 +1,4 @@
-"""`dist/packages.json`: the packages of the last `make dist`."""
+"""`dist/packages.json`: the packages of the last `make dist`, which are all zips in `dist/`."""
 
 import hashlib
 import json
@@ -53,14 +53,23 @@ def write_index(dist: Path, packages: Iterable[Package]) -> None:
     (dist / "packages.json").write_text(text, encoding="utf-8")
 
 
-def read_index(dist: Path) -> Index:
+def read_index(dist: Path, task: str = "") -> Index:
     """Read `packages.json`.
 
+    Args:
+        dist: The folder.
+        task: The only task that it should name, or "" for any.
+
     Raises:
-        ScriptError: Nothing is built yet.
+        ScriptError: Nothing is built yet, or other tasks are.
     """
     try:
-        index = json.loads((dist / "packages.json").read_text(encoding="utf-8"))
+        tasks = json.loads((dist / "packages.json").read_text(encoding="utf-8"))["tasks"]
+        index = Index(tuple(Package(task=name, **package) for name, package in tasks.items()))
     except FileNotFoundError as error:
         raise ScriptError("dist/ holds no packages yet: run `make dist` first") from error
-    return Index(tuple(Package(task=task, **package) for task, package in index["tasks"].items()))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ScriptError("dist/packages.json is damaged: run `make dist` again") from error
+    if task and list(tasks) != [task]:
+        raise ScriptError(f"dist/ holds {', '.join(tasks)}, not {task} alone: run `make dist TASK={task}` first")
+    return index

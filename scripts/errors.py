@@ -1,7 +1,9 @@
 """The error of these scripts, and its output."""
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
 class ScriptError(Exception):
@@ -9,7 +11,7 @@ class ScriptError(Exception):
 
 
 def exit_status(main: Callable[[], None]) -> int:
-    """Run a command, and print a `ScriptError` as one line.
+    """Run a command, and print a `ScriptError`, or an error of the file system, as one line.
 
     Args:
         main: The command.
@@ -22,4 +24,18 @@ def exit_status(main: Callable[[], None]) -> int:
     except ScriptError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _sentence(error: OSError) -> str:
+    names = [os.path.relpath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        for place in (place for name in names for place in (Path(name), *Path(name).parents)):
+            if os.path.lexists(place) and not place.is_dir():
+                return f"{place} is not a folder and should be one: move it away"
+    if isinstance(error, IsADirectoryError):
+        return f"{names[-1]} is a folder and should be a file: move it away"
+    return f"{error.strerror}: {' -> '.join(names)}"

@@ -80,9 +80,9 @@ def main() -> None:
     # Checked before the build, because otherwise a wrong prefix would fail only at the upload.
     prefix = package_prefix(os.environ)
     if command == "hash":
-        print(read_index(root / "dist").hash)
+        print(read_index(root / "dist", task).hash)
     elif command == "key":
-        print(build_key(prefix, read_index(root / "dist")))
+        print(build_key(prefix, read_index(root / "dist", task)))
     else:
         _build_all(root, command, selected_tasks(root, task))
 
@@ -96,9 +96,17 @@ def _build_all(root: Path, command: str, tasks: list[str]) -> None:
             print(f"build/{build(root, task, python=python).name}")
         return
     packages = [pack(root, task, python=python) for task in tasks]
+    _delete_other_zips(root / "dist", packages)
     write_index(root / "dist", packages)
     for package in packages:
         print(f"dist/{package.zip}: {package.bytes:,} bytes, hash {package.hash}")
+
+
+def _delete_other_zips(dist: Path, packages: list[Package]) -> None:
+    """Delete the zips of earlier builds, whose sources may have changed, so that `dist/` holds what its index names."""
+    for file in sorted(set(dist.glob("*.zip")) - {dist / package.zip for package in packages}):
+        file.unlink()
+        print(f"dist/{file.name}: deleted, because an earlier build made it")
 
 
 if __name__ == "__main__":

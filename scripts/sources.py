@@ -36,6 +36,8 @@ def selected_tasks(root: Path, task: str) -> list[str]:
     tasks = zipped_tasks(root)
     if not tasks:
         raise ScriptError("no folder in tasks/ has both handler.py and requirements.txt: there is nothing to build")
+    if task in NEVER_ZIPPED:
+        raise ScriptError(f"TASK={task} has no zip: `make otf-wheel` builds its wheel")
     if task and task not in tasks:
         raise ScriptError(f"TASK={task} is not a task with a zip; these are: {', '.join(tasks)}")
     return [task] if task else tasks

@@ -1,4 +1,4 @@
-"""Upload the packages of `make dist`: `python -m scripts.upload`, in the checkout's folder."""
+"""Upload the packages of `make dist`: `python -m scripts.upload [TASK]`, in the checkout's folder."""
 
 import base64
 import hashlib
@@ -58,18 +58,19 @@ def destination(environ: Mapping[str, str], root: Path) -> Destination | None:
     return Destination(bucket, prefix, environment, kms_key_id, _commit(environ, root))
 
 
-def upload(s3: "S3Client", *, dist: Path, to: Destination) -> None:
+def upload(s3: "S3Client", *, dist: Path, to: Destination, task: str = "") -> None:
     """Upload each zip of `dist/`, and the manifest of several zips, under its hash and under the environment.
 
     Args:
         s3: A boto3 S3 client.
         dist: The folder with `packages.json` and the zips.
         to: The destination.
+        task: The only task that `dist/` should hold, or "" for any.
 
     Raises:
-        ScriptError: Nothing is built, or a zip differs from `packages.json`.
+        ScriptError: Nothing is built, other tasks are, or a zip differs from `packages.json`.
     """
-    index = read_index(dist)
+    index = read_index(dist, task)
     for package in index.packages:
         keys = [zip_key(to.prefix, package.task, label) for label in (package.hash, to.environment)]
         _publish(s3, keys, _zip_bytes(dist, package), to=to, build_hash=package.hash)
@@ -148,7 +149,7 @@ def main() -> None:
         print("Nothing is uploaded: ENVIRONMENT and PACKAGE_BUCKET are not both set.")
         return
     try:
-        upload(boto3.client("s3"), dist=root / "dist", to=to)
+        upload(boto3.client("s3"), dist=root / "dist", to=to, task="".join(sys.argv[1:]))
     except (BotoCoreError, ClientError) as error:
         raise ScriptError(f"the upload to s3://{to.bucket}/{to.prefix} failed: {error}") from error
 

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -31,11 +32,18 @@ PUBLIC = {
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
 
-def make(*arguments, **environ):
+# A name in tasks/, and what else a person may write.
+TASKS = "archive_copy object_clerk otf_addons partition_replicate upload_validate utils"
+WRONG_TASKS = ["nonsense", "archive_copy upload_validate", "../tasks/utils", "%", "archive", ".", "; touch unwanted"]
+# Targets whose work TASK narrows, or which check that dist/ holds its zip.
+NARROWED = PUBLIC - {"bench", "chaos", "clean", "demo", "help", "lock", "otf-wheel", "screenshots", "validate"}
+
+
+def make(*arguments, cwd=ROOT, **environ):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
         ["make", *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env={**inherited, "MAKEFLAGS": "", **environ},
         capture_output=True,
         text=True,
@@ -63,6 +71,67 @@ def test_make_without_a_target_describes_every_public_target():
 def test_target_has_valid_recipes(target):
     planned = make("--dry-run", target)
     assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.parametrize("target", sorted(PUBLIC | HIDDEN))
+def test_task_that_does_not_exist_is_refused_with_the_names_of_all(target):
+    refused = make(target, "TASK=nonsense")
+    assert refused.returncode != 0
+    assert refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert line.endswith(f'*** TASK is "nonsense" and should be one of: {TASKS}.  Stop.')
+
+
+@pytest.mark.parametrize("task", WRONG_TASKS)
+def test_task_that_is_no_single_name_is_refused(task):
+    for refused in (make("dist", f"TASK={task}"), make("dist", TASK=task)):
+        assert refused.returncode != 0
+        assert f'TASK is "{task}" and should be one of: {TASKS}.' in refused.stderr
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_empty_task_stands_for_all(empty):
+    assert make("--dry-run", "lint", f"TASK={empty}").stdout == make("--dry-run", "lint").stdout
+
+
+@pytest.mark.parametrize("target", sorted(PUBLIC - NARROWED - {"help", "clean"}))
+def test_target_that_ignores_the_task_says_so_and_does_all_its_work(target):
+    planned = make("--dry-run", target, "TASK=archive_copy", "CHAOS_SEED=1")
+    assert planned.stdout == make("--dry-run", target, "CHAOS_SEED=1").stdout
+    assert f"TASK=archive_copy has no effect on make {target}: it works on the whole project\n" in planned.stderr
+
+
+@pytest.mark.parametrize("target", sorted(NARROWED))
+def test_target_that_reads_the_task_does_other_work_with_it(target):
+    planned = make("--dry-run", target, "TASK=archive_copy")
+    assert planned.stdout != make("--dry-run", target).stdout
+    assert planned.stderr == ""
+
+
+def test_misspelt_variable_is_refused_with_the_names_of_all():
+    refused = make("dist", "TAKS=archive_copy")
+    assert refused.returncode != 0
+    assert "*** make knows no variable TAKS here; it knows: CHAOS_SEED CHROMIUM CI" in refused.stderr
+    assert make("--dry-run", "dist", TAKS="archive_copy").returncode == 0
+
+
+def test_variable_of_the_help_text_is_known():
+    for name in re.findall(r"\b([A-Z_]+)=", make("help").stdout):
+        assert make("--dry-run", "help", f"{name}=archive_copy").returncode == 0
+
+
+@pytest.mark.parametrize("folder", [".venv", "build", "dist", "reports"])
+def test_file_in_the_place_of_a_folder_stops_each_target_but_clean(tmp_path, folder):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / folder).write_text("a file")
+    for target in sorted((PUBLIC | HIDDEN) - {"clean", "help"}):
+        refused = make(target, cwd=tmp_path)
+        assert refused.returncode != 0
+        (line,) = refused.stderr.splitlines()
+        assert f"*** {folder} is a file and should be a folder: move it away, or run make clean" in line
+    assert (tmp_path / folder).read_text() == "a file"
+    assert make("clean", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / folder).exists()
 
 
 def test_test_of_all_tasks_requires_coverage():

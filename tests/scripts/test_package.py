@@ -188,6 +188,25 @@ def test_dist_of_one_task_builds_only_that_task(checkout):
     assert [item.task for item in read_index(checkout / "dist").packages] == ["answer"]
 
 
+def test_dist_of_one_task_leaves_no_zip_of_an_earlier_build_beside_its_index(checkout):
+    add_task(checkout, "answer")
+    assert run(checkout, "dist").returncode == 0
+    write(checkout / "dist" / "add_on.whl", "another command built it")
+    finished = run(checkout, "dist", "answer")
+    assert "dist/greet.zip: deleted, because an earlier build made it\n" in finished.stdout
+    assert sorted(file.name for file in (checkout / "dist").iterdir()) == ["add_on.whl", "answer.zip", "packages.json"]
+    assert run(checkout, "hash").stdout == run(checkout, "hash", "answer").stdout
+    assert run(checkout, "key", "greet").stderr == (
+        "error: dist/ holds answer, not greet alone: run `make dist TASK=greet` first\n"
+    )
+
+
+@pytest.mark.parametrize("index", ["", "[]", '{"tasks": {"greet": {}}}', '{"tasks": []}'])
+def test_damaged_index_is_one_sentence(checkout, index):
+    write(checkout / "dist" / "packages.json", index)
+    assert run(checkout, "hash").stderr == "error: dist/packages.json is damaged: run `make dist` again\n"
+
+
 def test_dist_of_two_tasks_has_a_hash_over_both(checkout):
     add_task(checkout, "answer")
     both = built_hash(checkout)
@@ -212,6 +231,14 @@ def test_dist_with_a_bad_prefix_builds_nothing(checkout):
     assert finished.stderr.startswith('error: PACKAGE_PREFIX "builds" must not begin with "/" and must end with "/"')
     assert [path.name for path in (checkout / "build").iterdir()] == [".cache"]
     assert not (checkout / "dist").exists()
+
+
+def test_dist_with_a_file_in_the_place_of_its_folder_is_one_sentence(checkout):
+    write(checkout / "dist", "a file")
+    finished = run(checkout, "dist")
+    assert finished.returncode == 1
+    assert finished.stderr.endswith("error: dist is not a folder and should be one: move it away\n")
+    assert "Traceback" not in finished.stderr
 
 
 def test_dist_over_the_size_limit_is_refused(checkout, monkeypatch):

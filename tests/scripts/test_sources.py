@@ -39,6 +39,12 @@ def test_selected_task_with_a_wrong_name_lists_the_tasks(checkout):
         selected_tasks(checkout, "gret")
 
 
+def test_selected_task_that_is_the_add_on_names_the_command_for_its_wheel(checkout):
+    add_task(checkout, "otf_addons")
+    with pytest.raises(ScriptError, match="TASK=otf_addons has no zip: `make otf-wheel` builds its wheel"):
+        selected_tasks(checkout, "otf_addons")
+
+
 def test_selected_tasks_of_an_empty_project_are_an_error(tmp_path):
     with pytest.raises(ScriptError, match="nothing to build"):
         selected_tasks(tmp_path, "")

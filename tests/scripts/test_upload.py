@@ -1,6 +1,7 @@
 import hashlib
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -35,9 +36,10 @@ def upload_command(dist, monkeypatch):
     make_dist(dist, greet="hello")
     monkeypatch.chdir(dist.parent)
 
-    def command(settings):
+    def command(settings, *arguments):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["upload", *arguments])
         upload_module.main()
 
     return command
@@ -146,6 +148,18 @@ def test_upload_command_with_both_settings_uploads_and_lists_the_objects(bucket,
     index = read_index(dist)
     assert keys(bucket) == sorted([f"greet/{index.hash}.zip", "greet/qa.zip"])
     assert capsys.readouterr().out == "".join(f"s3://{BUCKET}/{key}\n" for key in keys(bucket))
+
+
+def test_upload_command_of_one_task_uploads_no_other(bucket, dist, command):
+    make_dist(dist, answer="42", greet="hello")
+    with pytest.raises(
+        ScriptError, match="dist/ holds answer, greet, not greet alone: run `make dist TASK=greet` first"
+    ):
+        command(SETTINGS, "greet")
+    assert keys(bucket) == []
+    make_dist(dist, greet="hello")
+    command(SETTINGS, "greet")
+    assert len(keys(bucket)) == 2
 
 
 @pytest.mark.usefixtures("aws")
