@@ -19,6 +19,10 @@ from local.lambda_service.errors import Refused
 
 ENTRY = Path(__file__).with_name("entry.py")
 
+# The compiled module of awslambdaric, and what takes its place where pip does not build it.
+COMPILED = "runtime_client"
+IN_PYTHON = Path(__file__).with_name("runtime_client.py")
+
 # Prints the Python version, and the paths of the packages of awslambdaric and of its dependencies.
 FIND_CLIENT = """
 import importlib.metadata, json, platform, re
@@ -142,6 +146,8 @@ class Runtime:
         self._client.mkdir()
         for name, path in found["client"].items():
             (self._client / name).symlink_to(path)
+        if not any(name.startswith(COMPILED) for name in found["client"]):
+            (self._client / IN_PYTHON.name).symlink_to(IN_PYTHON)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from local.lambda_service import Program, Runtime, Sandbox
+from local.lambda_service import runtime as runtime_module
 from local.lambda_service.errors import Refused
 from local.lambda_service.runtime_api import Ending, Invocation
 from tests.local.lambda_deployment import eventually, zipped
@@ -30,6 +31,47 @@ def run(runtime, source, payload=b"{}", *, timeout=10.0, **more):
 def test_sandbox_returns_the_answer_of_the_function(runtime):
     outcome = run(runtime, "def handler(event, context): return event['a'] + 1", b'{"a": 41}')
     assert (outcome.ending, outcome.body) == (Ending.RESPONSE, b"42")
+
+
+@pytest.fixture(name="runtime_without_the_compiled_part")
+def runtime_as_on_macos(monkeypatch):
+    """A runtime where pip has built no part of awslambdaric."""
+    find = runtime_module._find_client  # pylint: disable=protected-access  # pip's installation is not to be changed
+
+    def only_python(python):
+        found = find(python)
+        client = {name: path for name, path in found["client"].items() if not name.endswith(".so")}
+        assert len(client) == len(found["client"]) - 1
+        return {**found, "client": client}
+
+    monkeypatch.setattr(runtime_module, "_find_client", only_python)
+    with Runtime() as runtime:
+        yield runtime
+
+
+def test_sandbox_without_the_compiled_part_serves_one_invocation_after_the_other(runtime_without_the_compiled_part):
+    source = """
+count = 0
+def handler(event, context):
+    global count
+    count += 1
+    assert event != "bad", f"{context.aws_request_id} {context.invoked_function_arn}"
+    return [count, event, context.get_remaining_time_in_millis() > 5_000]
+"""
+    with Sandbox(runtime_without_the_compiled_part, program_of(runtime_without_the_compiled_part, source)) as sandbox:
+        assert sandbox.wait_until_ready(10).ending == Ending.READY
+        answered, failed, last = [
+            sandbox.invoke(Invocation(f"id-{at}", "arn", payload, 10.0))
+            for at, payload in enumerate((b'{"a": "\xc3\xa9"}', b'"bad"', b"null"))
+        ]
+    assert (answered.ending, json.loads(answered.body)) == (Ending.RESPONSE, [1, {"a": "é"}, True])
+    assert (failed.ending, json.loads(failed.body)["errorMessage"]) == (Ending.ERROR, "id-1 arn")
+    assert (last.ending, json.loads(last.body)) == (Ending.RESPONSE, [3, None, True])
+
+
+def test_sandbox_without_the_compiled_part_reports_an_init_error(runtime_without_the_compiled_part):
+    outcome = run(runtime_without_the_compiled_part, "import boto3\ndef handler(event, context): return 1")
+    assert outcome.ending == Ending.INIT_ERROR
 
 
 def test_sandbox_imports_only_the_zip_the_standard_library_and_awslambdaric(runtime):
