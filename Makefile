@@ -43,7 +43,8 @@ INSTALL := $(PYTHON) $(PIP_INSTALL)
 UV_COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-# Installed on first use, and after each change of the pins.
+# Installed on first use, and after each change of the pins. The demo needs a quarter of what the tests and linters need.
+DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
 
@@ -76,7 +77,7 @@ help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, format, lint, test and upload to one task'
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
-demo: .build-setup $(DEV) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
+demo: .build-setup $(DEMO) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
 	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m local.demo
 
@@ -117,6 +118,7 @@ otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in di
 lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requirements*.txt (UPGRADE=1 updates them)
 	@$(UV_COMPILE) requirements.in --output-file requirements.txt
 	@$(UV_COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	@$(UV_COMPILE) --constraints requirements-dev.txt requirements-demo.in --output-file requirements-demo.txt
 	@$(UV_COMPILE) requirements-checkov.in --output-file requirements-checkov.txt
 	@$(UV_COMPILE) --no-deps requirements-bench.in --output-file requirements-bench.txt
 
@@ -188,10 +190,10 @@ $(PYTHON):
 	exit 1
 
 # Without build isolation, because pip would install the build requirements of a source archive without hashes.
-$(DEV): requirements-dev.txt | $(PYTHON)
-	@echo 'Installing requirements-dev.txt into $(VENV), about a minute' >&2
-	@$(PYTHON) -m scripts.pins requirements-dev.txt setuptools | $(INSTALL) --requirement /dev/stdin
-	@$(INSTALL) --no-build-isolation --requirement requirements-dev.txt
+$(DEMO) $(DEV): $(VENV)/.%-installed: requirements-%.txt | $(PYTHON)
+	@echo 'Installing $< into $(VENV), up to a minute' >&2
+	@$(PYTHON) -m scripts.pins $< setuptools | $(INSTALL) --requirement /dev/stdin
+	@$(INSTALL) --no-build-isolation --requirement $<
 	@touch $@
 
 $(CHECKOV): requirements-checkov.txt | $(PYTHON)

@@ -1,4 +1,9 @@
+import ast
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +15,9 @@ LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 
 def test_lock_files_of_the_project_are_all_known():
-    assert {lock.stem for lock in LOCKS} == {f"requirements{kind}" for kind in ("", "-bench", "-checkov", "-dev")}
+    assert {lock.stem for lock in LOCKS} == {
+        f"requirements{kind}" for kind in ("", "-bench", "-checkov", "-demo", "-dev")
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -30,9 +37,35 @@ def test_lock_file_has_only_packages_with_hashes(lock):
     assert all(normalized(re.match(r"[\w.-]+", line)[0]) in found for line in other)
 
 
-def test_tests_run_with_the_versions_of_the_zips():
-    run_time, dev = (versions(ROOT / f"requirements{kind}.txt") for kind in ("", "-dev"))
-    assert run_time.items() <= dev.items()
+@pytest.mark.parametrize("kind", ["", "-demo"])
+def test_tests_run_with_the_versions_of_the_zips_and_of_the_demo(kind):
+    assert versions(ROOT / f"requirements{kind}.txt").items() <= versions(ROOT / "requirements-dev.txt").items()
+
+
+def test_demo_imports_only_packages_that_are_installed_for_it():
+    """A fresh clone that runs `make demo` has no others."""
+    script = "import sys, local.demo.__main__; print(*(getattr(m, '__file__', '') for m in sys.modules.values()))"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    modules = [Path(file) for file in loaded.split() if Path(file).is_relative_to(ROOT) and ".venv" not in file]
+    assert ROOT / "local" / "stack.py" in modules
+    installed = packages_distributions()
+    used = {normalized(name) for file in modules for top in imported(file) for name in installed.get(top, [])}
+    assert "moto" in used
+    assert used <= pins(ROOT / "requirements-demo.txt").keys()
+
+
+def imported(file):
+    """The top-level names that a module imports when it runs."""
+    for node in ast.walk(NotForTypes().visit(ast.parse(file.read_text()))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+class NotForTypes(ast.NodeTransformer):
+    def visit_If(self, node):  # pylint: disable=invalid-name  # the name that `ast` calls
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
 
 def versions(lock):
