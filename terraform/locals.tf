@@ -70,3 +70,10 @@ locals {
     alarm_topic_arn    = var.alarm_topic_arn
   }
 }
+
+# Forms of values. A validation uses them twice: for its condition, and to name each refused item of a list or map.
+locals {
+  form_of_kms_key_arn = "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$"
+  form_of_extension   = "^(\\.[^/]+|other)$"
+  storage_classes     = ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
+}

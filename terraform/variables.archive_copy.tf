@@ -25,8 +25,10 @@ variable "archive_copy_source_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.archive_copy_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "archive_copy_source_kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in var.archive_copy_source_kms_key_arns : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "archive_copy_source_kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", [
+      for arn in var.archive_copy_source_kms_key_arns : jsonencode(arn) if !can(regex(local.form_of_kms_key_arn, arn))
+    ])}."
   }
 }
 
@@ -52,73 +54,100 @@ variable "archive_copy_archives" {
   nullable = false
 
   validation {
-    condition     = length(var.archive_copy_archives) > 0 && alltrue([for archive in values(var.archive_copy_archives) : length(archive.extensions) > 0])
-    error_message = "archive_copy_archives must have at least one archive, and each archive at least one extension."
+    condition     = length(var.archive_copy_archives) > 0
+    error_message = "archive_copy_archives must have at least one archive, for example { all = { extensions = [\"other\"] } }."
   }
 
   validation {
-    condition     = alltrue([for name in keys(var.archive_copy_archives) : can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", name))])
-    error_message = "archive_copy_archives: an archive's name must have only lower-case letters, digits and inner hyphens, because it becomes part of a bucket's name."
+    condition = alltrue([for archive in values(var.archive_copy_archives) : length(archive.extensions) > 0])
+    error_message = "archive_copy_archives: each archive must have at least one extension. Without any: ${join(", ", [
+      for name, archive in var.archive_copy_archives : name if length(archive.extensions) == 0
+    ])}."
+  }
+
+  validation {
+    condition = alltrue([for name in keys(var.archive_copy_archives) : can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", name))])
+    error_message = "archive_copy_archives: an archive's name must have only lower-case letters, digits and inner hyphens, because it becomes part of a bucket's name. Refused: ${join(", ", [
+      for name in keys(var.archive_copy_archives) : jsonencode(name) if !can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", name))
+    ])}."
   }
 
   validation {
     condition = alltrue([
-      for extension in flatten(values(var.archive_copy_archives)[*].extensions) : extension == "other" || can(regex("^\\.[^/]+$", extension))
+      for extension in flatten(values(var.archive_copy_archives)[*].extensions) : can(regex(local.form_of_extension, extension))
     ])
-    error_message = "archive_copy_archives: an extension must begin with a dot and contain no \"/\", for example \".txt\" or \".tar.gz\", or be \"other\"."
+    error_message = "archive_copy_archives: an extension must begin with a dot and contain no \"/\", for example \".txt\" or \".tar.gz\", or be \"other\". Refused: ${join(", ", flatten([
+      for name, archive in var.archive_copy_archives : [for extension in archive.extensions : "${jsonencode(extension)} of the archive ${name}" if !can(regex(local.form_of_extension, extension))]
+    ]))}."
   }
 
   # The task ignores the case of an extension.
   validation {
     condition = (
-      length(distinct([for extension in flatten(values(var.archive_copy_archives)[*].extensions) : lower(extension)]))
-      == length(flatten(values(var.archive_copy_archives)[*].extensions))
+      length(distinct([for extension in compact(flatten(values(var.archive_copy_archives)[*].extensions)) : lower(extension)]))
+      == length(compact(flatten(values(var.archive_copy_archives)[*].extensions)))
     )
-    error_message = "archive_copy_archives: each extension may occur only once, in upper or lower case, because an object goes to one archive."
+    error_message = "archive_copy_archives: each extension may occur only once, in upper or lower case, because an object goes to one archive. Refused: ${join(", ", [
+      for extension, archives in { for item in flatten([for name, archive in var.archive_copy_archives : [for extension in compact(archive.extensions) : { extension = lower(extension), archive = name }]]) : item.extension => item.archive... } : "${jsonencode(extension)} of ${join(" and ", archives)}" if length(archives) > 1
+    ])}."
   }
 
   validation {
     condition = alltrue([
       for archive in values(var.archive_copy_archives) : archive.bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", archive.bucket))
     ])
-    error_message = "archive_copy_archives: bucket must be the name of an S3 bucket, or be left out; then Terraform creates one."
+    error_message = "archive_copy_archives: bucket must be the name of an S3 bucket, or be left out; then Terraform creates one. Refused: ${join(", ", [
+      for name, archive in var.archive_copy_archives : "${jsonencode(archive.bucket)} of the archive ${name}" if archive.bucket != null && !can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", archive.bucket))
+    ])}."
   }
 
   validation {
     condition = alltrue([
       for name, archive in var.archive_copy_archives : archive.bucket != null || length("${local.bucket_prefix}-archive-${name}") <= 63
     ])
-    error_message = "archive_copy_archives: Terraform would create a bucket named \"${local.bucket_prefix}-archive-\" and the archive's name, which may have at most 63 characters. Shorten name_prefix or the archive's name, or set bucket."
+    error_message = "archive_copy_archives: Terraform would create a bucket named \"${local.bucket_prefix}-archive-\" and the archive's name, which may have at most 63 characters. Shorten name_prefix or the archive's name, or set bucket. Too long: ${join(", ", [
+      for name, archive in var.archive_copy_archives : "${local.bucket_prefix}-archive-${name}" if archive.bucket == null && length("${local.bucket_prefix}-archive-${name}") > 63
+    ])}."
   }
 
   validation {
-    condition     = !contains([for archive in values(var.archive_copy_archives) : coalesce(archive.bucket, "-")], coalesce(var.archive_copy_source_bucket, "."))
-    error_message = "archive_copy_archives: the source bucket cannot be an archive, because a copy has the same key as its source."
+    condition = !contains([for archive in values(var.archive_copy_archives) : coalesce(archive.bucket, "-")], coalesce(var.archive_copy_source_bucket, "."))
+    error_message = "archive_copy_archives: the source bucket cannot be an archive, because a copy has the same key as its source. Refused: ${join(", ", [
+      for name, archive in var.archive_copy_archives : "${archive.bucket} of the archive ${name}" if coalesce(archive.bucket, "-") == coalesce(var.archive_copy_source_bucket, ".")
+    ])}."
   }
 
   validation {
     condition = alltrue([
       for archive in values(var.archive_copy_archives) :
-      contains(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], coalesce(archive.storage_class, "STANDARD"))
+      contains(local.storage_classes, coalesce(archive.storage_class, "STANDARD"))
     ])
-    error_message = "archive_copy_archives: storage_class must be STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE, or be left out."
+    error_message = "archive_copy_archives: storage_class must be one of ${join(", ", local.storage_classes)}, or be left out. Refused: ${join(", ", [
+      for name, archive in var.archive_copy_archives : "${jsonencode(archive.storage_class)} of the archive ${name}" if !contains(local.storage_classes, coalesce(archive.storage_class, "STANDARD"))
+    ])}."
   }
 
   validation {
     condition = alltrue([
       for days in values(var.archive_copy_archives)[*].noncurrent_versions_expire_after_days : days == null || try(days >= 1 && floor(days) == days, false)
     ])
-    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days must be a whole number of at least 1, or be left out."
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days must be a whole number of at least 1, or be left out. Refused: ${join(", ", [
+      for name, archive in var.archive_copy_archives : "${archive.noncurrent_versions_expire_after_days} of the archive ${name}" if archive.noncurrent_versions_expire_after_days != null && !try(archive.noncurrent_versions_expire_after_days >= 1 && floor(archive.noncurrent_versions_expire_after_days) == archive.noncurrent_versions_expire_after_days, false)
+    ])}."
   }
 
   validation {
-    condition     = alltrue([for archive in values(var.archive_copy_archives) : archive.bucket == null || archive.noncurrent_versions_expire_after_days == null])
-    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days is only for buckets created here. Set the life cycle of an existing bucket yourself."
+    condition = alltrue([for archive in values(var.archive_copy_archives) : archive.bucket == null || archive.noncurrent_versions_expire_after_days == null])
+    error_message = "archive_copy_archives: noncurrent_versions_expire_after_days is only for buckets created here. Set the life cycle of an existing bucket yourself. Refused: the setting of the archive ${join(", ", [
+      for name, archive in var.archive_copy_archives : name if archive.bucket != null && archive.noncurrent_versions_expire_after_days != null
+    ])}."
   }
 
   validation {
-    condition     = alltrue([for arn in flatten(values(var.archive_copy_archives)[*].kms_key_arns) : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "archive_copy_archives: kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in flatten(values(var.archive_copy_archives)[*].kms_key_arns) : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "archive_copy_archives: kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", flatten([
+      for name, archive in var.archive_copy_archives : [for arn in archive.kms_key_arns : "${jsonencode(arn)} of the archive ${name}" if !can(regex(local.form_of_kms_key_arn, arn))]
+    ]))}."
   }
 }
 

@@ -40,8 +40,10 @@ variable "partition_replicate_source_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.partition_replicate_source_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "partition_replicate_source_kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in var.partition_replicate_source_kms_key_arns : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "partition_replicate_source_kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", [
+      for arn in var.partition_replicate_source_kms_key_arns : jsonencode(arn) if !can(regex(local.form_of_kms_key_arn, arn))
+    ])}."
   }
 }
 
@@ -52,8 +54,10 @@ variable "partition_replicate_prefixes" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for prefix in var.partition_replicate_prefixes : prefix != ""])
-    error_message = "partition_replicate_prefixes: a prefix must not be empty. To mirror all keys, leave the list empty."
+    condition = alltrue([for prefix in var.partition_replicate_prefixes : prefix != ""])
+    error_message = "partition_replicate_prefixes: a prefix must not be empty. To mirror all keys, leave the list empty. Refused: ${join(", ", [
+      for index, prefix in var.partition_replicate_prefixes : "number ${index + 1} of ${length(var.partition_replicate_prefixes)}" if prefix == ""
+    ])}."
   }
 }
 
@@ -110,7 +114,7 @@ variable "partition_replicate_destination_kms_key_arn" {
   default     = null
 
   validation {
-    condition     = var.partition_replicate_destination_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.partition_replicate_destination_kms_key_arn))
+    condition     = var.partition_replicate_destination_kms_key_arn == null || can(regex(local.form_of_kms_key_arn, var.partition_replicate_destination_kms_key_arn))
     error_message = "partition_replicate_destination_kms_key_arn must be the ARN of a key, not of an alias, or null."
   }
 }

@@ -25,8 +25,15 @@ variable "tags" {
   nullable    = false
 
   validation {
-    condition     = length(var.tags) <= 50 && !anytrue([for key in keys(var.tags) : startswith(lower(key), "aws:")])
-    error_message = "tags must have at most 50 entries, and no key may begin with \"aws:\", which AWS reserves."
+    condition     = length(var.tags) <= 50
+    error_message = "tags must have at most 50 entries, the limit of AWS, and has ${length(var.tags)}."
+  }
+
+  validation {
+    condition = !anytrue([for key in keys(var.tags) : startswith(lower(key), "aws:")])
+    error_message = "tags: no key may begin with \"aws:\", which AWS reserves. Refused: ${join(", ", [
+      for key in keys(var.tags) : jsonencode(key) if startswith(lower(key), "aws:")
+    ])}."
   }
 }
 
@@ -44,8 +51,10 @@ variable "bucket_owners" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for owner in values(var.bucket_owners) : can(regex("^[0-9]{12}$", owner))])
-    error_message = "bucket_owners must give each account as 12 digits, for example { shared-archive = \"210987654321\" }."
+    condition = alltrue([for owner in values(var.bucket_owners) : can(regex("^[0-9]{12}$", owner))])
+    error_message = "bucket_owners must give each account as 12 digits, for example { shared-archive = \"210987654321\" }. Refused: ${join(", ", [
+      for bucket, owner in var.bucket_owners : "${jsonencode(owner)} of the bucket ${bucket}" if !can(regex("^[0-9]{12}$", owner))
+    ])}."
   }
 
   validation {
@@ -54,8 +63,10 @@ variable "bucket_owners" {
   }
 
   validation {
-    condition     = alltrue([for bucket in values(local.event_buckets) : lookup(var.bucket_owners, coalesce(bucket, "."), local.account_id) == local.account_id])
-    error_message = "bucket_owners: a bucket whose events start a task must belong to the deployment's account, ${local.account_id}."
+    condition = alltrue([for bucket in values(local.event_buckets) : lookup(var.bucket_owners, coalesce(bucket, "."), local.account_id) == local.account_id])
+    error_message = "bucket_owners: a bucket whose events start a task must belong to the deployment's account, ${local.account_id}. Refused: ${join(", ", [
+      for variable, bucket in local.event_buckets : "${bucket}, which ${variable} names" if lookup(var.bucket_owners, coalesce(bucket, "."), local.account_id) != local.account_id
+    ])}."
   }
 }
 
@@ -77,7 +88,7 @@ variable "kms_key_arn" {
 
   # No alias, because an IAM policy identifies a key only by its key ID.
   validation {
-    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", var.kms_key_arn))
+    condition     = var.kms_key_arn == null || can(regex(local.form_of_kms_key_arn, var.kms_key_arn))
     error_message = "kms_key_arn must be the ARN of a key, not of an alias, for example \"arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null."
   }
 }
@@ -150,8 +161,10 @@ variable "package_hashes" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for hash in values(var.package_hashes) : can(regex("^[0-9A-Za-z_-]+$", hash))])
-    error_message = "package_hashes must contain hashes as the build prints them, without a folder and without \".zip\"."
+    condition = alltrue([for hash in values(var.package_hashes) : can(regex("^[0-9A-Za-z_-]+$", hash))])
+    error_message = "package_hashes must contain hashes as the build prints them, without a folder and without \".zip\". Refused: ${join(", ", [
+      for task, hash in var.package_hashes : "${jsonencode(hash)} of ${task}" if !can(regex("^[0-9A-Za-z_-]+$", hash))
+    ])}."
   }
 
   validation {

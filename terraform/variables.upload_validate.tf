@@ -50,8 +50,10 @@ variable "upload_validate_upload_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.upload_validate_upload_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_upload_kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in var.upload_validate_upload_kms_key_arns : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "upload_validate_upload_kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", [
+      for arn in var.upload_validate_upload_kms_key_arns : jsonencode(arn) if !can(regex(local.form_of_kms_key_arn, arn))
+    ])}."
   }
 }
 
@@ -118,8 +120,10 @@ variable "upload_validate_final_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.upload_validate_final_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_final_kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in var.upload_validate_final_kms_key_arns : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "upload_validate_final_kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", [
+      for arn in var.upload_validate_final_kms_key_arns : jsonencode(arn) if !can(regex(local.form_of_kms_key_arn, arn))
+    ])}."
   }
 }
 
@@ -148,8 +152,10 @@ variable "upload_validate_quarantine_kms_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.upload_validate_quarantine_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[^:]+$", arn))])
-    error_message = "upload_validate_quarantine_kms_key_arns must list ARNs of keys, not of aliases."
+    condition = alltrue([for arn in var.upload_validate_quarantine_kms_key_arns : can(regex(local.form_of_kms_key_arn, arn))])
+    error_message = "upload_validate_quarantine_kms_key_arns must list ARNs of keys, not of aliases. Refused: ${join(", ", [
+      for arn in var.upload_validate_quarantine_kms_key_arns : jsonencode(arn) if !can(regex(local.form_of_kms_key_arn, arn))
+    ])}."
   }
 }
 

@@ -98,8 +98,8 @@ def _problems_of_entry(extension: str, entry: Any) -> Iterator[str]:
         yield f'has no bucket name for "{extension}"'
     if not isinstance(entry, dict):
         return
-    if unknown := entry.keys() - {BUCKET, STORAGE_CLASS}:
-        yield f'has "{min(unknown)}" for "{extension}": only {BUCKET} and {STORAGE_CLASS} are known'
+    for unknown in sorted(entry.keys() - {BUCKET, STORAGE_CLASS}):
+        yield f'has "{unknown}" for "{extension}": only {BUCKET} and {STORAGE_CLASS} are known'
     storage_class = entry.get(STORAGE_CLASS, "STANDARD")
     if not isinstance(storage_class, str) or not storage_class.strip():
         yield f'has no {STORAGE_CLASS} for "{extension}": it is a name such as GLACIER, or is left out'

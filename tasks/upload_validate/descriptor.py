@@ -66,10 +66,7 @@ class Descriptor:
         if isinstance(value, str):
             return [value]
         found: list[str] = self._typed(name, list, default)
-        if any(not isinstance(item, str) for item in found or []):
-            self.problem(name, "should be a list of texts")
-            return []
-        return found
+        return [item for at, item in enumerate(found or []) if self._is_text(f"{name}[{at}]", item)]
 
     def choice(self, name: str, choices: Sequence[str], *, default: str = REQUIRED) -> str:
         """Return one of a few words."""
@@ -110,6 +107,11 @@ class Descriptor:
         """Add a problem of a field, or of the object itself if `name` is ""."""
         place = self._path_of(name) if name else self.path or "the document"
         self.problems.append(f"{place} {sentence}")
+
+    def _is_text(self, name: str, item: Any) -> bool:
+        if not isinstance(item, str):
+            self.problem(name, f"should be {_NAMES[str]} and is {_kind(item)}")
+        return isinstance(item, str)
 
     def _path_of(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

@@ -169,8 +169,9 @@ def _layout(top: Descriptor) -> Layout:
 
 def _encodings(top: Descriptor) -> tuple[str, ...]:
     encodings = tuple(top.texts("encodings"))
-    for encoding in set(encodings) - set(KNOWN):
-        top.problem("encodings", f"holds {encoding!r}; known are {', '.join(KNOWN)}")
+    for encoding in dict.fromkeys(encodings):
+        if encoding not in KNOWN:
+            top.problem("encodings", f"holds {encoding!r}; known are {', '.join(KNOWN)}")
     if not encodings:
         top.problem("encodings", "is empty")
     return encodings
@@ -178,9 +179,14 @@ def _encodings(top: Descriptor) -> tuple[str, ...]:
 
 def _columns(top: Descriptor) -> Columns:
     delimiters = tuple(top.texts("delimiters"))
-    if not delimiters or any(len(each) != 1 or not each.isascii() for each in delimiters):
-        top.problem("delimiters", "should be a list of single ASCII characters")
     by_extension = top.mapping("delimiter_by_extension", default={})
+    if not delimiters:
+        top.problem("delimiters", "is empty")
+    named = [("delimiters", each) for each in delimiters]
+    named += [(f"delimiter_by_extension[{extension!r}]", each) for extension, each in by_extension.items()]
+    for name, each in named:
+        if not (isinstance(each, str) and len(each) == 1 and each.isascii()):
+            top.problem(name, f"holds {each!r}, which is not a single ASCII character")
     return Columns(delimiters, by_extension, top.integer("least_columns", default=1, least=1))
 
 

@@ -3,6 +3,7 @@
 https://specs.frictionlessdata.io/table-schema/
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -159,8 +160,10 @@ def read_schema(top: Descriptor, *, case_sensitive: bool = False) -> TableSchema
     names = [field.name for field in fields]
     if not fields:
         top.problem("fields", "is empty")
-    if len(set(names)) != len(names):
-        top.problem("fields", "names a column twice")
+    for name, times in Counter(names).items():
+        # A missing name is a problem of its own.
+        if name and times > 1:
+            top.problem("fields", f'names the column "{shortened(name, NAMED)}" {times} times')
     if "foreignKeys" in top.value:
         top.problem("foreignKeys", "cannot be judged here: a set's files are looked at one by one")
     keys = top.texts("primaryKey", default=[])

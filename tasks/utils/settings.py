@@ -158,9 +158,12 @@ class Environment:
         {} if it is not set: then no owner is expected.
         """
         owners = self.json_object("BUCKET_OWNERS", default={}, example=f"a JSON object such as {OWNERS_EXAMPLE}")
-        if not all(isinstance(owner, str) and ACCOUNT.fullmatch(owner) for owner in owners.values()):
-            self.problem(f"BUCKET_OWNERS should name accounts by their 12 digits; an example: {OWNERS_EXAMPLE}")
-            return {}
+        for bucket, owner in owners.items():
+            if not (isinstance(owner, str) and ACCOUNT.fullmatch(owner)):
+                self.problem(
+                    f'BUCKET_OWNERS has {json.dumps(owner)} for "{bucket}": an account is a text of 12 digits; '
+                    f"an example: {OWNERS_EXAMPLE}"
+                )
         return owners
 
     def problem(self, sentence: str) -> None:

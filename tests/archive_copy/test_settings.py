@@ -74,6 +74,7 @@ def test_blank_number_is_not_set(blank):
         ("bucket_map", "[]", "bucket_map is a JSON list and should be an object"),
         ("bucket_map", "{}", "bucket_map names no bucket; an example: {"),
         ("bucket_map", '{"hdf": "x"}', 'bucket_map has the key "hdf": a key is an extension with its dot, or "other"'),
+        ("bucket_map", '{".a": "x", ".b": {"bucket": "y", "k": 1, "l": 2}}', 'has "l" for ".b": only bucket and'),
     ],
 )
 def test_setting_that_is_wrong_is_named_with_its_shape(name, value, said):

@@ -249,7 +249,7 @@ def test_package_has_a_schema_for_each_file():
         ({"fields": [1]}, "TABLE_SCHEMA: fields[0] should be an object and is a whole number"),
         ({"fields": [{"type": "string"}]}, "TABLE_SCHEMA: fields[0].name is missing: it should be a text"),
         ({"fields": [{"name": "a", "type": "str"}]}, "fields[0].type is 'str' and should be one of string, integer"),
-        ({"fields": [{"name": "a"}, {"name": "a"}]}, "fields names a column twice"),
+        ({"fields": [{"name": "b"}, {"name": "a"}, {"name": "a"}]}, 'fields names the column "a" 2 times'),
         ({"fields": [{"name": "a"}], "primaryKey": "b"}, "primaryKey names 'b', which is no field"),
         ({"fields": [{"name": "a"}], "foreignKeys": []}, "foreignKeys cannot be judged here"),
         (field("string", pattern="(?=a)"), "fields[1].constraints.pattern uses look-ahead or look-behind"),

@@ -1,6 +1,7 @@
 """Addresses, deadlines, part plans and settings."""
 
 import itertools
+import json
 import logging
 from types import SimpleNamespace
 
@@ -163,3 +164,13 @@ def test_required_number_that_is_missing_is_named_with_its_shape():
 
 def test_object_that_is_not_set_has_its_default():
     assert Environment({}).json_object("O", default={"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize("owner, shown", [("1234", '"1234"'), (123456789012, "123456789012"), (None, "null")])
+def test_account_that_is_wrong_is_named_with_its_bucket(owner, shown):
+    environment = Environment({"BUCKET_OWNERS": json.dumps({"*": "123456789012", "shared": owner})})
+    environment.bucket_owners()
+    (problem,) = environment.problems
+    assert problem.startswith(
+        f'BUCKET_OWNERS has {shown} for "shared": an account is a text of 12 digits; an example: '
+    )
