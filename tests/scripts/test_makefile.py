@@ -89,6 +89,21 @@ def test_task_that_is_no_single_name_is_refused(task):
         assert f'TASK is "{task}" and should be one of: {TASKS}.' in refused.stderr
 
 
+def test_file_in_the_place_of_a_task_is_no_task(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "tasks" / "greet").mkdir(parents=True)
+    (tmp_path / "tasks" / "greet" / "__init__.py").touch()
+    (tmp_path / "tasks" / "a_file").touch()
+    assert '*** TASK is "a_file" and should be one of: greet.' in make("dist", "TASK=a_file", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("target", ["build", "dist"])
+def test_build_and_dist_of_the_add_on_name_the_command_for_its_wheel(target):
+    refused = make(target, "TASK=otf_addons")
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("error: TASK=otf_addons has no zip: `make otf-wheel` builds its wheel\n")
+
+
 @pytest.mark.parametrize("empty", ["", " "])
 def test_empty_task_stands_for_all(empty):
     assert make("--dry-run", "lint", f"TASK={empty}").stdout == make("--dry-run", "lint").stdout
