@@ -93,7 +93,7 @@ class Outside:  # pylint: disable=too-many-instance-attributes  # a record of ea
             "state": "open",
             "html_url": url,
             "comments": 0,
-            "labels": [],
+            "labels": [{"name": "Data Import"}],
             "updated_at": now,
             **about,
         }
@@ -140,6 +140,8 @@ class Outside:  # pylint: disable=too-many-instance-attributes  # a record of ea
         else:
             found = [one for one in self.issues if one["state"] == request.params["state"]]
             found = [one for one in found if one["updated_at"] >= request.params.get("since", "")]
+            wanted = set(filter(None, request.params.get("labels", "").split(",")))
+            found = [one for one in found if wanted <= {label["name"] for label in one["labels"]}]
         page = int(request.params.get("page", 1))
         shown = found[(page - 1) * self.page_size : page * self.page_size]
         headers = {}

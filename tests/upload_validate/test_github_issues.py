@@ -1,5 +1,11 @@
 """Councils are looked up, and issues raised, at services that work."""
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
 from tasks.upload_validate.api_keys import KeyRing
 from tasks.upload_validate.messages import Issue
 from tasks.upload_validate.reporters.councils import council_name
@@ -44,3 +50,42 @@ def test_every_call_to_github_carries_the_key(outside):
     github().report(ISSUE, since=None)
     assert [method for method, _ in outside.calls] == ["GET", "POST"]
     assert outside.issues[0]["body"] == ISSUE.marked_body
+
+
+@pytest.mark.parametrize("others", [0, 3_000])
+def test_search_takes_two_calls_in_a_repository_of_any_size(outside, others):
+    for number in range(others):
+        outside.open_issue(f"Another {number}", labels=[{"name": "bug"}, {"name": "ready"}])
+        outside.open_issue(ISSUE.title, state="closed", labels=[])
+    uploaded = datetime.now(UTC) - timedelta(hours=1)
+    there = github().report(ISSUE, since=uploaded)
+    assert there == f"https://github.com/{REPOSITORY}/issues/{2 * others + 1}"
+    assert [method for method, _ in outside.calls] == ["GET", "GET", "POST"]
+    # The same again, as after a lost answer.
+    outside.calls.clear()
+    assert github().report(ISSUE, since=uploaded) == there
+    assert ([method for method, _ in outside.calls], len(outside.issues)) == (["GET"] * 2, 2 * others + 1)
+
+
+def test_issue_that_a_person_took_the_label_ready_from_gets_a_comment(outside):
+    there = outside.open_issue(ISSUE.title, labels=[{"name": "in progress"}, {"name": "Data Import"}])
+    github().report(ISSUE, since=None)
+    assert outside.comments_of(there["number"]) == [ISSUE.marked_comment]
+
+
+@pytest.mark.parametrize("labels, wanted", [((), None), (("a,b",), None), (("a,b", "c"), "c")])
+def test_label_that_a_query_cannot_name_is_not_searched_for(outside, labels, wanted):
+    issue = replace(ISSUE, labels=labels)
+    there = outside.open_issue(ISSUE.title, labels=[{"name": wanted or "another"}])
+    github().report(issue, since=None)
+    assert outside.comments_of(there["number"]) == [ISSUE.marked_comment]
+
+
+@pytest.mark.parametrize(
+    "labels, warnings", [(["data import"], 0), ([{"name": "Data Import"}], 0), ([], 1), (None, 1), (7, 1), ([7, {}], 1)]
+)
+def test_issue_whose_label_github_dropped_causes_a_warning(server, caplog, labels, warnings):
+    made = {"number": 7, "title": "a", "html_url": "https://github.com/7", "labels": labels}
+    server.line = [(200, {}, b"[]"), (201, {}, json.dumps(made).encode())]
+    assert replace(github(), api_url=server.url).report(ISSUE, since=None) == "https://github.com/7"
+    assert caplog.text.count("GitHub did not set the label") == warnings

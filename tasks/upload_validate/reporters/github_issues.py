@@ -3,6 +3,11 @@
 Each issue and comment carries a hidden marker of its outcome. Before a new one is made, the repository is searched for
 the marker, so that a call whose response was lost is not made twice.
 
+A search lists the issues with the first label of the profile ("List repository issues", GitHub's REST API), so a
+repository may have any number of others. The other labels are not asked for: a person removes `ready` when the work
+begins. GitHub's search API is not used, because its index lags behind, and an issue that it does not have yet would be
+raised twice.
+
 A search reads a bounded number of pages of bounded size. A response that GitHub's API does not describe counts as a
 failure of the service.
 """
@@ -130,7 +135,27 @@ class _Search:
             return found[0].address
         issue = self.issue
         response = self._post("issues", {"title": issue.title, "body": issue.marked_body, "labels": list(issue.labels)})
-        return _address(response, response.json())
+        raised = response.json()
+        self._check_label(raised)
+        return _address(response, raised)
+
+    @property
+    def _label(self) -> str:
+        """The label of the issues that are searched, or "" for all issues."""
+        # A comma separates labels in a query.
+        return next((label for label in self.issue.labels if "," not in label), "")
+
+    def _check_label(self, raised: Any) -> None:
+        """Log a warning if no later search will find the issue that was raised."""
+        labels = raised.get("labels") if isinstance(raised, Mapping) else None
+        names = [
+            label.get("name") if isinstance(label, Mapping) else label
+            for label in (labels if isinstance(labels, list) else ())
+        ]
+        # A name in GitHub is the same in upper and lower case.
+        if self._label and self._label.casefold() not in {str(name).casefold() for name in names}:
+            # "Create an issue", GitHub's REST API: labels are dropped without push access to the repository.
+            LOGGER.warning("GitHub did not set the label of the issue", extra={"label": self._label})
 
     def _known(self, found: Iterable[_Entry]) -> str | None:
         """Return the address of the issue that reports this outcome already, or None."""
@@ -150,6 +175,8 @@ class _Search:
         return any(self.issue.marker in _text(response, comment, "body") for response, comment in comments)
 
     def _issues(self, **parameters: str) -> Iterator[_Entry]:
+        if self._label:
+            parameters["labels"] = self._label
         for response, item in self._listed("issues", parameters):
             # GitHub lists pull requests as issues too.
             if "pull_request" not in item:
