@@ -6,6 +6,7 @@ the text matters.
 """
 
 import codecs
+import re
 from collections.abc import Iterable
 
 from tasks.utils.errors import BucketBrigadeError
@@ -23,33 +24,60 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 _CONTROLS_IN_TEXT = 100
 _FEW = 8
 
+EXPORT = "Save or export it as CSV in UTF-8 and upload that."
+_UNPACK = "Unpack it and upload the files that are in it."
+_UNPACK_ONE = "Unpack it and upload the file that is in it."
+_EXPORT_TABLE = "Export its table as CSV in UTF-8 from the program that made it, and upload that."
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32 text"),
     (codecs.BOM_UTF32_BE, "UTF-32 text"),
     (codecs.BOM_UTF16_LE, "UTF-16 text"),
     (codecs.BOM_UTF16_BE, "UTF-16 text"),
 )
-# The first bytes of the files that are most often uploaded by mistake.
+# The first bytes of the files that are most often uploaded by mistake, their names, and what to do with them.
 _SIGNATURES = (
-    (b"PK\x03\x04", "a ZIP archive, which Excel workbooks (.xlsx) are too"),
-    (b"PK\x05\x06", "an empty ZIP archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document such as an Excel workbook (.xls)"),
-    (b"%PDF-", "a PDF document"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"PAR1", "a Parquet file"),
+    (
+        rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument\.spreadsheet",
+        "an OpenDocument spreadsheet (.ods)",
+        EXPORT,
+    ),
+    # Its sheets and its workbook are in this folder, whichever program wrote it.
+    (rb"PK\x03\x04.*xl/work", "an Excel workbook (.xlsx)", EXPORT),
+    (rb"PK\x03\x04", "a ZIP archive", _UNPACK),
+    (rb"PK\x05\x06", "an empty ZIP archive", EXPORT),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document such as an Excel workbook (.xls)", EXPORT),
+    (rb"%PDF-", "a PDF document", _EXPORT_TABLE),
+    (rb"\x1f\x8b", "a gzip archive", _UNPACK_ONE),
+    # The magic number of a block, or that of the end of an empty archive, follows the block size.
+    (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "a bzip2 archive", _UNPACK_ONE),
+    (rb"\xfd7zXZ\x00", "an xz archive", _UNPACK_ONE),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (rb"\x89PNG\r\n\x1a\n", "a PNG picture", _EXPORT_TABLE),
+    (rb"\xff\xd8\xff", "a JPEG picture", _EXPORT_TABLE),
+    (rb"SQLite format 3\x00", "an SQLite database", EXPORT),
+    (rb"PAR1", "a Parquet file", EXPORT),
 )
 
 
-class WrongEncodingError(BucketBrigadeError):
-    """The file is text in an encoding that is not expected; the message names it."""
+class NoTextError(BucketBrigadeError):
+    """The file is no text in an expected encoding; the message says what it is.
+
+    Attributes:
+        remedy: a sentence that says what to do.
+    """
+
+    def __init__(self, name: str, remedy: str = EXPORT) -> None:
+        super().__init__(name)
+        self.remedy = remedy
 
 
-class BinaryError(BucketBrigadeError):
-    """The file is no text; the message says what it is."""
+class WrongEncodingError(NoTextError):
+    """The file is text in an encoding that is not expected."""
+
+
+class BinaryError(NoTextError):
+    """The file is no text."""
 
 
 class Encoding:
@@ -128,9 +156,9 @@ def _refuse_signatures(block: bytes) -> None:
     for mark, name in _BYTE_ORDER_MARKS:
         if block.startswith(mark):
             raise WrongEncodingError(name)
-    for signature, name in _SIGNATURES:
-        if block.startswith(signature):
-            raise BinaryError(name)
+    for signature, name, remedy in _SIGNATURES:
+        if re.match(signature, block, re.DOTALL):
+            raise BinaryError(name, remedy)
 
 
 def _refuse_binary(block: bytes) -> None:

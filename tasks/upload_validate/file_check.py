@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, starmap
 from typing import TypeAlias
 
-from tasks.upload_validate.encodings import BinaryError, Encoding, WrongEncodingError, decoded
+from tasks.upload_validate.encodings import BinaryError, Encoding, NoTextError, WrongEncodingError, decoded
 from tasks.upload_validate.findings import (
     MORE,
     FileFinding,
@@ -17,8 +17,9 @@ from tasks.upload_validate.findings import (
     TextFormat,
     excerpt_of,
 )
+from tasks.upload_validate.lines import SAMPLE, sep_line
 from tasks.upload_validate.profile import Profile, Table
-from tasks.upload_validate.records import SAMPLE, Blank, Broken, Record, Records, sniff_delimiter
+from tasks.upload_validate.records import Blank, Broken, Record, Records, sniff_delimiter
 from tasks.upload_validate.schema_check import SchemaCheck
 
 EMPTY = "File is empty"
@@ -105,10 +106,18 @@ class _FileCheck:
         self._encoding = Encoding(table.encodings)
         self._schema = SchemaCheck(table.schema, self._checked_encodings) if table.schema else None
         sample, blocks = _peek(blocks)
-        delimiter = table.dialect.delimiter or sniff_delimiter(
-            sample.removeprefix(BOM_UTF8), subject.profile.columns.delimiters, suggested
+        blocks = map(self._encoding.pass_on, blocks)
+        sample = sample.removeprefix(BOM_UTF8)
+        skipped, named = sep_line(sample)
+        choices = subject.profile.columns.delimiters
+        delimiter = table.dialect.delimiter or (
+            named if named in choices else sniff_delimiter(sample[skipped:], choices, suggested)
         )
-        self._records = Records(map(self._encoding.pass_on, blocks), replace(table.dialect, delimiter=delimiter))
+        self._records = Records(
+            _without_start(blocks, skipped),
+            replace(table.dialect, delimiter=delimiter),
+            first_line=2 if skipped else 1,
+        )
 
     def finding(self) -> FileFinding:
         """Return the finding, after `read`."""
@@ -132,10 +141,10 @@ class _FileCheck:
             self._refuse(UNPARSEABLE, error)
         self._finding = replace(self._finding, text=TextFormat(encoding, self._encoding.mark))
 
-    def _refuse(self, text: str, error: Exception) -> None:
+    def _refuse(self, text: str, error: NoTextError) -> None:
         """Drop the earlier findings: a file that is no table has no rows."""
         self._problems = self._subject.new_problems()
-        self._problems.add(partial(Problem, text))
+        self._problems.add(partial(Problem, text, reason=f"This is {error}. {error.remedy}"))
         self._finding = FileFinding(self._subject.key, recognised_as=str(error))
 
     def _read_records(self) -> None:
@@ -193,7 +202,7 @@ class _FileCheck:
     def _check_record(self, width: int, number: int, line: int, cells: list[str]) -> None:
         record = (number, line, cells)
         if isinstance(cells, Broken):
-            self._add(UNPARSEABLE, record)
+            self._add_broken(record, cells, width)
         elif isinstance(cells, Blank):
             self._add_blank_lines(*record, width)
         elif len(cells) < width:
@@ -210,6 +219,12 @@ class _FileCheck:
             self._add_incomplete((number + offset, line + offset, []), width)
         self._problems.count_more(count - kept)
         self._stop_if_full()
+
+    def _add_broken(self, record: Record, broken: Broken, width: int) -> None:
+        """Add the errors of a record that cannot be read to its end; a file that was cut off is a short row first."""
+        if 0 < len(broken) < width:
+            self._add_incomplete(record, width)
+        self._add(UNPARSEABLE, (record[0], broken.line, broken), reason=broken.reason)
 
     def _add_incomplete(self, record: Record, width: int) -> None:
         self._add(lambda: INCOMPLETE.format(width, record[0], len(record[2])), record)
@@ -240,12 +255,12 @@ class _FileCheck:
         record: tuple[int | None, int | None, Sequence[str]] = _NO_RECORD,
         *,
         encodings: list[str] | None = None,
+        reason: str = "",
     ) -> None:
         def describe() -> Problem:
             number, line, cells = record
             text = sentence if isinstance(sentence, str) else sentence()
-            excerpt = cells.reason if isinstance(cells, Broken) else excerpt_of(cells, self._records.delimiter)
-            return Problem(text, number, line, excerpt)
+            return Problem(text, number, line, excerpt_of(cells, self._records.delimiter), reason)
 
         self._problems.add(describe, encodings=encodings)
         self._stop_if_full()
@@ -253,6 +268,14 @@ class _FileCheck:
     def _stop_if_full(self) -> None:
         if self._problems.full and not self._checked_encodings():
             raise GivenUpError(MORE)
+
+
+def _without_start(blocks: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """Yield the blocks without the first bytes, which are all in the first block."""
+    for block in blocks:
+        yield block[length:]
+        break
+    yield from blocks
 
 
 def _peek(blocks: Iterable[bytes]) -> tuple[bytes, Iterable[bytes]]:

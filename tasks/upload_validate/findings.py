@@ -22,14 +22,21 @@ class Problem:
     Attributes:
         text: a sentence for people.
         row: the record, from 1, the header included; None for a problem of the whole file.
-        line: the line of the file where the record begins, from 1, or None.
+        line: the line of the file where the record, or the quote that is never closed, begins, from 1; or None.
         excerpt: the beginning of the record as it was read, or "".
+        reason: why, if the text does not say it, and what to do; or "".
     """
 
     text: str
     row: int | None = None
     line: int | None = None
     excerpt: str = ""
+    reason: str = ""
+
+    @property
+    def where(self) -> str:
+        """The line and the row for a person, or ""."""
+        return "" if self.line is None else f"line {self.line:,}, row {self.row:,}"
 
 
 @dataclass(frozen=True)
@@ -127,10 +134,7 @@ class ProblemCollector:
 
     def of(self, encoding: str) -> tuple[list[Problem], int]:
         """Return the problems kept for an encoding, and the number of all its problems."""
-        kept = [
-            Problem(problem.text, problem.row, problem.line, decoded(problem.excerpt, encoding))
-            for problem in self._kept[encoding]
-        ]
+        kept = [replace(problem, excerpt=decoded(problem.excerpt, encoding)) for problem in self._kept[encoding]]
         last = Problem(MORE) if encoding in self.full else self._last
         if not last:
             return kept, self._counts[encoding]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasks.upload_validate.findings import FileFinding, Problem
 from tasks.upload_validate.verdict import Verdict, errors_of
 from tasks.utils.s3_object import printable
 
@@ -71,9 +72,10 @@ def mail_of(verdict: Verdict, html: str) -> Mail:
     words = verdict.profile.words
     parts = [f"{printable(finding.key)}:\n{_lines(errors_of(finding))}\n\n" for finding in verdict.rejected]
     errors = "".join(_as_many_as_fit(parts, MAIL_LIMIT, "... and {} more files\n\n"))
+    details = "".join(_as_many_as_fit(list(map(_details, verdict.rejected)), MAIL_LIMIT, "\n... and {} more files\n"))
     return Mail(
         subject=printable(verdict.fill(words.subject))[:SUBJECT_LIMIT],
-        text=f"{printable(verdict.fill(words.opening))}\n\n{errors}\nPlease follow up.",
+        text=f"{printable(verdict.fill(words.opening))}\n\n{errors}\nPlease follow up.{details}",
         html=html,
         outcome=verdict.file_set.digest,
     )
@@ -86,6 +88,17 @@ def code_span(text: str) -> str:
         return f"`{shown}`"
     fence = "`" * (1 + max(map(len, re.findall("`+", shown))))
     return f"{fence} {shown} {fence}"
+
+
+def place_of(problem: Problem) -> str:
+    """Return where an error is, why it is one, and the beginning of the row, in one line; "" if nothing is known."""
+    parts = [problem.where, problem.reason, problem.excerpt]
+    return printable(": ".join(filter(None, parts)))
+
+
+def _details(finding: FileFinding) -> str:
+    places = [place for place in map(place_of, finding.problems) if place]
+    return f"\n\nDetails of {printable(finding.key)}:\n" + "\n".join(places) if places else ""
 
 
 def _lines(text: str) -> str:

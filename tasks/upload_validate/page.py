@@ -4,6 +4,7 @@ It is one file without scripts that fetches nothing, readable on a phone and in 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from tasks.upload_validate.file_check import EMPTY, UNDECODABLE, UNPARSEABLE
@@ -13,6 +14,25 @@ from tasks.utils.s3_object import printable
 
 # As for the plain text: no person reads more than this.
 LIMIT = 400_000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the page says about the place of a set.
+
+    Attributes:
+        valid: the badge of a valid set.
+        rejected: the badge of a set with errors.
+        place: how the prefix is introduced.
+    """
+
+    valid: str
+    rejected: str
+    place: str
+
+
+UPLOADED = Labels("Published", "Not published", "uploaded to")
+AT_A_DESK = Labels("Valid", "Not valid", "in")
 
 # Which errors an advice is for, and the advice.
 _ADVICE: tuple[tuple[Callable[[str], bool], str], ...] = (
@@ -80,12 +100,12 @@ def replacing_page(verdict: Verdict) -> str:
     return f'<!doctype html>\n<meta charset="utf-8">\n<title>Being replaced</title>\n<p>{escape(sentence)}</p>\n'
 
 
-def page_of(verdict: Verdict) -> str:
+def page_of(verdict: Verdict, labels: Labels = UPLOADED) -> str:
     """Return the page on a set: the files, the errors with their lines, and what to do next."""
     parts = _title(verdict)
     wrong = [_section(finding, "wrong", _errors(finding)) for finding in verdict.findings if finding.problem_count]
     fine = [_section(finding, "fine", []) for finding in verdict.findings if not finding.problem_count]
-    badge = _badge("", "Not published") if wrong else _badge(" fine", "Published")
+    badge = _badge("", labels.rejected) if wrong else _badge(" fine", labels.valid)
     return "\n".join(
         [
             "<!doctype html>",
@@ -103,7 +123,7 @@ def page_of(verdict: Verdict) -> str:
             badge,
             # A date is not broken at its hyphens if it fits on a line.
             f"<h1>{' · '.join(f'<span>{part}</span>' for part in parts)}</h1>",
-            f'<p class="facts">{_facts_of_set(verdict, len(wrong))}</p>',
+            f'<p class="facts">{_facts_of_set(verdict, len(wrong), labels.place)}</p>',
             *_as_many_as_fit([*wrong, *fine]),
             "</main>",
             "</body>",
@@ -118,33 +138,39 @@ def advice_for(finding: FileFinding) -> list[str]:
     texts = {problem.text for problem in finding.problems}
     advice = []
     if finding.recognised_as:
-        advice.append(f"This is {finding.recognised_as}. Save or export it as CSV in UTF-8 and upload that.")
+        advice += [problem.reason for problem in finding.problems if problem.reason]
         texts -= {UNDECODABLE, UNPARSEABLE}
     advice += [sentence for is_for, sentence in _ADVICE if any(map(is_for, texts))]
     return advice or ["Correct what is named below and upload the file again."]
+
+
+def facts_of(finding: FileFinding) -> list[str]:
+    """Return what is known about a file: its rows, encoding and kind."""
+    facts = ["1 row" if finding.rows == 1 else f"{finding.rows:,} rows"] if finding.rows else []
+    facts += [finding.text.encoding] if finding.text.encoding and finding.rows else []
+    facts += [finding.kind] if finding.kind != UNKNOWN else []
+    return facts
 
 
 def _title(verdict: Verdict) -> list[str]:
     names, council = verdict.file_set.names, verdict.profile.layout.council
     parts = [verdict.council_name] if council else []
     parts += [text for name, text in names.items() if name not in (council, "timestamp")]
-    return [_safe(text) for text in parts] or ["Upload"]
+    return [_safe(text) for text in parts if text] or ["Upload"]
 
 
-def _facts_of_set(verdict: Verdict, rejected: int) -> str:
-    more_than = verdict.file_set.more_than
+def _facts_of_set(verdict: Verdict, rejected: int, place: str) -> str:
+    more_than, prefix = verdict.file_set.more_than, _safe(verdict.file_set.prefix)
     if more_than:
-        return f"more than {more_than:,} files · uploaded to {_safe(verdict.file_set.prefix)}"
+        return f"more than {more_than:,} files · {place} {prefix}"
     count = len(verdict.findings)
     files = "1 file" if count == 1 else f"{count} files"
     summary = f"{files}, {rejected} with errors" if rejected else f"{files}, all in order"
-    return f"{summary} · uploaded to {_safe(verdict.file_set.prefix)}"
+    return f"{summary} · {place} {prefix}"
 
 
 def _section(finding: FileFinding, css_class: str, errors: list[str]) -> str:
-    facts = ["1 row" if finding.rows == 1 else f"{finding.rows:,} rows"] if finding.rows else []
-    facts += [finding.text.encoding] if finding.text.encoding and finding.rows else []
-    facts += [finding.kind] if finding.kind != UNKNOWN else []
+    facts = facts_of(finding)
     lines = [
         f'<section class="{css_class}">',
         f"<h2>{_safe(finding.key.rpartition('/')[2] or finding.key)}</h2>",
@@ -171,9 +197,11 @@ def _errors(finding: FileFinding) -> list[str]:
 
 
 def _item(problem: Problem) -> str:
-    where = "" if problem.line is None else f'<div class="where">line {problem.line:,}, row {problem.row:,}</div>'
+    where = f'<div class="where">{problem.where}</div>' if problem.where else ""
+    # The reason of a file as a whole is the advice above.
+    reason = f"<div>{_safe(problem.reason)}</div>" if problem.where and problem.reason else ""
     excerpt = f"<code>{_safe(problem.excerpt)}</code>" if problem.excerpt else ""
-    return f"<li>{_safe(problem.text)}{where}{excerpt}</li>"
+    return f"<li>{_safe(problem.text)}{where}{reason}{excerpt}</li>"
 
 
 def _rest(finding: FileFinding) -> list[str]:

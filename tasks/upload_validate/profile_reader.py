@@ -64,16 +64,31 @@ def load_profile(name: str, table_schema: str, read_object: ReadObject | None) -
     Raises:
         SettingsError: the file is missing, or some of its fields are wrong; the text names each of them.
     """
-    document = _document("PROFILE", _file(f"{name}.json", "PROFILE"))
-    schema = None
-    if isinstance(document, dict) and document.get("needs_schema") is True:
+
+    def schema() -> Any:
         if not table_schema:
             raise SettingsError(
                 f"TABLE_SCHEMA is not set: the profile {name} needs a file in profiles/ or s3://bucket/key with a "
                 "Frictionless Table Schema, Tabular Data Resource or Tabular Data Package"
             )
-        schema = _schema(table_schema, read_object)
-    return read_profile(document, name=name, schema=schema)
+        return _schema(table_schema, read_object)
+
+    return profile_with_schema(name, schema)
+
+
+def profile_with_schema(name: str, schema: Callable[[], Any]) -> Profile:
+    """Load a profile by its name.
+
+    Args:
+        name: as for `load_profile`.
+        schema: returns the decoded JSON of a Table Schema; called only if the profile needs one.
+
+    Raises:
+        SettingsError: as for `load_profile`.
+    """
+    document = read_json("PROFILE", _file(f"{name}.json", "PROFILE"))
+    needs_schema = isinstance(document, dict) and document.get("needs_schema") is True
+    return read_profile(document, name=name, schema=schema() if needs_schema else None)
 
 
 def read_profile(document: Any, *, name: str, schema: Any = None) -> Profile:
@@ -103,8 +118,8 @@ def read_profile(document: Any, *, name: str, schema: Any = None) -> Profile:
 def _schema(place: str, read_object: ReadObject | None) -> Any:
     found = _S3_ADDRESS.fullmatch(place)
     if not found or not read_object:
-        return _document("TABLE_SCHEMA", _file(place, "TABLE_SCHEMA"))
-    return _document("TABLE_SCHEMA", read_object(S3Object(found[1], found[2])))
+        return read_json("TABLE_SCHEMA", _file(place, "TABLE_SCHEMA"))
+    return read_json("TABLE_SCHEMA", read_object(S3Object(found[1], found[2])))
 
 
 def _file(name: str, setting: str) -> bytes:
@@ -115,13 +130,20 @@ def _file(name: str, setting: str) -> bytes:
     return (PROFILES / name).read_bytes()
 
 
-def _document(setting: str, content: bytes) -> Any:
+def read_json(setting: str, content: bytes) -> Any:
+    """Return the decoded JSON of a profile or a schema.
+
+    Raises:
+        SettingsError: it is too long or no JSON; the text names the setting, and the place of the fault.
+    """
     if len(content) > SCHEMA_LIMIT:
         raise SettingsError(f"{setting}: it has more than {SCHEMA_LIMIT:,} bytes, which no schema needs")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{setting}: it is not JSON: {error}") from error
+        # Only the place is named: the library's own sentences speak of codecs and delimiters.
+        place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise SettingsError(f"{setting}: it is not JSON{place}") from error
 
 
 def _profile(top: Descriptor, name: str) -> Profile:

@@ -5,21 +5,21 @@ text of the cells is `encodings.RAW`.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from tasks.upload_validate.encodings import RAW
-
-# A spreadsheet's cell holds 32,767 characters at most; a longer record comes from a quote that is never closed.
-RECORD_LIMIT = 1 << 20
-
-# Sixty-four kilobytes hold hundreds of records; a file with a longer record is no table.
-SAMPLE = 1 << 16
+from tasks.upload_validate.lines import RECORD_LIMIT, SAMPLE, Lines, LineTooLong, RecordTooLong
 
 TOO_LONG = f"a record of more than {RECORD_LIMIT:,} bytes: is a quote not closed?"
-NEVER_CLOSED = "a quote that opens in this record is never closed"
+CELL_TOO_LONG = f"a cell of more than {csv.field_size_limit():,} characters: is a quote not closed?"
+NEVER_CLOSED = "the quote that opens on this line is never closed"
+CUT_OFF = "the file ends within a quote that opens on this line, or after an escape character"
+
+_LINE_END = re.compile("\r\n|\r|\n")
 
 # The record's number from 1, the physical line where it begins from 1, and its cells.
 Record: TypeAlias = tuple[int, int, list[str]]
@@ -53,11 +53,19 @@ class Dialect:
 
 
 class Broken(list[str]):
-    """A record that cannot be read: it has no cells, and a reason."""
+    """A record that cannot be read to its end.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__()
+    Its items are the cells that were read; there are none if it is too long.
+
+    Attributes:
+        reason: why it cannot be read.
+        line: the physical line where the fault begins.
+    """
+
+    def __init__(self, reason: str, line: int, cells: Iterable[str] = ()) -> None:
+        super().__init__(cells)
         self.reason = reason
+        self.line = line
 
 
 class Blank(list[str]):
@@ -66,18 +74,6 @@ class Blank(list[str]):
     def __init__(self, lines: int) -> None:
         super().__init__()
         self.lines = lines
-
-
-class _LineTooLong(Exception):
-    pass
-
-
-class _RecordTooLong(Exception):
-    pass
-
-
-class _End(Exception):
-    pass
 
 
 @dataclass
@@ -102,32 +98,37 @@ class Records:
     at the end of the file is not yielded. A record that cannot be read is a `Broken`; the next line follows it.
 
     Args:
-        blocks: the bytes of the file.
+        blocks: the bytes of the table.
         dialect: a `Dialect` with a delimiter.
+        first_line: the physical line of the file where the table begins.
 
     Attributes:
         number: the number of records so far.
-        delimiter: the delimiter.
         regular: records with this many cells are counted and not yielded, which saves half the time for most files;
             None yields all.
         approve: takes the cells of a record; records for which it returns True are counted and not yielded.
     """
 
-    def __init__(self, blocks: Iterable[bytes], dialect: Dialect) -> None:
+    def __init__(self, blocks: Iterable[bytes], dialect: Dialect, first_line: int = 1) -> None:
         self.number = 0
-        self.delimiter = dialect.delimiter or ","
         self.regular: int | None = None
         self.approve: Callable[[list[str]], bool] = lambda cells: False
         self._blank = _BlankRun()
-        self._lines = _Lines(iter(blocks))
         self._dialect = dialect.for_csv
+        self._lines = Lines(iter(blocks), self.delimiter)
+        self._first_line = first_line
 
     def __iter__(self) -> Iterator[Record]:
-        line: int | None = 0
+        line: int | None = self._first_line - 1
         while line is not None:
             line = yield from self._read_on(line)
         if not self.trailing:
             yield from self._last_blanks()
+
+    @property
+    def delimiter(self) -> str:
+        """The delimiter."""
+        return str(self._dialect["delimiter"])
 
     @property
     def trailing(self) -> int:
@@ -140,9 +141,20 @@ class Records:
         Returns:
             The physical line before the next reader's first one; None at the end of the file.
         """
-        reader = csv.reader(chain.from_iterable(iter(self._next_lines, None)), **self._dialect)
         # How many lines the reader had read when the last record was complete.
         read = 0
+        is_cut_off = False
+
+        def next_lines() -> list[str] | None:
+            nonlocal is_cut_off
+            lines = self._lines.read(self.number)
+            if lines is None and reader.line_num > read:
+                # The reader returns the record that it has begun. It is yielded, even if it looks valid.
+                is_cut_off = True
+                self.regular, self.approve = None, _approve_none
+            return lines
+
+        reader = csv.reader(chain.from_iterable(iter(next_lines, None)), **self._dialect)
         while True:
             try:
                 for cells in reader:
@@ -157,28 +169,32 @@ class Records:
                         self._blank.end = self.number + 1
                     else:
                         yield from self._last_blanks()
-                        yield self.number, line + read + 1, cells
+                        start = line + read + 1
+                        yield self.number, start, self._cut_off(start, cells) if is_cut_off else cells
                         # A record of a million cells takes 30 MB: it is released before the next one is read.
                         cells = []
                     read = reader.line_num
-            except csv.Error as error:
-                yield from self._broken(line + read, str(error))
+                return None
+            except csv.Error:
+                # Unless it is strict, the reader refuses nothing else in whole lines of text.
+                yield from self._broken(line + read, CELL_TOO_LONG)
                 read = reader.line_num
-            except _LineTooLong:
+            except LineTooLong:
                 yield from self._broken(line + reader.line_num, TOO_LONG)
                 return line + reader.line_num + 1
-            except _RecordTooLong:
+            except RecordTooLong:
                 yield from self._broken(line + read, TOO_LONG)
                 return line + reader.line_num
-            except _End:
-                if reader.line_num > read:
-                    yield from self._broken(line + read, NEVER_CLOSED)
-                return None
 
     def _broken(self, line: int, reason: str) -> Iterator[Record]:
         self.number += 1
         yield from self._last_blanks()
-        yield self.number, line + 1, Broken(reason)
+        yield self.number, line + 1, Broken(reason, line + 1)
+
+    def _cut_off(self, line: int, cells: list[str]) -> Broken:
+        """Return the record that the end of the file cuts off; its fault begins where its last cell does."""
+        line += sum(len(_LINE_END.findall(cell)) for cell in cells[:-1])
+        return Broken(CUT_OFF if self._dialect["escapechar"] else NEVER_CLOSED, line, cells)
 
     def _last_blanks(self) -> Iterator[Record]:
         """Yield the last run of blank lines unless it was yielded before."""
@@ -187,60 +203,9 @@ class Records:
             yield blank.number, blank.line, Blank(blank.end - blank.number)
         self._blank = _BlankRun()
 
-    def _next_lines(self) -> list[str]:
-        return self._lines.read(self.number)
 
-
-@dataclass
-class _Lines:
-    """Cuts blocks into whole lines.
-
-    Attributes:
-        blocks: the bytes of the file.
-        rest: the part of a line at the end of the last block.
-        number: the number of records when the last block was read.
-        grown: the bytes that the record after them has so far.
-    """
-
-    blocks: Iterator[bytes]
-    rest: bytes = b""
-    number: int = 0
-    grown: int = 0
-
-    def read(self, number: int) -> list[str]:
-        """Return the whole lines of the next block; the rest is put before the block after it.
-
-        Args:
-            number: the number of records so far.
-        """
-        block = next(self.blocks, None)
-        if block is None:
-            if not self.rest:
-                raise _End
-            rest, self.rest = self.rest, b""
-            return [line.decode(RAW) for line in rest.splitlines(True)]
-        # Unlike the lines of a str, the lines of bytes end at CR, LF and CRLF only. The last line may go on in the next
-        # block, and so may a line end if this block ends within CRLF.
-        lines = (self.rest + block).splitlines(True)
-        self.rest = lines.pop() if lines else b""
-        if not lines and len(self.rest) > RECORD_LIMIT:
-            self._skip_line()
-            raise _LineTooLong
-        self._bound_record(number, len(block))
-        return [line.decode(RAW) for line in lines]
-
-    def _bound_record(self, number: int, size: int) -> None:
-        self.grown = self.grown + size if number == self.number else size
-        self.number = number
-        if self.grown > 2 * RECORD_LIMIT:
-            self.grown = 0
-            raise _RecordTooLong
-
-    def _skip_line(self) -> None:
-        lines = [self.rest[-1:]]
-        while len(lines) < 2 and (block := next(self.blocks, None)) is not None:
-            lines = (lines[0][-1:] + block).splitlines(True)
-        self.rest = b"".join(lines[1:])
+def _approve_none(_: list[str]) -> bool:
+    return False
 
 
 def sniff_delimiter(sample: bytes, choices: Sequence[str], fallback: str) -> str:

@@ -138,7 +138,7 @@ def _entry(finding: FileFinding, file: UploadedFile, placed: Placed | None) -> d
         "errors": errors_of(finding),
         "error_count": finding.problem_count,
         "problems": [
-            {"text": problem.text, "row": problem.row, "line": problem.line, "excerpt": problem.excerpt}
+            {name: getattr(problem, name) for name in ("text", "row", "line", "excerpt", "reason")}
             for problem in finding.problems
         ],
         "byte_order_mark": finding.text.byte_order_mark,

@@ -3,6 +3,7 @@
 I4: every event has an end. I6: the bytes validated are the bytes published. I9: no key is shown.
 """
 
+import gzip
 import json
 
 import pytest
@@ -99,6 +100,30 @@ def test_set_with_errors_is_not_published_and_its_errors_are_mailed(task):
         "Incomplete file: Expected 3 columns on row 62 found 1",
     ]
     assert report["github_issue"] == ""
+
+
+def test_mail_and_webhook_carry_row_line_and_reason_as_the_page_does(task, s3, monkeypatch):
+    monkeypatch.setenv("QUARANTINE_BUCKET_NAME", QUARANTINE)
+    cut = task.put("cut.csv", csv_of() + b'"1\n1","2')
+    packed = task.put("packed.csv", gzip.compress(csv_of()))
+    task.run(cut, packed)
+    where = ["line 62, row 62", "line 63, row 62"]
+    reasons = [
+        "the quote that opens on this line is never closed",
+        "This is a gzip archive. Unpack it and upload the file that is in it.",
+    ]
+    (mail,) = mails()
+    page = s3.get_object(Bucket=QUARANTINE, Key=f"{PREFIX}report.html")["Body"].read().decode()
+    for text in (page, *(mail.get_body((kind,)).get_content() for kind in ("plain", "html"))):
+        assert [part for part in (*where, *reasons) if part not in text] == []
+    ((_, report),) = task.outside.hooks
+    problems = [problem for entry in report["file_set"] for problem in entry["problems"]]
+    assert [(problem["text"], problem["row"], problem["line"], problem["reason"]) for problem in problems] == [
+        ("Incomplete file: Expected 3 columns on row 62 found 2", 62, 62, ""),
+        ("Failed to parse body", 62, 63, reasons[0]),
+        ("Expected file to be at least 1KB", None, None, ""),
+        ("Failed to parse body", None, None, reasons[1]),
+    ]
 
 
 def test_effects_come_in_the_order_that_survives_a_crash(task, wire):

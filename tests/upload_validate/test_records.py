@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.upload_validate import records
-from tasks.upload_validate.records import NEVER_CLOSED, RECORD_LIMIT, TOO_LONG, Broken, Dialect, Records
+from tasks.upload_validate import lines
+from tasks.upload_validate.lines import RECORD_LIMIT
+from tasks.upload_validate.records import CELL_TOO_LONG, CUT_OFF, NEVER_CLOSED, TOO_LONG, Broken, Dialect, Records
 
 
 def records_of(content, *, block=7, dialect=Dialect()):
@@ -40,16 +41,39 @@ def test_record_after_a_quoted_cell_of_many_lines_has_its_own_line():
     assert records_of(content) == [(1, 1, ["a", "b\n\nb"]), (2, 4, ["c\r\n", "d"]), (3, 6, ["e"])]
 
 
-@pytest.mark.parametrize("content", [b'a,b\n1,"2\n3,4\n', b'a,b\n1,"2', b'a,b\n1,"2\n'])
-def test_quote_that_is_never_closed_is_reported_at_its_opening(content):
-    number, line, cells = records_of(content)[-1]
-    assert (number, line, isinstance(cells, Broken), cells.reason) == (2, 2, True, NEVER_CLOSED)
+@pytest.mark.parametrize(
+    "content, read, opened",
+    [
+        (b'a,b\n1,"2\n3,4\n', ["1", "2\n3,4\n"], 2),
+        (b'a,b\n1,"2', ["1", "2"], 2),
+        (b'a,b\n1,"2\n', ["1", "2\n"], 2),
+        (b'a,b\n"1\r\n\n","2\n', ["1\r\n\n", "2\n"], 4),
+        (b'a,b\n"1\r","2\r","', ["1\r", "2\r", ""], 4),
+    ],
+)
+def test_record_that_the_end_of_the_file_cuts_off_has_its_cells_and_the_line_of_its_quote(content, read, opened):
+    for block in range(1, len(content)):
+        number, line, cells = records_of(content, block=block)[-1]
+        assert (number, line, isinstance(cells, Broken)) == (2, 2, True)
+        assert (list(cells), cells.reason, cells.line) == (read, NEVER_CLOSED, opened)
+
+
+def test_record_that_is_cut_off_is_never_taken_for_a_valid_one():
+    table = Records([b'a,b\n1,2\n3,"4\n5,6\n'], Dialect())
+    table.regular, table.approve = 2, lambda cells: True
+    ((number, _, cells),) = list(table)
+    assert (number, isinstance(cells, Broken), table.number) == (3, True, 3)
+
+
+def test_escape_character_at_the_end_is_no_open_quote():
+    cells = records_of(b"a,b\n1,\\", dialect=Dialect(escape_char="\\"))[-1][2]
+    assert (list(cells), cells.reason) == (["1", "\n"], CUT_OFF)
 
 
 def test_field_over_the_limit_is_reported_and_reading_goes_on():
     found = records_of(b"a,b\n" + b"x" * 200_000 + b",1\nc,d\n", block=1 << 16)
     assert [number for number, _, _ in found] == [1, 2, 3]
-    assert "field larger than field limit" in found[1][2].reason
+    assert found[1][2].reason == CELL_TOO_LONG == "a cell of more than 131,072 characters: is a quote not closed?"
     assert found[2] == (3, 3, ["c", "d"])
 
 
@@ -63,7 +87,7 @@ def test_line_that_is_too_long_is_skipped(end):
 
 
 def test_record_that_is_too_long_over_many_lines_is_given_up(monkeypatch):
-    monkeypatch.setattr(records, "RECORD_LIMIT", 10_000)
+    monkeypatch.setattr(lines, "RECORD_LIMIT", 10_000)
     found = records_of(b"a,b\n" + b'"x\n",' * 5_001 + b"\nc,d\n", block=1_000)
     assert found[1][2].reason == TOO_LONG
     # The next record counts on from the lines that were skipped.

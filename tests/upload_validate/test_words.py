@@ -55,7 +55,13 @@ def test_mail_has_its_exact_words(profile):
     assert mail.subject == "Error with data for council E07000223-Adur District Council"
     assert mail.text == (
         "Data for council E07000223-Adur District Council failed because:\n\nx/b.csv:\nOne\nTwo\n\n\nPlease follow up."
+        "\n\nDetails of x/b.csv:\nline 3, row 2\nline 3, row 2"
     )
+
+
+def test_mail_on_errors_without_a_line_has_no_details(profile):
+    finding = FileFinding("x/b.csv", problems=(Problem("One"),), problem_count=1)
+    assert mail_of(verdict_of(profile, finding), "<p>").text.endswith("x/b.csv:\nOne\n\n\nPlease follow up.")
 
 
 def test_errors_beyond_the_limit_are_counted():
@@ -161,7 +167,7 @@ def test_page_shows_each_error_with_its_line_and_what_to_do(profile):
     "content, advice",
     [
         ("a,b,c\n1,2,3\n".encode("utf-16"), "This is UTF-16 text. Save or export it as CSV in UTF-8 and upload that."),
-        (b"PK\x03\x04", "This is a ZIP archive, which Excel workbooks (.xlsx) are too. Save or export it"),
+        (b"PK\x03\x04", "This is a ZIP archive. Unpack it and upload the files that are in it."),
         (b"", "The file has no rows"),
         (b'a,b,c\n1,"', "Look at the line named for a quote"),
         (b"a\n1\n", "Use a comma or a tab between the columns."),
