@@ -70,7 +70,7 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo test test-long lint validate build dist otf-wheel lock upload package-hash package-key lint-report \
+.PHONY: help demo check test test-long lint validate build dist otf-wheel lock upload package-hash package-key lint-report \
 	test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup .validate-setup
 
 help: ## Print this list
@@ -80,6 +80,11 @@ help: ## Print this list
 demo: .build-setup $(DEMO) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
 	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m local.demo
+
+# The check needs the standard library alone.
+check: $(PYTHON) ## Check the files in FILE as upload_validate does, without an AWS account
+	@$(if $(strip $(FILE)),$(PYTHON) -m tasks.upload_validate $(FILE),echo \
+		'error: FILE names no file: make check FILE=stations.csv' >&2; exit 2)
 
 test: .test-setup ## Run the tests; without TASK also check the coverage of tasks/
 	@$(PYTHON) -m scripts.package dist

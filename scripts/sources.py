@@ -10,8 +10,9 @@ NEVER_ZIPPED = frozenset({"otf_addons"})
 # Packages in every zip.
 SHARED = ("object_clerk", "utils")
 
-# Files for readers and for the build. They are not packaged, so that a change in them causes no new package.
-NOT_PACKAGED = frozenset({"README.md", "requirements.txt"})
+# Files for readers, for the build and for the command line. They are not packaged, so that a change in them causes no
+# new package.
+NOT_PACKAGED = frozenset({"README.md", "requirements.txt", "__main__.py"})
 
 
 def zipped_tasks(root: Path) -> list[str]:

@@ -39,6 +39,7 @@ from tasks.upload_validate.reporters.ses_mail import SesMail
 from tasks.upload_validate.reporters.webhook import Webhook
 from tasks.upload_validate.set_check import SetCheck
 from tasks.upload_validate.settings import Settings
+from tasks.upload_validate.uploaded_bytes import read_upload
 from tasks.upload_validate.validator import Intake, Reporters, Validator
 from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
@@ -222,7 +223,7 @@ def _intake(here: Container, outcome_log: OutcomeLog, context: Any, deadline: De
     look_up = partial(council_name, http, settings.notifications.council_api_url)
     validator = Validator(
         uploads=uploads,
-        set_check=SetCheck(requests, here.profile, settings.checks.error_limit, look_up),
+        set_check=SetCheck(partial(read_upload, requests), here.profile, settings.checks.error_limit, look_up),
         buckets=settings.buckets,
         publisher=Publisher(requests, uploads),
         outcomes=Outcomes(partial(client, "dynamodb"), settings.outcomes_table, context, deadline),

@@ -1,23 +1,17 @@
-"""The check of a file set: each file is read once, pinned to its listed ETag, and the findings become a verdict."""
+"""The check of a file set: each file is read once, and the findings become a verdict."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from tasks.object_clerk.downloads import blocks
-from tasks.object_clerk.errors import DeadlineException, KeyNotFoundException, ObjectChangedException
-from tasks.object_clerk.s3_requests import S3Requests
-from tasks.object_clerk.transfers import Transfer
-from tasks.upload_validate.errors import SetChangedError
 from tasks.upload_validate.file_check import check_file
 from tasks.upload_validate.file_sets import FileSet, UploadedFile
 from tasks.upload_validate.findings import FileFinding, Problem
 from tasks.upload_validate.profile import Profile
 from tasks.upload_validate.verdict import TOO_MANY_FILES, Verdict
-from tasks.utils.s3_object import S3Object
 
 # Blocks that fit into a processor's cache are cut into records a fifth faster than larger ones.
-TRANSFER = Transfer(block=1 << 17)
+BLOCK = 1 << 17
 
 # Problems of a set that are kept in full, besides the first one of each file. A problem takes four kilobytes of JSON
 # at most, so a report has some megabytes.
@@ -29,25 +23,19 @@ class SetCheck:
     """Checks sets against a profile.
 
     Attributes:
-        requests: an `S3Requests`.
+        read: takes a bucket and an `UploadedFile`, and returns a generator of its bytes in blocks of about `BLOCK`.
         profile: the `Profile`.
         error_limit: how many errors of a file are reported in full.
         council_name: takes the code of a council and returns its name.
     """
 
-    requests: S3Requests
+    read: Callable[[str, UploadedFile], Generator[bytes]]
     profile: Profile
     error_limit: int
     council_name: Callable[[str], str]
 
     def verdict_on(self, file_set: FileSet) -> Verdict:
-        """Check all files of a set.
-
-        Raises:
-            SetChangedError: a file was removed or replaced.
-            DeadlineException: no time was left to read all files.
-            ObjectClerkException: S3 refuses a request.
-        """
+        """Check all files of a set. Errors of `read` are not caught."""
         findings = self._findings(file_set)
         code = file_set.names.get(self.profile.layout.council, "")
         return Verdict(self.profile, file_set, tuple(findings), self.council_name(code) if code else "")
@@ -64,11 +52,5 @@ class SetCheck:
         return self.profile.check_set(findings)
 
     def _check(self, bucket: str, file: UploadedFile, *, limit: int) -> FileFinding:
-        if self.requests.deadline.has_passed():
-            raise DeadlineException("no time was left to check all files of the set", source=file.key)
-        body = blocks(self.requests, S3Object(bucket, file.key), etag=file.etag, transfer=TRANSFER)
-        try:
-            with closing(body):  # type: ignore[type-var]  # `blocks` is a generator, which can be closed
-                return check_file(file.key, file.size, body, profile=self.profile, limit=limit)
-        except (KeyNotFoundException, ObjectChangedException) as error:
-            raise SetChangedError(str(error)) from error
+        with closing(self.read(bucket, file)) as body:
+            return check_file(file.key, file.size, body, profile=self.profile, limit=limit)

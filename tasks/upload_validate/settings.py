@@ -15,6 +15,9 @@ GITHUB_API_URL = "https://api.github.com"
 # nothing that was published: uploads that expire one after the other look like a set that shrinks.
 KEEP, REMOVE = "keep", "remove"
 
+# As many errors of a file, and as many files of a set, as a person can look through.
+ERROR_LIMIT, FILE_LIMIT = 50, 1000
+
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 # `//host/path` is an address without its scheme.
 _ENTRY = re.compile(r"/(?!/)|ssm:|secretsmanager:|arn:")
@@ -172,8 +175,8 @@ def _checks(environment: Environment) -> Checks:
     return Checks(
         profile=environment.text("PROFILE", default="polling-stations"),
         table_schema=environment.text("TABLE_SCHEMA", default=""),
-        error_limit=environment.integer("ERROR_LIMIT", default=50, least=1, most=1000),
-        file_limit=environment.integer("FILE_LIMIT", default=1000, least=1, most=10_000),
+        error_limit=environment.integer("ERROR_LIMIT", default=ERROR_LIMIT, least=1, most=1000),
+        file_limit=environment.integer("FILE_LIMIT", default=FILE_LIMIT, least=1, most=10_000),
     )
 
 

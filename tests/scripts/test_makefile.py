@@ -9,6 +9,7 @@ from tests.scripts.conftest import ROOT
 
 PUBLIC = {
     "demo",
+    "check",
     "test",
     "test-long",
     "lint",
