@@ -24,8 +24,8 @@ $(foreach goal,$(filter-out $(NARROWED) clean help .%,$(MAKECMDGOALS)),$(warning
 endif
 
 # A misspelt variable would have no effect, so only known ones are allowed after `make`; the environment may hold others.
-VARIABLES := CHAOS_SEED CHROMIUM CI ENVIRONMENT KEEP PACKAGE_BUCKET PACKAGE_KMS_KEY_ID PACKAGE_PREFIX TASK TF_PLUGIN_DIR \
-	UPGRADE WORKERS
+VARIABLES := BUILD CHAOS_SEED CHROMIUM CI ENVIRONMENT FILE KEEP NAME PACKAGE_BUCKET PACKAGE_KMS_KEY_ID PACKAGE_PREFIX TASK \
+	TF_PLUGIN_DIR UPGRADE WORKERS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES),$(GIVEN))
 $(if $(UNKNOWN),$(error make knows no variable $(UNKNOWN) here; it knows: $(VARIABLES)))
