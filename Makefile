@@ -36,6 +36,10 @@ $(foreach folder,$(VENV) build dist reports,$(if $(wildcard $(folder)),$(if $(wi
 	$(error $(folder) is a file and should be a folder: move it away, or run make clean, which deletes it))))
 endif
 
+# `make terraform` installs Terraform there, if this machine has none of the pinned version.
+TERRAFORM := $(VENV)/terraform
+export PATH := $(CURDIR)/$(TERRAFORM):$(PATH)
+
 # pip installs only files whose hashes are in the lock file.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 INSTALL := $(PYTHON) $(PIP_INSTALL)
@@ -70,8 +74,9 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo check test test-long lint validate build dist otf-wheel lock upload package-hash package-key lint-report \
-	test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup .validate-setup
+.PHONY: help demo check test test-long lint validate terraform build dist otf-wheel lock upload package-hash \
+	package-key lint-report test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup \
+	.validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, format, lint, test and upload to one task'
@@ -110,6 +115,9 @@ lint: .lint-setup ## Check the code with ruff, mypy and pylint, the Terraform wi
 
 validate: .validate-setup ## Run terraform init, validate and test, without an AWS account
 	@$(PYTHON) -m scripts.terraform validate
+
+terraform: .build-setup ## Install the pinned Terraform in .venv, unless this machine has that version
+	@$(PYTHON) -m scripts.terraform_install $(TERRAFORM)
 
 build: .build-setup ## Build each task's package in build/
 	@$(PYTHON) -m scripts.package build $(TASK)

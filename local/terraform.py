@@ -196,7 +196,7 @@ class Terraform:
         """Start Terraform in its own session, out of reach of the terminal's Ctrl-C; kill it after an error here."""
         executable = shutil.which("terraform")
         if not executable:
-            raise DeploymentError("Terraform is not installed; version 1.11 or newer is needed.")
+            raise DeploymentError("Terraform is not installed; version 1.11 or newer is needed: run `make terraform`.")
         with subprocess.Popen(
             [executable, *arguments],
             cwd=self.folder,

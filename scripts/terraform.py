@@ -46,7 +46,7 @@ def _run(*command: str) -> None:
 def _terraform() -> list[str]:
     terraform = shutil.which("terraform")
     if not terraform:
-        raise Unavailable("Terraform is not installed")
+        raise Unavailable("Terraform is not installed (`make terraform` installs it)")
     return [terraform, "-chdir=terraform"]
 
 

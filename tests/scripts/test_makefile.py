@@ -14,6 +14,7 @@ PUBLIC = {
     "test-long",
     "lint",
     "validate",
+    "terraform",
     "build",
     "dist",
     "clean",
@@ -37,7 +38,19 @@ HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 TASKS = "archive_copy object_clerk otf_addons partition_replicate upload_validate utils"
 WRONG_TASKS = ["nonsense", "archive_copy upload_validate", "../tasks/utils", "%", "archive", ".", "; touch unwanted"]
 # Targets whose work TASK narrows, or which check that dist/ holds its zip.
-NARROWED = PUBLIC - {"bench", "chaos", "clean", "demo", "help", "lock", "otf-wheel", "screenshots", "validate"}
+NARROWED = PUBLIC - {
+    "bench",
+    "chaos",
+    "check",
+    "clean",
+    "demo",
+    "help",
+    "lock",
+    "otf-wheel",
+    "screenshots",
+    "terraform",
+    "validate",
+}
 
 
 def make(*arguments, cwd=ROOT, **environ):
@@ -148,6 +161,12 @@ def test_file_in_the_place_of_a_folder_stops_each_target_but_clean(tmp_path, fol
     assert (tmp_path / folder).read_text() == "a file"
     assert make("clean", cwd=tmp_path).returncode == 0
     assert not (tmp_path / folder).exists()
+
+
+def test_every_command_prefers_the_terraform_that_make_has_installed():
+    path = make('--eval=path:; @echo "$$PATH"', "path").stdout
+    assert path.startswith(f"{ROOT}/.venv/terraform{os.pathsep}{os.environ['PATH']}")
+    assert "scripts.terraform_install .venv/terraform\n" in make("--dry-run", "terraform").stdout
 
 
 def test_test_of_all_tasks_requires_coverage():

@@ -44,14 +44,17 @@ def run(name, tools, **environ):
 def test_check_without_terraform_is_skipped_visibly(tools, name):
     finished = run(name, tools)
     assert finished.returncode == 0
-    assert finished.stdout == f"SKIPPED terraform {name}: Terraform is not installed.\n"
+    assert finished.stdout == f"SKIPPED terraform {name}: Terraform is not installed (`make terraform` installs it).\n"
 
 
 @pytest.mark.parametrize("name", ["fmt", "validate"])
 def test_check_without_terraform_fails_in_ci(tools, name):
     finished = run(name, tools, CI="true")
     assert finished.returncode == 1
-    assert finished.stderr == f"error: terraform {name} cannot run: Terraform is not installed\n"
+    assert (
+        finished.stderr
+        == f"error: terraform {name} cannot run: Terraform is not installed (`make terraform` installs it)\n"
+    )
 
 
 def test_validate_without_a_provider_is_skipped_visibly(tools):
