@@ -58,6 +58,10 @@ locals {
     !var.upload_validate_enabled || !var.upload_validate_quarantine_enabled || var.upload_validate_quarantine_bucket != null ? {} : {
       "-${local.account_id}-${local.region}-quarantine" = 63 # bucket
     },
+    !var.build_enabled ? {} : {
+      "-build-${local.region}"                        = 64 # role
+      "-${local.account_id}-${local.region}-packages" = 63 # bucket
+    },
   )
 
   # Settings that all functions share.

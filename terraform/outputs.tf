@@ -55,3 +55,14 @@ output "upload_validate" {
     error_message = "${local.refused_keys.upload_validate} has a wrong form. The name of a key is \"/path\", \"ssm:name\", \"secretsmanager:name\" or \"secretsmanager:name#field\", and never the key itself. A URL is an https URL without a user, for example \"https://example.org/hook\"."
   }
 }
+
+output "build" {
+  description = "Names and addresses of the build; null if it is disabled."
+  value = !var.build_enabled ? null : {
+    project        = aws_codebuild_project.build[0].name
+    package_bucket = module.build_bucket[0].name
+    package_prefix = var.package_prefix
+    source         = var.build_git == null ? "s3://${module.build_bucket[0].name}/${local.build_source_key}" : null
+    log_group      = aws_cloudwatch_log_group.build[0].name
+  }
+}

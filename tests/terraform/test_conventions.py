@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TERRAFORM = ROOT / "terraform"
 TASKS = sorted(handler.parent.name for handler in ROOT.glob("tasks/*/handler.py"))
+# The parts of the root module that have a file of their own: each task, and the build.
+PARTS = sorted([*TASKS, "build"])
 MODULES = [TERRAFORM, *sorted((TERRAFORM / "modules").iterdir())]
 FILES = [file for module in MODULES for file in sorted(module.glob("*.tf")) if not file.name.endswith("_override.tf")]
 
@@ -46,10 +48,10 @@ def variables_of(module):
 
 
 @each_file
-def test_variable_is_in_the_file_of_its_task(file):
-    tasks = TASKS if file.parent == TERRAFORM else []
-    prefixes = tuple(f"{task}_" for task in tasks)
-    own = next((f"{task}_" for task in tasks if file.name == f"variables.{task}.tf"), None)
+def test_variable_is_in_the_file_of_its_part(file):
+    parts = PARTS if file.parent == TERRAFORM else []
+    prefixes = tuple(f"{part}_" for part in parts)
+    own = next((f"{part}_" for part in parts if file.name == f"variables.{part}.tf"), None)
     names = blocks(file, "variable")
 
     if own:
@@ -58,8 +60,8 @@ def test_variable_is_in_the_file_of_its_task(file):
         assert [name for name in names if name.startswith(prefixes) or file.name != "variables.tf"] == []
 
 
-def test_each_task_has_a_file_for_its_variables():
-    assert {file.name for file in TERRAFORM.glob("variables.*.tf")} == {f"variables.{task}.tf" for task in TASKS}
+def test_each_part_has_a_file_for_its_variables():
+    assert {file.name for file in TERRAFORM.glob("variables.*.tf")} == {f"variables.{part}.tf" for part in PARTS}
 
 
 @each_module
@@ -108,8 +110,8 @@ def test_resource_and_module_call_have_a_comment_with_their_reason(file):
 def test_arn_and_domain_are_valid_in_every_partition(file):
     text = re.sub(r"(?m)^\s*(description|error_message|condition)\s*=.*$", "", file.read_text(encoding="utf-8"))
 
-    # Service principals of EventBridge, Lambda and S3 are the same in every partition.
-    principals = {f"{service}.amazonaws.com" for service in ("events", "lambda", "s3")}
+    # Service principals of CodeBuild, EventBridge, Lambda and S3 are the same in every partition.
+    principals = {f"{service}.amazonaws.com" for service in ("codebuild", "events", "lambda", "s3")}
     domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - principals
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
 
