@@ -82,7 +82,7 @@ help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, format, lint, test and upload to one task'
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
-demo: .build-setup $(DEMO) ## Show all three tasks at work on this machine (KEEP=1 keeps it running)
+demo: .build-setup $(DEMO) ## Show all three tasks at work on this machine (KEEP=1 keeps it running, BUILD=1 shows a build)
 	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m local.demo
 

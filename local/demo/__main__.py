@@ -1,4 +1,7 @@
-"""Run the demo: `python -m local.demo`, after `make dist`. With `KEEP=1` it stays up until Ctrl-C."""
+"""Run the demo: `python -m local.demo`, after `make dist`. With `KEEP=1` it stays up until Ctrl-C.
+
+With `BUILD=1` it shows a build instead, see `local.demo.build`.
+"""
 
 import argparse
 import json
@@ -10,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from local import stack
-from local.demo import archive_copy, partition_replicate, upload_validate
+from local.demo import archive_copy, build, partition_replicate, upload_validate
 from local.demo.external_services import external_services
 from local.demo.keep import keep_up
 from local.demo.recording import Recording
@@ -36,7 +39,8 @@ def main() -> int:
     recording = Recording("make demo") if options.record else None
     screen = Screen(recording=recording)
     try:
-        status = _show(screen, options.folder)
+        show = build.show if os.environ.get("BUILD", "") not in ("", "0") else _show
+        status = show(screen, options.folder)
     except DeploymentError as error:
         screen.failure(str(error))
         return 1

@@ -1,4 +1,4 @@
-"""The roles of functions: their credentials and permissions."""
+"""The roles of functions and builds: their credentials and permissions."""
 
 import json
 from typing import Any
@@ -16,24 +16,24 @@ from local.patches.policy_conditions import conditions_hold
 CREDENTIALS_SECONDS = 12 * 3600
 
 
-def assume(role_arn: str, *, session: str, region: str) -> dict[str, str]:
-    """Return temporary credentials of a role, assumed by the Lambda service.
+def assume(role_arn: str, *, session: str, region: str, service: str = "Lambda") -> dict[str, str]:
+    """Return temporary credentials of a role, assumed by a service of AWS.
 
     Returns:
         The credentials, as boto3's `client` takes them.
 
     Raises:
-        Refused: The role does not exist or does not trust Lambda.
+        Refused: The role does not exist or does not trust the service.
     """
     account_id, role_name, iam = _backend(role_arn)
     try:
         role = iam.get_role(role_name)
     except NotFoundException:
         role = None
-    if role is None or not _trusts_lambda(json.loads(role.assume_role_policy_document), account_id):
-        message = f"The role defined for the function cannot be assumed by Lambda: {role_arn}."
+    if role is None or not _trusts(service, json.loads(role.assume_role_policy_document), account_id):
+        message = f"The role cannot be assumed by {service}: {role_arn}."
         raise Refused(403, "AccessDeniedException", message)
-    # A call within the process: the role trusts Lambda and not the administrator of the embedded AWS.
+    # A call within the process: the role trusts the service and not the administrator of the embedded AWS.
     assumed = sts_backends[account_id][get_partition(region)].assume_role(
         region_name=region,
         role_session_name=session,
@@ -66,13 +66,13 @@ def _backend(role_arn: str) -> tuple[str, str, Any]:
     return account_id, path.rpartition("/")[2], iam_backends[account_id][partition]
 
 
-def _trusts_lambda(policy: dict[str, Any], account_id: str) -> bool:
-    # Lambda sends the function's account, which is also the role's: a role cannot be passed to another account.
+def _trusts(service: str, policy: dict[str, Any], account_id: str) -> bool:
+    # A service sends the account of its resource, which is also the role's: a role cannot be passed to another account.
     context = {"aws:sourceaccount": [account_id]}
     return any(
         statement["Effect"] == "Allow"
         and isinstance(statement.get("Principal"), dict)
-        and "lambda.amazonaws.com" in _as_list(statement["Principal"].get("Service", []))
+        and f"{service.lower()}.amazonaws.com" in _as_list(statement["Principal"].get("Service", []))
         and "sts:AssumeRole" in _as_list(statement["Action"])
         and conditions_hold(statement.get("Condition"), context)
         for statement in _as_list(policy["Statement"])

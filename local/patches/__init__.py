@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from local.patches import (
+    codebuild,
     dynamodb,
     events,
     iam,
@@ -38,6 +39,7 @@ __all__ = [
     "Hooks",
     "Patch",
     "applied",
+    "codebuild",
     "dynamodb",
     "events",
     "iam",

@@ -1,13 +1,14 @@
-"""Settings of the patches: injected errors, the function that runs invocations, the duration of a restore."""
+"""Settings of the patches: injected errors, what runs invocations and builds, the duration of a restore."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.faults import Faults
 from local.patches.clock import Clock
 
 LambdaInvoker = Callable[[Any, bytes, str], tuple[int, dict[str, str], bytes]]
+BuildStarter = Callable[[Mapping[str, Any], dict[str, Any], Mapping[str, str]], None]
 
 # Long enough for a caller to observe the ongoing restore, short enough to wait for in a test.
 RESTORE_SECONDS = 0.2
@@ -19,6 +20,11 @@ def refuse_invocation(_function: Any, _payload: bytes, _invocation_type: str) ->
     return 503, {"x-amzn-ErrorType": "ServiceException"}, json.dumps(body).encode()
 
 
+def refuse_build(_project: Mapping[str, Any], record: dict[str, Any], _variables: Mapping[str, str]) -> None:
+    """Refuse a build: the default until a build service is running."""
+    record.update(buildStatus="FAULT", buildComplete=True)
+
+
 class Hooks:
     """The settings of the patches while they are applied.
 
@@ -26,6 +32,8 @@ class Hooks:
         faults: Errors to inject into S3 and DynamoDB.
         lambda_invoker: Runs functions. It gets the function (`moto.awslambda.models.LambdaFunction`), the payload and
             `RequestResponse` or `Event`, and returns status, headers and body. For `Event` it returns at once.
+        build_starter: Starts builds. It gets the project and the build, both as the API returns them, and the variables
+            of the request. It returns at once, and replaces values of the build later.
         restore_seconds: Duration of a restore; None means until `clock.run_all()`.
         event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
             None means until `clock.run_all()`.
@@ -35,6 +43,7 @@ class Hooks:
 
     faults: Faults
     lambda_invoker: LambdaInvoker
+    build_starter: BuildStarter
     restore_seconds: float | None
     event_bridge_seconds: float | None
     clock: Clock
@@ -49,6 +58,7 @@ class Hooks:
         self.clock.stop()
         self.faults = Faults()
         self.lambda_invoker = refuse_invocation
+        self.build_starter = refuse_build
         self.restore_seconds = RESTORE_SECONDS
         self.event_bridge_seconds = 0
         self.clock = Clock()

@@ -27,7 +27,8 @@ def main(arguments):
     parser.add_argument("--output", choices=("json", "text"), default="json")
     known, rest = parser.parse_known_args(arguments)
     try:
-        client = boto3.Session(profile_name=known.profile, region_name=known.region).client(known.service)
+        service = {"s3api": "s3"}.get(known.service, known.service)
+        client = boto3.Session(profile_name=known.profile, region_name=known.region).client(service)
         operation = _operation(client, known.command)
         options = _options_parser(operation).parse_args(rest)
         outfile = vars(options).pop("outfile", None)
@@ -62,6 +63,8 @@ def _options_parser(operation):
             option["type"] = int
         elif shape.type_name in ("structure", "map"):
             option["type"] = json.loads
+        elif shape.serialization.get("streaming"):
+            option["type"] = lambda path: Path(path).read_bytes()
         parser.add_argument(f"--{xform_name(name, '-')}", **option)
     if operation.has_streaming_output:
         parser.add_argument("outfile", type=Path)

@@ -1,4 +1,4 @@
-"""A stand-in for the parts of jq that the documentation uses: `python -m tests.support.jq [-r] FILTER`.
+"""A stand-in for the parts of jq that the documentation uses: `python -m tests.support.jq [-r] FILTER [FILE]`.
 
 A filter is a pipe of paths such as `.a.b`, `fromjson`, and alternatives with `//`. It refuses all other filters.
 """
@@ -6,6 +6,7 @@ A filter is a pipe of paths such as `.a.b`, `fromjson`, and alternatives with `/
 import json
 import re
 import sys
+from pathlib import Path
 
 PATH = re.compile(r"\.|(\.[A-Za-z_]\w*)+")
 
@@ -29,7 +30,8 @@ def _term(text, value):
 
 def main(arguments):
     raw = arguments[0] == "-r"
-    found = evaluate(arguments[raw], json.load(sys.stdin))
+    filtered, *files = arguments[raw:]
+    found = evaluate(filtered, json.loads(Path(files[0]).read_text("utf-8") if files else sys.stdin.read()))
     print(found if raw and isinstance(found, str) else json.dumps(found, indent=2))
 
 
