@@ -78,11 +78,49 @@ run "sender_may_send_only_for_its_resource_in_this_account" {
   }
 
   assert {
+    condition     = jsondecode(aws_sqs_queue.dead_letters.policy).Statement[*].Effect == ["Deny"]
+    error_message = "A sender that delivers each event itself could send dead letters."
+  }
+
+  assert {
     condition = alltrue([
       for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] :
       jsondecode(queue.policy).Statement[0].Effect == "Deny" && jsondecode(queue.policy).Statement[0].Condition == { Bool = { "aws:SecureTransport" = "false" } }
     ])
     error_message = "A queue accepts requests without TLS."
+  }
+}
+
+run "rule_may_send_its_events_and_those_that_it_could_not_deliver" {
+  module {
+    source = "./modules/work_queue"
+  }
+
+  variables {
+    sender = { service = "events.amazonaws.com", source_arn = "arn:aws-cn:events:cn-north-1:123456789012:rule/new-objects", undelivered = true }
+  }
+
+  # A condition on the source account could refuse every event.
+  assert {
+    condition = { for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : queue.name => jsondecode(queue.policy).Statement[1] } == {
+      work = {
+        Sid       = "AllowSender"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws-cn:sqs:cn-north-1:123456789012:work"
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws-cn:events:cn-north-1:123456789012:rule/new-objects" } }
+      }
+      work-dead-letters = {
+        Sid       = "AllowUndelivered"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws-cn:sqs:cn-north-1:123456789012:work-dead-letters"
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws-cn:events:cn-north-1:123456789012:rule/new-objects" } }
+      }
+    }
+    error_message = "The rule cannot send to both queues, or another rule can."
   }
 }
 

@@ -12,6 +12,10 @@ locals {
   # AWS recommends six times the time-out. So a message does not become visible again while a throttled invocation is retried.
   visibility_timeout_seconds = 6 * var.function_timeout_seconds
 
+  # The ARN of a bucket has no account, so another account's bucket may have the same ARN. The ARN of a rule has one, and a
+  # condition on the source account may stop EventBridge (EventBridge User Guide, "Troubleshooting").
+  sender_account = try(split(":", var.sender.source_arn)[4], "") != "" ? {} : { StringEquals = { "aws:SourceAccount" = var.account_id } }
+
   # The maximum of SQS. A message survives a long weekend and the repair after it.
   retention_seconds = 14 * 24 * 60 * 60
 }
@@ -52,10 +56,7 @@ resource "aws_sqs_queue" "this" {
         Principal = { Service = sender.service }
         Action    = "sqs:SendMessage"
         Resource  = local.arn
-        Condition = {
-          ArnEquals    = { "aws:SourceArn" = sender.source_arn }
-          StringEquals = { "aws:SourceAccount" = var.account_id }
-        }
+        Condition = merge({ ArnEquals = { "aws:SourceArn" = sender.source_arn } }, local.sender_account)
       }]
     )
   })
@@ -76,14 +77,24 @@ resource "aws_sqs_queue" "dead_letters" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "DenyWithoutTls"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = local.dead_letter_arn
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+    Statement = concat(
+      [{
+        Sid       = "DenyWithoutTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = local.dead_letter_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }],
+      [for sender in var.sender[*] : {
+        Sid       = "AllowUndelivered"
+        Effect    = "Allow"
+        Principal = { Service = sender.service }
+        Action    = "sqs:SendMessage"
+        Resource  = local.dead_letter_arn
+        Condition = merge({ ArnEquals = { "aws:SourceArn" = sender.source_arn } }, local.sender_account)
+      } if sender.undelivered]
+    )
   })
 }
 

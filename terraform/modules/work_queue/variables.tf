@@ -63,10 +63,11 @@ variable "fifo" {
 }
 
 variable "sender" {
-  description = "AWS service that may send to the queue, and the ARN of the only resource for which it may send. null: none."
+  description = "AWS service that may send to the queue, and the ARN of the only resource for which it may send. undelivered: whether it may send to the dead-letter queue too, as EventBridge does with an event that it could not deliver for a day. null: none."
   type = object({
-    service    = string
-    source_arn = string
+    service     = string
+    source_arn  = string
+    undelivered = optional(bool, false)
   })
   default = null
 }
