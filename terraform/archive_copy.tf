@@ -5,6 +5,22 @@
 #                                                +---> dead-letter queue
 
 locals {
+  # The entry in local.tasks.
+  archive_copy_task = {
+    enabled       = var.archive_copy_enabled
+    event_buckets = { archive_copy_source_bucket = var.archive_copy_source_bucket }
+
+    name_endings = merge(
+      {
+        "-archive-copy-${local.region}" = 64 # role
+        "-archive-copy-dead-letters"    = 80 # queue
+      },
+      var.archive_copy_source_bucket != null ? {} : {
+        "-${local.account_id}-${local.region}-source" = 63 # bucket
+      },
+    )
+  }
+
   archive_copy_source_bucket = coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
 
   # Archive name -> bucket, and extension -> bucket. The second is the task's bucket_map.

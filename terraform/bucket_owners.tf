@@ -7,11 +7,7 @@
 
 locals {
   # Buckets whose events start a task. S3 reports them to the bucket's own account.
-  event_buckets = {
-    archive_copy_source_bucket        = var.archive_copy_source_bucket
-    partition_replicate_source_bucket = var.partition_replicate_source_bucket
-    upload_validate_upload_bucket     = var.upload_validate_upload_bucket
-  }
+  event_buckets = merge(values(local.tasks)[*].event_buckets...)
 
   # Every existing bucket in the deployment's own partition, by the variable that names it.
   given_buckets = { for variable, bucket in merge(
@@ -58,7 +54,7 @@ locals {
 data "aws_s3_bucket" "given" {
   for_each = {
     for variable, bucket in local.given_buckets : variable => bucket
-    if anytrue([for task in local.enabled_tasks : startswith(variable, task)]) && !contains(keys(var.bucket_owners), bucket)
+    if anytrue([for task in local.enabled_tasks : startswith(variable, "${task}_")]) && !contains(keys(var.bucket_owners), bucket)
   }
 
   bucket = each.value

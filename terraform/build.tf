@@ -8,6 +8,12 @@
 locals {
   build_name = "${var.name_prefix}-build"
 
+  # Endings of its longest names after name_prefix, as in local.tasks.
+  build_name_endings = !var.build_enabled ? {} : {
+    "-build-${local.region}"                        = 64 # role
+    "-${local.account_id}-${local.region}-packages" = 63 # bucket
+  }
+
   # The report group that CodeBuild makes for `reports` in buildspec.yml: the project's name, and the group's name there.
   build_report_group_arn = "arn:${local.partition}:codebuild:${local.region}:${local.account_id}:report-group/${local.build_name}-bucket-brigade"
 

@@ -11,13 +11,23 @@ locals {
   # Bucket names are globally unique, so the buckets created here have account and region in their names.
   bucket_prefix = "${var.name_prefix}-${local.account_id}-${local.region}"
 
-  # Whether each task is deployed. A task is a folder in tasks/ and a zip of the same name.
+  # Each task by its name, which is also the name of its folder in tasks/ and of its zip. The task's own file holds the entry:
+  # enabled: whether the task is deployed.
+  # event_buckets: existing buckets whose events start the task, by the variable that names each, or null.
+  # name_endings: endings of its longest names after name_prefix, and the number of characters that AWS allows. A role's name
+  # ends with the region, so a function's name is shorter and has the same limit (64). All other names are shorter or have a
+  # higher limit.
   tasks = {
-    archive_copy        = var.archive_copy_enabled
-    partition_replicate = var.partition_replicate_enabled
-    upload_validate     = var.upload_validate_enabled
+    archive_copy        = local.archive_copy_task
+    partition_replicate = local.partition_replicate_task
+    upload_validate     = local.upload_validate_task
   }
-  enabled_tasks = [for task, enabled in local.tasks : task if enabled]
+  enabled_tasks = [for task, entry in local.tasks : task if entry.enabled]
+
+  longest_name_endings = merge(
+    local.build_name_endings,
+    [for entry in values(local.tasks) : entry.name_endings if entry.enabled]...
+  )
 
   # The code of each task: the zip in the package bucket, named by its hash, or else the zip of `make dist`.
   packages = {
@@ -27,42 +37,6 @@ locals {
       key    = var.package_bucket == null ? null : "${var.package_prefix}${task}/${lookup(var.package_hashes, task, "")}.zip"
     }
   }
-
-  # Endings of the longest names after name_prefix, and the number of characters that AWS allows. A role's name ends with the
-  # region, so a function's name is shorter and has the same limit (64). All other names are shorter or have a higher limit.
-  longest_name_endings = merge(
-    !var.archive_copy_enabled ? {} : {
-      "-archive-copy-${local.region}" = 64 # role
-      "-archive-copy-dead-letters"    = 80 # queue
-    },
-    !var.archive_copy_enabled || var.archive_copy_source_bucket != null ? {} : {
-      "-${local.account_id}-${local.region}-source" = 63 # bucket
-    },
-    !var.partition_replicate_enabled ? {} : {
-      "-partition-replicate-enqueue-${local.region}" = 64 # role
-      "-partition-replicate-recheck-dead-letters"    = 80 # queue
-    },
-    !var.partition_replicate_enabled || var.partition_replicate_destination_bucket != null ? {} : {
-      "-${local.account_id}-${local.region}-mirror" = 63 # bucket
-    },
-    !var.upload_validate_enabled ? {} : {
-      "-upload-validate-${local.region}" = 64 # role
-      "-upload-validate-dead-letters"    = 80 # queue
-    },
-    !var.upload_validate_enabled || var.upload_validate_upload_bucket != null ? {} : {
-      "-${local.account_id}-${local.region}-uploads" = 63 # bucket
-    },
-    !var.upload_validate_enabled || var.upload_validate_final_bucket != null ? {} : {
-      "-${local.account_id}-${local.region}-published" = 63 # bucket
-    },
-    !var.upload_validate_enabled || !var.upload_validate_quarantine_enabled || var.upload_validate_quarantine_bucket != null ? {} : {
-      "-${local.account_id}-${local.region}-quarantine" = 63 # bucket
-    },
-    !var.build_enabled ? {} : {
-      "-build-${local.region}"                        = 64 # role
-      "-${local.account_id}-${local.region}-packages" = 63 # bucket
-    },
-  )
 
   # Settings that all functions share.
   function_defaults = {

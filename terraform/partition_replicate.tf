@@ -22,6 +22,22 @@ data "aws_region" "destination" {
 }
 
 locals {
+  # The entry in local.tasks.
+  partition_replicate_task = {
+    enabled       = var.partition_replicate_enabled
+    event_buckets = { partition_replicate_source_bucket = var.partition_replicate_source_bucket }
+
+    name_endings = merge(
+      {
+        "-partition-replicate-enqueue-${local.region}" = 64 # role
+        "-partition-replicate-recheck-dead-letters"    = 80 # queue
+      },
+      var.partition_replicate_destination_bucket != null ? {} : {
+        "-${local.account_id}-${local.region}-mirror" = 63 # bucket
+      },
+    )
+  }
+
   partition_replicate_name = "${var.name_prefix}-partition-replicate"
 
   # A disabled task has no source and no known destination.

@@ -6,6 +6,28 @@
 #                                        +--> dead-letter queue
 
 locals {
+  # The entry in local.tasks.
+  upload_validate_task = {
+    enabled       = var.upload_validate_enabled
+    event_buckets = { upload_validate_upload_bucket = var.upload_validate_upload_bucket }
+
+    name_endings = merge(
+      {
+        "-upload-validate-${local.region}" = 64 # role
+        "-upload-validate-dead-letters"    = 80 # queue
+      },
+      var.upload_validate_upload_bucket != null ? {} : {
+        "-${local.account_id}-${local.region}-uploads" = 63 # bucket
+      },
+      var.upload_validate_final_bucket != null ? {} : {
+        "-${local.account_id}-${local.region}-published" = 63 # bucket
+      },
+      !var.upload_validate_quarantine_enabled || var.upload_validate_quarantine_bucket != null ? {} : {
+        "-${local.account_id}-${local.region}-quarantine" = 63 # bucket
+      },
+    )
+  }
+
   upload_validate_upload_bucket     = coalesce(var.upload_validate_upload_bucket, "${local.bucket_prefix}-uploads")
   upload_validate_final_bucket      = coalesce(var.upload_validate_final_bucket, "${local.bucket_prefix}-published")
   upload_validate_quarantine_bucket = var.upload_validate_quarantine_enabled ? coalesce(var.upload_validate_quarantine_bucket, "${local.bucket_prefix}-quarantine") : null

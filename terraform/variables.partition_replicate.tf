@@ -21,16 +21,6 @@ variable "partition_replicate_source_bucket" {
     condition     = !var.partition_replicate_enabled || var.partition_replicate_source_bucket != null
     error_message = "partition_replicate_source_bucket must name the bucket to mirror when partition_replicate_enabled is true."
   }
-
-  # Two notification configurations for one bucket would replace each other at every apply.
-  validation {
-    condition = !(
-      var.partition_replicate_enabled && var.partition_replicate_manage_notification
-      && var.archive_copy_enabled && var.archive_copy_manage_notification
-      && coalesce(var.partition_replicate_source_bucket, ".") == coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
-    )
-    error_message = "partition_replicate_source_bucket is also the source of archive_copy, and S3 keeps one notification configuration for each bucket. Set partition_replicate_manage_notification to false and enable EventBridge for the bucket yourself."
-  }
 }
 
 variable "partition_replicate_source_kms_key_arns" {
@@ -66,6 +56,16 @@ variable "partition_replicate_manage_notification" {
   type        = bool
   default     = true
   nullable    = false
+
+  # Two notification configurations for one bucket would replace each other at every apply.
+  validation {
+    condition = !(
+      var.partition_replicate_enabled && var.partition_replicate_manage_notification
+      && var.archive_copy_enabled && var.archive_copy_manage_notification
+      && coalesce(var.partition_replicate_source_bucket, ".") == coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
+    )
+    error_message = "partition_replicate_manage_notification must be false, because the bucket is also the source of archive_copy, and S3 keeps one notification configuration for each bucket. Enable EventBridge for the bucket yourself."
+  }
 }
 
 # ---- The destination ----

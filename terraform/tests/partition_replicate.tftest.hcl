@@ -425,7 +425,7 @@ run "source_with_a_notification_of_archive_copy_is_refused" {
     archive_copy_source_bucket = "my-data"
   }
 
-  expect_failures = [var.partition_replicate_source_bucket]
+  expect_failures = [var.partition_replicate_manage_notification]
 }
 
 run "store_without_a_bucket_is_refused" {
