@@ -75,14 +75,18 @@ def settings_of(kind, prefix=""):
             yield prefix + name
 
 
-def test_settings_of_all_tasks_are_checked():
-    assert CLASSES.keys() == PLAIN_SETTINGS.keys()
+def test_classes_of_plain_and_of_secret_settings_exist():
+    assert sorted({*PLAIN_SETTINGS, *SECRET_SETTINGS} - CLASSES.keys()) == []
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_setting_is_plain_or_a_secret(name):
-    plain, secret = PLAIN_SETTINGS[name], SECRET_SETTINGS.get(name, set())
-    assert set(settings_of(CLASSES[name])) == plain | secret
+    plain, secret = PLAIN_SETTINGS.get(name, set()), SECRET_SETTINGS.get(name, set())
+    settings = set(settings_of(CLASSES[name]))
+    if of_neither_kind := settings - plain - secret:
+        sentences = (f"{name}.{each} is neither in PLAIN_SETTINGS nor in SECRET_SETTINGS" for each in of_neither_kind)
+        pytest.fail("\n".join(sentences), pytrace=False)
+    assert plain | secret == settings
     assert not plain & secret
 
 
