@@ -75,7 +75,7 @@ RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform 
 	--compact --quiet --skip-download
 
 .PHONY: help demo check test test-long lint validate terraform build dist otf-wheel lock upload package-hash \
-	package-key lint-report test-report bench chaos screenshots format clean .build-setup .lint-setup .test-setup \
+	package-key lint-report test-report bench chaos screenshots format clean new-task .build-setup .lint-setup .test-setup \
 	.validate-setup
 
 help: ## Print this list
@@ -127,6 +127,11 @@ dist: .build-setup ## Build each task's zip in dist/
 
 otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in dist/
 	@$(PYTHON) -m scripts.otf_wheel
+
+# Some shells set NAME to the name of the machine.
+new-task: export NAME := $(if $(findstring command line,$(origin NAME)),$(NAME))
+new-task: $(DEV) ## Write a new task that works, with its Terraform, tests and demo (NAME=object_count)
+	@$(PYTHON) -m scripts.new_task "$$NAME"
 
 lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requirements*.txt (UPGRADE=1 updates them)
 	@$(UV_COMPILE) requirements.in --output-file requirements.txt

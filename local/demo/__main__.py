@@ -16,8 +16,10 @@ from local import stack
 from local.demo import archive_copy, build, partition_replicate, upload_validate
 from local.demo.external_services import external_services
 from local.demo.keep import keep_up
+from local.demo.parts import parts_of
 from local.demo.recording import Recording
 from local.demo.screen import Screen
+from local.embedded_aws import EmbeddedAws
 from local.terraform import DeploymentError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -63,6 +65,13 @@ def _options() -> argparse.Namespace:
 def _show(screen: Screen, folder: Path) -> int:
     started = time.monotonic()
     screen.title("Bucket Brigade, on this machine")
+    parts = parts_of(ROOT).values()
+
+    def prepare(aws: EmbeddedAws) -> dict[str, str]:
+        for part in parts:
+            part.prepare(aws)
+        return partition_replicate.prepare(aws)
+
     with ExitStack() as up:
         services = up.enter_context(external_services())
         variables = {
@@ -71,19 +80,22 @@ def _show(screen: Screen, folder: Path) -> int:
             **partition_replicate.VARIABLES,
             **upload_validate.variables(services),
         }
+        for part in parts:
+            variables.update(part.VARIABLES)
         with screen.applying() as on_progress:
             running = up.enter_context(
                 stack.running(
                     variables,
                     folder=folder / "terraform",
                     on_progress=on_progress,
-                    prepare=partition_replicate.prepare,
+                    prepare=prepare,
                 )
             )
         results = [
             archive_copy.run(running, screen),
             partition_replicate.run(running, screen),
             upload_validate.run(running, services, screen),
+            *(part.run(running, screen) for part in parts),
         ]
         summary: dict[str, float] = {name: value for result in results for name, value in result.summary.items()}
         summary["seconds"] = round(time.monotonic() - started, 1)

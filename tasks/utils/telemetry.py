@@ -22,15 +22,8 @@ NAME = "bucket_brigade"
 NAMESPACE = "BucketBrigade"
 FUNCTION = "function_name"
 
-UNITS = {
-    "Copied": MetricUnit.Count,
-    "Failed": MetricUnit.Count,
-    "DeadLettered": MetricUnit.Count,
-    "Published": MetricUnit.Count,
-    "Rejected": MetricUnit.Count,
-    "Bytes": MetricUnit.Bytes,
-    "EventAge": MetricUnit.Seconds,
-}
+# The unit of a metric that is no count.
+UNITS = {"Bytes": MetricUnit.Bytes, "EventAge": MetricUnit.Seconds}
 
 
 # All of these log requests or answers at DEBUG.
@@ -103,8 +96,8 @@ class Telemetry:
             context: Lambda's context object, or None.
 
         Yields:
-            A function `count(metric, value)`, whose metric is one of `UNITS`. The values of a metric add up, except for
-            `EventAge`, which is the age of the oldest event.
+            A function `count(metric, value)`. The values of a metric add up, except for `EventAge`, which is the age of
+            the oldest event.
         """
         counts: defaultdict[str, float] = defaultdict(float)
 
@@ -126,5 +119,5 @@ class Telemetry:
             # Two deployments in one account and region have metrics of their own.
             metrics.add_dimension(name=FUNCTION, value=function)
         for metric, value in counts.items():
-            metrics.add_metric(name=metric, unit=UNITS[metric], value=value)
+            metrics.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=value)
         metrics.flush_metrics()

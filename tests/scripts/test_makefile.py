@@ -30,6 +30,7 @@ PUBLIC = {
     "help",
     "screenshots",
     "format",
+    "new-task",
 }
 HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 

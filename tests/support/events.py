@@ -39,3 +39,13 @@ def sqs_event(*bodies, groups=None):
             record["attributes"]["MessageGroupId"] = groups[number]
         records.append(record)
     return {"Records": records}
+
+
+def created_event(bucket, key, **about):
+    """Return an event of EventBridge for a new object; `about` are further fields of the object."""
+    event = copy.deepcopy(load("eventbridge_deleted"))
+    event["detail-type"] = "Object Created"
+    detail = event["detail"]
+    del detail["deletion-type"]
+    detail |= {"reason": "PutObject", "bucket": {"name": bucket}, "object": {"key": key, **about}}
+    return event

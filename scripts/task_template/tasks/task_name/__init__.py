@@ -1,0 +1,1 @@
+"""Logs the size of each object that is created in a bucket."""
