@@ -47,6 +47,7 @@ NARROWED = PUBLIC - {
     "demo",
     "help",
     "lock",
+    "new-task",
     "otf-wheel",
     "screenshots",
     "terraform",
@@ -141,7 +142,7 @@ def test_target_that_reads_the_task_does_other_work_with_it(target):
 def test_misspelt_variable_is_refused_with_the_names_of_all():
     refused = make("dist", "TAKS=archive_copy")
     assert refused.returncode != 0
-    assert "*** make knows no variable TAKS here; it knows: CHAOS_SEED CHROMIUM CI" in refused.stderr
+    assert "*** make knows no variable TAKS here; it knows: BUILD CHAOS_SEED CHROMIUM CI" in refused.stderr
     assert make("--dry-run", "dist", TAKS="archive_copy").returncode == 0
 
 
