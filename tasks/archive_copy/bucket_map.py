@@ -20,6 +20,11 @@ Entry = str | Mapping[str, str]
 class UnmappedExtensionError(BucketBrigadeError):
     """The bucket map has no bucket for the extension of an object, and none for `other`."""
 
+    def __init__(self, lacks: str, buckets: Mapping[str, Entry]) -> None:
+        super().__init__(f"bucket_map {lacks}; its extensions are {', '.join(sorted(buckets))}")
+        self.lacks = lacks
+        self.buckets = buckets
+
 
 @dataclass(frozen=True)
 class BucketMap:
@@ -59,9 +64,8 @@ class BucketMap:
             if suffix in folded:
                 return folded[suffix]
         if OTHER not in folded:
-            raise UnmappedExtensionError(
-                f'bucket_map: {self.buckets} does not contain values for "{splitext(name)[1]}" or "{OTHER}"'
-            )
+            lacks = f'does not contain values for "{splitext(name)[1]}" or "{OTHER}"'
+            raise UnmappedExtensionError(lacks, self.buckets)
         return folded[OTHER]
 
 

@@ -1,5 +1,6 @@
 """The log line and the metrics of each outcome."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ class OutcomeLog(outcome_log.OutcomeLog):
 
 def _fields(outcome: Outcome) -> dict[str, Any]:
     if not isinstance(outcome.event, ObjectEvent):
-        return {"record": repr(outcome.event.record)[:RECORD_LIMIT]}
+        return {"record": json.dumps(outcome.event.record, default=str)[:RECORD_LIMIT]}
     source = outcome.event.object
     return {
         "event": outcome.event.name,

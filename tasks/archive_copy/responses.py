@@ -5,8 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tasks.archive_copy.archiver import Outcome
+from tasks.archive_copy.bucket_map import UnmappedExtensionError
 from tasks.utils.errors import BucketBrigadeError
-from tasks.utils.events import ObjectEvent
+from tasks.utils.events import ObjectEvent, Unreadable
+from tasks.utils.s3_object import printable
+
+# The beginning of the reason of a record without a value, which the answer to a direct event replaces.
+RECORD = "the event record "
 
 
 class CopyRequestError(BucketBrigadeError):
@@ -41,8 +46,18 @@ def _file(outcome: Outcome) -> dict[str, Any]:
         "success": outcome.error is None,
         **_source(outcome),
         "target_bucket": outcome.destination.bucket if outcome.destination else "",
-        "err_msg": str(outcome.error) if outcome.error else "",
+        "err_msg": _err_msg(outcome),
     }
+
+
+def _err_msg(outcome: Outcome) -> str:
+    """Return the text of a failure, which quotes an incomplete map or record: programs compare these texts."""
+    event, error = outcome.event, outcome.error
+    if isinstance(error, UnmappedExtensionError):
+        return printable(f"bucket_map: {error.buckets} {error.lacks}")
+    if isinstance(event, Unreadable) and event.reason.startswith(RECORD):
+        return printable(f'event record: "{event.record}" {event.reason.removeprefix(RECORD)}')
+    return str(error) if error else ""
 
 
 def _skipped(outcome: Outcome) -> dict[str, Any]:

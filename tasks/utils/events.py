@@ -90,7 +90,12 @@ class ObjectEvent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record or a message that names no object, and the reason."""
+    """A record or a message that names no object.
+
+    Attributes:
+        record: the record or the message.
+        reason: a sentence that says why, and does not quote the record: its size has no limit.
+    """
 
     record: Any
     reason: str
@@ -150,7 +155,7 @@ def decode_json(text: Any) -> Any:
 
 def _walk(event: Any) -> Iterator[ObjectEvent | Unreadable]:
     if not isinstance(event, dict):
-        yield Unreadable(event, f"an event is a JSON object, not {type(event).__name__}")
+        yield Unreadable(event, f"an event is a JSON object, not {_json_name(event)}")
     elif event.get("Event") == "s3:TestEvent":
         return
     elif "tasks" in event and "invocationId" in event:
@@ -169,7 +174,7 @@ def _each(
     records: Any, name: str, read: Callable[[Any], Iterator[ObjectEvent | Unreadable]]
 ) -> Iterator[ObjectEvent | Unreadable]:
     if not isinstance(records, list):
-        yield Unreadable(records, f'"{name}" is a list, not {type(records).__name__}')
+        yield Unreadable(records, f'"{name}" is a list, not {_json_name(records)}')
     else:
         for record in records:
             yield from read(record)
@@ -219,7 +224,7 @@ def _from_s3(record: Any) -> ObjectEvent:
 def _from_event_bridge(event: Any) -> ObjectEvent:
     # PutEvents refuses sources that begin with "aws.", so only AWS can send this one.
     if event.get("source") != "aws.s3":
-        raise EventError(f'an EventBridge event of S3 has the source "aws.s3", not {event.get("source")!r}')
+        raise EventError('an EventBridge event of S3 has the source "aws.s3", this one has another or none')
     bucket = _required(event, "detail", "bucket", "name", shown_path='["detail"]["bucket"]["name"]')
     key = _required(event, "detail", "object", "key", shown_path='["detail"]["object"]["key"]')
     item = event["detail"]["object"]
@@ -242,7 +247,7 @@ def _from_batch_task(task: Any) -> ObjectEvent:
     # Schema 1.0 names the bucket by its ARN, 2.0 by its name.
     bucket = _text(_dig(task, "s3Bucket")) or (_text(_dig(task, "s3BucketArn")) or "").rpartition(":")[2]
     if not bucket:
-        raise EventError(f'task: "{task}" does not contain a value for ["s3Bucket"] or ["s3BucketArn"]')
+        raise EventError('the task does not contain a value for ["s3Bucket"] or ["s3BucketArn"]')
     key = _decode_key(_required(task, "s3Key", shown_path='["s3Key"]'))
     return ObjectEvent(
         kind=Kind.REQUESTED,
@@ -269,11 +274,11 @@ def _required(record: Any, *path: str, shown_path: str = "") -> str:
     value = _text(_dig(record, *path))
     if value is None:
         shown_path = shown_path or 'Records["s3"]' + "".join(f'["{step}"]' for step in path[1:])
-        raise EventError(f'event record: "{record}" does not contain a value for {shown_path}')
+        raise EventError(f"the event record does not contain a value for {shown_path}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise EventError(f'event record: "{record}" has a half of a surrogate pair in its bucket or key') from error
+        raise EventError("the event record has half of a surrogate pair in its bucket or key") from error
     return value
 
 
@@ -281,6 +286,11 @@ def _dig(record: Any, *path: str) -> Any:
     for step in path:
         record = record.get(step) if isinstance(record, dict) else None
     return record
+
+
+def _json_name(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _first_source(event: Any) -> object:

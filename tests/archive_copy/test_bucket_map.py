@@ -43,11 +43,11 @@ def test_other_is_found_in_any_case():
 @pytest.mark.parametrize(
     "key, extension", [("a.txt", ".txt"), ("d.hdf/A.TXT", ".TXT"), ("plain", ""), ("x.tar.gz", ".gz")]
 )
-def test_unmapped_key_is_refused_with_the_map_and_its_extension(key, extension):
+def test_unmapped_key_is_refused_with_its_extension_and_those_of_the_map(key, extension):
     with pytest.raises(UnmappedExtensionError) as raised:
-        BucketMap({".hdf": "h"}).bucket_for(key)
+        BucketMap({".met": "m", ".hdf": "h"}).bucket_for(key)
     assert str(raised.value) == (
-        f"bucket_map: {{'.hdf': 'h'}} does not contain values for \"{extension}\" or \"other\""
+        f'bucket_map does not contain values for "{extension}" or "other"; its extensions are .hdf, .met'
     )
 
 

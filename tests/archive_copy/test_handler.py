@@ -151,7 +151,8 @@ def test_queue_batch_moves_two_dead_letters_with_their_reasons_and_returns_the_d
     assert types == ["EventError", "UnmappedExtensionError"]
     reasons = " ".join(message["MessageAttributes"]["Reason"]["StringValue"] for message in received)
     assert 'does not contain a value for Records["s3"]["object"]["key"]' in reasons
-    assert 'does not contain values for ".xyz" or "other"' in reasons
+    assert 'does not contain values for ".xyz" or "other"; its extensions are ' in reasons
+    assert "{" not in reasons
 
 
 def test_message_that_may_pass_later_is_handed_back_although_there_is_a_dead_letter_queue(
@@ -298,6 +299,14 @@ def test_deferred_message_is_logged_and_is_no_failure(archive, capsys):
     (line,) = log_lines(capsys)
     assert (line["level"], line["message"], line["message_id"]) == ("WARNING", "will be retried", "message-0")
     assert line["reason"] == "no time was left to begin with this message"
+
+
+def test_line_of_an_unreadable_record_has_the_record_as_json(archive, capsys):
+    record = {"s3": {"bucket": {"name": RESTORED}, "object": None}}
+    failed_files(archive, s3_event(record))
+    line = log_lines(capsys)[0]
+    assert json.loads(line["record"]) == record
+    assert line["reason"] == 'the event record does not contain a value for Records["s3"]["object"]["key"]'
 
 
 def test_direct_event_that_begins_too_late_says_so(archive, wire):

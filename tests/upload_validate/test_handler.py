@@ -136,11 +136,18 @@ def test_effects_come_in_the_order_that_survives_a_crash(task, wire):
 def test_message_that_can_never_succeed_is_dead_lettered_with_its_reason(task, sqs, monkeypatch):
     url = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
     monkeypatch.setenv("DEAD_LETTER_QUEUE", url)
-    task.outside.faults.append((f"POST {GITHUB}", (422, {}, '{"message": "Validation Failed"}')))
+    # The form of GitHub's answers: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+    answer = {
+        "message": "Validation Failed",
+        "errors": [{"resource": "Issue", "field": "title", "code": "missing_field"}],
+        "documentation_url": "https://docs.github.com/rest",
+    }
+    task.outside.faults.append((f"POST {GITHUB}", (422, {}, json.dumps(answer))))
     key = task.put("a.csv")
     assert handler(sqs_event(task.event_of(key)), Context()) == {"batchItemFailures": []}
     (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
-    assert '422 {"message": "Validation Failed"}' in message["MessageAttributes"]["Reason"]["StringValue"]
+    reason = message["MessageAttributes"]["Reason"]["StringValue"]
+    assert reason.endswith(": 422 Validation Failed; Issue; title; missing_field")
     assert message["MessageAttributes"]["ErrorType"]["StringValue"] == "RefusedError"
 
 

@@ -17,6 +17,7 @@ from tasks.upload_validate.messages import Issue
 from tasks.upload_validate.reporters import github_issues
 from tasks.upload_validate.reporters import http as http_module
 from tasks.upload_validate.reporters.councils import council_name
+from tasks.upload_validate.reporters.explanations import explanation
 from tasks.upload_validate.reporters.github_issues import GithubIssues
 from tasks.upload_validate.reporters.http import HttpClient
 from tasks.upload_validate.reporters.webhook import Webhook
@@ -49,6 +50,16 @@ def entry(**about):
 
 def answered(value, status=200, **headers):
     return status, headers, value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+# Reasons.
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"{}", b"null", b"", b"[" * 500 + b"1" + b"]" * 500, b"[" * 100_000], ids=lambda body: body[:4]
+)
+def test_body_without_a_text_in_json_explains_itself(body):
+    assert explanation(body) == body.decode("utf-8", "replace")
 
 
 # Pages.

@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from tasks.upload_validate.addresses import origin
 from tasks.upload_validate.errors import AnswerLostError, RefusedError, ServiceFailedError
+from tasks.upload_validate.reporters.explanations import explanation
 from tasks.utils.deadline import is_time_up, limit_timeout
 from tasks.utils.s3_object import printable
 from tasks.utils.secret_values import Secrets
@@ -141,7 +142,7 @@ class Response:
         """
         if self.status < 300:
             return
-        message = self.request.message(f"{self.status} {self.body.decode('utf-8', 'replace')}")
+        message = self.request.message(f"{self.status} {explanation(self.body)}")
         is_limited = self.status == 403 and ("retry-after" in self.headers or self._is_rate_used_up)
         if self.status in UNDONE or is_limited or (self.status >= 500 and self.request.method == "GET"):
             raise ServiceFailedError(message, wait=self._requested_wait())
