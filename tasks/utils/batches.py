@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import BucketBrigadeError, DeferredError, StalledError, UnfinishedError
+from tasks.utils.errors import BucketBrigadeError, DeferredError, StalledError, UnfinishedError, reason_of
 from tasks.utils.s3_object import printable
 from tasks.utils.work_queue import LONGEST_WAIT, Message, Past, Renewal, WorkQueue, wait_after
 
@@ -94,7 +94,7 @@ class DeadLetters:
         if message.group is not None:
             fifo = {"MessageGroupId": message.group, "MessageDeduplicationId": message.id}
         attributes = {
-            "Reason": _attribute(str(error)),
+            "Reason": _attribute(reason_of(error)),
             "ErrorType": _attribute(type(error).__name__),
             "MessageId": _attribute(message.id),
         }

@@ -36,6 +36,11 @@ class BucketBrigadeError(Exception):
         return printable(super().__str__())
 
 
+def reason_of(error: Exception) -> str:
+    """Return the text of an error as a reason: the text of a bug may be a bare value, so its type comes first."""
+    return str(error) if isinstance(error, BucketBrigadeError) else f"unexpected {type(error).__name__}: {error}"
+
+
 class SettingsError(BucketBrigadeError):
     """A setting is missing or wrong. The text names every such setting, its shape and an example."""
 

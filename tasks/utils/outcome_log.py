@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from tasks.utils.batches import REASON_LIMIT, End, State
+from tasks.utils.errors import reason_of
 from tasks.utils.events import ObjectEvent
 from tasks.utils.s3_object import printable
 
@@ -53,7 +54,7 @@ class OutcomeLog:
             fate: what becomes of the message or the file set.
             **fields: further fields of the line.
         """
-        more = {**fields, "reason": printable(str(error))[:REASON_LIMIT], "error": type(error).__name__}
+        more = {**fields, "reason": printable(reason_of(error))[:REASON_LIMIT], "error": type(error).__name__}
         self._logger.error(fate, extra=more)
         self._count("Failed", 1)
         if fate == DEAD_LETTERED:

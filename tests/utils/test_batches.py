@@ -161,6 +161,13 @@ def received(sqs, url):
     ).get("Messages", [])
 
 
+def test_reason_of_a_bug_begins_with_its_type(sqs, queues):
+    letters = DeadLetters(lambda: sqs, queues["standard"], max_receives=1)
+    BatchProcessor(NO_QUEUE, letters).process(sqs_event("{}"), failing({"message-0": KeyError("key")}))
+    (message,) = received(sqs, queues["standard"])
+    assert message["MessageAttributes"]["Reason"]["StringValue"] == "unexpected KeyError: 'key'"
+
+
 def test_message_that_can_never_succeed_is_moved_with_its_reason_and_acknowledged(sqs, queues):
     event = sqs_event("not json \u202e")
     letters = DeadLetters(lambda: sqs, queues["standard"])
