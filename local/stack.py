@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import terraform
+from local.deployment import Deployment, Progress
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
+from local.terraform import initialise
 
 # Delay of a message whose function crashed or timed out. On AWS it is six time-outs of the function. A function that
 # returns sets the visibility of failed messages, here as on AWS.
@@ -22,7 +23,7 @@ class Stack:
     Attributes:
         aws: The embedded AWS.
         functions: Its Lambda service.
-        outputs: Terraform's outputs.
+        outputs: Terraform's outputs, as far as they were waited for.
         folder: Terraform's working folder, with its state.
     """
 
@@ -33,14 +34,14 @@ class Stack:
 
 
 @contextmanager
-def running(
+def deploying(
     variables: Mapping[str, Any],
     *,
     folder: Path,
-    on_progress: Callable[[terraform.Progress], None],
+    on_progress: Callable[[Progress], None] = lambda progress: None,
     prepare: Callable[[EmbeddedAws], Mapping[str, Any]] = lambda aws: {},
-) -> Iterator[Stack]:
-    """Start the stack, and stop it when the block ends.
+) -> Iterator[tuple[Stack, Deployment]]:
+    """Start the stack and its deployment, and stop both when the block ends.
 
     Args:
         variables: The values of Terraform's input variables.
@@ -49,13 +50,33 @@ def running(
         prepare: Creates resources before Terraform runs, such as an existing bucket, and returns further variables.
 
     Yields:
-        The `Stack`.
+        The `Stack`, and the `Deployment` that waits for tasks and fills `outputs`.
+
+    Raises:
+        DeploymentError: Terraform is not installed, or finds no provider.
+    """
+    with EmbeddedAws() as aws:
+        on_progress(Progress(0, 0, "terraform init"))
+        terraform = initialise(aws, folder, {**variables, **prepare(aws)})
+        with (
+            LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions,
+            Deployment(terraform, on_progress) as deployment,
+        ):
+            yield Stack(aws, functions, deployment.outputs, folder), deployment
+
+
+@contextmanager
+def running(
+    variables: Mapping[str, Any],
+    *,
+    folder: Path,
+    prepare: Callable[[EmbeddedAws], Mapping[str, Any]] = lambda aws: {},
+) -> Iterator[Stack]:
+    """Start the stack, whole, and stop it when the block ends; see `deploying`.
 
     Raises:
         DeploymentError: Terraform is not installed, finds no provider, or fails.
     """
-    with EmbeddedAws() as aws:
-        variables = {**variables, **prepare(aws)}
-        outputs = terraform.apply(aws, folder, variables, on_progress=on_progress)
-        with LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions:
-            yield Stack(aws, functions, outputs, folder)
+    with deploying(variables, folder=folder, prepare=prepare) as (stack, deployment):
+        deployment.wait()
+        yield stack

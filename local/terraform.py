@@ -5,9 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,61 +32,12 @@ provider "aws" {
 }
 """
 
-# The provider spends most of an apply waiting for AWS to settle, so many resources can wait at the same time.
-PARALLELISM = 30
-
 # Prefixes of this machine's settings for AWS and Terraform, which must not reach the embedded AWS.
 HIDDEN_PREFIXES = ("AWS_", "TF_")
 
 
 class DeploymentError(Exception):
     """Terraform could not be run, or failed; the message holds its output."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of Terraform.
-
-    Attributes:
-        done: The number of created resources.
-        planned: The number of resources to create in all; 0 while it is unknown.
-        current: The address of the latest resource, or the running command.
-    """
-
-    done: int
-    planned: int
-    current: str
-
-
-def apply(
-    aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any], *, on_progress: Callable[[Progress], None]
-) -> dict[str, Any]:
-    """Apply `terraform/` to an embedded AWS.
-
-    Args:
-        aws: A started AWS without resources of an earlier apply.
-        folder: The working folder; Terraform reuses its earlier downloads there.
-        variables: The values of Terraform's input variables.
-        on_progress: A callback for each start and end of a resource, and every few seconds in between.
-
-    Returns:
-        The outputs, by name.
-
-    Raises:
-        DeploymentError: Terraform is not installed, finds no provider, or fails.
-    """
-    on_progress(Progress(0, 0, "terraform init"))
-    terraform = initialise(aws, folder, variables)
-    planned = done = 0
-    for line in terraform.stream("apply", "-auto-approve", "-input=false", "-json", f"-parallelism={PARALLELISM}"):
-        if line["type"] == "planned_change":
-            planned += 1
-        if line["type"] == "apply_complete" and line["hook"].get("action") == "create":
-            done += 1
-        if line["type"] in ("planned_change", "apply_start", "apply_progress", "apply_complete"):
-            on_progress(Progress(done, planned, _resource(line)))
-    outputs = json.loads(terraform.run("output", "-json"))
-    return {name: output["value"] for name, output in outputs.items()}
 
 
 def profiles(folder: Path) -> Path:
@@ -154,7 +105,8 @@ def _write_profile(file: Path, name: str | None, credentials: Mapping[str, str])
     file.write_text(f"[{name}]\n{keys}" if name else "", encoding="utf-8")
 
 
-def _resource(line: Mapping[str, Any]) -> str:
+def resource_of(line: Mapping[str, Any]) -> str:
+    """Return the address of the resource that a JSON line of Terraform is about, or ""."""
     details = line.get("hook") or line.get("change") or {}
     return str(details.get("resource", {}).get("addr", ""))
 
@@ -166,10 +118,18 @@ class Terraform:
     Attributes:
         folder: The working folder.
         environment: The environment of the commands.
+        running: The processes of the running commands.
     """
 
     folder: Path
     environment: Mapping[str, str]
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def kill(self) -> None:
+        """Kill the running commands, with the provider's processes, which are in the same session."""
+        for process in list(self.running):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end and return its output."""
@@ -207,13 +167,14 @@ class Terraform:
             text=True,
             start_new_session=True,
         ) as process:
+            self.running.append(process)
             try:
                 yield process
             except BaseException:
-                # The provider's processes are in the same session. A broken state is harmless: its AWS is about to end.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                self.kill()
                 raise
+            finally:
+                self.running.remove(process)
 
 
 def _diagnostic(line: Mapping[str, Any]) -> str:

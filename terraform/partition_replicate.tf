@@ -106,7 +106,7 @@ resource "aws_s3_bucket_notification" "partition_replicate" {
     aws_cloudwatch_event_target.partition_replicate,
     aws_lambda_permission.partition_replicate,
     aws_sqs_queue.partition_replicate_undelivered,
-    module.partition_replicate_queue,
+    module.partition_replicate,
   ]
 }
 

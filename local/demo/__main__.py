@@ -9,18 +9,24 @@ import os
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from local import stack
-from local.demo import archive_copy, build, partition_replicate, upload_validate
-from local.demo.external_services import external_services
+from local.demo import archive_copy, build, packages, partition_replicate, upload_validate
+from local.demo.external_services import ExternalServices, external_services
 from local.demo.keep import keep_up
-from local.demo.parts import parts_of
+from local.demo.parts import Part, parts_of
 from local.demo.recording import Recording
+from local.demo.result import Result
 from local.demo.screen import Screen
+from local.deployment import Deployment
 from local.embedded_aws import EmbeddedAws
+from local.stack import Stack, deploying
 from local.terraform import DeploymentError
+from scripts.errors import ScriptError
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,7 +49,7 @@ def main() -> int:
     try:
         show = build.show if os.environ.get("BUILD", "") not in ("", "0") else _show
         status = show(screen, options.folder)
-    except DeploymentError as error:
+    except (DeploymentError, ScriptError) as error:
         screen.failure(str(error))
         return 1
     except KeyboardInterrupt:
@@ -65,46 +71,56 @@ def _options() -> argparse.Namespace:
 def _show(screen: Screen, folder: Path) -> int:
     started = time.monotonic()
     screen.title("Bucket Brigade, on this machine")
-    parts = parts_of(ROOT).values()
-
-    def prepare(aws: EmbeddedAws) -> dict[str, str]:
-        for part in parts:
-            part.prepare(aws)
-        return partition_replicate.prepare(aws)
-
+    parts = parts_of(ROOT)
     with ExitStack() as up:
         services = up.enter_context(external_services())
-        variables = {
-            "package_dir": str(ROOT / "dist"),
-            **archive_copy.VARIABLES,
-            **partition_replicate.VARIABLES,
-            **upload_validate.variables(services),
+        stack, deployment = up.enter_context(_deploying(services, parts.values(), screen, folder))
+        runs: dict[str, Callable[[], Result]] = {
+            "archive_copy": lambda: archive_copy.run(stack, screen),
+            "partition_replicate": lambda: partition_replicate.run(stack, screen),
+            "upload_validate": lambda: upload_validate.run(stack, services, screen),
+            **{task: partial(part.run, stack, screen) for task, part in parts.items()},
         }
-        for part in parts:
-            variables.update(part.VARIABLES)
-        with screen.applying() as on_progress:
-            running = up.enter_context(
-                stack.running(
-                    variables,
-                    folder=folder / "terraform",
-                    on_progress=on_progress,
-                    prepare=prepare,
-                )
-            )
-        results = [
-            archive_copy.run(running, screen),
-            partition_replicate.run(running, screen),
-            upload_validate.run(running, services, screen),
-            *(part.run(running, screen) for part in parts),
-        ]
-        summary: dict[str, float] = {name: value for result in results for name, value in result.summary.items()}
-        summary["seconds"] = round(time.monotonic() - started, 1)
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        for result in results:
-            screen.verdict(result.sentence, passed=result.passed)
+        results = []
+        for task, run in runs.items():
+            # Terraform continues meanwhile.
+            with screen.waiting(f"{task} is up"):
+                deployment.wait_for(task)
+            results.append(run())
+        with screen.waiting("everything is up"):
+            deployment.wait()
+        _summarise(results, screen, file=folder / "summary.json", seconds=time.monotonic() - started)
         if os.environ.get("KEEP", "") not in ("", "0"):
-            keep_up(running, screen)
+            keep_up(stack, services, screen)
     return 0 if all(result.passed for result in results) else 1
+
+
+def _deploying(
+    services: ExternalServices, parts: Collection[Part], screen: Screen, folder: Path
+) -> AbstractContextManager[tuple[Stack, Deployment]]:
+    variables = {
+        **archive_copy.VARIABLES,
+        **partition_replicate.VARIABLES,
+        **upload_validate.variables(services),
+    }
+    for part in parts:
+        variables.update(part.VARIABLES)
+
+    def prepare(aws: EmbeddedAws) -> dict[str, Any]:
+        for part in parts:
+            part.prepare(aws)
+        return {**packages.prepare(aws, ROOT / "dist"), **partition_replicate.prepare(aws)}
+
+    return deploying(variables, folder=folder / "terraform", on_progress=screen.progress, prepare=prepare)
+
+
+def _summarise(results: Sequence[Result], screen: Screen, *, file: Path, seconds: float) -> None:
+    summary: dict[str, float] = {name: value for result in results for name, value in result.summary.items()}
+    summary["seconds"] = round(seconds, 1)
+    file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    for result in results:
+        screen.verdict(result.sentence, passed=result.passed)
+    screen.say(f"{seconds:.0f} s in all")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def found(stack: Stack, tokens: Iterable[str] = ()) -> list[str]:
 def _keys(stack: Stack) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each access key of a user, in any partition: (name of the user, (id, secret))."""
     for iam in iam_backends[stack.aws.account_id].values():
-        for user in iam.users.values():
+        for user in list(iam.users.values()):
             for key in user.access_keys:
                 yield user.name, (key.access_key_id, key.secret_access_key)
 
@@ -60,9 +60,9 @@ def _places(stack: Stack) -> Iterator[tuple[str, str]]:
             yield f"the environment of {name}", json.dumps(function.environment_vars)
             yield f"the log of {name}", "\n".join(stack.functions.logs(name))
     for secrets in list(secretsmanager_backends[account].values()):
-        for secret in secrets.secrets.values():
+        for secret in list(secrets.secrets.values()):
             yield f"the secret {secret.name}", json.dumps(secret.versions, default=str)
     for logs in list(logs_backends[account].values()):
-        for group in logs.groups.values():
-            for stream in group.streams.values():
+        for group in list(logs.groups.values()):
+            for stream in list(group.streams.values()):
                 yield f"the log group {group.name}", "\n".join(event.message for event in stream.events)

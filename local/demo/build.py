@@ -14,11 +14,12 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from local import terraform
 from local.build_service import BuildService
 from local.demo.screen import Headings, Screen
+from local.deployment import Deployment
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
+from local.terraform import initialise
 from scripts.sources import SHARED
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ def show(screen: Screen, folder: Path) -> int:
     """
     screen.title("A build in CodeBuild, and a deployment by its hash")
     with EmbeddedAws() as aws, BuildService(aws, provision=link_tools):
-        with screen.applying() as on_progress:
-            outputs = terraform.apply(aws, folder / "build", BUILD_VARIABLES, on_progress=on_progress)["build"]
+        outputs = applied(aws, folder / "build", BUILD_VARIABLES, screen)["build"]
         build = run_build(aws, outputs, screen)
         if build["buildStatus"] != "SUCCEEDED":
             for line in log_of(aws, build):
@@ -76,12 +76,19 @@ def show(screen: Screen, folder: Path) -> int:
             screen.verdict(f"the build has the status {build['buildStatus']}", passed=False)
             return 1
         variables = deployment(aws, outputs, exported(build)["PACKAGE_BUILD_HASH"])
-        with screen.applying() as on_progress:
-            task = terraform.apply(aws, folder / "tasks", variables, on_progress=on_progress)[TASK]
+        task = applied(aws, folder / "tasks", variables, screen)[TASK]
         passed = is_deployed(aws, outputs, build, task) and archives(aws)
     result = "tested, uploaded, deployed by this hash, and has archived an object" if passed else "does not work"
     screen.verdict(f"the package {exported(build)['PACKAGE_KEY']} is {result}", passed=passed)
     return 0 if passed else 1
+
+
+def applied(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
+    """Apply Terraform in a working folder, show its progress, and return its outputs."""
+    terraform = initialise(aws, folder, variables)
+    with screen.waiting("everything is up"), Deployment(terraform, screen.progress) as deployment:
+        deployment.wait()
+    return deployment.outputs
 
 
 def sources() -> bytes:

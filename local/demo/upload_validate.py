@@ -14,13 +14,15 @@ from local.demo import access_keys
 from local.demo.external_services import KEYS, REPOSITORY, ExternalServices
 from local.demo.lines import fields
 from local.demo.result import Result
-from local.demo.screen import Screen
+from local.demo.results import errors_of
+from local.demo.screen import AddRow, Headings, Screen
 from local.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SENDER, RECIPIENT = "uploads@example.org", "data@example.org"
+HEADINGS: Headings = {"verdict": "left", "set": "left", "file and reason": "left"}
 # Long enough for files that are uploaded together, short enough to watch.
 SETTLE_SECONDS = 1
 # A verdict takes a second; a failed message would return much later.
@@ -130,13 +132,14 @@ def run(stack: Stack, services: ExternalServices, screen: Screen) -> Result:
     lines: SimpleQueue[str] = SimpleQueue()
     stack.functions.on_log = lambda _, line: lines.put(line)
     problems: list[str] = []
-    for step in STEPS:
-        outcome = _upload(step, stack.aws.client("s3"), outputs["upload_bucket"], lines)
-        screen.say(f"{outcome:<11}{step.title}  {step.prefix}")
-        if outcome != step.outcome:
-            problems.append(f"{step.title}: {outcome} instead of {step.outcome}")
-        else:
-            problems += _check_report(step, stack, services.reports[-1], screen)
+    with screen.table(HEADINGS) as show:
+        for step in STEPS:
+            outcome = _upload(step, stack.aws.client("s3"), outputs["upload_bucket"], lines)
+            _show(step, outcome, services, show)
+            if outcome != step.outcome:
+                problems.append(f"{step.title}: {outcome} instead of {step.outcome}")
+            else:
+                problems += _check_report(step, stack, services.reports[-1])
     stack.functions.on_log = None
     return _result(stack, services, problems, screen)
 
@@ -156,11 +159,15 @@ def _upload(step: Step, s3: "S3Client", bucket: str, lines: SimpleQueue[str]) ->
     return "no verdict"
 
 
-def _check_report(step: Step, stack: Stack, report: dict[str, Any], screen: Screen) -> Iterator[str]:
-    """Show the errors of a report; yield missing errors, and differences from the files and the report in S3."""
-    for entry in report["file_set"]:
-        for error in filter(None, entry["errors"].split("\n")):
-            screen.say(f"             {entry['key'].removeprefix(step.prefix)}: {error}")
+def _show(step: Step, outcome: str, services: ExternalServices, show: AddRow) -> None:
+    errors = errors_of(step.prefix, services) if outcome == "rejected" else []
+    for number, reason in enumerate(errors or [", ".join(step.files)]):
+        first = (outcome, step.prefix) if number == 0 else ("", "")
+        show((*first, reason), colour="yellow" if errors else "green")
+
+
+def _check_report(step: Step, stack: Stack, report: dict[str, Any]) -> Iterator[str]:
+    """Yield missing errors, and differences from the files and the report in S3."""
     reported = "\n".join(entry["errors"] for entry in report["file_set"])
     yield from (f"{step.title}: {text!r} was not reported" for text in step.errors if text not in reported)
     bucket = stack.outputs["upload_validate"]["final_bucket" if step.outcome == "published" else "quarantine_bucket"]

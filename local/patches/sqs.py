@@ -135,6 +135,12 @@ def drop_duplicates(_original: Any, queue: Any, message: Any) -> None:
         QUEUES_CHANGED.notify_all()
 
 
+@patch(SQSBackend, "set_queue_attributes")
+def keep_policy_that_is_not_named(original: Any, backend: Any, queue_name: str, attributes: dict[str, Any]) -> Any:
+    """SetQueueAttributes changes the attributes that it names; moto also removes a policy that it does not name."""
+    return original(backend, queue_name, {"Policy": backend.get_queue(queue_name).policy, **attributes})
+
+
 @patch(Queue, "attributes")
 def return_redrive_allow_policy(original: Any, queue: Any) -> dict[str, Any]:
     """GetQueueAttributes returns the `RedriveAllowPolicy`; moto stores it and never returns it."""

@@ -8,8 +8,10 @@ from urllib.parse import quote_plus
 from local.demo.archive_copy import TIMEOUT_SECONDS
 from local.demo.mirror import DESTINATION_REGION
 from tests.support.snippets import shell_snippets
+from tests.test_alarms import alarms_on_the_page
 
-DOCUMENTS = ("docs/operations.md", "terraform/README.md")
+# The redrive first: a command of docs/operations.md hides dead letters for a minute.
+DOCUMENTS = ("terraform/README.md", "docs/operations.md")
 
 BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
 
@@ -33,15 +35,18 @@ REPLACED = {
 # The key of an event that EventBridge could not deliver, and of one that failed in `enqueue`.
 UNDELIVERED, FAILED = "by hand/undelivered.txt", "by hand/failed.txt"
 
+# More messages than one call of SQS returns, which never succeed.
+UNREADABLE = [f"unreadable {number}" for number in range(12)]
+
 # An object that is still frozen although its event reports a restore: a dead letter that can be redriven later.
 STILL_FROZEN = "by hand/still frozen.txt"
 
 
-def snippets_to_run(document):
-    """Yield the snippets of a document that can run, with `REPLACED` applied."""
+def snippets_to_run(document, replaced):
+    """Yield the snippets of a document that can run, with replacements."""
     for text in shell_snippets(document):
         if text.splitlines()[0] not in CANNOT_RUN:
-            for old, new in REPLACED.items():
+            for old, new in replaced.items():
                 text = text.replace(old, new)
             yield text
 
@@ -57,16 +62,27 @@ def run_documentation(terminal, client, read_until):
     archive, mirror = (
         json.loads(terminal.run(f"terraform output -json {task}")) for task in ("archive_copy", "partition_replicate")
     )
+    _check_the_table_of_alarms(client)
     _create_dead_letter(client, archive)
     _create_undelivered_events(client, mirror)
     client("secretsmanager").create_secret(Name=WITH_A_KEY)
     client("iam", DESTINATION_REGION).create_user(UserName=WITH_A_KEY)
-    for document in DOCUMENTS:
-        terminal.run(*snippets_to_run(document))
+    redrive, operations = DOCUMENTS
+    terminal.run(*snippets_to_run(redrive, REPLACED))
     awaited = {STILL_FROZEN, UNDELIVERED, FAILED}
     while awaited:
-        awaited.discard(read_until(r"^(?:archived|replicated)  (.*\S)  ")[1])
+        awaited.discard(read_until(r"^\S+ +(?:archived|replicated) +(.*?\S)  ")[1])
     _check_that_work_is_done(client, archive, mirror)
+    _create_unreadable_messages(client, archive)
+    printed = terminal.run(*snippets_to_run(operations, REPLACED))
+    _check_that_all_dead_letters_are_printed(printed)
+    _check_the_access_key(client)
+
+
+def _check_the_table_of_alarms(client):
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate()
+    deployed = [alarm["AlarmName"].removeprefix("bucket-brigade-") for page in pages for alarm in page["MetricAlarms"]]
+    assert sorted(deployed) == sorted(alarms_on_the_page())
 
 
 def _create_dead_letter(client, archive):
@@ -95,6 +111,24 @@ def _check_that_work_is_done(client, archive, mirror):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     asked = {"QueueUrl": mirror["undelivered_queue_url"], "AttributeNames": names}
     assert set(client("sqs").get_queue_attributes(**asked)["Attributes"].values()) == {"0"}
+
+
+def _create_unreadable_messages(client, archive):
+    sqs, letters = client("sqs"), archive["dead_letter_queue_url"]
+    for body in UNREADABLE:
+        sqs.send_message(QueueUrl=archive["queue_url"], MessageBody=body)
+    asked = {"QueueUrl": letters, "AttributeNames": ["ApproximateNumberOfMessages"]}
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while int(sqs.get_queue_attributes(**asked)["Attributes"]["ApproximateNumberOfMessages"]) < len(UNREADABLE):
+        assert time.monotonic() < end, "the unreadable messages did not become dead letters"
+
+
+def _check_that_all_dead_letters_are_printed(printed):
+    rows = [line.split("\t") for line in printed.splitlines() if line.startswith("EventError\t")]
+    assert sorted(body for _, reason, body in rows if "is not JSON" in reason) == sorted(UNREADABLE)
+
+
+def _check_the_access_key(client):
     (access_key,) = client("iam", DESTINATION_REGION).list_access_keys(UserName=WITH_A_KEY)["AccessKeyMetadata"]
     secret = json.loads(client("secretsmanager").get_secret_value(SecretId=WITH_A_KEY)["SecretString"])
     assert secret["accesskey"] == access_key["AccessKeyId"] and secret["secretaccesskey"]

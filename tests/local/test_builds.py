@@ -11,7 +11,6 @@ import pytest
 import yaml
 from rich.console import Console
 
-from local import terraform
 from local.build_service import BuildService
 from local.demo import build
 from local.demo.screen import Screen
@@ -78,7 +77,8 @@ def folder_of_the_deployment(tmp_path):
 def deployed_build(folder):
     """Deploy the build alone; yield the embedded AWS, the running build service, and Terraform's output."""
     with EmbeddedAws() as aws, BuildService(aws, provision=build.link_tools) as service:
-        yield aws, service, terraform.apply(aws, folder, build.BUILD_VARIABLES, on_progress=lambda _: None)["build"]
+        screen = Screen(Console(file=io.StringIO()))
+        yield aws, service, build.applied(aws, folder, build.BUILD_VARIABLES, screen)["build"]
 
 
 def run_documentation(aws, folder, tools):

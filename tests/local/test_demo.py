@@ -16,6 +16,7 @@ import pytest
 
 from local import stack
 from local.demo import access_keys, archive_copy
+from local.demo.keep import MALFORMED, REJECTED, UPLOADED
 from local.embedded_aws import EmbeddedAws
 from local.terraform import DeploymentError
 from tests.local.documentation import run_documentation
@@ -43,6 +44,13 @@ class Demo:
             if found := re.search(pattern, line):
                 return found
         raise AssertionError("the demo ended without a match in these lines:\n" + "\n".join(self.lines))
+
+    def read_rows(self, *patterns):
+        """Read lines until each pattern has matched one, in any order."""
+        missing = set(patterns)
+        while missing:
+            line = self.read_until("|".join(missing)).string
+            missing = {pattern for pattern in missing if not re.search(pattern, line)}
 
     def interrupt(self):
         self._process.send_signal(signal.SIGINT)
@@ -97,50 +105,81 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
             "webhooks": 5,
             "seconds": None,
         }
+        assert_tables_have_heads_and_reasons(running.lines)
         # No output so far has an access key; the commands below name the keys of the user.
         assert not [line for line in running.lines if access_keys.KEY_ID.search(line)]
-        environment = {name: running.read_until(rf"^export {name}=(.*)$")[1] for name in NAMES}
-        use_the_cli(running, environment)
-        terminal = Terminal(tmp_path / "terraform", tmp_path / "tools", environment)
-        # Exit status 0 means an empty plan.
-        terminal.run("terraform plan -input=false -no-color -lock=false -detailed-exitcode")
-        run_documentation(terminal, partial(client_of, environment), running.read_until)
+        pasted, hints = printed_commands(running)
+        terminal = Terminal(tmp_path / "terraform", tmp_path / "tools", pasted)
+        follow_the_hints(running, terminal, hints)
+        run_documentation(terminal, partial(client_of, pasted), running.read_until)
         running.interrupt()
         assert running.end() == (0, [])
 
 
-NAMES = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_DEFAULT_REGION",
-    "AWS_SHARED_CREDENTIALS_FILE",
-)
+def assert_tables_have_heads_and_reasons(lines):
+    for head in (
+        "key destination attempts seconds",
+        "event key mirror attempts seconds",
+        "verdict set file and reason",
+    ):
+        assert head in [" ".join(line.split()) for line in lines]
+    reason = 'bucket_map does not contain values for ".jpg" or "other"; its extensions are .csv, .hdf, .iso, .met'
+    assert any(reason in line for line in lines)
+    assert any(
+        re.search(r"^rejected +E06000023/\S+ +empty.csv: Expected file to be at least 1KB$", line) for line in lines
+    )
 
 
-def client_of(environment, service, region_name=None):
-    """Return a client with the environment that the demo prints."""
-    endpoint, key_id, secret, region, _ = environment.values()
-    session = boto3.session.Session(key_id, secret, region_name=region)
-    return session.client(service, endpoint_url=endpoint, region_name=region_name)
+def printed_commands(running):
+    """Return the lines to paste first, and the hints: the commands of each task by its name."""
+    running.read_until("paste this first")
+    running.read_until("^task +result +key +destination or reason$")
+    start = next(number for number, line in enumerate(running.lines) if "paste this first" in line)
+    pasted, *others = "\n".join(running.lines[start + 1 :]).split("\n\n")
+    hints = {}
+    for title, *commands in map(str.splitlines, others[:-1]):
+        hints.setdefault(title.split(":")[0], []).extend(commands)
+    return pasted.splitlines(), hints
 
 
-def use_the_cli(running, environment):
-    """Restore an object and write one with the printed commands, and wait for their arrival."""
-    s3, there = client_of(environment, "s3"), client_of(environment, "s3", region_name="us-gov-west-1")
-    bucket = running.read_until(r"^aws s3 ls --recursive s3://(\S+)")[1]
-    archive = running.read_until(r"^aws s3 cp 's3://([^/]+)/")[1]
-    source = running.read_until(r"^aws s3 cp README.md s3://([^/]+)/")[1]
-    mirror = running.read_until(r"^aws s3 ls --recursive s3://(\S+) --region us-gov-west-1")[1]
-    by_hand = archive_copy.LEFT_FROZEN.key
-    assert by_hand in keys(s3, bucket)
-    assert by_hand not in keys(s3, archive)
-    s3.restore_object(Bucket=bucket, Key=by_hand, RestoreRequest={"Days": 1})
-    running.read_until(rf"^archived  {re.escape(by_hand)}")
-    assert s3.get_object(Bucket=archive, Key=by_hand)["Body"].read() == archive_copy.LEFT_FROZEN.body
-    s3.put_object(Bucket=source, Key="README.md", Body=b"by hand")
-    running.read_until(r"^replicated  README.md")
-    assert there.get_object(Bucket=mirror, Key="README.md")["Body"].read() == b"by hand"
+def client_of(pasted, service, region_name=None):
+    """Return a boto3 client with the environment that the demo prints."""
+    exported = dict(re.findall(r"^export (\w+)=(.*)$", "\n".join(pasted), re.MULTILINE))
+    session = boto3.session.Session(
+        exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"], region_name=exported["AWS_DEFAULT_REGION"]
+    )
+    return session.client(service, endpoint_url=exported["AWS_ENDPOINT_URL"], region_name=region_name)
+
+
+def follow_the_hints(running, terminal, hints):
+    """Paste every printed command, in order, and read the row of each result."""
+    assert list(hints) == ["archive_copy", "partition_replicate", "upload_validate", "Terraform"]
+    *restore, read, letters = hints["archive_copy"]
+    by_hand = archive_copy.LEFT_FROZEN
+    terminal.run(*restore)
+    running.read_rows(
+        rf"^archive_copy +archived +{re.escape(by_hand.key)}  +s3://",
+        r'^archive_copy +dead-lettered +pictures/unmapped.png  +bucket_map does not .* "\.png" or "other"',
+    )
+    assert by_hand.body.decode() in terminal.run(read)
+    assert terminal.run(letters).count("bucket_map does not contain values for") == 2
+    write, look = hints["partition_replicate"]
+    terminal.run(write)
+    running.read_until(r"^partition_replicate +replicated +by-hand.txt  +s3://")
+    assert "by-hand.txt" in terminal.run(look)
+    good, wrong, malformed, look = hints["upload_validate"]
+    terminal.run(good)
+    running.read_until(rf"^upload_validate +published +{UPLOADED}  +1 file$")
+    terminal.run(wrong)
+    running.read_until(rf"^upload_validate +rejected +{REJECTED}  +short.csv: Expected file to be at least 1KB")
+    terminal.run(malformed)
+    running.read_until(
+        rf"^upload_validate +nothing to do +s3://\S+/{MALFORMED}stations.csv.*  +its key is not of the form"
+    )
+    assert f"{UPLOADED}stations.csv" in terminal.run(look)
+    planned = terminal.run(*hints["Terraform"])
+    assert "dead_letter_queue_url" in planned
+    assert "No changes." in planned
 
 
 @pytest.mark.long
@@ -186,5 +225,5 @@ AN_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 
 def start_and_stop(folder, **variables):
-    with stack.running(variables, folder=folder / "work", on_progress=lambda _: None):
+    with stack.running(variables, folder=folder / "work"):
         pytest.fail("the apply should have failed")

@@ -221,6 +221,17 @@ def test_waiting_receiver_returns_when_the_patches_are_closed(stage):
     assert not waits
 
 
+@patched(sqs_patches.keep_policy_that_is_not_named)
+def test_change_of_another_attribute_keeps_the_policy(stage):
+    queues, policy = stage.client("sqs"), {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:*"}]}
+    url = stage.queue("queue", Policy=json.dumps(policy))
+    queues.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
+    attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (json.loads(attributes["Policy"]), attributes["DelaySeconds"]) == (policy, "1")
+    queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert "Policy" not in queues.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
 @patched(sqs_patches.return_redrive_policy_without_spaces)
 def test_queue_returns_its_redrive_policy_without_spaces(stage):
     stage.queue("dead")

@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from local import terraform
+from local.deployment import PARALLELISM
 from local.embedded_aws import EmbeddedAws
-from local.terraform import PARALLELISM, DeploymentError
+from local.terraform import DeploymentError
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("terraform") and os.environ.get("CI") != "true", reason="Terraform is not installed"

@@ -78,7 +78,7 @@ def messages_in(sqs, url):
 @contextmanager
 def deployed(folder):
     variables = {"package_dir": str(ROOT / "dist"), "archive_copy_enabled": False, **demo.VARIABLES}
-    with stack.running(variables, folder=folder, on_progress=lambda _: None, prepare=demo.prepare) as running:
+    with stack.running(variables, folder=folder, prepare=demo.prepare) as running:
         yield Mirror.of(running)
 
 

@@ -96,7 +96,7 @@ def test_lifecycle_expiration_is_still_one_behind_the_queue(received):
 
 
 def test_event_that_aws_did_not_send_is_refused(received):
-    with pytest.raises(EventError, match="has the source \"aws.s3\", this one has another or none"):
+    with pytest.raises(EventError, match='has the source "aws.s3", this one has another or none'):
         handler_module.enqueue({**created(), "source": "my.app"}, None)
     assert received() == []
 

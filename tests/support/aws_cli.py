@@ -1,7 +1,7 @@
 """A stand-in for the AWS CLI: `python -m tests.support.aws_cli SERVICE COMMAND --option value ...`.
 
-It names commands and options by botocore's own rules, as the AWS CLI does, and refuses unknown ones. The tests do not
-need the AWS CLI itself: version 1 ignores AWS_ENDPOINT_URL for SQS, and version 2 is not on PyPI.
+It names commands and options by botocore's own rules, as the AWS CLI does, and refuses unknown ones. It reads and
+writes objects with `s3 cp` and lists them with `s3 ls`. So the tests do not need the AWS CLI itself.
 """
 
 import argparse
@@ -14,6 +14,9 @@ import jmespath
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+# Services that the AWS CLI names otherwise than botocore.
+SERVICES = {"s3api": "s3"}
+
 # Exit statuses of the AWS CLI after a wrong command line, and after an error of the service.
 USAGE_ERROR, SERVICE_ERROR = 252, 254
 
@@ -22,13 +25,18 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog="aws", allow_abbrev=False)
     parser.add_argument("service")
     parser.add_argument("command")
-    for name in ("--region", "--profile", "--query"):
+    for name in ("--endpoint-url", "--region", "--profile", "--query"):
         parser.add_argument(name)
     parser.add_argument("--output", choices=("json", "text"), default="json")
     known, rest = parser.parse_known_args(arguments)
     try:
-        service = {"s3api": "s3"}.get(known.service, known.service)
-        client = boto3.Session(profile_name=known.profile, region_name=known.region).client(service)
+        session = boto3.Session(profile_name=known.profile, region_name=known.region)
+        if known.service == "s3":
+            return _s3(session.client("s3", endpoint_url=known.endpoint_url), known.command, rest)
+        service = SERVICES.get(known.service, known.service)
+        if service == "sqs" and not known.endpoint_url:
+            raise ValueError("version 1 of the AWS CLI ignores AWS_ENDPOINT_URL for SQS; use --endpoint-url")
+        client = session.client(service, endpoint_url=known.endpoint_url)
         operation = _operation(client, known.command)
         options = _options_parser(operation).parse_args(rest)
         outfile = vars(options).pop("outfile", None)
@@ -42,6 +50,31 @@ def main(arguments):
         return USAGE_ERROR
     _show(answer, known, outfile)
     return 0
+
+
+def _s3(client, command, arguments):
+    parser = argparse.ArgumentParser(prog=f"aws s3 {command}", allow_abbrev=False)
+    parser.add_argument("--recursive", action="store_true")
+    parser.add_argument("--storage-class")
+    parser.add_argument("places", nargs="+")
+    options = parser.parse_args(arguments)
+    if command == "ls":
+        for found in client.list_objects_v2(**_address(options.places[0], listed=True)).get("Contents", []):
+            print(found["LastModified"], found["Size"], found["Key"])
+        return 0
+    source, destination = options.places
+    body = sys.stdin.buffer.read() if source == "-" else client.get_object(**_address(source))["Body"].read()
+    if destination == "-":
+        sys.stdout.buffer.write(body)
+    else:
+        more = {"StorageClass": options.storage_class} if options.storage_class else {}
+        client.put_object(**_address(destination), Body=body, **more)
+    return 0
+
+
+def _address(url, *, listed=False):
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Prefix" if listed else "Key": key}
 
 
 def _operation(client, command):
@@ -62,13 +95,21 @@ def _options_parser(operation):
         elif shape.type_name in ("integer", "long"):
             option["type"] = int
         elif shape.type_name in ("structure", "map"):
-            option["type"] = json.loads
+            option["type"] = _structure
         elif shape.serialization.get("streaming"):
             option["type"] = lambda path: Path(path).read_bytes()
         parser.add_argument(f"--{xform_name(name, '-')}", **option)
     if operation.has_streaming_output:
         parser.add_argument("outfile", type=Path)
     return parser
+
+
+def _structure(text):
+    if text.startswith("{"):
+        return json.loads(text)
+    # The shorthand of the AWS CLI, without nesting.
+    pairs = (pair.partition("=") for pair in text.split(","))
+    return {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
 
 
 def _value(value):
@@ -87,7 +128,8 @@ def _show(answer, known, outfile):
         outfile.write_bytes(answer.pop(streamed).read())
     found = jmespath.search(known.query, answer) if known.query else answer
     if known.output == "text":
-        print("\t".join(map(str, found)) if isinstance(found, list) else found)
+        for row in found if isinstance(found, list) and all(isinstance(each, list) for each in found) else [found]:
+            print("\t".join(map(str, row)) if isinstance(row, list) else row)
     elif found != {}:
         print(json.dumps(found, indent=4, default=str))
 

@@ -18,6 +18,13 @@ SETS_A_VARIABLE = re.compile(r"\w+ += ")
 
 def shell_snippets(path):
     """Return the blocks of a Markdown file that are commands, in order."""
+    return [
+        text for language, text in blocks(path) if language not in OTHER_LANGUAGES and not SETS_A_VARIABLE.match(text)
+    ]
+
+
+def blocks(path):
+    """Return language and text of each block of a Markdown file, in order."""
     text = (ROOT / path).read_text(encoding="utf-8")
     fenced = [(found.start(), found[1], found[2]) for found in FENCED.finditer(text)]
     # Text within a fence is no indented block.
@@ -25,17 +32,21 @@ def shell_snippets(path):
     indented = [
         (found.start(), "", re.sub("^ {4}", "", found[0], flags=re.MULTILINE)) for found in INDENTED.finditer(masked)
     ]
-    blocks = sorted(fenced + indented)
-    return [
-        block for _, language, block in blocks if language not in OTHER_LANGUAGES and not SETS_A_VARIABLE.match(block)
-    ]
+    return [(language, text) for _, language, text in sorted(fenced + indented)]
 
 
 class Terminal:  # pylint: disable=too-few-public-methods  # it only runs commands
-    """A shell in a folder, with its own environment and with stand-ins for `aws` and `jq`."""
+    """A shell in a folder, with stand-ins for `aws` and `jq`.
 
-    def __init__(self, folder, tools, environment):
+    Args:
+        folder: The folder.
+        tools: A folder that does not exist yet, for the stand-ins.
+        preamble: Lines that a user pastes first.
+    """
+
+    def __init__(self, folder, tools, preamble):
         self._folder = folder
+        self._preamble = preamble
         tools.mkdir()
         for name, module in (("aws", "tests.support.aws_cli"), ("jq", "tests.support.jq")):
             tool = tools / name
@@ -43,11 +54,12 @@ class Terminal:  # pylint: disable=too-few-public-methods  # it only runs comman
             tool.chmod(0o755)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         path = os.pathsep.join([str(tools), inherited["PATH"]])
-        self._environment = {**inherited, **environment, "PATH": path, "PYTHONPATH": str(ROOT)}
+        self._environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT)}
 
     def run(self, *snippets):
         """Run commands one after the other in one shell, and return their output; each must succeed."""
-        script = "\n".join(f"set -eu -o pipefail\n: snippet {number}\n{text}" for number, text in enumerate(snippets))
+        texts = ["\n".join(self._preamble), *snippets]
+        script = "\n".join(f"set -eu -o pipefail\n: snippet {number}\n{text}" for number, text in enumerate(texts))
         done = subprocess.run(
             ["bash", "-x"],
             input=script,

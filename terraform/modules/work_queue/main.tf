@@ -34,11 +34,6 @@ resource "aws_sqs_queue" "this" {
   deduplication_scope   = var.fifo ? "messageGroup" : null
   fifo_throughput_limit = var.fifo ? "perMessageGroupId" : null
 
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
-    maxReceiveCount     = var.max_receive_count
-  })
-
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -59,6 +54,17 @@ resource "aws_sqs_queue" "this" {
         Condition = merge({ ArnEquals = { "aws:SourceArn" = sender.source_arn } }, local.sender_account)
       }]
     )
+  })
+}
+
+# A separate resource, so that Terraform creates the two queues at the same time: SQS accepts the policy only when the
+# dead-letter queue exists, and the AWS provider waits half a minute for each queue.
+resource "aws_sqs_queue_redrive_policy" "this" {
+  queue_url = aws_sqs_queue.this.url
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = var.max_receive_count
   })
 }
 
