@@ -86,9 +86,9 @@ def show(screen: Screen, folder: Path) -> int:
 def applied(aws: EmbeddedAws, folder: Path, variables: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
     """Apply Terraform in a working folder, show its progress, and return its outputs."""
     terraform = initialise(aws, folder, variables)
-    with screen.waiting("everything is up"), Deployment(terraform, screen.progress) as deployment:
-        deployment.wait()
-    return deployment.outputs
+    with screen.waiting("everything is up"), Deployment(terraform, screen.progress) as running:
+        running.wait()
+    return running.outputs
 
 
 def sources() -> bytes:
