@@ -142,10 +142,17 @@ def test_tasks_and_shared_code_are_found():
     assert {name_of(module) for module in MODULES} >= PURE
 
 
+# It passes on the names of `object_clerk`, which are loaded on first use:
+# `test_import_of_the_package_loads_neither_the_clerk_nor_an_aws_library`.
+PASSES_ON = "utils/__init__.py"
+
+
 @every_module
 def test_task_imports_only_itself_and_shared_code(module):
     shared = {"utils": set(), "object_clerk": {"utils"}}.get(task_of(module), {"object_clerk", "utils"})
     ours = {name.split(".")[1] for name in imports_of(module) if name.startswith("tasks.")}
+    if name_of(module) == PASSES_ON:
+        shared = {"object_clerk"}
     assert ours <= {*shared, task_of(module)}
 
 

@@ -130,14 +130,19 @@ class StreamBody:
         self._rest = b""
 
     def take(self, size: int) -> bytes:
-        """Return the next `size` bytes, fewer only at the end of the stream."""
+        """Return the next `size` bytes, fewer only at the end of the stream.
+
+        Raises:
+            ObjectSaveException: a block is not bytes.
+        """
         taken, length = [self._rest], len(self._rest)
         while length < size:
-            block = next(self._blocks, None)
-            if block is None:
+            try:
+                block = next(self._blocks)
+            except StopIteration:
                 break
-            taken.append(bytes(block) if not isinstance(block, bytes) else block)
-            length += len(block)
+            taken.append(_bytes_of(block))
+            length += len(taken[-1])
         whole = b"".join(taken)
         self._rest = whole[size:]
         return whole[:size]
@@ -193,6 +198,16 @@ def _file_body(file: Any, name: str) -> FileBody | StreamBody:
     if file.writable():
         file.flush()
     return FileBody(file.fileno(), name)
+
+
+def _bytes_of(block: Buffer) -> bytes:
+    if isinstance(block, bytes):
+        return block
+    try:
+        # `bytes` would also take a number, for so many zeros.
+        return memoryview(block).tobytes()
+    except TypeError:
+        raise ObjectSaveException(f"a block is of type {type(block).__name__}: it should be bytes") from None
 
 
 def _blocks_of(file: Any) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """`ObjectClerk`: S3 with retries and proofs, which never loses an object.
 
-    clerk = ObjectClerk("s3.eu-west-1.amazonaws.com", 443, "AKIA...", "...", 1, 2, (0, 1), 60, 5, use_ssl=True)
+    clerk = ObjectClerk("s3.eu-west-1.amazonaws.com", 443, "AKIA...", "...", retry_tries=5, use_ssl=True)
     clerk = ObjectClerk.from_client(boto3.client("s3"))
     clerk.upload_object("measurements.hdf", "bucket", "2024/measurements.hdf")
     clerk.move_object("bucket", "2024/measurements.hdf", "archive", "2024/measurements.hdf")
@@ -15,25 +15,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
 
 from tasks.object_clerk import bodies, downloads, moves, uploads
-from tasks.object_clerk.clerk_settings import ClerkSettings
+from tasks.object_clerk.clerk_arguments import MAX_PAGE, Jitter, Retries, object_address
+from tasks.object_clerk.clerk_settings import ClerkSettings, without_signed_bodies
 from tasks.object_clerk.errors import ObjectClerkException
+from tasks.object_clerk.headers import upload_headers
+from tasks.object_clerk.listings import listed_objects
 from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.transport import clients
-from tasks.utils.retry import RetryPolicy
-from tasks.utils.s3_object import S3Object
 
-# The most keys in the answer to a ListObjectsV2.
-PAGE_SIZE = 1000
-
-# Seconds added to each wait: a number, or (least, most) to draw from.
-Jitter = float | tuple[float, float]
+if TYPE_CHECKING:
+    from boto3.s3.transfer import TransferConfig
+    from mypy_boto3_s3 import S3Client
 
 
 class ObjectClerk:
@@ -41,7 +40,14 @@ class ObjectClerk:
 
     Every method raises `ObjectClerkException` or a subclass of it, which names operation, source and destination; a
     retryable error only after `retry_tries` attempts. Threads may share a clerk.
+
+    Attributes:
+        client: the boto3 S3 client that sends the requests. Its own methods neither retry nor verify.
+        client_config: the botocore `Config` of the client.
     """
+
+    client: S3Client
+    client_config: Config
 
     # The parameters and their order are those of the package object-clerk.
     def __init__(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # see above
@@ -50,15 +56,15 @@ class ObjectClerk:
         port: int,
         access_key: str,
         secret_key: str,
-        retry_delay: float,
-        retry_backoff: float,
-        retry_jitter: Jitter,
-        retry_max_delay: float,
+        retry_delay: float = 1,
+        retry_backoff: float = 2,
+        retry_jitter: Jitter = (0, 1),
+        retry_max_delay: float = 60,
         retry_tries: int = -1,
         use_ssl: bool = False,
-        list_objects_page_size: int = PAGE_SIZE,
+        list_objects_page_size: int = MAX_PAGE,
         client_config: Mapping[str, Any] | Config | None = None,
-        transfer_config: Any = None,
+        transfer_config: Mapping[str, Any] | TransferConfig | None = None,
     ) -> None:
         """Make a clerk, with a client for the server of this host and port.
 
@@ -79,34 +85,44 @@ class ObjectClerk:
                 `S3_DOWNLOAD_CONFIG` and `MULTIPART_THRESHOLD`.
 
         Raises:
-            SettingsError: a configuration has an unknown key or a wrong value.
+            SettingsError: one sentence for each argument and each setting of the environment that is wrong.
         """
-        settings = ClerkSettings.read(client_config=client_config, transfer_config=transfer_config)
-        self._client = clients.s3(
-            direct=settings.direct_requests,
+        retries = Retries(retry_delay, retry_backoff, retry_jitter, retry_max_delay, retry_tries)
+        self._settings = ClerkSettings.read(
+            host=host,
+            port=port,
+            access_key=access_key,
+            secret_key=secret_key,
+            use_ssl=use_ssl,
+            list_objects_page_size=list_objects_page_size,
+            client_config=client_config,
+            transfer_config=transfer_config,
+            **retries._asdict(),
+        )
+        self._policy, self._page_size = retries.policy(), list_objects_page_size
+        self.client_config = self._settings.client_config
+        self.client = clients.s3(
+            direct=self._settings.direct_requests,
             # As with boto3, each clerk reads the configuration of this moment.
             of=botocore.session.Session(),
             endpoint_url=f"{'https' if use_ssl else 'http'}://{host}:{port}",
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
-            config=_unsigned_bodies(settings.client_config) if use_ssl else settings.client_config,
+            config=without_signed_bodies(self.client_config) if use_ssl else self.client_config,
         )
-        self._policy = _policy(retry_tries, retry_delay, retry_backoff, retry_jitter, retry_max_delay)
-        self._upload, self._download = settings.upload, settings.download
-        self._page_size = list_objects_page_size
 
     @classmethod
     def from_client(  # pylint: disable=too-many-arguments  # those of the constructor
         cls,
-        s3_client: Any,
+        s3_client: S3Client,
         *,
         retry_delay: float = 1,
         retry_backoff: float = 2,
         retry_jitter: Jitter = (0, 1),
         retry_max_delay: float = 60,
         retry_tries: int = 5,
-        list_objects_page_size: int = PAGE_SIZE,
-        transfer_config: Any = None,
+        list_objects_page_size: int = MAX_PAGE,
+        transfer_config: Mapping[str, Any] | TransferConfig | None = None,
     ) -> ObjectClerk:
         """Make a clerk around a boto3 S3 client, whatever its credentials, region, partition and encryption.
 
@@ -120,17 +136,30 @@ class ObjectClerk:
             retry_tries: see there.
             list_objects_page_size: see there.
             transfer_config: see there.
+
+        Raises:
+            SettingsError: as for the constructor.
         """
-        settings = ClerkSettings.read(client_config={}, transfer_config=transfer_config)
+        retries = Retries(retry_delay, retry_backoff, retry_jitter, retry_max_delay, retry_tries)
         clerk = cls.__new__(cls)
-        clerk._client = s3_client
-        clerk._policy = _policy(retry_tries, retry_delay, retry_backoff, retry_jitter, retry_max_delay)
-        clerk._upload, clerk._download = settings.upload, settings.download
-        clerk._page_size = list_objects_page_size
+        clerk._settings = ClerkSettings.read(
+            s3_client=s3_client,
+            list_objects_page_size=list_objects_page_size,
+            client_config={},
+            transfer_config=transfer_config,
+            **retries._asdict(),
+        )
+        clerk._policy, clerk._page_size = retries.policy(), list_objects_page_size
+        clerk.client, clerk.client_config = s3_client, s3_client.meta.config
         return clerk
 
     def __repr__(self) -> str:
-        return f"ObjectClerk({self._client.meta.endpoint_url})"
+        return f"ObjectClerk({self.client.meta.endpoint_url})"
+
+    @property
+    def transfer_config(self) -> TransferConfig:
+        """The boto3 `TransferConfig` that the constructor was given, or else one of the settings of uploads."""
+        return self._settings.transfer_config
 
     def get_object(self, bucket: str, object_key: str, verify_checksum: bool = True) -> bytes:
         """Return the bytes of an object.
@@ -144,12 +173,12 @@ class ObjectClerk:
             ObjectNotFoundException: there is no such object.
             ObjectVerificationException: the bytes differed from the stored ones three times.
         """
-        address = S3Object(bucket, object_key)
-        return downloads.read(self._requests(), address, transfer=self._download, verify=verify_checksum)
+        address = object_address(bucket, object_key)
+        return downloads.read(self._requests(), address, transfer=self._settings.download, verify=verify_checksum)
 
     def get_object_info(self, bucket: str, object_key: str) -> dict[str, str]:
         """Return the HTTP headers of an object, a dict with lower-case names."""
-        address = S3Object(bucket, object_key)
+        address = object_address(bucket, object_key)
         answer = self._requests()("head_object", source=address, **address.parameters)
         return dict(answer["ResponseMetadata"]["HTTPHeaders"])
 
@@ -166,8 +195,8 @@ class ObjectClerk:
             ObjectSaveException: the file cannot be written.
             ObjectClerkException: as for `get_object`.
         """
-        address = S3Object(bucket, object_key)
-        downloads.save(self._requests(), address, path, transfer=self._download, verify=verify_checksum)
+        address = object_address(bucket, object_key)
+        downloads.save(self._requests(), address, path, transfer=self._settings.download, verify=verify_checksum)
 
     def iterate_object(self, bucket: str, object_key: str, verify_checksum: bool = True) -> Iterator[bytes]:
         """Return an iterator over an object's bytes in order, in blocks and in bounded memory.
@@ -175,8 +204,8 @@ class ObjectClerk:
         It continues after a broken read. If the bytes differ from the stored ones, it raises
         `ObjectVerificationException` after the last block. So use a result only when the iterator has ended by itself.
         """
-        address = S3Object(bucket, object_key)
-        return downloads.blocks(self._requests(), address, transfer=self._download, verify=verify_checksum)
+        address = object_address(bucket, object_key)
+        return downloads.blocks(self._requests(), address, transfer=self._settings.download, verify=verify_checksum)
 
     def upload_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # object-clerk's
         self,
@@ -202,14 +231,16 @@ class ObjectClerk:
             storage_class: its storage class; None for the bucket's standard.
 
         Raises:
-            ObjectSaveException: nothing to write, unreadable, too long, or changed meanwhile.
+            ObjectSaveException: nothing to write, unreadable, not bytes, too long, or changed meanwhile; or a header
+                that is no text or has characters that no header can have.
             ObjectVerificationException: the bytes were damaged on the way three times.
+            TypeError: `object_data` is none of these.
         """
-        destination = S3Object(bucket, object_key)
-        headers = {"ContentType": content_type, "Metadata": metadata, "StorageClass": storage_class}
+        destination = object_address(bucket, object_key)
         try:
+            headers = upload_headers(content_type=content_type, metadata=metadata, storage_class=storage_class)
             with bodies.opened(object_data) as body:
-                manner = uploads.Manner(headers, self._upload, verify_checksum)
+                manner = uploads.Manner(headers, self._settings.upload, verify_checksum)
                 uploads.upload(self._requests(), body, destination, manner)
         except ObjectClerkException as error:
             error.operation = error.operation or "upload_object"
@@ -242,10 +273,10 @@ class ObjectClerk:
         """
         moves.copy_current(
             self._requests(),
-            S3Object(source_bucket, source_object_key),
-            S3Object(destination_bucket, destination_object_key),
+            object_address(source_bucket, source_object_key),
+            object_address(destination_bucket, destination_object_key),
             prove=verify_checksum,
-            limits=CopyLimits(quiet_seconds=self._upload.quiet_seconds),
+            limits=CopyLimits(quiet_seconds=self._settings.upload.quiet_seconds),
         )
 
     def move_object(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # as for `copy_object`
@@ -282,16 +313,16 @@ class ObjectClerk:
         """
         moves.move_object(
             self._requests(),
-            S3Object(source_bucket, source_object_key),
-            S3Object(destination_bucket, destination_object_key),
+            object_address(source_bucket, source_object_key),
+            object_address(destination_bucket, destination_object_key),
             etag=etag,
             prove=verify_checksum,
-            limits=CopyLimits(quiet_seconds=self._upload.quiet_seconds),
+            limits=CopyLimits(quiet_seconds=self._settings.upload.quiet_seconds),
         )
 
     def delete_object(self, bucket: str, object_key: str) -> None:
         """Delete an object. Its absence is no error."""
-        address = S3Object(bucket, object_key)
+        address = object_address(bucket, object_key)
         self._requests()("delete_object", source=address, **address.parameters)
 
     def list_objects(self, bucket: str, prefix: str | int = "") -> Iterator[dict[str, Any]]:
@@ -305,32 +336,9 @@ class ObjectClerk:
             prefix: the beginning of the keys; a whole number instead is the maximum number of objects.
         """
         prefix, limit = ("", prefix) if isinstance(prefix, int) else (prefix, None)
-        requests = self._requests()
-        asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": self._page_size}
-        first = requests("list_objects_v2", source=f"s3://{bucket}/{prefix}", **asked)
-        return islice(_listed(requests, asked, first), limit)
+        if limit is not None and limit < 0:
+            raise ObjectClerkException(f"list_objects: the number of objects is {limit}: it should be 0 or more")
+        return islice(listed_objects(self._requests(), bucket, prefix, page_size=self._page_size), limit)
 
     def _requests(self) -> S3Requests:
-        return S3Requests(self._client, self._policy)
-
-
-def _unsigned_bodies(config: Config) -> Config:
-    """Leave bodies out of the signature, as boto3 does over TLS: TLS and the checksum of each write protect them."""
-    # The stubs leave the options out.
-    given: Any = config
-    signing: Any = {"payload_signing_enabled": False, **(given.s3 or {})}
-    return config.merge(Config(s3=signing))
-
-
-def _policy(tries: int, delay: float, backoff: float, jitter: Jitter, max_delay: float) -> RetryPolicy:
-    least, most = (jitter, jitter) if isinstance(jitter, (int, float)) else jitter
-    return RetryPolicy(tries=tries, delay=delay, backoff=backoff, jitter=(least, most), max_delay=max_delay)
-
-
-def _listed(requests: S3Requests, asked: dict[str, Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    while True:
-        yield from page.get("Contents", [])
-        if not page.get("IsTruncated"):
-            return
-        rest = {**asked, "ContinuationToken": page["NextContinuationToken"]}
-        page = requests("list_objects_v2", source=f"s3://{asked['Bucket']}/{asked['Prefix']}", **rest)
+        return S3Requests(self.client, self._policy)

@@ -6,14 +6,18 @@ import os
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from tasks.object_clerk.clerk_arguments import problems_of
 from tasks.object_clerk.open_uploads import HOUR_SECONDS
 from tasks.object_clerk.transfers import Transfer
 from tasks.utils.settings import Environment
+
+if TYPE_CHECKING:
+    from boto3.s3.transfer import TransferConfig
 
 # 500 MiB, the default of the package object-clerk, so that ETags are the same as with that package.
 MULTIPART_THRESHOLD = 524_288_000
@@ -89,19 +93,37 @@ TRANSFER_TYPES: JsonTypes = {
 
 @dataclass(frozen=True)
 class ClerkSettings:
-    """The settings of a clerk.
+    """The settings of a clerk, from its arguments and the environment.
 
     Attributes:
         client_config: for the clerk's own client.
         upload: the sizes and bounds of uploads.
         download: the sizes and bounds of downloads.
         direct_requests: the clerk's own client sends the most common requests without most of botocore.
+        given: the constructor's argument `transfer_config`.
     """
 
     client_config: Config
     upload: Transfer
     download: Transfer
     direct_requests: bool
+    given: Mapping[str, Any] | TransferConfig | None
+
+    @property
+    def transfer_config(self) -> TransferConfig:
+        """The boto3 `TransferConfig` that was given, or else one with the settings of uploads."""
+        if self.given is not None and not isinstance(self.given, Mapping):
+            return self.given
+        # On first use: a clerk does not need boto3, whose import takes a fifth of a second.
+        from boto3.s3.transfer import TransferConfig  # pylint: disable=import-outside-toplevel  # see above
+
+        return TransferConfig(
+            multipart_threshold=self.upload.threshold,
+            multipart_chunksize=self.upload.part_size,
+            max_concurrency=self.upload.workers,
+            io_chunksize=self.upload.block,
+            use_threads=self.upload.workers > 1,
+        )
 
     @classmethod
     def read(
@@ -109,7 +131,8 @@ class ClerkSettings:
         values: Mapping[str, str] | None = None,
         *,
         client_config: Mapping[str, Any] | Config | None = None,
-        transfer_config: Any = None,
+        transfer_config: Mapping[str, Any] | TransferConfig | None = None,
+        **arguments: object,
     ) -> ClerkSettings:
         """Return the settings.
 
@@ -118,31 +141,51 @@ class ClerkSettings:
             client_config: the constructor's argument in place of `S3_CLIENT_CONFIG`: a dict or a `Config`.
             transfer_config: the constructor's argument in place of the other two, part sizes included: a dict or a
                 `TransferConfig`.
+            **arguments: the constructor's other arguments, which are only checked.
 
         Raises:
-            SettingsError: one sentence for each setting that is wrong, naming variable and key.
+            SettingsError: one sentence for each argument or setting that is wrong, naming argument or variable and key.
         """
         environment = Environment(os.environ if values is None else values)
-        threshold = environment.integer("MULTIPART_THRESHOLD", default=MULTIPART_THRESHOLD, least=1)
-        sizes = {"multipart_threshold": threshold, "multipart_chunksize": threshold}
-        uploads = environment.json_object("S3_UPLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
-        downloads = environment.json_object("S3_DOWNLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
-        upload = _transfer(environment, "S3_UPLOAD_CONFIG", uploads, **sizes)
-        download = _transfer(environment, "S3_DOWNLOAD_CONFIG", downloads)
-        quiet_seconds = environment.number("ABANDONED_UPLOAD_SECONDS", default=HOUR_SECONDS, least=0)
-        if transfer_config is not None:
-            upload = download = _transfer(environment, "transfer_config", _as_dict(transfer_config, TRANSFER_TYPES))
+        for problem in problems_of({**arguments, "client_config": client_config, "transfer_config": transfer_config}):
+            environment.problem(problem)
+        upload, download = _transfers(environment, transfer_config)
         config = _client_config(environment, client_config)
         direct_requests = environment.switch("DIRECT_REQUESTS", default=True)
         environment.finish()
         # Without a configuration `finish` has raised.
-        return cls(config or Config(), replace(upload, quiet_seconds=quiet_seconds), download, direct_requests)
+        return cls(config or Config(), upload, download, direct_requests, transfer_config)
+
+
+def without_signed_bodies(config: Config) -> Config:
+    """Return a configuration that leaves bodies out of the signature, unless it says otherwise.
+
+    boto3 does so over TLS: TLS and the checksum of each write protect them.
+    """
+    # The stubs leave the options out.
+    given: Any = config
+    signing: Any = {"payload_signing_enabled": False, **(given.s3 or {})}
+    return config.merge(Config(s3=signing))
+
+
+def _transfers(environment: Environment, given: Any) -> tuple[Transfer, Transfer]:
+    """Return the transfers of uploads and downloads."""
+    threshold = environment.integer("MULTIPART_THRESHOLD", default=MULTIPART_THRESHOLD, least=1)
+    sizes = {"multipart_threshold": threshold, "multipart_chunksize": threshold}
+    uploads = environment.json_object("S3_UPLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
+    downloads = environment.json_object("S3_DOWNLOAD_CONFIG", default={}, example=TRANSFER_EXAMPLE)
+    upload = _transfer(environment, "S3_UPLOAD_CONFIG", uploads, **sizes)
+    download = _transfer(environment, "S3_DOWNLOAD_CONFIG", downloads)
+    quiet_seconds = environment.number("ABANDONED_UPLOAD_SECONDS", default=HOUR_SECONDS, least=0)
+    if given is not None:
+        upload = download = _transfer(environment, "transfer_config", _as_dict(given, TRANSFER_TYPES))
+    return replace(upload, quiet_seconds=quiet_seconds), download
 
 
 def _client_config(environment: Environment, given: Mapping[str, Any] | Config | None) -> Config | None:
     if isinstance(given, Config):
         return given
-    name, options = "client_config", dict(given or {})
+    name, options = "client_config", dict(given) if isinstance(given, Mapping) else {}
     if given is None:
         name = "S3_CLIENT_CONFIG"
         # A copy, because botocore changes the retries that it is given.
@@ -200,6 +243,6 @@ def _fits(value: object, kind: JsonType) -> bool:
 
 
 def _as_dict(config: Any, names: Iterable[str]) -> dict[str, Any]:
-    if isinstance(config, dict):
-        return config
+    if isinstance(config, Mapping):
+        return dict(config)
     return {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}

@@ -12,11 +12,23 @@
 - `telemetry`: log lines and metrics
 - `outcome_log`: failures in the log and in the metrics
 - `one_line`: log messages of one line
+
+The names of `tasks.object_clerk` can be imported from here too, as in earlier versions.
 """
 
 import logging
+from typing import Any
 
 from tasks.utils.one_line import escape_message
 
 # The work modules' logger, which all of them ask for by this name.
 logging.getLogger("bucket_brigade").addFilter(escape_message)
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: `utils` itself knows no S3, and a cold start does not pay for it.
+    import tasks.object_clerk  # pylint: disable=import-outside-toplevel  # see above
+
+    if name in tasks.object_clerk.__all__:
+        return getattr(tasks.object_clerk, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,9 @@
 import gzip
 import io
-import subprocess
-import sys
 from itertools import islice
 
 import pytest
 
-import tasks.object_clerk
 from tasks.object_clerk import errors
 from tasks.object_clerk.clerk import ObjectClerk
 from tests.object_clerk.conftest import PART
@@ -288,12 +285,3 @@ def test_download_object_writes_through_a_link(clerk, store, tmp_path):
 def test_an_object_clerk_does_not_show_its_secret(store):
     clerk = store.clerk_of_its_own()
     assert store.keys["aws_secret_access_key"] not in f"{clerk} {clerk!r} {vars(clerk)}"
-
-
-def test_object_clerk_is_offered_by_its_package_and_loaded_on_first_use():
-    code = "import tasks.object_clerk, sys; print({'boto3', 'tasks.object_clerk.clerk'} & set(sys.modules))"
-    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert seen.stdout == "set()\n"
-    assert tasks.object_clerk.ObjectClerk is ObjectClerk
-    with pytest.raises(AttributeError, match="no attribute 'Absent'"):
-        getattr(tasks.object_clerk, "Absent")
