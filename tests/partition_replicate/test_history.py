@@ -616,6 +616,25 @@ def test_delete_by_another_writer_is_undone(world):
     assert history(MIRROR) == [b"1"]
 
 
+def test_older_version_that_another_writer_removed_at_the_destination_does_not_come_back(world):
+    events = [world.put("a.txt", b"%d" % number) for number in range(3)]
+    world.replicate(*events)
+    world.mirror.delete_object(Bucket=MIRROR, Key="a.txt", VersionId=made_from(world, version_of(events[0])))
+    # Neither an event of that version, nor a recheck, nor a new version of the key writes it again.
+    late = [*events, event_of(SOURCE, "a.txt", "Object Recheck"), world.put("a.txt", b"3")]
+    assert world.replicate(*late) == []
+    assert history(MIRROR) == [b"1", b"2", b"3"]
+    assert history(SOURCE) == [b"0", b"1", b"2", b"3"]
+
+
+def test_newest_version_that_another_writer_removed_at_the_destination_comes_back(world):
+    events = [world.put("a.txt", b"%d" % number) for number in range(2)]
+    world.replicate(*events)
+    world.mirror.delete_object(Bucket=MIRROR, Key="a.txt", VersionId=made_from(world, version_of(events[1])))
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Recheck")) == []
+    assert history(MIRROR) == [b"0", b"1"]
+
+
 def test_history_that_is_there_already_is_not_written_again(world, wire):
     for number in range(3):
         world.put("a.txt", b"%d" % number)
