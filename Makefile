@@ -74,7 +74,7 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo check test test-long lint validate terraform build dist otf-wheel lock upload package-hash \
+.PHONY: help demo check test test-long lint validate terraform build dist otf-wheel clerk-wheel lock upload package-hash \
 	package-key lint-report test-report bench chaos screenshots format clean new-task .build-setup .lint-setup .test-setup \
 	.validate-setup
 
@@ -127,6 +127,9 @@ dist: .build-setup ## Build each task's zip in dist/
 
 otf-wheel: $(DEV) ## Build the wheel of the add-on for Open Task Framework in dist/
 	@$(PYTHON) -m scripts.otf_wheel
+
+clerk-wheel: $(DEV) ## Build the wheel of ObjectClerk in dist/
+	@$(PYTHON) -m scripts.clerk_wheel
 
 # Some shells set NAME to the name of the machine.
 new-task: export NAME := $(if $(findstring command line,$(origin NAME)),$(NAME))

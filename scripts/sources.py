@@ -12,7 +12,7 @@ SHARED = ("object_clerk", "utils")
 
 # Files for readers, for the build and for the command line. They are not packaged, so that a change in them causes no
 # new package.
-NOT_PACKAGED = frozenset({"README.md", "requirements.txt", "__main__.py"})
+NOT_PACKAGED = frozenset({"README.md", "pyproject.toml", "requirements.txt", "__main__.py"})
 
 
 def zipped_tasks(root: Path) -> list[str]:

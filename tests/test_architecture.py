@@ -25,6 +25,7 @@ PURE = {
     "object_clerk/download_targets.py",
     "object_clerk/errors.py",
     "object_clerk/flow.py",
+    "object_clerk/headers.py",
     "object_clerk/pacer.py",
     "object_clerk/parts.py",
     "object_clerk/pinned.py",

@@ -100,17 +100,14 @@ def _is_client_config(value: object) -> bool:
 
 
 def _is_transfer_config(value: object) -> bool:
-    # By an attribute, because the import of boto3 takes a fifth of a second, and a TransferConfig is rare.
+    # By an attribute: a clerk itself does not import boto3.
     return value is None or isinstance(value, Mapping) or hasattr(value, "multipart_threshold")
 
 
 SECONDS = Shape(_is_seconds, f"a number of seconds from 0 to {DAY}")
 SHAPES: dict[str, Shape] = {
     "s3_client": Shape(lambda value: hasattr(value, "list_objects_v2"), "a boto3 S3 client"),
-    "host": Shape(
-        partial(_matches, HOST),
-        "a name or an IP address (IPv6: in brackets) without scheme, port and path",
-    ),
+    "host": Shape(partial(_matches, HOST), "a name or an IP address (IPv6: in brackets) without scheme, port and path"),
     "port": Shape(lambda value: _is_whole(value, 1, MAX_PORT), f"a whole number from 1 to {MAX_PORT}"),
     **dict.fromkeys(
         ("access_key", "secret_key"),
@@ -153,7 +150,9 @@ def object_address(bucket: str, key: str) -> S3Object:
         except (TypeError, UnicodeError):
             is_valid = False
         if not is_valid:
-            raise ObjectClerkException(f"the {name} is {value!r}: it should be a text of one character or more")
+            raise ObjectClerkException(
+                f"the {name} is {value!r}: it should be a text of one or more Unicode characters"
+            )
     return S3Object(bucket, key)
 
 

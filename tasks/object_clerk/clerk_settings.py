@@ -114,7 +114,7 @@ class ClerkSettings:
         """The boto3 `TransferConfig` that was given, or else one with the settings of uploads."""
         if self.given is not None and not isinstance(self.given, Mapping):
             return self.given
-        # On first use: a clerk does not need boto3, whose import takes a fifth of a second.
+        # On first use: a clerk itself does not import boto3.
         from boto3.s3.transfer import TransferConfig  # pylint: disable=import-outside-toplevel  # see above
 
         return TransferConfig(

@@ -5,9 +5,8 @@ import uuid
 import pytest
 from botocore.config import Config
 
-from local.embedded_aws import EmbeddedAws
-from local.seaweedfs import SeaweedFS
 from tests.support.proxy import Proxy
+from tests.support.servers import moto_server, seaweedfs_server
 from tests.support.stores import Store, new_client
 
 # The least that S3 allows, so that small objects have parts.
@@ -17,13 +16,13 @@ PART = 5 * 1024 * 1024
 @pytest.fixture(scope="session", name="seaweedfs")
 def make_seaweedfs():
     """One SeaweedFS for all tests of this process. Each test has its own bucket."""
-    with SeaweedFS() as server:
+    with seaweedfs_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def seaweedfs_client(seaweedfs):
-    client = seaweedfs.client(config=Config(retries={"total_max_attempts": 1}))
+    client = new_client(seaweedfs.endpoint_url, seaweedfs.credentials, Config(retries={"total_max_attempts": 1}))
     yield client
     client.close()
 
@@ -58,10 +57,11 @@ def store_named(request, name):
     config = Config(retries={"total_max_attempts": 1})
     bucket = f"bucket-{uuid.uuid4().hex[:12]}"
     if name == "moto":
-        with EmbeddedAws() as aws:
-            keys, client = aws.admin_credentials, new_client(aws.endpoint_url, aws.admin_credentials, config)
-            client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
-            yield Store(name, client, keys, aws.endpoint_url, bucket)
+        with moto_server() as server:
+            client = new_client(server.endpoint_url, server.credentials, config)
+            region = server.credentials["region_name"]
+            client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+            yield Store(name, client, server.credentials, server.endpoint_url, bucket)
             client.close()
         return
     server = request.getfixturevalue("seaweedfs")

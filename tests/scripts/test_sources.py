@@ -65,7 +65,8 @@ def test_source_files_are_those_of_the_task_and_the_shared_packages(checkout):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "__main__.py", "__pycache__/handler.cpython-313.pyc", "old.pyc", ".handler.py.swp"]
+    "name",
+    ["README.md", "__main__.py", "pyproject.toml", "__pycache__/handler.cpython-313.pyc", "old.pyc", ".handler.py.swp"],
 )
 def test_source_files_exclude_files_that_no_function_reads(checkout, name):
     before = source_files(checkout, "greet")
