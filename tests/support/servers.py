@@ -1,4 +1,4 @@
-"""S3 servers of the tests. The tests of the wheel have this module with the same functions for servers that run."""
+"""S3 servers of the tests. The tests of the wheel replace this module, because their servers run in another process."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
