@@ -40,6 +40,7 @@ class Lines:
         rest: the end of the last block, from its last line with content on.
         number: the number of records when the last block was read.
         grown: the bytes that the record after them has so far.
+        ended: whether all lines were returned.
     """
 
     blocks: Iterator[bytes]
@@ -47,6 +48,7 @@ class Lines:
     rest: bytes = b""
     number: int = 0
     grown: int = 0
+    ended: bool = False
 
     @cached_property
     def _padding(self) -> bytes:
@@ -82,15 +84,15 @@ class Lines:
         start = content.rfind(b"\n", 0, end) + 1
         start = max(start, content.rfind(b"\r", start, end) + 1)
         # Unlike the lines of a str, the lines of bytes end at CR, LF and CRLF only.
-        if len(content) - end <= SAMPLE:
-            self.rest = content[start:]
-            return content[:start].splitlines(True)
         lines = content.splitlines(True)
-        self.rest = lines.pop()
+        kept = content[start:].splitlines(True) if len(content) - end <= SAMPLE else lines[-1:]
+        del lines[len(lines) - len(kept) :]
+        self.rest = b"".join(kept)
         return lines
 
     def _last_lines(self) -> list[str] | None:
         if not self.rest:
+            self.ended = True
             return None
         lines, self.rest = self.rest.splitlines(True), b""
         content = max((at for at, line in enumerate(lines) if line.strip(self._padding)), default=-1)

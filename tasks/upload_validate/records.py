@@ -141,20 +141,9 @@ class Records:
         Returns:
             The physical line before the next reader's first one; None at the end of the file.
         """
+        reader = csv.reader(chain.from_iterable(iter(self._next_lines, None)), **self._dialect)
         # How many lines the reader had read when the last record was complete.
         read = 0
-        is_cut_off = False
-
-        def next_lines() -> list[str] | None:
-            nonlocal is_cut_off
-            lines = self._lines.read(self.number)
-            if lines is None and reader.line_num > read:
-                # The reader returns the record that it has begun. It is yielded, even if it looks valid.
-                is_cut_off = True
-                self.regular, self.approve = None, _approve_none
-            return lines
-
-        reader = csv.reader(chain.from_iterable(iter(next_lines, None)), **self._dialect)
         while True:
             try:
                 for cells in reader:
@@ -170,7 +159,7 @@ class Records:
                     else:
                         yield from self._last_blanks()
                         start = line + read + 1
-                        yield self.number, start, self._cut_off(start, cells) if is_cut_off else cells
+                        yield self.number, start, self._cut_off(start, cells) if self._lines.ended else cells
                         # A record of a million cells takes 30 MB: it is released before the next one is read.
                         cells = []
                     read = reader.line_num
@@ -202,6 +191,13 @@ class Records:
         if blank.end > blank.number:
             yield blank.number, blank.line, Blank(blank.end - blank.number)
         self._blank = _BlankRun()
+
+    def _next_lines(self) -> list[str] | None:
+        lines = self._lines.read(self.number)
+        if lines is None:
+            # The reader returns the record that it has begun, if any. It is yielded, even if it looks valid.
+            self.regular, self.approve = None, _approve_none
+        return lines
 
 
 def _approve_none(_: list[str]) -> bool:
