@@ -25,7 +25,7 @@ endif
 
 # A misspelt variable would have no effect, so only known ones are allowed after `make`; the environment may hold others.
 VARIABLES := BUILD CHAOS_SEED CHROMIUM CI ENVIRONMENT FILE KEEP NAME PACKAGE_BUCKET PACKAGE_KMS_KEY_ID PACKAGE_PREFIX TASK \
-	TF_PLUGIN_DIR UPGRADE WORKERS
+	TERRAFORM_RELEASES_URL TF_PLUGIN_DIR UPGRADE WORKERS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES),$(GIVEN))
 $(if $(UNKNOWN),$(error make knows no variable $(UNKNOWN) here; it knows: $(VARIABLES)))

@@ -135,7 +135,6 @@ resource "aws_cloudwatch_log_group" "build" {
 
 # Runs buildspec.yml of the sources.
 resource "aws_codebuild_project" "build" {
-  #checkov:skip=CKV_AWS_147:The project stores nothing itself; the bucket encrypts the packages, and the log group the log
   count = var.build_enabled ? 1 : 0
 
   name           = local.build_name

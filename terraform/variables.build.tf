@@ -57,14 +57,14 @@ variable "build_image" {
 }
 
 variable "build_compute_type" {
-  description = "Size of the build's machine. A build runs all tests, which need 4 GB of memory; more cores make it shorter."
+  description = "Size of the build's machine. A build runs all tests on all its cores, so more cores make it shorter."
   type        = string
   default     = "BUILD_GENERAL1_MEDIUM"
   nullable    = false
 
   validation {
-    condition     = can(regex("^BUILD_GENERAL1_(MEDIUM|LARGE|XLARGE|2XLARGE)$", var.build_compute_type))
-    error_message = "build_compute_type must be BUILD_GENERAL1_MEDIUM, BUILD_GENERAL1_LARGE, BUILD_GENERAL1_XLARGE or BUILD_GENERAL1_2XLARGE."
+    condition     = can(regex("^BUILD_GENERAL1_(SMALL|MEDIUM|LARGE|XLARGE|2XLARGE)$", var.build_compute_type))
+    error_message = "build_compute_type must be BUILD_GENERAL1_SMALL, BUILD_GENERAL1_MEDIUM, BUILD_GENERAL1_LARGE, BUILD_GENERAL1_XLARGE or BUILD_GENERAL1_2XLARGE."
   }
 }
 

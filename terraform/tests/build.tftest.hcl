@@ -258,11 +258,11 @@ run "image_of_another_registry_is_refused" {
   expect_failures = [var.build_image]
 }
 
-run "machine_that_is_too_small_for_the_tests_is_refused" {
+run "machine_that_codebuild_does_not_have_is_refused" {
   command = plan
 
   variables {
-    build_compute_type = "BUILD_GENERAL1_SMALL"
+    build_compute_type = "BUILD_GENERAL1_TINY"
   }
 
   expect_failures = [var.build_compute_type]
