@@ -290,6 +290,7 @@ def test_forgotten_piece_is_named_in_one_sentence(written, path, text, piece):
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_forgotten_module_is_named_although_no_test_can_import_the_task(written):
     handler = written / "tasks" / NAME / "handler.py"
     whole = handler.read_text()
