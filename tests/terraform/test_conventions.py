@@ -125,7 +125,7 @@ def test_path_of_events_is_complete_before_the_bucket_sends_to_eventbridge():
         "aws_cloudwatch_event_target.partition_replicate",
         "aws_lambda_permission.partition_replicate",
         "aws_sqs_queue.partition_replicate_undelivered",
-        "module.partition_replicate_queue",
+        "module.partition_replicate",
     }
 
 
