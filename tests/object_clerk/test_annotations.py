@@ -15,7 +15,7 @@ from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
-from tests.support.proxy import Trouble
+from tests.support.proxy import Fault
 
 MIB = 1024 * 1024
 LARGE = 6 * MIB
@@ -142,19 +142,19 @@ def test_a_copy_without_annotations_leaves_them(store):
 
 
 def lists_that_fail():
-    always = partial(Trouble, "GET", LIST, times=99)
+    always = partial(Fault, "GET", LIST, times=99)
     yield pytest.param(always(refusal=(403, "AccessDenied")), "ListObjectAnnotations", id="list refused")
     yield pytest.param(always(refusal=(500, "InternalError")), "could not be carried", id="list fails")
     yield pytest.param(always(lost=True), "could not be carried", id="answers lost")
-    yield pytest.param(Trouble("GET", LIST, times=99, cut=30), "could not be carried", id="list cut short")
+    yield pytest.param(Fault("GET", LIST, times=99, cut=30), "could not be carried", id="list cut short")
 
 
-@pytest.mark.parametrize("trouble, reason", list(lists_that_fail()))
+@pytest.mark.parametrize("fault, reason", list(lists_that_fail()))
 @pytest.mark.parametrize("noted", [True, False])
-def test_a_move_whose_annotations_cannot_be_listed_leaves_the_source(store, way, trouble, reason, noted):
+def test_a_move_whose_annotations_cannot_be_listed_leaves_the_source(store, way, fault, reason, noted):
     store.put("key", b"1")
     annotate(store, "key", {"note": b"text"} if noted else {})
-    way.add(trouble)
+    way.add(fault)
     with pytest.raises(errors.ObjectClerkException, match=f"the source stays.*{reason}"):
         store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.bytes_of("key") == b"1"
@@ -165,21 +165,21 @@ def writes_that_fail():
     always = {"about": ONE, "times": 99}
     broken = "_object_annotation s3://.*/key"
     denied = (403, "AccessDenied")
-    yield pytest.param(Trouble("GET", **always, refusal=denied), "GetObjectAnnotation", id="read refused")
-    yield pytest.param(Trouble("GET", **always, cut=3), broken, id="read cut short")
-    yield pytest.param(Trouble("PUT", **always, refusal=denied), "PutObjectAnnotation", id="put refused")
-    yield pytest.param(Trouble("PUT", **always, refusal=(503, "SlowDown")), broken, id="put fails")
-    yield pytest.param(Trouble("PUT", **always, refusal=(501, "NotImplemented")), broken, id="put unknown")
-    yield pytest.param(Trouble("PUT", **always, lost=True), broken, id="answers lost")
+    yield pytest.param(Fault("GET", **always, refusal=denied), "GetObjectAnnotation", id="read refused")
+    yield pytest.param(Fault("GET", **always, cut=3), broken, id="read cut short")
+    yield pytest.param(Fault("PUT", **always, refusal=denied), "PutObjectAnnotation", id="put refused")
+    yield pytest.param(Fault("PUT", **always, refusal=(503, "SlowDown")), broken, id="put fails")
+    yield pytest.param(Fault("PUT", **always, refusal=(501, "NotImplemented")), broken, id="put unknown")
+    yield pytest.param(Fault("PUT", **always, lost=True), broken, id="answers lost")
 
 
-@pytest.mark.parametrize("trouble, reason", list(writes_that_fail()))
-def test_a_move_whose_annotations_cannot_be_carried_leaves_the_source(store, way, trouble, reason):
+@pytest.mark.parametrize("fault, reason", list(writes_that_fail()))
+def test_a_move_whose_annotations_cannot_be_carried_leaves_the_source(store, way, fault, reason):
     store.put("key", b"1")
     annotate(store, "key", {"note": b"text"})
     # An equal object exists already, so CopyObject does not carry them.
     store.put("moved", b"1")
-    way.add(trouble)
+    way.add(fault)
     with pytest.raises(errors.ObjectClerkException, match=reason):
         store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert (store.bytes_of("key"), notes_of(store, "key")) == (b"1", {"note": b"text"})
@@ -252,7 +252,7 @@ def test_annotations_of_a_kept_version_are_carried(store):
 
 def test_a_refused_copy_names_the_permissions_for_annotations(store, way):
     store.put("key", b"1")
-    way.add(Trouble("PUT", "/copy", refusal=(403, "AccessDenied")))
+    way.add(Fault("PUT", "/copy", refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException, match="s3:GetObjectAnnotation.*s3:PutObjectAnnotation"):
         store.clerk(port=way.listens_on).copy_object(store.bucket, "key", store.bucket, "copy")
 
@@ -260,7 +260,7 @@ def test_a_refused_copy_names_the_permissions_for_annotations(store, way):
 @pytest.mark.parametrize("code", [(501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "InvalidArgument")])
 def test_an_object_of_a_server_without_annotations_is_moved(store, way, code):
     store.put("key", b"1")
-    way.add(Trouble("GET", LIST, times=99, refusal=code))
+    way.add(Fault("GET", LIST, times=99, refusal=code))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.keys_of() == ["moved"]
 

@@ -7,7 +7,7 @@ import pytest
 from tasks.object_clerk import errors
 from tasks.object_clerk.clerk import ObjectClerk
 from tests.object_clerk.conftest import PART
-from tests.support.proxy import Trouble
+from tests.support.proxy import Fault
 from tests.support.stores import ON_MOTO
 
 
@@ -113,7 +113,7 @@ def test_upload_object_of_a_file_that_changes_meanwhile_keeps_the_old_object(sto
         path.write_bytes(body[::-1])
         return head, answer
 
-    way.add(Trouble("POST", "?uploads", down=change))
+    way.add(Fault("POST", "?uploads", down=change))
     store.put("key", b"old")
     with pytest.raises(errors.ObjectSaveException, match="changed while it was being uploaded"):
         store.clerk(port=way.listens_on).upload_object(path, store.bucket, "key")

@@ -6,7 +6,7 @@ from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.utils.s3_object import S3Object
 from tests.object_clerk.conftest import PART
-from tests.support.proxy import Trouble
+from tests.support.proxy import Fault
 from tests.support.stores import ON_MOTO
 
 MIB = 1024 * 1024
@@ -107,7 +107,7 @@ def test_move_object_spares_a_source_that_was_overwritten_after_the_copy(store, 
         store.put("key", b"newer")
         return head, body
 
-    way.add(Trouble("PUT", "/copy", down=overwrite))
+    way.add(Fault("PUT", "/copy", down=overwrite))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "copy")
     assert store.bytes_of("copy") == b"moved"
     assert store.bytes_of("key") == b"newer"
@@ -121,7 +121,7 @@ def test_move_object_spares_a_version_that_came_after_the_copy(store, way):
         store.put("key", b"newer")
         return head, body
 
-    way.add(Trouble("PUT", "/copy", down=overwrite))
+    way.add(Fault("PUT", "/copy", down=overwrite))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "copy")
     assert store.bytes_of("copy") == b"moved"
     assert store.bytes_of("key") == b"newer"
@@ -136,7 +136,7 @@ def test_a_source_overwritten_before_the_copy_is_copied_in_its_new_state(store, 
         store.put("key", b"newer", Metadata={"a": "1"})
         return head, body
 
-    way.add(Trouble("HEAD", "/key", down=overwrite))
+    way.add(Fault("HEAD", "/key", down=overwrite))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "copy")
     assert store.bytes_of("copy") == b"newer"
     assert store.keys_of() == ["copy"]
@@ -144,14 +144,14 @@ def test_a_source_overwritten_before_the_copy_is_copied_in_its_new_state(store, 
 
 def test_move_object_with_a_delete_whose_answer_is_lost_succeeds(store, way):
     store.put("key", b"1")
-    way.add(Trouble("DELETE", "/key", lost=True))
+    way.add(Fault("DELETE", "/key", lost=True))
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.keys_of() == ["moved"]
 
 
 def test_move_object_keeps_the_source_when_the_delete_is_not_allowed(store, way):
     store.put("key", b"1")
-    way.add(Trouble("DELETE", "/key", refusal=(403, "AccessDenied")))
+    way.add(Fault("DELETE", "/key", refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException, match="delete_object s3://.*/key -> s3://.*/moved"):
         store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.keys_of() == ["key", "moved"]
@@ -160,7 +160,7 @@ def test_move_object_keeps_the_source_when_the_delete_is_not_allowed(store, way)
 def test_move_object_on_a_server_without_conditional_requests_looks_before_it_acts(store, way):
     store.put("key", b"1")
     unknown = (501, "NotImplemented")
-    way.add(Trouble("PUT", "/moved", times=2, refusal=unknown), Trouble("DELETE", "/key", refusal=unknown))
+    way.add(Fault("PUT", "/moved", times=2, refusal=unknown), Fault("DELETE", "/key", refusal=unknown))
     store.put("moved", b"old")
     store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.keys_of() == ["moved"]
@@ -190,7 +190,7 @@ def test_a_copy_that_is_not_the_source_is_found_and_the_source_stays(store, way)
         right, wrong = (store.head(key)["ETag"].strip('"').encode() for key in ("key", "moved"))
         return head, body.replace(right, wrong)
 
-    way.add(Trouble("PUT", "/moved", down=damage))
+    way.add(Fault("PUT", "/moved", down=damage))
     with pytest.raises(errors.ObjectVerificationException, match="s3://.*/key -> s3://.*/moved: the copy is not"):
         store.clerk(port=way.listens_on).move_object(store.bucket, "key", store.bucket, "moved")
     assert store.bytes_of("key") == b"right"
@@ -217,7 +217,7 @@ def test_an_object_with_a_kms_etag_reads_copies_and_moves(store, way):
     # Real S3 gives KMS objects an ETag that is no MD5; moto gives them one that is.
     etag = b"0" * 32
     for about in ("/key", "/copy"):
-        way.add(Trouble("GET", about, times=9, down=lambda head, body: (with_etag(head, etag), body)))
+        way.add(Fault("GET", about, times=9, down=lambda head, body: (with_etag(head, etag), body)))
     store.put("key", b"1" * 1000, ServerSideEncryption="aws:kms")
     clerk = store.clerk(port=way.listens_on)
     assert clerk.get_object(store.bucket, "key") == b"1" * 1000

@@ -5,7 +5,7 @@ import pytest
 from tasks.object_clerk import errors
 from tasks.object_clerk.s3_requests import SOUND_TRIES
 from tests.object_clerk.conftest import PART
-from tests.support.proxy import Trouble, flipped
+from tests.support.proxy import Fault, flipped
 from tests.support.stores import closed_port
 
 KIB = 1024
@@ -37,7 +37,7 @@ def make_read(request, travelling_clerk, store, tmp_path):
 @pytest.mark.parametrize("size", [KIB, PART + 1])
 @pytest.mark.usefixtures("five_mib_parts")
 def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(travelling_clerk, store, way, body, size):
-    way.add(Trouble("PUT", "/key", up=flipped))
+    way.add(Fault("PUT", "/key", up=flipped))
     travelling_clerk.upload_object(body[:size], store.bucket, "key")
     assert store.bytes_of("key") == body[:size]
 
@@ -47,7 +47,7 @@ def test_a_bit_flipped_on_the_way_up_is_found_and_sent_again(travelling_clerk, s
 @pytest.mark.usefixtures("five_mib_parts")
 def test_bits_flipped_on_the_way_up_for_ever_are_raised_and_the_old_object_stays(store, way, body, size, tries):
     store.put("key", b"old")
-    way.add(Trouble("PUT", "/key", times=99, up=flipped))
+    way.add(Fault("PUT", "/key", times=99, up=flipped))
     clerk = store.clerk(port=way.listens_on, tries=tries)
     with pytest.raises(errors.ObjectVerificationException, match=f"memory -> s3://{store.bucket}/key") as caught:
         clerk.upload_object(body[:size], store.bucket, "key")
@@ -63,7 +63,7 @@ def test_parts_that_are_named_in_the_wrong_order_are_not_published(travelling_cl
         return request.replace(first, b"\0").replace(second, first).replace(b"\0", second)
 
     store.put("key", b"old")
-    way.add(Trouble("POST", "uploadId", times=9, up=swap))
+    way.add(Fault("POST", "uploadId", times=9, up=swap))
     with pytest.raises(errors.ObjectClerkException, match=f"-> s3://{store.bucket}/key"):
         travelling_clerk.upload_object(body[: 2 * PART], store.bucket, "key")
     assert store.bytes_of("key") == b"old"
@@ -74,7 +74,7 @@ def test_parts_that_are_named_in_the_wrong_order_are_not_published(travelling_cl
 @pytest.mark.usefixtures("five_mib_parts")
 def test_a_bit_flipped_on_the_way_down_is_found_and_read_again(travelling_clerk, store, way, body, size):
     store.put("key", body[:size])
-    way.add(Trouble("GET", "/key", after=size > PART, down=flip_down))
+    way.add(Fault("GET", "/key", after=size > PART, down=flip_down))
     assert travelling_clerk.get_object(store.bucket, "key") == body[:size]
 
 
@@ -82,7 +82,7 @@ def test_a_bit_flipped_on_the_way_down_is_found_and_read_again(travelling_clerk,
 @pytest.mark.usefixtures("five_mib_parts")
 def test_bits_flipped_on_the_way_down_for_ever_are_raised(read, store, way, body, size):
     store.put("key", body[:size])
-    way.add(Trouble("GET", "/key", times=99, down=flip_down))
+    way.add(Fault("GET", "/key", times=99, down=flip_down))
     with pytest.raises(errors.ObjectVerificationException, match=f"get_object s3://{store.bucket}/key"):
         read()
 
@@ -90,7 +90,7 @@ def test_bits_flipped_on_the_way_down_for_ever_are_raised(read, store, way, body
 def test_a_download_that_is_damaged_for_ever_keeps_the_old_file(travelling_clerk, store, way, tmp_path):
     store.put("key", b"new")
     (tmp_path / "file").write_bytes(b"old")
-    way.add(Trouble("GET", "/key", times=99, down=flip_down))
+    way.add(Fault("GET", "/key", times=99, down=flip_down))
     with pytest.raises(errors.ObjectVerificationException):
         travelling_clerk.download_object(store.bucket, "key", tmp_path / "file")
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"old")]
@@ -103,7 +103,7 @@ def without_checksum(head, body):
 
 def test_damage_to_an_object_without_a_checksum_is_found_by_its_md5(read, store, way):
     store.put("key", bytes(KIB))
-    way.add(Trouble("GET", "/key", times=99, down=without_checksum))
+    way.add(Fault("GET", "/key", times=99, down=without_checksum))
     with pytest.raises(errors.ObjectVerificationException, match="MD5"):
         read()
 
@@ -111,14 +111,14 @@ def test_damage_to_an_object_without_a_checksum_is_found_by_its_md5(read, store,
 def test_an_object_without_a_proof_is_read_and_that_is_logged(read, store, way, body, caplog):
     caplog.set_level("INFO", "bucket_brigade")
     store.put_parts("key", body, PART)
-    way.add(Trouble("GET", "/key", times=9, down=lambda head, answer: (without_checksum(head, b"")[0], answer)))
+    way.add(Fault("GET", "/key", times=9, down=lambda head, answer: (without_checksum(head, b"")[0], answer)))
     assert read() == body
     assert f"only the number of bytes was verified: {UNPROVEN}" in caplog.text
 
 
 def test_damaged_bytes_are_returned_without_verification(store, way):
     store.put("key", bytes(KIB))
-    way.add(Trouble("GET", "/key", down=flip_down))
+    way.add(Fault("GET", "/key", down=flip_down))
     clerk = store.clerk(port=way.listens_on)
     assert clerk.get_object(store.bucket, "key", verify_checksum=False) == flipped(bytes(KIB))
 
@@ -129,14 +129,14 @@ def test_damaged_bytes_are_returned_without_verification(store, way):
 def test_a_broken_body_is_continued_at_the_same_byte(read, store, way, whole_parts, reset):
     content = os.urandom(whole_parts * PART + 700 * KIB)
     store.put("key", content)
-    way.add(Trouble("GET", "/key", after=whole_parts, cut=600 * KIB, reset=reset))
+    way.add(Fault("GET", "/key", after=whole_parts, cut=600 * KIB, reset=reset))
     assert read() == content
 
 
 @pytest.mark.parametrize("reset", [True, False])
 def test_a_body_that_keeps_breaking_is_an_error(read, store, way, reset):
     store.put("key", bytes(KIB))
-    way.add(Trouble("GET", "/key", times=99, cut=0, reset=reset))
+    way.add(Fault("GET", "/key", times=99, cut=0, reset=reset))
     with pytest.raises(errors.ObjectClerkServerInternalException, match=f"get_object s3://{store.bucket}/key.*3 times"):
         read()
 
@@ -148,7 +148,7 @@ def test_an_object_that_is_replaced_during_a_read_is_read_again(travelling_clerk
         return head, answer
 
     store.put("key", body)
-    way.add(Trouble("GET", "/key", down=replace))
+    way.add(Fault("GET", "/key", down=replace))
     assert travelling_clerk.get_object(store.bucket, "key") == body[::-1]
 
 
@@ -158,7 +158,7 @@ def test_blocks_of_an_object_that_is_replaced_half_way_are_not_mixed(travelling_
         return head, answer
 
     store.put("key", body)
-    way.add(Trouble("GET", "/key", down=replace, cut=600 * KIB))
+    way.add(Fault("GET", "/key", down=replace, cut=600 * KIB))
     with pytest.raises(errors.ObjectChangedException, match=f"get_object s3://{store.bucket}/key"):
         b"".join(travelling_clerk.iterate_object(store.bucket, "key"))
 
@@ -183,14 +183,14 @@ def make_operation(request, store):
 @pytest.mark.parametrize("refusal", [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
 def test_refusals_up_to_the_limit_are_retried(operation, travelling_clerk, store, way, refusal):
     _, method, call = operation
-    way.add(Trouble(method, times=2, refusal=refusal))
+    way.add(Fault(method, times=2, refusal=refusal))
     call(travelling_clerk, store.bucket)
 
 
-@pytest.mark.parametrize("trouble", [{"refusal": (503, "SlowDown")}, {"lost": True}])
-def test_failures_beyond_the_limit_name_operation_and_addresses(operation, travelling_clerk, store, way, trouble):
+@pytest.mark.parametrize("fault", [{"refusal": (503, "SlowDown")}, {"lost": True}])
+def test_failures_beyond_the_limit_name_operation_and_addresses(operation, travelling_clerk, store, way, fault):
     name, method, call = operation
-    way.add(Trouble(method, times=99, **trouble))
+    way.add(Fault(method, times=99, **fault))
     with pytest.raises(errors.ObjectClerkServerInternalException) as caught:
         call(travelling_clerk, store.bucket)
     assert name in str(caught.value)
@@ -203,9 +203,9 @@ def test_failures_beyond_the_limit_name_operation_and_addresses(operation, trave
 def test_a_request_to_a_silent_server_ends_after_the_time_out(store, way):
     store.put("key", b"1")
     clerk = store.clerk(port=way.listens_on, tries=2, client_config={"read_timeout": 0.2})
-    way.add(Trouble("GET", "/key", silent=True))
+    way.add(Fault("GET", "/key", silent=True))
     assert clerk.get_object(store.bucket, "key") == b"1"
-    way.add(Trouble("GET", "/key", times=99, silent=True))
+    way.add(Fault("GET", "/key", times=99, silent=True))
     with pytest.raises(errors.ObjectClerkServerInternalException, match="get_object s3://.*ime.*2 times"):
         clerk.get_object(store.bucket, "key")
 
@@ -219,7 +219,7 @@ def test_an_absent_server_is_an_error_after_the_limit(store):
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.usefixtures("five_mib_parts")
 def test_an_upload_whose_answers_are_lost_is_whole_and_leaves_nothing_open(travelling_clerk, store, way, body, method):
-    way.add(Trouble(method, "uploadId", times=2, lost=True))
+    way.add(Fault(method, "uploadId", times=2, lost=True))
     travelling_clerk.upload_object(body, store.bucket, "key")
     assert store.bytes_of("key") == body
     assert not store.open_uploads()
@@ -231,7 +231,7 @@ def test_an_upload_that_fails_keeps_the_old_object_and_leaves_nothing_open(
     travelling_clerk, store, way, body, request_line
 ):
     store.put("key", b"old")
-    way.add(Trouble(*request_line, times=99, refusal=(403, "AccessDenied")))
+    way.add(Fault(*request_line, times=99, refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException, match=f"bytes in memory -> s3://{store.bucket}/key"):
         travelling_clerk.upload_object(body, store.bucket, "key")
     assert store.bytes_of("key") == b"old"
@@ -241,7 +241,7 @@ def test_an_upload_that_fails_keeps_the_old_object_and_leaves_nothing_open(
 def test_a_copy_whose_answer_is_lost_is_not_made_twice(travelling_clerk, store, way):
     store.keep_versions()
     store.put("key", b"1")
-    way.add(Trouble("PUT", "/copy", lost=True))
+    way.add(Fault("PUT", "/copy", lost=True))
     travelling_clerk.copy_object(store.bucket, "key", store.bucket, "copy")
     assert len(store.client.list_object_versions(Bucket=store.bucket, Prefix="copy")["Versions"]) == 1
 
@@ -250,7 +250,7 @@ def test_a_listing_continues_after_a_failed_page(store, way):
     for number in range(5):
         store.put(f"{number}", b"x")
     clerk = store.clerk(port=way.listens_on, list_objects_page_size=2)
-    way.add(Trouble("GET", "continuation-token", times=2, refusal=(503, "SlowDown")))
+    way.add(Fault("GET", "continuation-token", times=2, refusal=(503, "SlowDown")))
     assert [found["Key"] for found in clerk.list_objects(store.bucket)] == ["0", "1", "2", "3", "4"]
 
 
@@ -258,14 +258,14 @@ def test_a_listing_that_keeps_failing_raises_the_clerks_error(store, way):
     for number in range(3):
         store.put(f"{number}", b"x")
     listed = store.clerk(port=way.listens_on, list_objects_page_size=2).list_objects(store.bucket)
-    way.add(Trouble("GET", "continuation-token", times=99, refusal=(503, "SlowDown")))
+    way.add(Fault("GET", "continuation-token", times=99, refusal=(503, "SlowDown")))
     with pytest.raises(errors.ObjectClerkServerInternalException, match="list_objects_v2.*3 times"):
         list(listed)
 
 
 def test_a_permanent_failure_is_not_retried(operation, travelling_clerk, store, way):
     _, method, call = operation
-    way.add(Trouble(method, times=99, refusal=(403, "AccessDenied")))
+    way.add(Fault(method, times=99, refusal=(403, "AccessDenied")))
     with pytest.raises(errors.ObjectClerkServerAuthException) as caught:
         call(travelling_clerk, store.bucket)
     assert caught.value.attempts == 1

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from tasks.object_clerk import ObjectClerk, errors
-from tests.support.mortal import Killed, Mortal
-from tests.support.proxy import Trouble
+from tests.support.dying_client import DyingClient, Killed
+from tests.support.proxy import Fault
 
 LIST = "annotation"
 
@@ -51,7 +51,7 @@ MOMENTS = {"look": ("HEAD", "/key"), "copy": ("PUT", "/moved"), "annotations": (
 @pytest.mark.parametrize("at", MOMENTS.values(), ids=MOMENTS)
 def test_a_newer_write_of_the_same_bytes_is_not_deleted(store, way, at, rewrite):
     store.put("key", b"1", Metadata={"station": "north"})
-    way.add(Trouble(*at, down=meanwhile(lambda: store.put("key", b"1", **rewrite))))
+    way.add(Fault(*at, down=meanwhile(lambda: store.put("key", b"1", **rewrite))))
     move(store, way)
     found = store.head("key")
     assert {name: found[name] for name in rewrite} == rewrite
@@ -65,7 +65,7 @@ def test_a_newer_write_that_differs_in_its_time_alone_is_not_deleted(store, way)
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"last-modified:")]
         return b"\r\n".join([lines[0], b"Last-Modified: Fri, 01 May 2026 12:00:00 GMT", *lines[1:]]), body
 
-    way.add(Trouble("HEAD", "/key", down=older))
+    way.add(Fault("HEAD", "/key", down=older))
     move(store, way)
     assert store.keys_of() == ["key", "moved"]
 
@@ -73,7 +73,7 @@ def test_a_newer_write_that_differs_in_its_time_alone_is_not_deleted(store, way)
 def test_a_newer_write_of_the_same_bytes_survives_the_second_try_of_a_delete(store, way):
     store.put("key", b"1")
     newer = meanwhile(lambda: store.put("key", b"1", Metadata={"a": "newer"}))
-    way.add(Trouble("DELETE", "/key", down=newer, lost=True))
+    way.add(Fault("DELETE", "/key", down=newer, lost=True))
     move(store, way)
     assert store.head("key")["Metadata"] == {"a": "newer"}
 
@@ -82,7 +82,7 @@ def test_a_newer_write_of_the_same_bytes_survives_the_second_try_of_a_delete(sto
 @pytest.mark.parametrize("moment", ["copy", "annotations"])
 def test_tags_that_are_changed_after_the_copy_are_moved_too(store, way, moment, before, after):
     store.put("key", b"1", Tagging=before)
-    way.add(Trouble(*MOMENTS[moment], down=meanwhile(lambda: put_tags(store, "key", **after))))
+    way.add(Fault(*MOMENTS[moment], down=meanwhile(lambda: put_tags(store, "key", **after))))
     move(store, way)
     assert store.keys_of() == ["moved"]
     assert tags_of(store, "moved") == after
@@ -91,7 +91,7 @@ def test_tags_that_are_changed_after_the_copy_are_moved_too(store, way, moment, 
 def test_tags_of_a_version_that_are_changed_after_the_copy_are_moved_too(store, way):
     store.keep_versions()
     store.put("key", b"1", Tagging="a=1")
-    way.add(Trouble("GET", LIST, down=meanwhile(lambda: put_tags(store, "key", a="2"))))
+    way.add(Fault("GET", LIST, down=meanwhile(lambda: put_tags(store, "key", a="2"))))
     move(store, way)
     assert store.keys_of() == ["moved"]
     assert tags_of(store, "moved") == {"a": "2"}
@@ -99,7 +99,7 @@ def test_tags_of_a_version_that_are_changed_after_the_copy_are_moved_too(store, 
 
 def test_tags_that_another_writer_put_on_the_copy_stay(store, way):
     store.put("key", b"1", Tagging="a=1")
-    way.add(Trouble("GET", LIST, down=meanwhile(lambda: put_tags(store, "moved", scanned="yes"))))
+    way.add(Fault("GET", LIST, down=meanwhile(lambda: put_tags(store, "moved", scanned="yes"))))
     move(store, way)
     assert tags_of(store, "moved") == {"scanned": "yes"}
 
@@ -114,7 +114,7 @@ def test_a_source_whose_tags_change_all_the_time_stays(store, way):
         put_tags(store, "key", n=str(next(numbers)))
         return head, body
 
-    way.add(Trouble("GET", LIST, times=99, down=change))
+    way.add(Fault("GET", LIST, times=99, down=change))
     with pytest.raises(errors.ObjectChangedException, match="move_object s3://.*/key: the source stays.*tags"):
         move(store, way)
     assert store.bytes_of("key") == b"1"
@@ -179,7 +179,7 @@ def test_a_move_killed_at_any_step_and_repeated_is_done_once(store, done, versio
         store.keep_versions()
 
     def move_until(at, etag):
-        client = Mortal(store, store.port, at, done).client
+        client = DyingClient(store, store.port, at, done).client
         clerk = ObjectClerk.from_client(client, retry_tries=1)
         clerk.move_object(store.bucket, "key", store.bucket, "moved", etag=etag)
 

@@ -12,8 +12,8 @@ from tasks.object_clerk.s3_requests import S3Requests
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tests.object_clerk.conftest import PART
-from tests.support.mortal import Killed, Mortal
-from tests.support.proxy import Trouble
+from tests.support.dying_client import DyingClient, Killed
+from tests.support.proxy import Fault
 
 LIMITS = CopyLimits(single=PART, part_size=PART)
 BODY = bytes(PART + 1)
@@ -41,7 +41,7 @@ def a_day_later(head, body):
 
 
 def next_day(way):
-    way.add(Trouble("GET", "uploads", times=99, down=a_day_later))
+    way.add(Fault("GET", "uploads", times=99, down=a_day_later))
 
 
 # A copy in parts has its source's ETag on moto, as on AWS, and not on SeaweedFS; so a move that is repeated after its
@@ -61,11 +61,11 @@ def test_an_operation_killed_at_any_step_and_repeated_leaves_nothing_open(store,
             etag = store.put_parts("key", BODY, PART)["ETag"]
             store.put("etag", b"1", Metadata={"of": etag})
         try:
-            operation(Mortal(store, way.listens_on, at, done).client, store.bucket)
+            operation(DyingClient(store, way.listens_on, at, done).client, store.bucket)
             break
         except Killed:
             kills += 1
-        operation(Mortal(store, way.listens_on, 999, done).client, store.bucket)
+        operation(DyingClient(store, way.listens_on, 999, done).client, store.bucket)
         assert store.head("written")["ContentLength"] == len(BODY)
         assert not store.open_uploads()
         store.client.delete_object(Bucket=store.bucket, Key="written")
@@ -82,7 +82,7 @@ def begin(store, key, *parts):
 @pytest.mark.usefixtures("five_mib_parts")
 def test_an_upload_that_was_begun_within_a_day_is_left_alone(store, way):
     begin(store, "written", b"1")
-    upload(Mortal(store, way.listens_on, 999, True).client, store.bucket)
+    upload(DyingClient(store, way.listens_on, 999, True).client, store.bucket)
     assert [one["Key"] for one in store.open_uploads()] == ["written"]
 
 
@@ -91,7 +91,7 @@ def test_upload_of_a_single_writer_is_aborted_at_once(store, way, monkeypatch):
     begin(store, "written", b"1")
     begin(store, "written too", b"1")
     monkeypatch.setenv("ABANDONED_UPLOAD_SECONDS", "0")
-    upload(Mortal(store, way.listens_on, 999, True).client, store.bucket)
+    upload(DyingClient(store, way.listens_on, 999, True).client, store.bucket)
     assert store.bytes_of("written") == BODY
     assert [one["Key"] for one in store.open_uploads()] == ["written too"]
 
@@ -107,8 +107,8 @@ def test_an_upload_that_was_begun_long_ago_and_still_gets_parts_is_left_alone(st
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
         return b"\r\n".join([*lines[:1], b"Content-Length: %d" % len(changed), *lines[1:]]), changed
 
-    way.add(Trouble("GET", "uploads", down=long_ago))
-    upload(Mortal(store, way.listens_on, 999, True).client, store.bucket)
+    way.add(Fault("GET", "uploads", down=long_ago))
+    upload(DyingClient(store, way.listens_on, 999, True).client, store.bucket)
     assert any("uploadId=" in line and line.startswith("GET") for line in way.requests)
     assert [one["Key"] for one in store.open_uploads()] == ["written"]
 
@@ -118,7 +118,7 @@ def test_an_upload_that_was_begun_long_ago_and_still_gets_parts_is_left_alone(st
 def test_uploads_of_other_keys_are_left_alone(store, way):
     begin(store, "written too", b"1")
     next_day(way)
-    upload(Mortal(store, way.listens_on, 999, True).client, store.bucket)
+    upload(DyingClient(store, way.listens_on, 999, True).client, store.bucket)
     assert [one["Key"] for one in store.open_uploads()] == ["written too"]
 
 
@@ -127,7 +127,7 @@ def test_uploads_of_other_keys_are_left_alone(store, way):
 @pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
 def test_uploads_that_cannot_be_listed_cost_one_request_and_a_log_line(store, way, caplog, refusal):
     caplog.set_level("INFO", "bucket_brigade")
-    way.add(Trouble("GET", "uploads", times=9, refusal=refusal))
+    way.add(Fault("GET", "uploads", times=9, refusal=refusal))
     clerk = store.clerk(port=way.listens_on)
     clerk.upload_object(BODY, store.bucket, "written")
     assert store.bytes_of("written") == BODY

@@ -29,7 +29,7 @@ STUBS |= {"mypy_boto3_ssm", "mypy_boto3_sts", "types_boto3_s3"}
 # The contract of the earlier package, and the faults that it did not survive.
 CONTRACT = ("arguments", "copies", "faults", "moves", "settings")
 CONTRACT_FILES = ["test_clerk.py", *(f"test_clerk_{name}.py" for name in CONTRACT)]
-SUPPORT = ("http_messages.py", "mortal.py", "proxy.py", "stores.py")
+SUPPORT = ("dying_client.py", "http_messages.py", "proxy.py", "stores.py")
 # Beside the tests in place of the project's: the servers run in the process of this module.
 SERVERS = """
 import json, os

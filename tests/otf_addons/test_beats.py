@@ -15,7 +15,7 @@ from tasks.otf_addons import listing
 from tasks.otf_addons.s3_handlers import FILES_AT_ONCE, S3Transfer
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import S3_EXECUTION, S3_TRANSFER, destination, local, source, touch, transfer
-from tests.support.proxy import Proxy, Trouble
+from tests.support.proxy import Fault, Proxy
 from tests.support.wire import Wire
 
 MIB = 1024 * 1024
@@ -149,7 +149,7 @@ def test_flag_is_not_written_when_an_upload_failed(framework, inbox, tmp_path):
         (tmp_path / "out" / name).write_bytes(b"x")
     given = local(tmp_path / "out", fileRegex=".*")
     with Proxy(inbox.host, inbox.port) as way:
-        way.add(Trouble(method="PUT", about="b.txt", times=99, refusal=(403, "AccessDenied")))
+        way.add(Fault(method="PUT", about="b.txt", times=99, refusal=(403, "AccessDenied")))
         there = destination(
             inbox.bucket, protocol={"endpoint_url": f"http://127.0.0.1:{way.listens_on}"}, flags={"fullPath": "done"}
         )
@@ -177,7 +177,7 @@ def test_source_is_not_deleted_when_its_copy_failed(framework, inbox, outbox):
     inbox.put("src/a.txt", b"a")
     inbox.put("src/b.txt", b"b")
     with Proxy(outbox.host, outbox.port) as way:
-        way.add(Trouble(method="PUT", about="b.txt", times=99, refusal=(403, "AccessDenied")))
+        way.add(Fault(method="PUT", about="b.txt", times=99, refusal=(403, "AccessDenied")))
         there = destination(outbox.bucket, protocol={"endpoint_url": f"http://127.0.0.1:{way.listens_on}"})
 
         ran = framework.run(transfer(source(inbox.bucket, **DELETE), there))
@@ -420,7 +420,7 @@ def test_download_that_breaks_continues(inbox, tmp_path):
     body = os.urandom(9 * MIB)
     inbox.client.upload_fileobj(io.BytesIO(body), inbox.bucket, "src/large")
     with Proxy(inbox.host, inbox.port) as way:
-        way.add(Trouble(method="GET", about="src/large", cut=MIB))
+        way.add(Fault(method="GET", about="src/large", cut=MIB))
         giving = handler(source(inbox.bucket, protocol={"endpoint_url": f"http://127.0.0.1:{way.listens_on}"}))
         files = giving.list_files("src", ".*")
 

@@ -11,7 +11,7 @@ from tasks.otf_addons.bucket_copies import BucketCopies
 from tasks.otf_addons.s3_handlers import S3Transfer
 from tests.otf_addons.conftest import moto_store
 from tests.otf_addons.definitions import destination, source, transfer
-from tests.support.proxy import Proxy, Trouble, flipped
+from tests.support.proxy import Fault, Proxy, flipped
 from tests.support.wire import Wire
 
 MIB = 1024 * 1024
@@ -62,7 +62,7 @@ def test_files_go_from_one_server_to_another_with_all_their_attributes(framework
 def test_storage_class_unknown_to_the_other_server_is_left_out(framework, inbox, elsewhere):
     inbox.put("src/a.txt", b"a", StorageClass="STANDARD_IA", Metadata={"origin": "x"})
     with Proxy(elsewhere.host, elsewhere.port) as way:
-        way.add(Trouble(method="PUT", about="a.txt", refusal=(400, "InvalidStorageClass")))
+        way.add(Fault(method="PUT", about="a.txt", refusal=(400, "InvalidStorageClass")))
         there = destination(elsewhere.bucket, protocol=protocol_of(elsewhere, way.listens_on))
 
         ran = framework.run(transfer(source(inbox.bucket), there))
@@ -102,7 +102,7 @@ def test_large_file_that_arrives_damaged_is_not_published(inbox, elsewhere):
     inbox.client.put_object(Bucket=inbox.bucket, Key="src/large", Body=os.urandom(7 * MIB), ChecksumAlgorithm="CRC32")
     elsewhere.put("dest/large", b"old")
     with Proxy(inbox.host, inbox.port) as way:
-        way.add(Trouble(method="GET", about="src/large", times=99, down=lambda head, body: (head, flipped(body))))
+        way.add(Fault(method="GET", about="src/large", times=99, down=lambda head, body: (head, flipped(body))))
 
         with pytest.raises(Exception, match="CRC32"):
             copying(inbox, elsewhere, way)()

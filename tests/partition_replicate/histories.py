@@ -30,12 +30,12 @@ from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.events import event_of
-from tests.partition_replicate.stage import HELD, TROUBLES
-from tests.support.mortal import Killed
+from tests.partition_replicate.stage import FAULTS, HELD
+from tests.support.dying_client import Killed
 
 # Two keys, so that a change often follows an earlier one of its key.
 KEYS = ("a", "é ü")
-# Requests of one delivery that can fail; a delivery without trouble makes four to nine.
+# Requests of one delivery that can fail; a delivery without a fault makes four to nine.
 LAST_REQUEST = 9
 NOTES = ("note", "other")
 
@@ -132,7 +132,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
         table = Table(self.stage.dynamodb, "objects")
         limits = StreamLimits(BufferPool(1 << 20))
         versioning = Versioning(versions)
-        # A container requests this once, so its failure is not the trouble of a key.
+        # A container requests this once, so its failure is not a fault of a key.
         versioning.is_kept(S3Requests(self.stage.s3), self.source, S3Requests(self.stage.mirror), self.mirror)
         self.replicator = Replicator(
             self.stage.reading,
@@ -154,7 +154,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def change_and_deliver(self, key, change, data):
         getattr(self, "_" + change)(key)
         if self.pending:
-            with self.stage.trouble(self._plan(data, key, depth=2)):
+            with self.stage.faults(self._plan(data, key, depth=2)):
                 self._deliver(self.pending[-1])
 
     @precondition(lambda self: self.pending)
@@ -162,7 +162,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     def deliver(self, data, again):
         event = data.draw(st.sampled_from(self.pending))
         key = event["detail"]["object"]["key"].removeprefix(self.prefix)
-        with self.stage.trouble(self._plan(data, key, depth=2)):
+        with self.stage.faults(self._plan(data, key, depth=2)):
             self._deliver(event, again)
 
     @precondition(lambda self: self.stage.held)
@@ -258,11 +258,11 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
     # Deliveries.
 
     def _plan(self, data, key, depth):
-        """Return the trouble of one delivery: as a rule no more than another worker that is active too."""
+        """Return the faults of one delivery; mostly there is only another active worker."""
         plan = {}
         if data.draw(st.sampled_from([False, False, depth == 2])):
             where, number = data.draw(st.sampled_from(["before", "after"])), data.draw(st.integers(1, LAST_REQUEST))
-            plan[where, number] = TROUBLES[data.draw(st.sampled_from(sorted(TROUBLES)))]
+            plan[where, number] = FAULTS[data.draw(st.sampled_from(sorted(FAULTS)))]
         elif data.draw(st.booleans()):
             end = HELD[data.draw(st.sampled_from(sorted(HELD)))]
             plan["before", 1] = lambda: self.stage.hold(end)
@@ -279,7 +279,7 @@ class Histories(RuleBasedStateMachine):  # pylint: disable=too-many-instance-att
                 getattr(self, "_" + change)(key)
             if self.pending and data.draw(st.sampled_from([True, True, True, False])):
                 event = self.pending[-1] if data.draw(st.booleans()) else data.draw(st.sampled_from(self.pending))
-                with self.stage.trouble(self._plan(data, key, depth - 1)):
+                with self.stage.faults(self._plan(data, key, depth - 1)):
                     self._deliver(event, again=data.draw(st.booleans()))
 
         return happen

@@ -44,7 +44,7 @@ from tests.partition_replicate.conftest import DEAD, QUEUE, TABLE, create_table,
 from tests.partition_replicate.container import LEAST_PART, PARTED
 from tests.partition_replicate.events import event_of, sqs_batch
 from tests.support.containers import ForkServer, answers_of
-from tests.support.network import AMBIGUOUS, KILLS, Held, Network, Trouble
+from tests.support.network import AMBIGUOUS, KILLS, Fault, Held, Network
 
 ACCOUNT = "123456789012"
 SECRET = "mirror-credentials"
@@ -79,7 +79,7 @@ CHANGES = {
     "remove_newest_version_for_good": 1,
     "remove_older_version_for_good": 1,
 }
-TROUBLES = {
+FAULTS = {
     "held": 6,
     "lost": 3,
     "failed": 3,
@@ -95,7 +95,7 @@ TROUBLES = {
 # In so many histories no worker is killed and no answer to a write is lost, but workers meet more often: there the
 # mirror is right before any recheck.
 CALM = 0.2
-CALM_TROUBLES = {"reset": 1, "refused": 1}
+CALM_FAULTS = {"reset": 1, "refused": 1}
 STATUSES = (500, 502, 503, 504)
 # Few, so that bytes come back which were there before. One comes with the first look, one does not.
 SIZES = (1, 1, 1, 2_000)
@@ -344,7 +344,7 @@ class History:  # pylint: disable=too-many-instance-attributes,too-few-public-me
         self.setting = chosen(self.dice, SETTINGS)
         self._is_calm = self.dice.random() < CALM
         self.story = [f"settings {self.setting}{', calm' if self._is_calm else ''}"]
-        self.counts = {"deliveries": 0, "kills": 0, "late": 0, "troubles": 0, "repeated": 0, "split": 0}
+        self.counts = {"deliveries": 0, "kills": 0, "late": 0, "faults": 0, "repeated": 0, "split": 0}
         self._stage = stage
         source, mirror, versions, self._version_deletes, self._deletes = self.setting
         self._source, self._mirror = f"source-{source}", f"mirror-{mirror}"
@@ -400,7 +400,7 @@ class History:  # pylint: disable=too-many-instance-attributes,too-few-public-me
 
     def _lose_a_write(self, key):
         """The first write of a delivery is held, its repetition passes, and a later change is mirrored as well."""
-        for change, plan in ((BEFORE_A_LOSS, {("write", 1): Trouble("held")}), (AFTER_A_LOSS, {})):
+        for change, plan in ((BEFORE_A_LOSS, {("write", 1): Fault("held")}), (AFTER_A_LOSS, {})):
             self._change(key, chosen(self.dice, change))
             if self._deliverable():
                 self._deliver([Delivery(self._deliverable()[-1:], plan)])
@@ -419,24 +419,24 @@ class History:  # pylint: disable=too-many-instance-attributes,too-few-public-me
         if stalls:
             # As long as another delivery takes, more or less.
             which = self.dice.choice((("any", self.dice.randint(3, 9)), ("write", 1)))
-            plan.setdefault(which, Trouble(wait=self.dice.uniform(0.0, 0.05)))
+            plan.setdefault(which, Fault(wait=self.dice.uniform(0.0, 0.05)))
         return Delivery(messages, plan, seconds, keeps)
 
     def _drawn_plan(self):
         plan = {}
         for _ in range(self.dice.choice((0, 1, 1, 1, 2, 3))):
-            kind = chosen(self.dice, CALM_TROUBLES if self._is_calm else TROUBLES)
+            kind = chosen(self.dice, CALM_FAULTS if self._is_calm else FAULTS)
             which = ("write", self.dice.choice((1, 1, 1, 2, 3)))
             if self.dice.random() < 0.4:
                 which = ("any", self.dice.randint(1, 12))
                 kind = "reset" if kind in ("held", "torn") else kind
             lands_after = self.dice.choice((None, None, 0, 1, 2))
             wait = self.dice.choice((0, 0, 0.005))
-            plan[which] = Trouble(kind, self.dice.choice(STATUSES), self.dice.random(), lands_after, wait=wait)
+            plan[which] = Fault(kind, self.dice.choice(STATUSES), self.dice.random(), lands_after, wait=wait)
         if self.dice.random() < 0.4:
             key, change = self.dice.choice(KEYS), chosen(self.dice, CHANGES)
             content = self.dice.random()
-            plan["any", self.dice.randint(2, 8)] = Trouble(first=lambda: self._change(key, change, content))
+            plan["any", self.dice.randint(2, 8)] = Fault(first=lambda: self._change(key, change, content))
         return plan
 
     def _deliver(self, deliveries, function="replicate"):
@@ -462,9 +462,9 @@ class History:  # pylint: disable=too-many-instance-attributes,too-few-public-me
     def _end_of(self, worker, delivery, answer):
         """Returns the messages that come back from one delivery."""
         met = worker.line.met
-        self.counts["troubles"] += len(met)
+        self.counts["faults"] += len(met)
         ids = ", ".join(message.id for message in delivery.messages)
-        self.story.append(f"deliver {ids} in {delivery.seconds:.3f} s: {met or 'no trouble'} -> {answer}")
+        self.story.append(f"deliver {ids} in {delivery.seconds:.3f} s: {met or 'no fault'} -> {answer}")
         if any(kind in AMBIGUOUS for kind, _ in met):
             self._failed_amid_another = True
         if answer is None:

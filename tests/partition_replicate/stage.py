@@ -14,7 +14,7 @@ from tasks.object_clerk.versions import in_order
 from tests.conftest import REGION, session_of_the_tests
 from tests.partition_replicate.conftest import MIRROR_REGION, STATES, create_bucket
 from tests.partition_replicate.rows import Rows
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 
 
 class InThisThread(Executor):
@@ -66,7 +66,7 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # both sides and t
             client.close()
 
     @contextmanager
-    def trouble(self, plan):
+    def faults(self, plan):
         """Call functions at some requests of the clients: number of the request -> function."""
         before = self.plan, self.requests, self.holding
         self.plan, self.requests, self.holding = dict(plan), 0, None
@@ -123,6 +123,6 @@ def refuse():
     return AWSResponse("", 503, {}, None), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
 
 
-TROUBLES = {"killed": kill, "timed out": time_out, "refused": refuse}
+FAULTS = {"killed": kill, "timed out": time_out, "refused": refuse}
 # The error of a worker whose write a server holds.
 HELD = {"held and timed out": time_out, "held and killed": kill}

@@ -20,8 +20,8 @@ from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.test_large_objects import digest
+from tests.support.dying_client import Killed
 from tests.support.events import load
-from tests.support.mortal import Killed
 
 ACCOUNT = "123456789012"
 DELETED = "deleted"

@@ -18,7 +18,7 @@ from tasks.partition_replicate import handler as handler_module
 from tasks.utils.deadline import Deadline
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 from tests.support.time_machine import record_of
 
 PART = 5 * MIB

@@ -13,7 +13,7 @@ from tasks.partition_replicate import handler as handler_module
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import MIRROR, SOURCE
 from tests.partition_replicate.test_history import DELETED, history
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 
 CURRENT, ALL = ("unversioned", "unversioned"), ("Enabled", "Enabled")
 DELAY = 900

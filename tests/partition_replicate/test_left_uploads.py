@@ -5,7 +5,7 @@ found it: see `process_histories`.
 import pytest
 
 from tasks.object_clerk.parts import MIB
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 
 BODY = bytes(17 * MIB)
 # The delay of the recheck queue, and a second.

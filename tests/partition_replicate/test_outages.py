@@ -9,7 +9,7 @@ from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.reconcile.plan_versions import SAME_VIEWS
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR, SECRET, TABLE, create_table
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 from tests.support.time_machine import DAY, HOUR, PolledQueue
 
 pytestmark = pytest.mark.long

@@ -29,7 +29,7 @@ AMBIGUOUS = (*DONE, "held", "torn", "killed and held")
 
 
 @dataclass
-class Trouble:
+class Fault:
     """The fault of one request.
 
     Attributes:
@@ -50,7 +50,7 @@ class Trouble:
     wait: float = 0.0
 
 
-NO_TROUBLE = Trouble()
+NO_FAULT = Fault()
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a r
         network: the `Network`.
         ports: name of a server -> port that leads to it.
         kill: ends the container.
-        plan: the faults: (which, number) -> `Trouble`. `which` is `any` or `write`; the number counts the delivery's
+        plan: the faults: (which, number) -> `Fault`. `which` is `any` or `write`; the number counts the delivery's
             requests of that kind from 1; writes are those to the server named `mirror`.
         held: the `Held` of the history.
         connections: number of open connections.
@@ -145,11 +145,11 @@ class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a r
         for listener in self._listeners:
             self.network.loop.call_soon_threadsafe(listener.close)
 
-    def _trouble_of(self, request):
+    def _fault_of(self, request):
         kinds = ["any"]
         if request.server == "mirror" and request.method in WRITES:
             kinds.append("write")
-        found = NO_TROUBLE
+        found = NO_FAULT
         for kind in kinds:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             found = self.plan.pop((kind, self._counts[kind]), found)
@@ -165,7 +165,7 @@ class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a r
             while request := await read_request(name, reader, writer):
                 self.under_way.append(request)
                 try:
-                    await way.carry(request, self._trouble_of(request))
+                    await way.carry(request, self._fault_of(request))
                 finally:
                     self.under_way.remove(request)
         except (OSError, asyncio.IncompleteReadError, _Ended):
@@ -189,45 +189,45 @@ class _Way:  # pylint: disable=too-few-public-methods  # it carries requests and
         self._client = client
         self._server = None
 
-    async def carry(self, request, trouble):
+    async def carry(self, request, fault):
         """Forward a request and its answer, as far as the fault allows."""
-        if trouble.kind or trouble.first:
-            self._line.met.append((trouble.kind or "meanwhile", request.line.decode()))
-        if trouble.first:
-            await asyncio.get_running_loop().run_in_executor(None, trouble.first)
-        if trouble.wait:
-            await asyncio.sleep(trouble.wait)
-        if trouble.kind in NEVER_SENT:
-            await self._prevent(request, trouble)
+        if fault.kind or fault.first:
+            self._line.met.append((fault.kind or "meanwhile", request.line.decode()))
+        if fault.first:
+            await asyncio.get_running_loop().run_in_executor(None, fault.first)
+        if fault.wait:
+            await asyncio.sleep(fault.wait)
+        if fault.kind in NEVER_SENT:
+            await self._prevent(request, fault)
             return
         answer = await self._exchange(request)
         if request.server == "mirror" and request.method in WRITES and self._line.held:
             self._line.held.count_write()
-        if trouble.kind == "killed after":
+        if fault.kind == "killed after":
             self._line.kill()
-        if trouble.kind == "killed soon":
-            asyncio.get_running_loop().call_later(trouble.share * SOON_SECONDS, self._line.kill)
-        if trouble.kind in ("killed after", "lost"):
+        if fault.kind == "killed soon":
+            asyncio.get_running_loop().call_later(fault.share * SOON_SECONDS, self._line.kill)
+        if fault.kind in ("killed after", "lost"):
             raise _Ended
-        if trouble.kind == "cut":
-            self._client.write(answer[: int(len(answer) * trouble.share)])
+        if fault.kind == "cut":
+            self._client.write(answer[: int(len(answer) * fault.share)])
             await self._client.drain()
             raise _Ended
-        self._client.write(error_answer(request.method, trouble.status) if trouble.kind == "failed" else answer)
+        self._client.write(error_answer(request.method, fault.status) if fault.kind == "failed" else answer)
         await self._client.drain()
 
-    async def _prevent(self, request, trouble):
-        if trouble.kind == "refused":
-            self._client.write(error_answer(request.method, trouble.status))
+    async def _prevent(self, request, fault):
+        if fault.kind == "refused":
+            self._client.write(error_answer(request.method, fault.status))
             await self._client.drain()
             return
-        if trouble.kind in ("held", "killed and held"):
-            self._line.held.hold(request, trouble.lands_after)
-        if trouble.kind in KILLS:
+        if fault.kind in ("held", "killed and held"):
+            self._line.held.hold(request, fault.lands_after)
+        if fault.kind in KILLS:
             self._line.kill()
-        if trouble.kind == "torn":
+        if fault.kind == "torn":
             _, server = await self._line.network.connect(self._name)
-            server.write(request.head + request.body[: int(len(request.body) * trouble.share)])
+            server.write(request.head + request.body[: int(len(request.body) * fault.share)])
             await server.drain()
             server.transport.abort()
         raise _Ended

@@ -11,7 +11,7 @@ from tests.support.http_messages import HEAD_END
 
 
 @dataclass
-class Trouble:  # pylint: disable=too-many-instance-attributes  # one for each kind of fault
+class Fault:  # pylint: disable=too-many-instance-attributes  # one for each kind of fault
     """A fault for the next requests whose request line begins with `method` and contains `about`.
 
     Attributes:
@@ -69,7 +69,7 @@ class Proxy:  # pylint: disable=too-many-instance-attributes  # the server, the 
     requests: list = field(default_factory=list)
 
     def __post_init__(self):
-        self._troubles = []
+        self._faults = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._threads = []
@@ -89,13 +89,13 @@ class Proxy:  # pylint: disable=too-many-instance-attributes  # the server, the 
             thread.join()
         self._listener.close()
 
-    def add(self, *troubles):
+    def add(self, *faults):
         with self._lock:
-            self._troubles.extend(troubles)
+            self._faults.extend(faults)
 
     def clear(self):
         with self._lock:
-            self._troubles.clear()
+            self._faults.clear()
 
     def _start(self, target, *args):
         thread = threading.Thread(target=target, args=args, daemon=True)
@@ -114,29 +114,29 @@ class Proxy:  # pylint: disable=too-many-instance-attributes  # the server, the 
             head, body = _receive(client)
             if not head:
                 return
-            trouble = self._trouble_for(head.split(b"\r\n", 1)[0].decode())
-            if trouble.silent:
+            fault = self._fault_for(head.split(b"\r\n", 1)[0].decode())
+            if fault.silent:
                 self._closed.wait()
                 return
             if _asks_to_continue(head):
                 client.sendall(b"HTTP/1.1 100 Continue" + HEAD_END)
             body += _receive_exactly(client, _length(head) - len(body))
-            if trouble.refusal:
-                client.sendall(_refusal(head, *trouble.refusal))
+            if fault.refusal:
+                client.sendall(_refusal(head, *fault.refusal))
                 return
-            answer_head, answer_body = self._forward(head, trouble.up(body) if trouble.up else body)
-            if trouble.down:
-                answer_head, answer_body = trouble.down(answer_head, answer_body)
-            if trouble.lost:
+            answer_head, answer_body = self._forward(head, fault.up(body) if fault.up else body)
+            if fault.down:
+                answer_head, answer_body = fault.down(answer_head, answer_body)
+            if fault.lost:
                 answer_head = answer_body = b""
-            client.sendall(answer_head + answer_body[: trouble.cut])
-            if trouble.reset:
+            client.sendall(answer_head + answer_body[: fault.cut])
+            if fault.reset:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def _trouble_for(self, request_line):
+    def _fault_for(self, request_line):
         with self._lock:
             self.requests.append(request_line)
-            return next((trouble for trouble in self._troubles if trouble.hits(request_line)), Trouble())
+            return next((fault for fault in self._faults if fault.hits(request_line)), Fault())
 
     def _forward(self, head, body):
         lines = [line for line in head[: -len(HEAD_END)].split(b"\r\n") if not _is_about_connection(line)]

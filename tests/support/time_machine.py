@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
-from tests.support.mortal import Killed
+from tests.support.dying_client import Killed
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 

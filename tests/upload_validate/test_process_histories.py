@@ -27,7 +27,7 @@ from moto.server import ThreadedMotoServer
 
 from local.seaweedfs import SeaweedFS
 from tests.conftest import REGION
-from tests.support.proxy import Proxy, Trouble
+from tests.support.proxy import Fault, Proxy
 from tests.upload_validate.conftest import (
     COUNCILS,
     ENVIRONMENT,
@@ -47,7 +47,7 @@ HISTORIES, RUNS = 500, 10
 class Trap(Plan):
     """A fault of the process, or of the request on its way."""
 
-    def trouble(self, is_outside):
+    def fault_of_request(self, is_outside):
         """Return the fault of the request that is due."""
         self.is_outside = is_outside
         self.known.wait()
@@ -56,8 +56,8 @@ class Trap(Plan):
             return ANSWERS[what]()
         act = getattr(self, what)
         if when == "after":
-            return Trouble(down=lambda head, body: (head, act(body)))
-        return Trouble(up=partial(act, is_before=True), down=self._arrive)
+            return Fault(down=lambda head, body: (head, act(body)))
+        return Fault(up=partial(act, is_before=True), down=self._arrive)
 
     def kill(self, body, is_before=False):
         """Kill the worker; a request that is not sent yet is never sent."""
@@ -90,15 +90,15 @@ def turned_into(status):
             return re.sub(rb"HTTP/1.1 \d+", b"HTTP/1.1 %d" % status, head, count=1), body
         return head, body
 
-    return Trouble(down=turn)
+    return Fault(down=turn)
 
 
 ANSWERS = {
-    "lost": lambda: Trouble(lost=True),
-    "reset": lambda: Trouble(lost=True, reset=True),
-    "cut": lambda: Trouble(cut=3),
-    "500": lambda: Trouble(refusal=(500, "InternalError")),
-    "503": lambda: Trouble(refusal=(503, "SlowDown")),
+    "lost": lambda: Fault(lost=True),
+    "reset": lambda: Fault(lost=True, reset=True),
+    "cut": lambda: Fault(cut=3),
+    "500": lambda: Fault(refusal=(500, "InternalError")),
+    "503": lambda: Fault(refusal=(503, "SlowDown")),
     "502": lambda: turned_into(502),
     "504": lambda: turned_into(504),
 }
@@ -115,9 +115,9 @@ class Route(Proxy):
     world = None
     is_outside = False
 
-    def _trouble_for(self, request_line):
+    def _fault_for(self, request_line):
         plan = self.world.plan
-        return plan.trouble(self.is_outside) if plan.is_due() else Trouble()
+        return plan.fault_of_request(self.is_outside) if plan.is_due() else Fault()
 
 
 class OutsideServices(BaseHTTPRequestHandler):

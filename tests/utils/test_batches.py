@@ -19,8 +19,8 @@ from tasks.utils.batches import BatchProcessor, DeadLetters, State
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import EventError
 from tasks.utils.work_queue import LONGEST_WAIT, Message, Past, WorkQueue, wait_after
+from tests.support.dying_client import Killed
 from tests.support.events import sqs_event
-from tests.support.mortal import Killed
 from tests.support.time_machine import DAY, HOUR, PolledQueue
 
 NO_QUEUE = WorkQueue(None, "")

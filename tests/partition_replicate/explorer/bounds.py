@@ -35,7 +35,7 @@ class Bounds:
         kills: workers that are killed, each after any request.
         late: writes that a server holds and carries out later, or never.
         duplicates: events that are delivered once more.
-        troubles: how many of these may happen together; a worker that is killed while a server holds its write is one.
+        faults: how many of these may happen together; a worker that is killed while a server holds its write is one.
         switches: how often another worker's turn comes before the present one ends; None for any number.
     """
 
@@ -44,7 +44,7 @@ class Bounds:
     kills: int = 1
     late: int = 1
     duplicates: int = 1
-    troubles: int = 1
+    faults: int = 1
     switches: int | None = None
 
 

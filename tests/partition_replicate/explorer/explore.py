@@ -23,7 +23,7 @@ from tests.partition_replicate.explorer.mirror import RECEIVED
 from tests.partition_replicate.explorer.runs import DESTINATION, SOURCE
 
 # What may still happen, packed into one number of four bits each.
-KILL, LATE, DUPLICATE, TROUBLE, SWITCH = 1, 16, 256, 4096, 65536
+KILL, LATE, DUPLICATE, FAULT, SWITCH = 1, 16, 256, 4096, 65536
 
 
 class Violation(Exception):
@@ -133,7 +133,7 @@ class Explorer:
         """Return the state in which nothing has happened yet."""
         *places, queue, held = self.mirror.beginning()
         bounds = self.bounds
-        left = bounds.kills * KILL + bounds.late * LATE + bounds.duplicates * DUPLICATE + bounds.troubles * TROUBLE
+        left = bounds.kills * KILL + bounds.late * LATE + bounds.duplicates * DUPLICATE + bounds.faults * FAULT
         return (*places, 0, 0, queue, held, left + (bounds.switches or 0) * SWITCH)
 
     def _trace(self, seen, state, last):
@@ -211,8 +211,8 @@ class Explorer:
             worker = self.mirror.workers.start(item >> 1) << 1 | (item & RECEIVED)
             given = (*state[:3], worker, first, self.mirror.take(queue, item), *state[6:])
             found += [(("start", item, *label), after) for label, after in self._requested(given, worker)]
-            if left % SWITCH >= TROUBLE and left % TROUBLE >= DUPLICATE:
-                given = (*given[:5], *state[5:7], left - DUPLICATE - TROUBLE)
+            if left % SWITCH >= FAULT and left % FAULT >= DUPLICATE:
+                given = (*given[:5], *state[5:7], left - DUPLICATE - FAULT)
                 found += [
                     (("start a duplicate", item, *label), after) for label, after in self._requested(given, worker)
                 ]
@@ -233,9 +233,9 @@ class Explorer:
         found = [(("request", worker), self._next(sides, state, worker, answer, other))]
         if after != state[place]:
             self._check_step(("request", worker), state, sides, place)
-            if left % SWITCH >= TROUBLE and left % LATE >= KILL:
-                found.append((("killed", worker), self._killed(sides, state, worker, other, left - KILL - TROUBLE)))
-        if place == DESTINATION and left % SWITCH >= TROUBLE and left % DUPLICATE >= LATE:
+            if left % SWITCH >= FAULT and left % LATE >= KILL:
+                found.append((("killed", worker), self._killed(sides, state, worker, other, left - KILL - FAULT)))
+        if place == DESTINATION and left % SWITCH >= FAULT and left % DUPLICATE >= LATE:
             found += self._held_back(state, worker, other, request)
         return found
 
@@ -252,7 +252,7 @@ class Explorer:
             return []
         event = self.mirror.workers.event[worker >> 1]
         held = self.mirror.held.number((request, self.mirror.origin.get(event, event)))
-        left = state[7] - LATE - TROUBLE
+        left = state[7] - LATE - FAULT
         given = (*state[:6], held, left)
         found = [(("held", worker), self._next(state[:3], given, worker, self.mirror.lost, other))]
         if left % LATE >= KILL:

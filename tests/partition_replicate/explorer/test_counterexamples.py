@@ -97,10 +97,10 @@ def test_late_copy_stays_with_a_marker_above_it_where_etags_are_no_md5():
     ]
 
 
-@pytest.mark.parametrize("troubles", [{"kills": 0}, {"late": 0}], ids=["late", "killed"])
-def test_neither_leaves_anything_where_the_etag_is_an_md5(troubles):
+@pytest.mark.parametrize("faults", [{"kills": 0}, {"late": 0}], ids=["late", "killed"])
+def test_neither_leaves_anything_where_the_etag_is_an_md5(faults):
     with Mirror(MIRRORED) as mirror:
-        assert Explorer(mirror, Bounds(any_of(2), workers=1, **troubles), allowed=lambda *_: 1).run().ends
+        assert Explorer(mirror, Bounds(any_of(2), workers=1, **faults), allowed=lambda *_: 1).run().ends
 
 
 # A version that was removed for good, with two workers at its key.

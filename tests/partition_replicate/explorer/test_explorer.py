@@ -43,18 +43,18 @@ def explore(policy, changes, **more):
 
 
 @every_policy
-def test_one_worker_two_changes_and_any_trouble(policy):
+def test_one_worker_two_changes_and_any_fault(policy):
     explore(policy, any_of(2), workers=1)
 
 
 @every_policy_of_current
-def test_two_workers_two_changes_and_any_trouble_for_the_newest_state(policy):
+def test_two_workers_two_changes_and_any_fault_for_the_newest_state(policy):
     explore(policy, any_of(2))
 
 
 @every_policy_of_all
 def test_two_workers_and_two_changes_for_all_versions(policy):
-    explore(policy, any_of(2), troubles=0, switches=2)
+    explore(policy, any_of(2), faults=0, switches=2)
 
 
 def test_two_workers_an_expiry_and_a_delete_after_it():
@@ -62,28 +62,28 @@ def test_two_workers_an_expiry_and_a_delete_after_it():
 
 
 @pytest.mark.parametrize("second", ["put", "put equal bytes", "delete", "remove the newest version"])
-def test_two_workers_and_any_trouble_for_all_versions(second):
+def test_two_workers_and_any_fault_for_all_versions(second):
     explore(ALL["all-mirror"], (*PUT, (second,)), switches=1)
 
 
 @pytest.mark.chaos
 @every_second_change
 @every_policy
-def test_one_worker_three_changes_and_any_trouble(policy, second):
+def test_one_worker_three_changes_and_any_fault(policy, second):
     explore(policy, (*PUT, (second,), tuple(CHANGES)), workers=1)
 
 
 @pytest.mark.chaos
 @every_second_change
 @every_policy_of_current
-def test_two_workers_three_changes_and_any_trouble_for_the_newest_state(policy, second):
+def test_two_workers_three_changes_and_any_fault_for_the_newest_state(policy, second):
     explore(policy, (*PUT, (second,), tuple(CHANGES)), switches=3)
 
 
 @pytest.mark.chaos
 @every_second_change
 @every_policy_of_all
-def test_two_workers_three_changes_and_any_trouble_for_all_versions(policy, second):
+def test_two_workers_three_changes_and_any_fault_for_all_versions(policy, second):
     explore(policy, (*PUT, (second,), tuple(CHANGES)), switches=1)
 
 

@@ -13,7 +13,7 @@ from tests.partition_replicate.explorer.mirror import Mirror
 
 CURRENT = Policy("current", is_versioned=False)
 HIDDEN = (("put",), ("delete",), ("remove an older version", "remove the newest version", "put"))
-TWO_WORKERS = Bounds(any_of(2), troubles=0, switches=1)
+TWO_WORKERS = Bounds(any_of(2), faults=0, switches=1)
 
 # Where each is found.
 FOUND = {
@@ -22,7 +22,7 @@ FOUND = {
     "no compare-and-swap of the row": (Policy(), TWO_WORKERS),
     "no second observation": (CURRENT, TWO_WORKERS),
     "no record of what was made": (Policy(), Bounds(any_of(1), workers=1)),
-    "a marker is gone where a HEAD finds none": (Policy(), Bounds(HIDDEN, workers=1, troubles=0)),
+    "a marker is gone where a HEAD finds none": (Policy(), Bounds(HIDDEN, workers=1, faults=0)),
 }
 # All objects of the model are smaller than a part, and it has no annotations.
 NOT_MODELLED = {

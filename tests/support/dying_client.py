@@ -11,7 +11,7 @@ class Killed(BaseException):
     """Simulates the end of the process: no later code runs, not even cleaning up."""
 
 
-class Mortal:  # pylint: disable=too-few-public-methods  # tests use only its client
+class DyingClient:  # pylint: disable=too-few-public-methods  # tests use only its client
     """A client whose process dies at its n-th request, before or after the server has carried out the request."""
 
     def __init__(self, store, port, at, done):
