@@ -1,9 +1,13 @@
 import json
 import logging
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from tasks.archive_copy import handler as handler_module
+from tasks.object_clerk.copies import CopyLimits
+from tasks.object_clerk.parts import MIB
 from tests.conftest import REGION
 
 RESTORED = "restored-objects"
@@ -47,3 +51,10 @@ def archive(request):
     for fixture in ("wire", "buckets", "environment"):
         request.getfixturevalue(fixture)
     return lambda event, context=None: handler_module.handler(event, context)
+
+
+@pytest.fixture(name="large_from_6_mib")
+def archive_with_a_low_limit(archive, monkeypatch):
+    limits = CopyLimits(single=6 * MIB - 1, part_size=5 * MIB, workers=1)
+    monkeypatch.setattr(handler_module, "CopyLimits", partial(replace, limits))
+    return archive

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from tests.archive_copy.conftest import PROTECTED, PUBLIC, RESTORED
-from tests.archive_copy.test_handler import body, failed_files, keys, put, receive_all
+from tests.archive_copy.outcomes import body, failed_files, keys, put, receive_all
 from tests.support.events import load, s3_event, s3_record, sqs_event
 
 KEY = "granules/a.txt"

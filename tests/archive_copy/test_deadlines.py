@@ -8,7 +8,7 @@ import pytest
 from tasks.archive_copy import handler as handler_module
 from tasks.utils import deadline
 from tests.archive_copy.conftest import RESTORED, forget_container
-from tests.archive_copy.test_handler import context, put
+from tests.archive_copy.outcomes import context, put
 from tests.support.events import s3_event, s3_record, sqs_event
 from tests.support.server import served
 
