@@ -46,6 +46,7 @@ MANY_INPUTS = {
     "test_on_seaweedfs.py",
     "test_outages.py",
     "test_refused_bodies.py",
+    "test_retried_messages.py",
     "test_sets.py",
     "test_table.py",
 }

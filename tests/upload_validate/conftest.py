@@ -45,6 +45,10 @@ def csv_of(rows=60, *, header="houseid,street,postcode", width=3, line_end="\n")
     return (line_end.join(lines) + line_end).encode()
 
 
+# The last row has too few cells.
+SHORT = csv_of() + b"short\n"
+
+
 def polling_stations():
     return load_profile("polling-stations", "", None)
 
