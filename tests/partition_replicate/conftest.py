@@ -1,13 +1,18 @@
 import json
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tasks.object_clerk.parts import MIN_PART
+from tasks.object_clerk.streams import StreamLimits
 from tasks.partition_replicate import handler as handler_module
 from tests.conftest import REGION, client_of_the_tests, session_of_the_tasks
 from tests.partition_replicate.events import event_of, sqs_batch
+from tests.partition_replicate.late_requests import HoldingServer
 from tests.support.time_machine import record_of
 
 SOURCE = "the-source"
@@ -226,3 +231,39 @@ class listening_to_the_table:  # pylint: disable=invalid-name  # it is used like
 
     def _note(self, event_name, **_):
         self._noted.append(event_name.rpartition(".")[2])
+
+
+def use_small_parts(monkeypatch, **more):
+    """Copy objects in parts of the least size that S3 allows."""
+    limits = partial(StreamLimits, threshold=MIN_PART, part_size=MIN_PART, **more)
+    monkeypatch.setattr(handler_module, "StreamLimits", limits)
+
+
+@pytest.fixture
+def one_part_at_a_time(monkeypatch):
+    use_small_parts(monkeypatch, workers=1)
+
+
+@pytest.fixture(name="uploaded")
+def numbers_of_uploaded_parts(wire):
+    """List the number of each part whose bytes were sent, in order."""
+    assert wire.sent == []
+    numbers = []
+
+    def note(request, **_):
+        numbers.append(int(parse_qs(urlsplit(request.url).query)["partNumber"][0]))
+
+    events = session_of_the_tasks().events
+    events.register("before-send.s3.UploadPart", note)
+    yield numbers
+    events.unregister("before-send.s3.UploadPart", note)
+
+
+@pytest.fixture(name="held")
+def server_that_holds_requests(world):
+    held, events = HoldingServer(MIRROR), session_of_the_tasks().events
+    events.register_first("before-send.s3", held)
+    # After this the container has its clients, and they know the regions of their buckets.
+    assert world.replicate(world.put("first")) == []
+    yield held
+    events.unregister("before-send.s3", held)

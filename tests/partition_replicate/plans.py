@@ -4,9 +4,16 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, Origin, Records, ReplicaVersion
+from tasks.partition_replicate.key_state import (
+    KeyState,
+    Origin,
+    Records,
+    ReplicaVersion,
+)
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
+from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations
 from tasks.partition_replicate.reconcile.survey import Listing
 from tasks.utils.events import Kind, ObjectEvent
@@ -191,3 +198,22 @@ class PerfectWorld:  # pylint: disable=too-few-public-methods  # it performs ste
 def is_same(step, expected):
     """Whether two steps are the same: named tuples of different types are equal if their attributes are."""
     return type(step) is type(expected) and step == expected
+
+
+ALL = Policy(every_version=True, annotations=IGNORE)
+
+CREATED, REMOVED = event(etag="s2", size=5), event(Kind.REMOVED)
+AT_S1, AT_D1 = seen(SOURCE, '"s1"'), seen(MIRROR, '"d1"')
+
+V1, V2, V3 = (Version(f"s{number}", f'"e{number}"', 5) for number in (1, 2, 3))
+D1, D2 = ReplicaVersion("d1", '"e1"'), ReplicaVersion("d2", '"e2"')
+MARKER = Version("s9")
+
+
+def copy_of(version):
+    """A version of the destination, and its observation."""
+    replica = Version("x", version.etag, version.size)
+    return replica, seen(MIRROR, version.etag, version="x", tags_asked=True)
+
+
+COPY_OF_2, SEEN_COPY = copy_of(V2)

@@ -116,7 +116,7 @@ def carry_nothing(*_, **__):
     return None
 
 
-# These histories hardly ever meet three cases, which test_history.py and test_annotations.py state exactly.
+# These histories hardly ever meet three cases, which test_untracked_versions.py and test_annotations.py state exactly.
 # A version is undone while another worker records it. The source version of an untracked copy is gone. An annotation
 # is put after a newer one.
 PLANTED = {

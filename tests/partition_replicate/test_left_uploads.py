@@ -1,5 +1,5 @@
 """An upload that a killed worker left open is aborted, whatever becomes of its version. Histories of real processes
-found it: see `process_histories`.
+found it: see `processes.histories`.
 """
 
 import pytest

@@ -8,7 +8,7 @@ from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.reconcile import destination
 from tests.partition_replicate.conftest import MIRROR
-from tests.partition_replicate.test_history import DELETED, history, killed_before_its_record, made_from, version_of
+from tests.partition_replicate.version_history import DELETED, history, killed_before_its_record, made_from, version_of
 from tests.support.dying_client import Killed
 
 STAYS = "a version is under Object Lock and stays, as an older version"

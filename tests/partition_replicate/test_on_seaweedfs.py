@@ -27,8 +27,8 @@ from tasks.utils.events import object_events
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tests.partition_replicate.events import event_of
+from tests.partition_replicate.large_objects import digest
 from tests.partition_replicate.rows import Rows
-from tests.partition_replicate.test_large_objects import digest
 
 PART = 5 * MIB
 BODY = os.urandom(PART) + b"and a bit"

@@ -8,8 +8,6 @@ from botocore.exceptions import ReadTimeoutError
 
 from tasks.partition_replicate import handler as handler_module
 from tasks.utils.deadline import limit_timeout
-from tasks.utils.errors import EventError
-from tests.conftest import REGION
 from tests.partition_replicate.conftest import MIRROR, SOURCE, STATES
 from tests.partition_replicate.events import event_of
 from tests.support.events import load
@@ -225,63 +223,6 @@ def test_odd_key_is_mirrored(world, key):
     assert world.mirrored(key) == b"bytes"
 
 
-# Failures.
-
-
-def test_after_a_failure_the_rest_of_the_group_waits(world, wire):
-    """Else the create fails, the delete succeeds, the create is tried again, and what was deleted is back."""
-    create = world.put("a.txt")
-    delete = event_of(SOURCE, "a.txt", "Object Deleted")
-    other = world.put("b.txt", b"other")
-    wire.fail("GetObject", (503, "SlowDown"), times=99, key="a.txt")
-    assert world.replicate(create, delete, other) == [0, 1]
-    assert world.mirrored("b.txt") == b"other"
-
-
-def test_message_that_is_no_json_becomes_a_dead_letter_with_its_reason(world):
-    assert world.replicate("{not json", world.put("a.txt")) == []
-    (letter,) = world.dead_letters()
-    assert "the message is not JSON" in letter["MessageAttributes"]["Reason"]["StringValue"]
-    assert world.mirrored("a.txt") == b"bytes"
-
-
-def test_message_about_another_bucket_becomes_a_dead_letter(world):
-    world.s3.create_bucket(Bucket="not-ours", CreateBucketConfiguration={"LocationConstraint": REGION})
-    world.s3.put_object(Bucket="not-ours", Key="a.txt", Body=b"bytes")
-    assert world.replicate(event_of("not-ours", "a.txt", "Object Created")) == []
-    assert world.mirrored("a.txt") is None
-    assert len(world.dead_letters()) == 1
-
-
-def test_denied_source_and_a_slow_one_come_back(world, wire):
-    wire.fail("GetObject", (403, "AccessDenied"), key="denied")
-    wire.fail("GetObject", (503, "SlowDown"), times=99, key="slow")
-    assert world.replicate(world.put("denied"), world.put("slow")) == [0, 1]
-    assert world.dead_letters() == []
-
-
-def test_object_that_can_never_be_read_becomes_a_dead_letter(world, wire):
-    wire.fail("GetObject", (403, "InvalidObjectState"), times=9)
-    assert world.replicate(world.put("archived")) == []
-    (letter,) = world.dead_letters()
-    assert "InvalidObjectState" in letter["MessageAttributes"]["Reason"]["StringValue"]
-
-
-def test_table_that_does_not_answer_hands_the_message_back(world, environment):
-    environment(OBJECTS_TABLE="no-such-table")
-    assert world.replicate(world.put("a.txt")) == [0]
-    assert world.dead_letters() == []
-
-
-def test_one_failure_in_a_batch_is_counted(world, wire, capsys):
-    wire.fail("GetObject", (503, "SlowDown"), times=99, key="slow")
-    world.replicate(world.put("a.txt"), world.put("slow"))
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (metrics,) = [line for line in lines if "_aws" in line]
-    assert (metrics["Failed"], metrics["Copied"], metrics["Bytes"]) == ([1.0], [1.0], [5.0])
-    assert metrics["EventAge"][0] > 0
-
-
 def test_log_line_names_key_destination_and_what_was_not_carried(world, capsys):
     world.replicate(world.put("a.txt"))
     line = json.loads(capsys.readouterr().out.splitlines()[0])
@@ -370,52 +311,3 @@ def test_requests_of_a_task_of_batch_operations_wait_no_longer_than_its_invocati
     handler_module.replicate(event, context)
     assert world.mirrored("a.txt") == b"bytes"
     assert waits and max(waits) < 20
-
-
-# Which versions count.
-
-
-@pytest.mark.parametrize("world", [("Enabled", "Suspended")], indirect=True)
-def test_all_versions_of_a_bucket_that_keeps_none_are_an_error_and_cost_no_message(world, environment, capsys):
-    environment(VERSIONS="all")
-    assert world.replicate(world.put("a.txt")) == [0]
-    assert world.dead_letters() == []
-    assert f"VERSIONS is all, and {MIRROR} does not keep versions: enable versioning there" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_versions_current_with_two_versioned_buckets_mirrors_the_newest_only(world, environment):
-    environment(VERSIONS="current")
-    world.put("a.txt", b"older")
-    assert world.replicate(world.put("a.txt", b"newest")) == []
-    assert (world.mirrored("a.txt"), world.versions("a.txt")) == (b"newest", (1, 0))
-
-
-@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_versioning_of_both_buckets_is_requested_once(world, wire):
-    world.replicate(world.put("a.txt"))
-    world.replicate(world.put("b.txt"), world.put("c.txt"))
-    assert wire.count("GetBucketVersioning") == 2
-
-
-@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_store_without_versioning_gets_the_newest_only(world, wire):
-    wire.fail("GetBucketVersioning", (501, "NotImplemented"))
-    world.put("a.txt", b"older")
-    assert world.replicate(world.put("a.txt", b"newest")) == []
-    assert world.versions("a.txt") == (1, 0)
-
-
-@pytest.mark.parametrize("world", [("Enabled", "Enabled")], indirect=True)
-def test_message_comes_back_with_its_reason_if_the_versioning_is_denied(world, wire, capsys):
-    wire.fail("GetBucketVersioning", (403, "AccessDenied"))
-    assert world.replicate(world.put("a.txt")) == [0]
-    assert world.dead_letters() == []
-    assert f"get_bucket_versioning s3://{SOURCE}/: AccessDenied" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("event", [{}, [], "text", {"Records": None}, {"Records": [{"s3": {}}]}, {"detail-type": "x"}])
-def test_event_that_is_no_batch_is_refused_with_one_sentence(world, event):
-    with pytest.raises(EventError, match="^replicate takes batches of its FIFO queue and tasks of S3 Batch Operations"):
-        handler_module.replicate(event, None)
-    assert not world.dead_letters()

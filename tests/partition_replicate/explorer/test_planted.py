@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.partition_replicate import container, test_convergence
+from tests.partition_replicate import test_convergence
 from tests.partition_replicate.explorer.bounds import Bounds, Policy, any_of
 from tests.partition_replicate.explorer.explore import Explorer, Violation
 from tests.partition_replicate.explorer.mirror import Mirror
+from tests.partition_replicate.processes import container
 
 CURRENT = Policy("current", is_versioned=False)
 HIDDEN = (("put",), ("delete",), ("remove an older version", "remove the newest version", "put"))

@@ -1,7 +1,7 @@
-"""A container of `replicate` and `enqueue`, as `tests.support.containers` starts it: the real handlers, nothing mocked.
+"""A container of `replicate` and `enqueue`, as `tests.support.containers` starts it: the real handlers without mocks.
 
-Objects are small here, so that a history costs little: one of `PARTED` bytes goes as an upload in parts, though of one
-part only, for SeaweedFS too wants parts of 5 MiB but for the last one.
+Objects are small, so that a history costs little. An object of `PARTED` bytes is copied as an upload of one part,
+because SeaweedFS, like S3, requires 5 MiB for each part but the last.
 """
 
 import os
@@ -18,15 +18,15 @@ from tasks.partition_replicate.reconcile import apply_reads, object_snapshot, ob
 from tests.support.containers import context_of, serve
 
 PARTED, LEAST_PART = 12_000, parts.MIN_PART
-# More than this is not taken along with the first look.
+# The worker reads larger objects after its first observation.
 TAKEN_ALONG = 1_000
-# Histories wait for nothing but what they are about.
+# Seconds of each wait, so that a history costs little.
 WAIT = 0.002
 
 
 def shrink():
-    """Makes limits, sizes and waits small."""
-    # What goes in one part takes the part's size from the object.
+    """Make limits, sizes and waits small."""
+    # An upload of one part has a part as small as its object.
     parts.MIN_PART = 1
     handler.StreamLimits = partial(handler.StreamLimits, threshold=PARTED, part_size=LEAST_PART)
     handler.POLICY = replace(handler.POLICY, delay=WAIT, jitter=(0.0, WAIT))
@@ -37,7 +37,7 @@ def shrink():
 
 
 def warm():
-    """Has botocore read its descriptions of the services; a container makes clients of its own."""
+    """Let botocore read its descriptions of the services, which the containers inherit."""
     how = {"region_name": "eu-west-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
     secrets, queues = (clients.client(name, **how) for name in ("secretsmanager", "sqs"))
     for made in (clients.s3(direct=True, **how), clients.dynamodb(direct=True, **how), secrets, queues):
@@ -56,9 +56,9 @@ def _record_nothing(_table, _key, _before, after, _row):
     return after
 
 
-# What a test plants to see that histories find it. A write without its precondition, or without an observation of the
-# source after it, is repaired by a recheck or by the next event: test_convergence.py, which looks at every moment,
-# plants those.
+# The errors that a test plants, to prove that histories find them. Two others are missing here: a write without its
+# precondition, and a write without an observation of the source after it. A recheck or the next event repairs both, so
+# only test_convergence.py, which checks every moment, can find them.
 PLANTED = {
     "no compare-and-swap of the row": lambda: setattr(table, "_unchanged", lambda _revision: {}),
     "no record of what was made": lambda: setattr(table.Table, "write_version", _record_nothing),
@@ -70,7 +70,7 @@ PLANTED = {
 
 
 def handle(job):
-    """Invokes a function; answers with what it returned and with what the process holds after that."""
+    """Invoke a function, and return its answer with the numbers of files and threads that the process holds then."""
     if job.get("planted"):
         PLANTED[job["planted"]]()
     random.seed(job["seed"])
