@@ -88,7 +88,8 @@ def run_documentation(aws, folder, tools):
     snippets = [text.replace(MAKES_ZIP, f"cp {tools.parent}/source.zip ../build/") for text in shell_snippets(DOCUMENT)]
     keys = {name.upper(): value for name, value in aws.admin_credentials.items() if name != "region_name"}
     environment = {**keys, "AWS_ENDPOINT_URL": aws.endpoint_url, "AWS_DEFAULT_REGION": aws.region}
-    return Terminal(folder, tools, environment).run(*snippets)
+    exports = [f"export {name}={value}" for name, value in environment.items()]
+    return Terminal(folder, tools, exports).run(*snippets)
 
 
 def test_documented_commands_build_all_tasks_and_print_their_hashes(deployed, folder, tmp_path):

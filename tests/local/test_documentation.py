@@ -2,14 +2,15 @@ import re
 
 import pytest
 
+from tests.local import test_builds
 from tests.local.documentation import CANNOT_RUN, DOCUMENTS, snippets_to_run
 from tests.support.project_texts import ROOT, texts
 from tests.support.snippets import blocks, shell_snippets
 
 # A line of a block that needs a deployment.
 COMMAND = re.compile(r"^ *(?:\$ )?(?:aws|terraform) ", re.MULTILINE)
-# Pages outside of `DOCUMENTS` whose commands no test runs -> the reason.
-NOT_RUN = {}
+# Pages whose commands test_builds.py runs.
+RUN_ELSEWHERE = {test_builds.DOCUMENT}
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS)
 
@@ -22,7 +23,7 @@ def test_every_snippet_that_cannot_run_is_in_the_documentation():
 def test_commands_for_a_deployment_are_only_on_pages_whose_commands_a_test_runs():
     pages = {path.relative_to(ROOT).as_posix() for path in texts(".md")}
     with_commands = {page for page in pages if any(COMMAND.search(text) for _, text in blocks(page))}
-    assert with_commands == {*DOCUMENTS, *NOT_RUN}
+    assert with_commands == {*DOCUMENTS, *RUN_ELSEWHERE}
 
 
 @every_document
