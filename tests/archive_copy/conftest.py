@@ -45,8 +45,8 @@ def forget_container():
     logger.init, logger.powertools_handler = False, None
 
 
-@pytest.fixture
-def archive(request):
+@pytest.fixture(name="archive")
+def handler_with_its_buckets(request):
     """The handler, called without a context as from a shell, with its buckets and with requests over HTTP."""
     for fixture in ("wire", "buckets", "environment"):
         request.getfixturevalue(fixture)

@@ -64,7 +64,7 @@ class Histories(SourceChanges):  # pylint: disable=too-many-instance-attributes 
 
     def __init__(self):
         super().__init__()
-        self.replicator = None
+        self.mirror = self.replicator = None
         self.every_version = False
         self.version_deletes = KEEP
         # The latest content of a key at the destination since the key was last absent there.

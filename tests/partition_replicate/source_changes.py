@@ -45,7 +45,6 @@ class SourceChanges(RuleBasedStateMachine):
     Attributes:
         stage: the clients of both sides.
         source: the source's bucket.
-        mirror: the destination's bucket.
         prefix: the beginning of the keys of this history.
         versioned: whether the source keeps versions.
         contents: numbers, each for one new content, description, tag or annotation.
@@ -58,7 +57,7 @@ class SourceChanges(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.source = self.mirror = self.prefix = None
+        self.source = self.prefix = None
         self.versioned = False
         self.contents = itertools.count(1)
         self.pending = []

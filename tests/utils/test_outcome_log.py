@@ -24,7 +24,8 @@ def outcome_log_of_a_task(counted):
 def test_failure_is_a_line_with_its_reason_and_is_counted(outcome_log, counted, caplog, fate, metrics):
     outcome_log.log_failure(ValueError("a\nline"), fate, message_id="1")
     (line,) = caplog.records
-    assert (line.message, line.reason, line.error, line.message_id) == (fate, "a\\nline", "ValueError", "1")
+    reason = "unexpected ValueError: a\\nline"
+    assert (line.message, line.reason, line.error, line.message_id) == (fate, reason, "ValueError", "1")
     assert counted == metrics
 
 

@@ -95,7 +95,8 @@ class Draws:
         """Return a name from `STEPS` and a key."""
         return self._chosen(STEPS), self._dice.choice(KEYS[: self._dice.choice((1, 1, 2))])
 
-    def change(self, weights=CHANGES):
+    def change(self, weights):
+        """Return a name from `CHANGES`, by weights such as `BEFORE_A_LOSS`."""
         return self._chosen(weights)
 
     def content(self):
@@ -132,7 +133,7 @@ class Draws:
     def _plan(self, change):
         plan = dict(self._fault() for _ in range(self._dice.choice((0, 1, 1, 1, 2, 3))))
         if self._dice.random() < 0.4:
-            key, name, content = self._dice.choice(KEYS), self.change(), self.content()
+            key, name, content = self._dice.choice(KEYS), self.change(CHANGES), self.content()
             meanwhile = Fault(first=lambda: change(key, name, content))
             plan["any", self._dice.randint(2, 8)] = meanwhile
         return plan

@@ -22,7 +22,7 @@ from collections import Counter
 from tests.partition_replicate.events import event_of
 from tests.partition_replicate.processes.checks import Checks, Failure
 from tests.partition_replicate.processes.deliveries import Deliveries, Report
-from tests.partition_replicate.processes.draws import AFTER_A_LOSS, BEFORE_A_LOSS, Draws
+from tests.partition_replicate.processes.draws import AFTER_A_LOSS, BEFORE_A_LOSS, CHANGES, Draws
 from tests.partition_replicate.processes.messages import Delivery, Message
 from tests.partition_replicate.processes.sides import Sides, SourceChanges
 from tests.partition_replicate.processes.stage import Stage
@@ -34,7 +34,7 @@ LAST_ROUNDS = 12
 MOST_FAILURES = 3
 
 
-class History:  # pylint: disable=too-many-instance-attributes  # the parts of a history, and its messages
+class History:  # pylint: disable=too-many-instance-attributes,too-few-public-methods  # it has many parts, and runs
     """One history.
 
     Args:
@@ -85,7 +85,7 @@ class History:  # pylint: disable=too-many-instance-attributes  # the parts of a
     def _step(self):
         step, key = self._draws.step()
         if step == "change":
-            self._change(key, self._draws.change())
+            self._change(key, self._draws.change(CHANGES))
         elif step == "land":
             self._land()
         elif step == "lose a write" and not self._draws.is_calm:

@@ -68,7 +68,7 @@ class Sides:
         ]
 
 
-class SourceChanges:
+class SourceChanges:  # pylint: disable=too-few-public-methods  # it makes changes, and that is all
     """The changes that `draws.CHANGES` names. Each of them sends its event.
 
     Args:

@@ -60,8 +60,14 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # what all histori
     def _start(self):
         aws = self._stack.enter_context(EmbeddedAws(region=REGION, account_id=ACCOUNT))
         self._keys = aws.admin_credentials
-        self._start_s3()
-        self._create_resources(aws)
+        self.server = self._started_server()
+        self.s3 = self._client_of_the_server()
+        create_table(aws.client("dynamodb"))
+        sqs = aws.client("sqs")
+        self.queue, self.dead_queue = fifo(sqs, QUEUE), fifo(sqs, DEAD)
+        self.recheck_queue = sqs.create_queue(QueueName=RECHECKS)["QueueUrl"]
+        secret = {"accesskey": self._keys["aws_access_key_id"], "secretaccesskey": self._keys["aws_secret_access_key"]}
+        aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secret))
         seaweedfs = (self.server.host, self.server.port)
         endpoint = aws.endpoint_url.removeprefix("http://").split(":")
         self.network = Network({"source": seaweedfs, "mirror": seaweedfs, "aws": (endpoint[0], int(endpoint[1]))})
@@ -71,29 +77,22 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # what all histori
         self._stack.callback(self._containers.close)
         self._stack.callback(self._close_idle)
 
-    def _start_s3(self):
-        keys = self._keys
-        self.server = SeaweedFS()
-        self.server.credentials.update(keys)
-        self._stack.enter_context(self.server)
-        config = Config(retries={"total_max_attempts": 1}, max_pool_connections=20)
-        client = in_order(self.server.client(config=config))
-        self.s3 = DirectS3(client, Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"]))
-        self._stack.callback(self.s3.close)
+    def _started_server(self):
+        server = SeaweedFS()
+        server.credentials.update(self._keys)
+        return self._stack.enter_context(server)
+
+    def _client_of_the_server(self):
+        """Return a client for the server, on which it has created the buckets."""
+        client = in_order(self.server.client(config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20)))
+        s3 = DirectS3(client, Credentials(self._keys["aws_access_key_id"], self._keys["aws_secret_access_key"]))
+        self._stack.callback(s3.close)
         for side, kept in itertools.product(("source", "mirror"), ("plain", "versions")):
-            self.s3.create_bucket(Bucket=f"{side}-{kept}")
+            s3.create_bucket(Bucket=f"{side}-{kept}")
             if kept == "versions":
                 on = {"Status": "Enabled"}
-                self.s3.put_bucket_versioning(Bucket=f"{side}-{kept}", VersioningConfiguration=on)
-
-    def _create_resources(self, aws):
-        create_table(aws.client("dynamodb"))
-        sqs = aws.client("sqs")
-        self.queue, self.dead_queue = fifo(sqs, QUEUE), fifo(sqs, DEAD)
-        self.recheck_queue = sqs.create_queue(QueueName=RECHECKS)["QueueUrl"]
-        keys = self._keys
-        secret = {"accesskey": keys["aws_access_key_id"], "secretaccesskey": keys["aws_secret_access_key"]}
-        aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(secret))
+                s3.put_bucket_versioning(Bucket=f"{side}-{kept}", VersioningConfiguration=on)
+        return s3
 
     def close(self):
         self._stack.close()
