@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.new_task import create
+from tests.scripts.new_tasks import NAME, copy_to
+
 ROOT = Path(__file__).parents[2]
 
 SETTINGS_OF_A_BUILD = (
@@ -43,3 +46,10 @@ def add_task(root, name, *, requirements="# botocore services:\ntenacity\n"):
 def write(file, text):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+
+
+@pytest.fixture(scope="module", name="written")
+def repository_with_a_new_task(tmp_path_factory):
+    copy = copy_to(tmp_path_factory.mktemp("written"))
+    create(copy, NAME)
+    return copy
