@@ -53,7 +53,7 @@ class ObjectClerk:
     def __init__(  # pylint: disable=too-many-arguments,too-many-positional-arguments  # see above
         self,
         host: str,
-        port: int,
+        port: int | str,
         access_key: str,
         secret_key: str,
         retry_delay: float = 1,

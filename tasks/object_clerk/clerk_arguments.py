@@ -30,6 +30,7 @@ MAX_PORT = 65_535
 
 # A name, an IPv4 address, or an IPv6 address in brackets, as in a URL.
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+PORT = re.compile("[0-9]{1,5}")
 # Keys go into a header.
 KEY = re.compile(r"[!-~]+")
 
@@ -77,6 +78,11 @@ def _is_whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and _is_number(value, least, most)
 
 
+def _is_port(value: object) -> bool:
+    # An environment variable gives a text.
+    return _is_whole(int(str(value)) if _matches(PORT, value) else value, 1, MAX_PORT)
+
+
 def _is_seconds(value: object) -> bool:
     return _is_number(value, 0, DAY)
 
@@ -108,7 +114,7 @@ SECONDS = Shape(_is_seconds, f"a number of seconds from 0 to {DAY}")
 SHAPES: dict[str, Shape] = {
     "s3_client": Shape(lambda value: hasattr(value, "list_objects_v2"), "a boto3 S3 client"),
     "host": Shape(partial(_matches, HOST), "a name or an IP address (IPv6: in brackets) without scheme, port and path"),
-    "port": Shape(lambda value: _is_whole(value, 1, MAX_PORT), f"a whole number from 1 to {MAX_PORT}"),
+    "port": Shape(_is_port, f"a whole number from 1 to {MAX_PORT}"),
     **dict.fromkeys(
         ("access_key", "secret_key"),
         Shape(partial(_matches, KEY), "a text without spaces (`from_client` takes a client with other credentials)"),

@@ -88,7 +88,7 @@ def test_transfer_config_without_an_argument_is_that_of_uploads(monkeypatch):
 
 WRONG = {
     "host": (None, 7, b"host", "", "http://host", "host:80", "host/path", "user@host", "a b", "::1", "host\n"),
-    "port": (None, "80", 80.0, True, 0, -1, 65536, NAN),
+    "port": (None, "", "http", "80 ", "65536", "9" * 5000, 80.0, True, 0, -1, 65536, NAN),
     "access_key": (None, "", 7, b"key", "a b", "key\n", "schlüssel"),
     "secret_key": (None, "", 7, b"key", "a b", "key\n", "schlüssel"),
     "retry_delay": NO_SECONDS,
@@ -107,6 +107,10 @@ WRONG = {
 def test_argument_of_a_wrong_shape_is_one_sentence_with_its_name(name, value):
     with pytest.raises(SettingsError, match=f"^{name} is [^;]*: it should be [^;]*$"):
         clerk_of(**{name: value})
+
+
+def test_port_may_be_the_text_of_an_environment_variable():
+    assert clerk_of(port="9000").client.meta.endpoint_url == "http://127.0.0.1:9000"
 
 
 def test_all_wrong_arguments_and_settings_are_reported_at_once(monkeypatch):
