@@ -50,6 +50,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.
 
 # Installed on first use, and after each change of the pins. The demo needs a quarter of what the tests and linters need.
 DEMO := $(VENV)/.demo-installed
+OPS := $(VENV)/.ops-installed
 DEV := $(VENV)/.dev-installed
 CHECKOV := $(VENV)/checkov/.installed
 
@@ -58,7 +59,7 @@ LINTED := tasks/$(TASK) $(wildcard tasks/$(TASK)/plugin)
 LINTED_TESTS := tests/$(TASK)
 PYTEST_ARGS := tests/$(TASK)
 else
-LINTED := $(wildcard tasks tasks/otf_addons/plugin local scripts bench)
+LINTED := $(wildcard tasks tasks/otf_addons/plugin ops local scripts bench)
 LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
@@ -75,7 +76,7 @@ NO_DOCSTRINGS := --disable=missing-module-docstring,missing-class-docstring,miss
 RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform --framework terraform \
 	--compact --quiet --skip-download
 
-.PHONY: help demo check test test-long lint validate terraform build dist otf-wheel clerk-wheel lock upload package-hash \
+.PHONY: help demo brigade check test test-long lint validate terraform build dist otf-wheel clerk-wheel lock upload package-hash \
 	package-key lint-report test-report bench chaos screenshots format clean new-task .build-setup .lint-setup .test-setup \
 	.validate-setup
 
@@ -86,6 +87,10 @@ help: ## Print this list
 demo: .build-setup $(DEMO) ## Show all three tasks at work on this machine (KEEP=1 keeps it running, BUILD=1 shows a build)
 	@$(PYTHON) -m scripts.package dist
 	@exec $(PYTHON) -m local.demo
+
+brigade: $(OPS) ## Install the command brigade in .venv, which shows and checks a deployment
+	@$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check --editable .
+	@echo 'Run $(VENV)/bin/brigade --help'
 
 # The check needs the standard library alone.
 check: $(PYTHON) ## Check the files in FILE as upload_validate does, without an AWS account
@@ -141,6 +146,7 @@ lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requiremen
 	@$(UV_COMPILE) requirements.in --output-file requirements.txt
 	@$(UV_COMPILE) requirements-dev.in --output-file requirements-dev.txt
 	@$(UV_COMPILE) --constraints requirements-dev.txt requirements-demo.in --output-file requirements-demo.txt
+	@$(UV_COMPILE) --constraints requirements-dev.txt requirements-ops.in --output-file requirements-ops.txt
 	@$(UV_COMPILE) requirements-checkov.in --output-file requirements-checkov.txt
 	@$(UV_COMPILE) --no-deps requirements-bench.in --output-file requirements-bench.txt
 
@@ -187,8 +193,8 @@ format: $(DEV) ## Format the code with ruff
 	@$(RUFF) format $(LINTED) $(LINTED_TESTS)
 
 clean: ## Remove everything that make has created, also .venv
-	@rm -rf build dist reports $(VENV) .coverage .coverage.* .hypothesis .pytest_cache
-	@find $(wildcard tasks tests local scripts bench) -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf build dist reports $(VENV) *.egg-info .coverage .coverage.* .hypothesis .pytest_cache
+	@find $(wildcard tasks ops tests local scripts bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .build-setup: $(PYTHON)
 
@@ -212,7 +218,7 @@ $(PYTHON):
 	exit 1
 
 # Without build isolation, because pip would install the build requirements of a source archive without hashes.
-$(DEMO) $(DEV): $(VENV)/.%-installed: requirements-%.txt | $(PYTHON)
+$(DEMO) $(OPS) $(DEV): $(VENV)/.%-installed: requirements-%.txt | $(PYTHON)
 	@echo 'Installing $< into $(VENV), up to a minute' >&2
 	@$(PYTHON) -m scripts.pins $< setuptools | $(INSTALL) --requirement /dev/stdin
 	@$(INSTALL) --no-build-isolation --requirement $<

@@ -4,6 +4,9 @@ data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
 
 locals {
+  # `brigade` finds a deployment by this tag.
+  tags = merge(var.tags, { "bucket-brigade:deployment" = var.name_prefix })
+
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.id # `name` is deprecated since provider 6, and `region` is unknown before
   account_id = data.aws_caller_identity.current.account_id

@@ -25,8 +25,8 @@ variable "tags" {
   nullable    = false
 
   validation {
-    condition     = length(var.tags) <= 50
-    error_message = "tags must have at most 50 entries, the limit of AWS, and has ${length(var.tags)}."
+    condition     = length(var.tags) <= 49
+    error_message = "tags must have at most 49 entries, because AWS allows 50 and the deployment adds one, and has ${length(var.tags)}."
   }
 
   validation {

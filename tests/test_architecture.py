@@ -14,7 +14,7 @@ from tasks.utils.one_line import escape_message
 ROOT = Path(__file__).parent.parent
 TASKS = ROOT / "tasks"
 MODULES = sorted(TASKS.rglob("*.py"))
-PROGRAM = sorted(path for name in ("tasks", "local", "scripts", "bench") for path in (ROOT / name).rglob("*.py"))
+PROGRAM = sorted(path for name in ("tasks", "ops", "local", "scripts", "bench") for path in (ROOT / name).rglob("*.py"))
 TASK_NAMES = sorted(folder.name for folder in TASKS.iterdir() if folder.is_dir() and folder.name[0] not in "_.")
 
 # Modules that decide and compute, tested without AWS.
@@ -167,7 +167,7 @@ def test_object_clerk_imports_only_pure_modules_of_utils(module):
 @every_module
 def test_tasks_import_nothing_that_is_not_deployed(module):
     roots = {name.split(".")[0] for name in imports_of(module)}
-    assert roots.isdisjoint({"tests", "local", "bench", "scripts", "moto", "pytest"})
+    assert roots.isdisjoint({"tests", "local", "bench", "ops", "scripts", "moto", "pytest"})
 
 
 @every_module

@@ -1,0 +1,114 @@
+"""The command line of `brigade`: global options, the commands, and the exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, TypeVar
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import commands
+from ops.aws import sentence_of
+from ops.brigade import Brigade
+from ops.errors import ExitStatus, OpsError
+from tasks.utils.s3_object import printable
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# `brigade --region X status` and `brigade status --region X` mean the same.
+GLOBAL_OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("--json", "as_json"), {"is_flag": True, "help": "Print one JSON object a line."}),
+    (("--region",), {"help": "Region of the deployment, as for the AWS CLI."}),
+    (("--profile",), {"help": "Profile of the deployment's account, as for the AWS CLI."}),
+    (("--endpoint-url",), {"help": "URL of all services, as for the AWS CLI."}),
+    (("--destination-profile",), {"help": "Profile of the mirror's account.  [default: the same credentials]"}),
+    (("--terraform", "terraform"), {"help": "Folder of the deployment's Terraform.  [default: terraform or .]"}),
+    (("--outputs",), {"help": "File that `terraform output -json` wrote, instead of that folder."}),
+    (("--deployment",), {"help": "The deployment's name_prefix: find it by its tags, without Terraform."}),
+]
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Store a global option, wherever it stands."""
+    if value not in (None, False):
+        context.find_root().ensure_object(dict)[parameter.name] = value
+
+
+def _global_options() -> list[click.Option]:
+    return [
+        click.Option(names, expose_value=False, callback=_remember, **settings) for names, settings in GLOBAL_OPTIONS
+    ]
+
+
+class BrigadeCommand(click.Command):
+    """A command that takes the global options too; its function gets the `Brigade` first."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params += _global_options()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the function of the command."""
+        brigade = Brigade(**ctx.find_root().ensure_object(dict))
+        with ctx:
+            return ctx.invoke(self.callback, brigade, **ctx.params) if self.callback else None
+
+
+class BrigadeGroup(click.Group):
+    """Commands that have sub-commands, such as `dead list`."""
+
+    command_class = BrigadeCommand
+
+
+class _Commands(click.Group):
+    """The group of all commands, each of which is loaded when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(module.name for module in iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found: click.Command = import_module(f"ops.commands.{cmd_name}").command
+        return found
+
+
+brigade_command = _Commands(
+    "brigade",
+    params=list(_global_options()),
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BRIGADE"},
+    help="Look after a deployment of Bucket Brigade: `brigade COMMAND --help` explains each command.\n\n"
+    "Exit status: 0 everything is equal or done, 1 differences or dead letters, 2 failure.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and print an error as one sentence.
+
+    Args:
+        arguments: the command line without the program's name; None takes that of the process.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        result = brigade_command.main(arguments, prog_name="brigade", standalone_mode=False)
+        return int(result or ExitStatus.DONE)
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except OpsError as error:
+        return _fail(str(error))
+    except (BotoCoreError, ClientError) as error:
+        return _fail(sentence_of(error))
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return ExitStatus.INTERRUPTED
+
+
+def _fail(sentence: str) -> int:
+    print(printable(f"error: {sentence}"), file=sys.stderr)
+    return ExitStatus.FAILED

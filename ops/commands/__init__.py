@@ -1,0 +1,1 @@
+"""The commands: `brigade NAME` runs `command` of the module with that name."""
