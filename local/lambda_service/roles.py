@@ -10,7 +10,9 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from local.lambda_service.errors import Refused
+from local.patches.hooks import HOOKS
 from local.patches.policy_conditions import conditions_hold
+from local.permissions import Decision
 
 # The lifetime of Lambda's own credentials.
 CREDENTIALS_SECONDS = 12 * 3600
@@ -50,7 +52,13 @@ def assume(role_arn: str, *, session: str, region: str, service: str = "Lambda")
 
 
 def permits(role_arn: str, action: str, resource: str) -> bool:
-    """Return whether a role's policies permit an action on a resource."""
+    """Return whether a role's policies permit an action of a service on its behalf, and report the decision."""
+    allowed = _permits(role_arn, action, resource)
+    HOOKS.on_decision(Decision(role_arn, action, resource, allowed))
+    return allowed
+
+
+def _permits(role_arn: str, action: str, resource: str) -> bool:
     _, role_name, iam = _backend(role_arn)
     try:
         policies = [iam.get_role_policy(role_name, name)[1] for name in iam.list_role_policies(role_name)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from local.faults import Faults
 from local.patches.clock import Clock
+from local.permissions import DecisionListener, ignore_decision
 
 LambdaInvoker = Callable[[Any, bytes, str], tuple[int, dict[str, str], bytes]]
 BuildStarter = Callable[[Mapping[str, Any], dict[str, Any], Mapping[str, str]], None]
@@ -25,7 +26,7 @@ def refuse_build(_project: Mapping[str, Any], record: dict[str, Any], _variables
     record.update(buildStatus="FAULT", buildComplete=True)
 
 
-class Hooks:
+class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each setting
     """The settings of the patches while they are applied.
 
     Attributes:
@@ -37,6 +38,7 @@ class Hooks:
         restore_seconds: Duration of a restore; None means until `clock.run_all()`.
         event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
             None means until `clock.run_all()`.
+        on_decision: Called with each decision on a permission, in the thread of its request.
         clock: Scheduled calls, such as the end of a restore.
         closed: Whether long polls return at once.
     """
@@ -46,6 +48,7 @@ class Hooks:
     build_starter: BuildStarter
     restore_seconds: float | None
     event_bridge_seconds: float | None
+    on_decision: DecisionListener
     clock: Clock
     closed: bool
 
@@ -61,6 +64,7 @@ class Hooks:
         self.build_starter = refuse_build
         self.restore_seconds = RESTORE_SECONDS
         self.event_bridge_seconds = 0
+        self.on_decision = ignore_decision
         self.clock = Clock()
         self.closed = False
 

@@ -14,8 +14,10 @@ from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.utilities.utils import get_partition
 
+from local.patches.hooks import HOOKS
 from local.patches.patching import patch
 from local.patches.policy_conditions import conditions_hold
+from local.permissions import Decision, role_or_user
 
 # Condition keys with the same value for every request. The server speaks HTTP but stands for AWS, which speaks HTTPS.
 CONTEXT = {"aws:securetransport": "true", "aws:viaawsservice": "false", "aws:principalisawsservice": "false"}
@@ -123,6 +125,25 @@ def resolve_named_resource(_original: Any, response: Any) -> str:
         return secret.arn if secret else "*"
     resource_type = RESOURCE_TYPES[response.service_name]
     return f"arn:{response.partition}:{response.service_name}:{scope}:{resource_type}/{name.lstrip('/')}"
+
+
+# The first patch of this method, so the last that is called: it gets each action of a request.
+@patch(IAMRequestBase, "check_action_permitted")
+def report_decisions(original: Any, request: Any, resource: str) -> None:
+    """IAM knows which actions a role or user has used; moto does not store them.
+
+    IAM User Guide, "Refine permissions in AWS using last accessed information". AWS has no such information on denied
+    requests; CloudTrail has.
+    """
+    allowed = False
+    try:
+        original(request, resource)
+        allowed = True
+    finally:
+        # Every identity may ask for itself; no policy decides on that.
+        if request._action != "sts:GetCallerIdentity":
+            principal = role_or_user(request._access_key.arn)
+            HOOKS.on_decision(Decision(principal, request._action, resource, allowed))
 
 
 @patch(IAMRequestBase, "check_action_permitted")

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from local.patches.hooks import HOOKS
 from local.patches.iam import CONTEXT
+from local.permissions import Decision
 
 # The supported operators, all compared with wildcards. A statement with any other operator does not apply.
 OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike", "Bool")
@@ -13,7 +15,7 @@ OPERATORS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike", "Bool")
 def permits_service(
     policy: Mapping[str, Any], service: str, action: str, resource: str, condition_keys: Mapping[str, str]
 ) -> bool:
-    """Return whether a resource policy permits an action of a service.
+    """Return whether a resource policy permits an action of a service, and report the decision.
 
     Args:
         policy: The policy, with a list of statements or a single one.
@@ -35,7 +37,9 @@ def permits_service(
             for key, wanted in conditions.items()
         )
     }
-    return effects == {"Allow"}
+    allowed = effects == {"Allow"}
+    HOOKS.on_decision(Decision(service, action, resource, allowed))
+    return allowed
 
 
 def _includes(principal: dict[str, Any] | str | None, service: str) -> bool:

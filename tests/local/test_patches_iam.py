@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import pytest
 from botocore import UNSIGNED
@@ -243,3 +244,54 @@ def test_transaction_needs_the_permissions_of_its_actions_on_their_tables(stage)
     elsewhere = {"Delete": {"TableName": "b", "Key": {"Key": {"S": "other"}}}}
     assert is_permitted(dynamodb.transact_write_items, TransactItems=[put, delete])
     assert not is_permitted(dynamodb.transact_write_items, TransactItems=[put, elsewhere])
+
+
+def decisions_of(stage, call, **arguments):
+    """Return the decisions on a call: each action, the name of its resource, and whether it is allowed."""
+    decisions = []
+    stage.hooks.on_decision = decisions.append
+    with enable_iam_authentication(), suppress(ClientError):
+        call(**arguments)
+    assert {decision.principal for decision in decisions} == {f"arn:aws:iam::{ACCOUNT}:role/role"}
+    return {(decision.action, decision.resource.rpartition(":")[2], decision.allowed) for decision in decisions}
+
+
+@patched(iam.report_decisions)
+def test_each_action_that_a_request_needs_is_reported_for_the_role_of_the_session(stage):
+    s3 = stage.s3("source", "archive", versioned=True)
+    version = s3.put_object(Bucket="source", Key="a:b", Body=b"1", Tagging="state=new")["VersionId"]
+    role = client_of_role(stage, "s3", allow("s3:*", "*"))
+    source = {"Bucket": "source", "Key": "a:b", "VersionId": version}
+    assert decisions_of(stage, role.copy_object, Bucket="archive", Key="copy", CopySource=source) == {
+        ("s3:PutObject", "archive/copy", True),
+        ("s3:PutObjectTagging", "archive/copy", True),
+        ("s3:GetObjectVersion", "b", True),
+        ("s3:GetObjectVersionTagging", "b", True),
+    }
+
+
+@patched(iam.report_decisions)
+def test_denied_action_is_reported_and_the_permission_to_list_an_absent_key(stage):
+    stage.s3("bucket")
+    role = client_of_role(stage, "s3", allow(["s3:GetObject", "s3:ListBucket"], "*"))
+    absent = {"Bucket": "bucket", "Key": "absent"}
+    assert decisions_of(stage, role.head_object, **absent) == {
+        ("s3:GetObject", "bucket/absent", True),
+        ("s3:ListBucket", "bucket", True),
+    }
+    assert decisions_of(stage, role.delete_object, **absent) == {("s3:DeleteObject", "bucket/absent", False)}
+
+
+@patched(iam.report_decisions)
+def test_each_action_of_a_transaction_is_reported_and_none_for_the_callers_own_identity(stage):
+    item = {"Key": {"S": "key"}}
+    keys = keys_of_role(stage, allow("dynamodb:*", "*"))
+    dynamodb, sts = (new_client(service, **keys) for service in ("dynamodb", "sts"))
+    actions = [{"Put": {"TableName": "a", "Item": item}}, {"Delete": {"TableName": "b", "Key": item}}]
+    reported = decisions_of(stage, dynamodb.transact_write_items, TransactItems=actions)
+    assert reported == {("dynamodb:PutItem", "table/a", True), ("dynamodb:DeleteItem", "table/b", True)}
+    decisions = []
+    stage.hooks.on_decision = decisions.append
+    with enable_iam_authentication():
+        sts.get_caller_identity()
+    assert not decisions
