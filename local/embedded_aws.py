@@ -113,6 +113,7 @@ class EmbeddedAws:
             self.admin_credentials = {**_create_admin(self.account_id), "region_name": self.region}
             self._endpoint_url = _serve(stack)
             stack.callback(self._hooks.close)
+            patches.sqs_metrics.sample_regularly()
             self._started = stack.pop_all()
 
     def stop(self) -> None:

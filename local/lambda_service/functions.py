@@ -3,6 +3,7 @@
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from moto.awslambda.exceptions import UnknownFunctionException
@@ -11,6 +12,7 @@ from moto.awslambda.models import LambdaFunction, lambda_backends
 from local.lambda_service.configuration import fingerprint
 from local.lambda_service.errors import Refused, Stopped
 from local.lambda_service.instance import Instance, Result
+from local.lambda_service.metrics import write_metrics
 from local.lambda_service.runtime_api import new_trace
 
 
@@ -44,6 +46,7 @@ class Functions:
             Refused: The function's concurrency is used up, its role cannot be assumed, or its code is not a zip.
             Stopped: The service was stopped during the invocation.
         """
+        started = datetime.now(UTC)
         instance = self._begin(function)
         try:
             instance = instance or self._start_counted(function)
@@ -52,6 +55,8 @@ class Functions:
             self._end(function, instance)
         if self._stopped:
             raise Stopped
+        outcome = {"Invocations": 1, "Errors": int(result.failed), "Throttles": 0, "Duration": result.milliseconds}
+        write_metrics(function, outcome, started)
         return result
 
     def crash(self, function_name: str) -> int:
@@ -90,8 +95,10 @@ class Functions:
                 raise Stopped
             limit = function.reserved_concurrency
             if limit is not None and self._running[_unversioned_arn(function)] >= int(limit):
+                write_metrics(function, {"Throttles": 1})
                 raise Refused(429, "TooManyRequestsException", "Rate Exceeded.")
             self._running[_unversioned_arn(function)] += 1
+            write_metrics(function, {"ConcurrentExecutions": self._running[_unversioned_arn(function)]})
             current = fingerprint(function)
             for instance in self._idle.pop(function.function_arn, []):
                 (usable if instance.fingerprint == current and instance.is_alive else unusable).append(instance)

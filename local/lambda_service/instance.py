@@ -32,6 +32,7 @@ class Result:
         payload: The function's answer or error, as JSON.
         failed: Whether the payload is an error.
         log_tail: The end of the invocation's log.
+        milliseconds: The duration of the invocation, without the initialization.
     """
 
     request_id: str
@@ -39,6 +40,7 @@ class Result:
     payload: bytes
     failed: bool
     log_tail: bytes
+    milliseconds: float
 
 
 class Instance:
@@ -102,6 +104,7 @@ class Instance:
             payload=outcome.body or json.dumps(error).encode(),
             failed=error is not None,
             log_tail="\n".join([*self._log.take_recent(), ""]).encode()[-LOG_TAIL_BYTES:],
+            milliseconds=milliseconds,
         )
 
     def kill(self) -> None:

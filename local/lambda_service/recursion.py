@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable
 
 from moto.awslambda.models import LambdaFunction
-from moto.cloudwatch.models import cloudwatch_backends
 
+from local.lambda_service.metrics import write_metrics
 from local.lambda_service.runtime_api import new_trace
 from local.patches.lambda_recursion import ALLOW, recursive_loop
 
@@ -43,13 +43,7 @@ def next_trace(function: LambdaFunction, traces: Iterable[str | None]) -> str:
 
 def count_dropped(function: LambdaFunction) -> None:
     """Count a dropped invocation in Lambda's metric."""
-    metric = {
-        "MetricName": METRIC,
-        "Value": 1,
-        "Unit": "Count",
-        "Dimensions": [{"Name": "FunctionName", "Value": function.function_name}],
-    }
-    cloudwatch_backends[function.account_id][function.region].put_metric_data("AWS/Lambda", [metric])
+    write_metrics(function, {METRIC: 1})
 
 
 def _invocations(trace: str | None) -> dict[str, int]:

@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from local.patches import (
+    cloudwatch,
     codebuild,
     dynamodb,
     events,
     iam,
     lambda_,
     lambda_recursion,
+    logs,
     s3_annotations,
     s3_checksums,
     s3_copy,
@@ -28,6 +30,7 @@ from local.patches import (
     s3_tags,
     s3_versions,
     sqs,
+    sqs_metrics,
     sqs_moves,
     sts_federation,
 )
@@ -39,12 +42,14 @@ __all__ = [
     "Hooks",
     "Patch",
     "applied",
+    "cloudwatch",
     "codebuild",
     "dynamodb",
     "events",
     "iam",
     "lambda_",
     "lambda_recursion",
+    "logs",
     "s3_annotations",
     "s3_checksums",
     "s3_copy",
@@ -59,6 +64,7 @@ __all__ = [
     "s3_tags",
     "s3_versions",
     "sqs",
+    "sqs_metrics",
     "sqs_moves",
     "sts_federation",
 ]
