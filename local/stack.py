@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.batch_operations import BatchOperations
 from local.deployment import Deployment, Progress
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
@@ -60,6 +61,7 @@ def deploying(
         terraform = initialise(aws, folder, {**variables, **prepare(aws)})
         with (
             LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions,
+            BatchOperations(aws),
             Deployment(terraform, on_progress) as deployment,
         ):
             yield Stack(aws, functions, deployment.outputs, folder), deployment

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -62,7 +65,24 @@ class Account:
             # boto3's stubs have an overload for each service's name, and this is any of them.
             make: Any = self.session.client
             given = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
-            return make(service, endpoint_url=self.endpoint_url, config=merged, **given)
+            client = make(service, endpoint_url=self.endpoint_url, config=merged, **given)
+        if service == "s3control" and _is_address(urlsplit(client.meta.endpoint_url).hostname or ""):
+            client.meta.events.register("before-sign.s3-control", _drop_account_from_host)
+        return client
+
+
+def _is_address(host: str) -> bool:
+    """Return whether a host is an IP address, which has no subdomains."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _drop_account_from_host(request: Any, **_: Any) -> None:
+    """Send a request of S3 Control to the host itself; botocore puts the account before every host."""
+    request.url = re.sub(r"//[0-9]{12}\.", "//", request.url, count=1)
 
 
 @contextmanager

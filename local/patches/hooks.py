@@ -9,6 +9,7 @@ from local.patches.clock import Clock
 from local.permissions import DecisionListener, ignore_decision
 
 LambdaInvoker = Callable[[Any, bytes, str], tuple[int, dict[str, str], bytes]]
+JobStarter = Callable[[Any], None]
 BuildStarter = Callable[[Mapping[str, Any], dict[str, Any], Mapping[str, str]], None]
 
 # Long enough for a caller to observe the ongoing restore, short enough to wait for in a test.
@@ -26,6 +27,13 @@ def refuse_build(_project: Mapping[str, Any], record: dict[str, Any], _variables
     record.update(buildStatus="FAULT", buildComplete=True)
 
 
+def refuse_job(job: Any) -> None:
+    """Refuse a job of S3 Batch Operations: the default until a batch service is running."""
+    reason = {"FailureCode": "InternalError", "FailureReason": "No batch service is running."}
+    job.details["FailureReasons"] = [reason]
+    job.end("Failed")
+
+
 class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each setting
     """The settings of the patches while they are applied.
 
@@ -35,6 +43,8 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
             `RequestResponse` or `Event`, and returns status, headers and body. For `Event` it returns at once.
         build_starter: Starts builds. It gets the project and the build, both as the API returns them, and the variables
             of the request. It returns at once, and replaces values of the build later.
+        job_starter: Starts jobs of S3 Batch Operations. It gets the job (`s3_jobs.Job`), returns at once, and changes
+            the job later.
         restore_seconds: Duration of a restore; None means until `clock.run_all()`.
         event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
             None means until `clock.run_all()`.
@@ -46,6 +56,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
     faults: Faults
     lambda_invoker: LambdaInvoker
     build_starter: BuildStarter
+    job_starter: JobStarter
     restore_seconds: float | None
     event_bridge_seconds: float | None
     on_decision: DecisionListener
@@ -62,6 +73,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
         self.faults = Faults()
         self.lambda_invoker = refuse_invocation
         self.build_starter = refuse_build
+        self.job_starter = refuse_job
         self.restore_seconds = RESTORE_SECONDS
         self.event_bridge_seconds = 0
         self.on_decision = ignore_decision

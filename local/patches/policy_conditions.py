@@ -36,8 +36,11 @@ def conditions_hold(conditions: Mapping[str, Mapping[str, str | list[str]]] | No
 
 def _holds(operator: str, actual: Sequence[str], wanted: Sequence[str]) -> bool:
     quantifier, _, name = operator.rpartition(":")
+    is_optional, name = name.endswith("IfExists"), name.removesuffix("IfExists")
     if name not in MATCHES:
         raise NotImplementedError(f"The embedded AWS does not implement the condition operator {operator}.")
     results = [any(MATCHES[name](pattern, value) for pattern in wanted) for value in actual]
-    # If the request lacks the key, ForAllValues is true and every other quantifier is false.
+    # If the request lacks the key, ForAllValues and IfExists are true and everything else is false.
+    if is_optional and not results:
+        return True
     return all(results) if quantifier == "ForAllValues" else any(results)
