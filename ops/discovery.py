@@ -11,7 +11,7 @@ from typing import Any
 from ops.aws import Account
 from ops.errors import OpsError
 
-# Terraform sets this tag on every resource, with the deployment's name_prefix.
+# Terraform sets this tag on every function, with the deployment's name_prefix.
 TAG = "bucket-brigade:deployment"
 
 # The endings of the names of functions, and of a queue, after name_prefix.

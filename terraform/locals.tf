@@ -4,9 +4,6 @@ data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
 
 locals {
-  # `brigade` finds a deployment by this tag.
-  tags = merge(var.tags, { "bucket-brigade:deployment" = var.name_prefix })
-
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.id # `name` is deprecated since provider 6, and `region` is unknown before
   account_id = data.aws_caller_identity.current.account_id
@@ -43,6 +40,7 @@ locals {
 
   # Settings that all functions share.
   function_defaults = {
+    deployment         = var.name_prefix
     runtime            = var.runtime
     architecture       = var.architecture
     logging_level      = var.logging_level

@@ -2,7 +2,7 @@
 # account and partition. Endpoints of an emulator go into a `*_override.tf` beside this file, which Terraform merges.
 provider "aws" {
   default_tags {
-    tags = local.tags
+    tags = var.tags
   }
 }
 
@@ -13,6 +13,6 @@ provider "aws" {
   profile = var.partition_replicate_destination_profile
 
   default_tags {
-    tags = local.tags
+    tags = var.tags
   }
 }

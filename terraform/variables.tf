@@ -26,7 +26,7 @@ variable "tags" {
 
   validation {
     condition     = length(var.tags) <= 49
-    error_message = "tags must have at most 49 entries, because AWS allows 50 and the deployment adds one, and has ${length(var.tags)}."
+    error_message = "tags must have at most 49 entries, because AWS allows 50 and each function gets one more, and has ${length(var.tags)}."
   }
 
   validation {

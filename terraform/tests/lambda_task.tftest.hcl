@@ -17,6 +17,7 @@ variables {
   dead_letter_queue_arn = "arn:aws:sqs:eu-west-1:123456789012:work-dead-letters"
 
   defaults = {
+    deployment         = "bucket-brigade"
     runtime            = "python3.13"
     architecture       = "arm64"
     logging_level      = "ERROR"
@@ -203,6 +204,7 @@ run "given_key_encrypts_and_may_be_used" {
 
   variables {
     defaults = {
+      deployment         = "bucket-brigade"
       runtime            = "python3.13"
       architecture       = "arm64"
       logging_level      = "DEBUG"

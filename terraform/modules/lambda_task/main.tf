@@ -146,6 +146,10 @@ resource "aws_lambda_function" "this" {
   reserved_concurrent_executions = var.reserved_concurrency
   kms_key_arn                    = local.kms_key_arn
 
+  # `brigade` finds a deployment by this tag. The provider's default tags cannot hold it: the length of name_prefix depends on
+  # the region, which comes from the provider.
+  tags = { "bucket-brigade:deployment" = var.defaults.deployment }
+
   # A key in the package bucket contains the hash, so new code has a new key. A local file keeps its name, so Terraform needs
   # its hash to notice new code.
   filename         = var.package.file

@@ -39,8 +39,9 @@ variable "package" {
 }
 
 variable "defaults" {
-  description = "Settings that all functions of the deployment share. The root module describes the variables of the same names."
+  description = "Settings that all functions of the deployment share. deployment: the value of the tag by which `brigade` finds them. The root module describes the variables of the same names."
   type = object({
+    deployment         = string
     runtime            = string
     architecture       = string
     logging_level      = string
