@@ -16,7 +16,9 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -93,8 +95,16 @@ class Screen:
         Yields:
             rich's progress, with one task (0): `advance(0, n)` and `update(0, total=n)` change it.
         """
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn())
         times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        with Progress(*columns, *times, console=self._err, transient=True, disable=self.as_json) as shown:
+        is_seen = self._err.is_terminal and not self.as_json
+        with Progress(*columns, *times, console=self._err, transient=True, disable=not is_seen) as shown:
             shown.add_task(of, total=total)
             yield shown
+
+
+class _RateColumn(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")

@@ -30,7 +30,6 @@ from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.versions import in_order
 from tasks.partition_replicate.credentials import Credentials, Destination, of_role, of_user
 from tasks.partition_replicate.deliveries import Queues, Worker, replicate_messages, replicate_tasks
-from tasks.partition_replicate.intake import Queue, RecheckQueue
 from tasks.partition_replicate.outcome_log import OutcomeLog
 from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.replicator import IGNORED, Mirror, Pace, Replicator
@@ -41,6 +40,7 @@ from tasks.utils.batches import BatchProcessor, DeadLetters, has_messages
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
+from tasks.utils.key_messages import Queue, RecheckQueue
 from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.settings import QueueSettings

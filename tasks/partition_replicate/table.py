@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.partition_replicate import items
 from tasks.partition_replicate.errors import RowChanged, RowRefused, TableError, TableThrottled
-from tasks.partition_replicate.items import Item
-from tasks.partition_replicate.key_state import KeyState, Records, ReplicaVersion, Revision, VersionRow
+from tasks.utils import mirror_items as items
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.key_state import KeyState, Records, ReplicaVersion, Revision, VersionRow
+from tasks.utils.mirror_items import Item
 from tasks.utils.retry import RetryPolicy
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@
 - `batches`: from SQS messages to a partial batch response
 - `batch_operations`: the answer to S3 Batch Operations
 - `work_queue`: the queue of the messages
+- `key_messages`: the messages of a mirror's FIFO queue
+- `key_state`, `mirror_items`: what a mirror's table remembers, as values and as DynamoDB items
 - `telemetry`: log lines and metrics
 - `outcome_log`: failures in the log and in the metrics
 - `one_line`: log messages of one line

@@ -19,10 +19,10 @@ from local.demo.lines import fields
 from local.patches.s3_errors import refusal
 from local.patches.s3_requests import operation_name
 from tasks.object_clerk.parts import MIN_PART
-from tasks.partition_replicate.intake import entry
 from tasks.partition_replicate.outcome_log import CONTINUED
 from tasks.utils.batches import STALLS
 from tasks.utils.events import object_events
+from tasks.utils.key_messages import entry
 from tasks.utils.outcome_log import DEAD_LETTERED, RETRIED
 from tests.local.lambda_deployment import deployed, eventually
 from tests.partition_replicate.events import event_of

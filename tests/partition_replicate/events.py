@@ -3,8 +3,8 @@
 import copy
 import itertools
 
-from tasks.partition_replicate.intake import group_of, to_body
 from tasks.utils.events import object_events
+from tasks.utils.key_messages import group_of, to_body
 from tasks.utils.s3_object import S3Object
 from tests.support.events import load
 

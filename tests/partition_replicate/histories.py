@@ -11,7 +11,6 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from tasks.object_clerk.buffer_pool import BufferPool
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
-from tasks.partition_replicate.intake import RecheckQueue
 from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.replicator import Mirror, Pace, Replicator
 from tasks.partition_replicate.settings import ALL, KEEP, MIRROR
@@ -20,6 +19,7 @@ from tasks.partition_replicate.versions import Versioning
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import object_events
+from tasks.utils.key_messages import RecheckQueue
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.source_changes import CHANGES, DELETED, SourceChanges
 from tests.partition_replicate.stage import FAULTS, HELD

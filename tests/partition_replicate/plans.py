@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import (
-    KeyState,
-    Origin,
-    Records,
-    ReplicaVersion,
-)
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations
 from tasks.partition_replicate.reconcile.survey import Listing
 from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.key_state import (
+    KeyState,
+    Origin,
+    Records,
+    ReplicaVersion,
+)
 from tasks.utils.s3_object import S3Object
 
 SOURCE, MIRROR = S3Object("source", "a.txt"), S3Object("mirror", "a.txt")

@@ -2,7 +2,8 @@
 
 from botocore.exceptions import ClientError
 
-from tasks.partition_replicate import items, table
+from tasks.partition_replicate import table
+from tasks.utils import mirror_items as items
 
 CONDITIONS = {
     None: lambda item, values: True,

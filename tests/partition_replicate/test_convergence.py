@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 
 from tasks.object_clerk import annotations, part_copies
 from tasks.partition_replicate import table as table_module
-from tasks.partition_replicate.intake import RecheckQueue
 from tasks.partition_replicate.reconcile import destination as destination_module
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.settings import ALL, CURRENT, KEEP, MIRROR
+from tasks.utils.key_messages import RecheckQueue
 from tests.partition_replicate.conftest import STATES
 from tests.partition_replicate.histories import Histories
 from tests.partition_replicate.stage import InThisThread, Stage

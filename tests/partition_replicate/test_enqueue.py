@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from local.patches.sqs import FIFO_ID
 from tasks.partition_replicate import handler as handler_module
-from tasks.partition_replicate.intake import RecheckQueue, entry, group_of
 from tasks.utils.errors import EventError, SettingsError
 from tasks.utils.events import Kind, ObjectEvent, object_events
+from tasks.utils.key_messages import RecheckQueue, entry, group_of
 from tasks.utils.s3_object import S3Object
 from tests.partition_replicate.conftest import SOURCE
 from tests.partition_replicate.events import event_of, sqs_batch

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from tasks.object_clerk.annotations import IGNORE
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
 from tasks.partition_replicate.reconcile import steps
 from tasks.partition_replicate.reconcile.plan import next_step
 from tasks.partition_replicate.reconcile.policy import Policy, expires
@@ -13,6 +12,7 @@ from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations, Pro
 from tasks.partition_replicate.reconcile.survey import Listing, Past, Survey, SurveyProgress, VersionSnapshot
 from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import (
     ALL,

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tasks.object_clerk.annotations import IGNORE
-from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Upload
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile import steps
 from tasks.partition_replicate.reconcile.plan import next_step
 from tasks.partition_replicate.reconcile.policy import Policy, removed
 from tasks.partition_replicate.reconcile.snapshot import Round, Snapshot
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Upload
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import (
     AT_D1,

@@ -3,7 +3,6 @@
 import pytest
 
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, VersionRow
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile import steps
 from tasks.partition_replicate.reconcile.plan import next_step
@@ -12,6 +11,7 @@ from tasks.partition_replicate.reconcile.snapshot import Round, Snapshot
 from tasks.partition_replicate.reconcile.survey import Past, Survey, VersionSnapshot
 from tasks.partition_replicate.settings import MIRROR
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, VersionRow
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import (
     ALL,

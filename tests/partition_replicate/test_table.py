@@ -6,8 +6,8 @@ from moto.s3.models import FakeKey, s3_backends
 from local.patches.hooks import HOOKS
 from tasks.partition_replicate import handler as handler_module
 from tasks.partition_replicate.errors import RowChanged
-from tasks.partition_replicate.key_state import KeyState
 from tasks.partition_replicate.table import Table
+from tasks.utils.key_state import KeyState
 from tasks.utils.retry import RetryPolicy
 from tests.partition_replicate.conftest import MIRROR, TABLE
 

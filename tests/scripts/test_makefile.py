@@ -38,7 +38,7 @@ HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
 
 # A name in tasks/, and what else a person may write.
-TASKS = "archive_copy object_clerk otf_addons partition_replicate upload_validate utils"
+TASKS = "archive_copy mirror_check object_clerk otf_addons partition_replicate upload_validate utils"
 WRONG_TASKS = ["nonsense", "archive_copy upload_validate", "../tasks/utils", "%", "archive", ".", "; touch unwanted"]
 # Targets whose work TASK narrows, or which check that dist/ holds its zip.
 NARROWED = PUBLIC - {

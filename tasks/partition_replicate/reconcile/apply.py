@@ -11,11 +11,11 @@ from typing import Any
 
 from tasks.object_clerk.errors import KeyNotFoundException, ObjectChangedException
 from tasks.partition_replicate.errors import LostRace, RowChanged
-from tasks.partition_replicate.key_state import KeyState
 from tasks.partition_replicate.reconcile import apply_reads, apply_writes, steps
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.reconcile.steps import Step
 from tasks.partition_replicate.reconcile.tools import Tools
+from tasks.utils.key_state import KeyState
 
 
 def apply(step: Step, snapshot: Snapshot, tools: Tools) -> Snapshot:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from tasks.object_clerk.annotations import AnnotationCopy
 from tasks.object_clerk.errors import DeadlineException, KeyNotFoundException, ObjectArchivedException
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
 from tasks.partition_replicate.outcome import Action, Unfinished
 from tasks.partition_replicate.reconcile import destination, steps, uploads
 from tasks.partition_replicate.reconcile.apply_reads import leave_archived
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations, Snapshot
 from tasks.partition_replicate.reconcile.tools import Tools
+from tasks.utils.key_state import KeyState, ReplicaVersion
 
 LOGGER = logging.getLogger("bucket_brigade")
 

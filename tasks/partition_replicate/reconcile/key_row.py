@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.partition_replicate.errors import RowChanged
-from tasks.partition_replicate.key_state import KeyState, VersionRow, latest_sequencer
 from tasks.partition_replicate.table import Table
 from tasks.utils.events import ObjectEvent
+from tasks.utils.key_state import KeyState, VersionRow, latest_sequencer
 
 
 class KeyRow:

@@ -12,7 +12,7 @@ from tasks.object_clerk.part_copies import content_headers, tagging_header
 from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.pinned import Pinned
 from tasks.object_clerk.streams import crc32_of
-from tasks.partition_replicate.key_state import KeyState, Origin, ReplicaVersion
+from tasks.utils.key_state import KeyState, Origin, ReplicaVersion
 from tasks.utils.s3_object import S3Object
 
 # What the source's owner set and the destination's writer may not set, or cannot know.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion, has_expired
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import TAKEN_ALONG, ObjectSnapshot
 from tasks.partition_replicate.reconcile.policy import Policy, removed
@@ -35,6 +34,7 @@ from tasks.partition_replicate.reconcile.steps import (
     Step,
 )
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, ReplicaVersion, has_expired
 
 # Events after which tags and annotations are observed even if neither side counts any.
 ABOUT_TAGS = (Kind.TAGGED, Kind.RECHECK)

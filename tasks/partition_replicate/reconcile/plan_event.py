@@ -14,7 +14,6 @@ from dataclasses import replace
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY, NAME
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.plan_untracked import is_copy_of_any
 from tasks.partition_replicate.reconcile.policy import Policy
@@ -36,6 +35,7 @@ from tasks.partition_replicate.reconcile.steps import (
 )
 from tasks.partition_replicate.settings import MIRROR
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, ReplicaVersion
 
 
 def next_step(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.reconcile.single_version import Pair, record
@@ -27,6 +26,7 @@ from tasks.partition_replicate.reconcile.steps import (
     Undo,
 )
 from tasks.partition_replicate.settings import MIRROR
+from tasks.utils.key_state import KeyState, ReplicaVersion
 
 
 def next_step(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step | None:

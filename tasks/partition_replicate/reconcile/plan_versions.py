@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from tasks.object_clerk.annotations import CARRY
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, Origin
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile import plan_event, plan_untracked
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
@@ -45,6 +44,7 @@ from tasks.partition_replicate.reconcile.steps import (
 )
 from tasks.partition_replicate.reconcile.survey import Listing
 from tasks.utils.events import Kind
+from tasks.utils.key_state import KeyState, Origin
 
 # Rounds follow a lost race, a removal and an adoption. More of them mean a key that others work on as well; the message
 # comes back, and nothing that was done is done again.

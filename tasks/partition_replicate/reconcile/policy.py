@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE, NAME
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, has_expired, removal_was_reported
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.key_state import KeyState, has_expired, removal_was_reported
 
 
 class Policy(NamedTuple):

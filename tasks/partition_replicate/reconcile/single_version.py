@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, Origin, ReplicaVersion, VersionRow
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.policy import Policy, expires
@@ -25,6 +24,7 @@ from tasks.partition_replicate.reconcile.steps import (
     Step,
 )
 from tasks.partition_replicate.settings import MIRROR
+from tasks.utils.key_state import KeyState, Origin, ReplicaVersion, VersionRow
 
 # How often the tags of one version are put again while they are changed all the time.
 ROUNDS = 8

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tasks.partition_replicate.key_state import KeyState, Records, ReplicaVersion
 from tasks.partition_replicate.outcome import Action
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.survey import Listing, Past, Survey, VersionSnapshot
 from tasks.utils.events import ObjectEvent
+from tasks.utils.key_state import KeyState, Records, ReplicaVersion
 
 
 class CarriedAnnotations(NamedTuple):

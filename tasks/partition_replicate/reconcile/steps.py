@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import KeyState, ReplicaVersion, VersionRow
 from tasks.partition_replicate.outcome import Action
+from tasks.utils.key_state import KeyState, ReplicaVersion, VersionRow
 from tasks.utils.s3_object import S3Object
 
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tasks.object_clerk.versions import Version
-from tasks.partition_replicate.key_state import Records, ReplicaVersion
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
+from tasks.utils.key_state import Records, ReplicaVersion
 
 
 class Listing(NamedTuple):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.object_clerk.streams import StreamLimits
-from tasks.partition_replicate.key_state import KeyState
 from tasks.partition_replicate.reconcile.key_row import KeyRow
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
 from tasks.partition_replicate.table import Table
+from tasks.utils.key_state import KeyState
 from tasks.utils.s3_object import S3Object
 
 

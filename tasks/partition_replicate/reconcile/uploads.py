@@ -22,12 +22,12 @@ from tasks.object_clerk.parts import plan
 from tasks.object_clerk.races import conditional_write, precondition
 from tasks.object_clerk.streams import PartStream, whole_crc32
 from tasks.partition_replicate.errors import RowChanged
-from tasks.partition_replicate.key_state import Upload
 from tasks.partition_replicate.outcome import Unfinished
 from tasks.partition_replicate.reconcile.destination import Answer, send_with_headers
 from tasks.partition_replicate.reconcile.key_row import KeyRow
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.tools import Sides
+from tasks.utils.key_state import Upload
 
 LOGGER = logging.getLogger("bucket_brigade")
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tasks.partition_replicate.intake import RecheckQueue, to_body
 from tasks.utils.events import Kind, ObjectEvent, object_events
+from tasks.utils.key_messages import RecheckQueue, to_body
 from tasks.utils.s3_object import S3Object
 
 SOURCE, KEY = "source", "k"

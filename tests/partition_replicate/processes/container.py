@@ -13,8 +13,9 @@ from functools import partial
 from tasks.object_clerk import pacer, parts
 from tasks.object_clerk.s3_requests import head
 from tasks.object_clerk.transport import clients
-from tasks.partition_replicate import handler, intake, table
+from tasks.partition_replicate import handler, table
 from tasks.partition_replicate.reconcile import apply_reads, object_snapshot, observe, plan_current, uploads
+from tasks.utils import key_messages
 from tests.support.containers import context_of, serve
 
 PARTED, LEAST_PART = 12_000, parts.MIN_PART
@@ -62,7 +63,7 @@ def _record_nothing(_table, _key, _before, after, _row):
 PLANTED = {
     "no compare-and-swap of the row": lambda: setattr(table, "_unchanged", lambda _revision: {}),
     "no record of what was made": lambda: setattr(table.Table, "write_version", _record_nothing),
-    "no recheck": lambda: setattr(intake.RecheckQueue, "send", _do_nothing),
+    "no recheck": lambda: setattr(key_messages.RecheckQueue, "send", _do_nothing),
     "a marker is gone where a HEAD finds none": lambda: setattr(observe, "is_gone", _head_finds_nothing),
     "an upload of a dead worker stays": lambda: setattr(uploads, "abort", _do_nothing),
     "an upload whose beginning was not answered stays": lambda: setattr(uploads, "abort_unrecorded", _do_nothing),

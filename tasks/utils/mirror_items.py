@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.partition_replicate.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
+from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
 
 # Attribute name -> DynamoDB's typed value, such as {"S": "text"}.
 Item = dict[str, Any]

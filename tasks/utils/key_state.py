@@ -1,4 +1,4 @@
-"""What the table remembers of a key, as values. `items` turns them into DynamoDB items, `table` stores them."""
+"""What the table remembers of a key, as values. `mirror_items` turns them into DynamoDB items."""
 
 from __future__ import annotations
 

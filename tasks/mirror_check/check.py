@@ -1,0 +1,151 @@
+"""All keys of both sides: their listings merged, range by range, several ranges side by side.
+
+A worker merges the two listings of a range. When another worker has nothing to do, it cuts the rest of its range in two
+and goes on with the first part. So a flat bucket is divided as well as one with folders, and nothing has to be known of
+its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tasks.mirror_check.evidence import Evidence
+from tasks.mirror_check.findings import Finding, Pair
+from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, middle
+from tasks.mirror_check.listings import Listing, Side
+from tasks.mirror_check.pages import Listed
+from tasks.mirror_check.side_by_side import side_by_side
+
+# A page of keys is compared at a time.
+CHUNK = 1000
+
+# Requests for the middle of a range: each one that finds no key halves the space of keys.
+PROBES = 12
+
+
+class Chunk(NamedTuple):
+    """Some keys that were compared.
+
+    Attributes:
+        keys: how many keys.
+        size: bytes of the source's objects among them.
+        findings: what was found of those that the listings did not settle.
+        settled: the keys that the listings settled as equal, if they were asked for.
+    """
+
+    keys: int
+    size: int
+    findings: list[Finding]
+    settled: list[str]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which keys are compared, and how.
+
+    Attributes:
+        prefix: the beginning of the keys.
+        workers: ranges side by side.
+        keeps_settled: report also each key that the listings settled.
+    """
+
+    prefix: str = ""
+    workers: int = 8
+    keeps_settled: bool = False
+
+
+def compare_all(evidence: Evidence, scope: Scope = Scope()) -> Iterator[Chunk]:
+    """Yield the keys of both sides as they are compared; the ranges come in any order.
+
+    Args:
+        evidence: compares what the listings do not settle; its sides are compared.
+        scope: which keys.
+
+    Raises:
+        ObjectClerkException: a side cannot be listed.
+        ClientError, BotoCoreError, TableBusy: the table cannot be read.
+    """
+    ranges = RangeQueue(KeyRange())
+    with ThreadPoolExecutor(2 * scope.workers) as ahead:
+        worker = _Worker(evidence, scope, ranges, ahead)
+        yield from side_by_side(worker.work, scope.workers, stop=ranges.close)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What every worker uses."""
+
+    evidence: Evidence
+    scope: Scope
+    ranges: RangeQueue
+    ahead: Executor
+
+    def work(self, report: Callable[[Chunk], None]) -> None:
+        """Compare ranges until none is left."""
+        while key_range := self.ranges.take():
+            self._compare(key_range, report)
+            self.ranges.done()
+
+    def _compare(self, key_range: KeyRange, report: Callable[[Chunk], None]) -> None:
+        sides = self.evidence.source, self.evidence.destination
+        listings = [Listing(side, self.scope.prefix, key_range, self.ahead) for side in sides]
+        pairs: list[Pair] = []
+        for pair in merged(*listings):
+            if key_range.last is not None and pair.key > key_range.last:
+                break
+            pairs.append(pair)
+            if len(pairs) == CHUNK:
+                report(self._compared(pairs))
+                self._share(key_range, pairs[-1].key, listings)
+                pairs = []
+        if pairs:
+            report(self._compared(pairs))
+
+    def _compared(self, pairs: list[Pair]) -> Chunk:
+        settles = self.evidence.settles
+        open_pairs = [pair for pair in pairs if not settles(pair)]
+        findings = self.evidence.compare(open_pairs) if open_pairs else []
+        settled = [pair.key for pair in pairs if settles(pair)] if self.scope.keeps_settled else []
+        size = sum(pair.source.size for pair in pairs if pair.source)
+        return Chunk(len(pairs), size, findings, settled)
+
+    def _share(self, key_range: KeyRange, position: str, listings: list[Listing]) -> None:
+        """Cut the rest of a range in two if another worker has nothing to do."""
+        longer = [listing.side for listing in listings if listing.has_more]
+        if longer and self.ranges.is_hungry and (cut := _cut(longer[0], self.scope.prefix, position, key_range.last)):
+            rest = KeyRange(cut, key_range.last)
+            key_range.last = cut
+            self.ranges.put(rest)
+
+
+def merged(source: Iterable[Listed], destination: Iterable[Listed]) -> Iterator[Pair]:
+    """Yield the keys of two listings in their common order, each key once."""
+    left_side, right_side = iter(source), iter(destination)
+    left, right = next(left_side, None), next(right_side, None)
+    while left or right:
+        if left is None or (right is not None and right.key < left.key):
+            yield Pair(None, right)
+            right = next(right_side, None)
+        elif right is None or left.key < right.key:
+            yield Pair(left, None)
+            left = next(left_side, None)
+        else:
+            yield Pair(left, right)
+            left, right = next(left_side, None), next(right_side, None)
+
+
+def _cut(side: Side, prefix: str, after: str, last: str | None) -> str | None:
+    """Return a text about halfway in a range, with keys on both of its sides; None if there is none."""
+    end = last
+    for _ in range(PROBES):
+        cut = middle(after, end, prefix)
+        if cut is None:
+            return None
+        found = side.first_after(prefix, cut)
+        if found is not None and (last is None or found <= last):
+            return cut
+        end = cut
+    return None

@@ -1,0 +1,143 @@
+"""The listing of one side: its pages in order, the next one requested while one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from tasks.mirror_check.key_ranges import KeyRange
+from tasks.mirror_check.pages import Listed, Page, UnreadablePage, page_in
+from tasks.object_clerk.errors import ObjectClerkException, ObjectClerkServerInternalException
+from tasks.object_clerk.s3_requests import S3Requests, request
+from tasks.utils.s3_object import S3Object
+
+# The most that S3 answers with.
+PAGE = 1000
+
+# The member of an answer that holds its XML.
+XML = "ListingXML"
+
+
+class UnorderedListing(ObjectClerkException):
+    """The server lists keys in another order than S3 does, so two listings cannot be merged."""
+
+
+def keep_xml(client: Any) -> Any:
+    """Return the S3 client, whose listings `Side` can read from now on."""
+    for operation in ("ListObjectsV2", "ListObjectVersions"):
+        client.meta.events.register(f"before-parse.s3.{operation}", _keep_body)
+    return client
+
+
+def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    if response_dict["status_code"] == 200:
+        customized_response_dict[XML] = response_dict["body"]
+        response_dict["body"] = b""
+
+
+@dataclass
+class Side:
+    """A bucket that is compared.
+
+    Attributes:
+        requests: for the bucket; its client comes from `keep_xml`.
+        bucket: the bucket's name.
+        lists_versions: list versions and delete markers too, and not only the current objects.
+        listed: the number of list requests so far.
+    """
+
+    requests: S3Requests
+    bucket: str
+    lists_versions: bool = False
+    listed: list[str] = field(default_factory=list)
+
+    def address(self, listed: Listed) -> S3Object:
+        """Return the address of an entry."""
+        return S3Object(self.bucket, listed.key, listed.version or None)
+
+    def page(self, prefix: str, position: Mapping[str, str], size: int = PAGE) -> Page:
+        """Request a page.
+
+        Args:
+            prefix: the beginning of the keys.
+            position: what `Page.following` or `start_after` returned.
+            size: the most entries.
+
+        Raises:
+            ObjectClerkException: the bucket cannot be listed.
+        """
+        operation = "list_object_versions" if self.lists_versions else "list_objects_v2"
+        asked: dict[str, Any] = {
+            "Bucket": self.bucket,
+            "Prefix": prefix,
+            "MaxKeys": size,
+            "EncodingType": "url",
+            **position,
+        }
+
+        def ask() -> Page:
+            self.listed.append("")
+            answer = request(self.requests.client, operation, source=f"s3://{self.bucket}/{prefix}", **asked)
+            try:
+                return page_in(answer[XML])
+            except UnreadablePage as error:
+                where = f"s3://{self.bucket}/{prefix}"
+                raise ObjectClerkServerInternalException(str(error), operation=operation, source=where) from error
+
+        return self.requests.run(ask)
+
+    def start_after(self, key: str) -> dict[str, str]:
+        """Return the position after a key."""
+        return {"KeyMarker" if self.lists_versions else "StartAfter": key} if key else {}
+
+    def first_after(self, prefix: str, key: str) -> str | None:
+        """Return the first key after a text, or None if there is none."""
+        found = self.page(prefix, self.start_after(key), 1).entries
+        return found[0].key if found else None
+
+
+@dataclass
+class Listing:
+    """The entries of one side in a range, in order; the next page is requested ahead.
+
+    Attributes:
+        side: the side.
+        prefix: the beginning of the keys.
+        key_range: the range; its end may come nearer meanwhile.
+        ahead: requests pages.
+        has_more: whether there are more pages than those requested so far.
+    """
+
+    side: Side
+    prefix: str
+    key_range: KeyRange
+    ahead: Executor
+    has_more: bool = True
+
+    def __iter__(self) -> Iterator[Listed]:
+        latest = self.key_range.after
+        coming: Future[Page] | None = self._requested(self.side.start_after(latest))
+        while coming:
+            page = coming.result()
+            self._check_order(page, latest)
+            latest = page.entries[-1].key if page.entries else latest
+            self.has_more = page.following is not None and not self._is_beyond(latest)
+            coming = self._requested(page.following or {}) if self.has_more else None
+            yield from page.entries
+
+    def _requested(self, position: Mapping[str, str]) -> Future[Page]:
+        return self.ahead.submit(self.side.page, self.prefix, position)
+
+    def _is_beyond(self, key: str) -> bool:
+        return self.key_range.last is not None and key > self.key_range.last
+
+    def _check_order(self, page: Page, latest: str) -> None:
+        keys = [entry.key for entry in page.entries]
+        if keys and (keys[0] < latest or keys != sorted(keys)):
+            before, after = next((pair for pair in pairwise([latest, *keys]) if pair[0] > pair[1]), (latest, keys[0]))
+            places = f"{S3Object(self.side.bucket, after)} after {S3Object(self.side.bucket, before)}"
+            reason = f"lists {places}: its keys are not in the order of their UTF-8 bytes, as those of S3 are"
+            raise UnorderedListing(reason, source=f"s3://{self.side.bucket}")

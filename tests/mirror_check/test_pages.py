@@ -1,0 +1,104 @@
+from xml.sax.saxutils import escape
+
+import botocore.session
+import pytest
+from botocore.parsers import create_parser
+from botocore.utils import parse_timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.mirror_check.pages import Listed, UnreadablePage, page_in
+
+MODEL = botocore.session.get_session().get_service_model("s3")
+SPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+# XML holds no other characters; a server encodes keys that have them.
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+ETAGS = st.text("0123456789abcdef-", min_size=1, max_size=40)
+ENTRIES = st.lists(
+    st.tuples(TEXTS, st.integers(0, 2**45), ETAGS, st.booleans(), st.sampled_from(["STANDARD", "GLACIER"]))
+)
+
+
+def botocore_page(operation, xml):
+    parser = create_parser(MODEL.resolved_protocol)
+    answer = {"status_code": 200, "headers": {}, "body": xml}
+    return parser.parse(answer, MODEL.operation_model(operation).output_shape)
+
+
+def element(name, **children):
+    inner = "".join(f"<{child}>{escape(str(value))}</{child}>" for child, value in children.items())
+    return f"<{name}>{inner}</{name}>"
+
+
+def entry(name, key, size, etag, storage_class, **more):
+    about = {"LastModified": "2026-11-22T10:00:00.000Z", "ETag": f'"{etag}"', "Size": size}
+    return element(name, Key=key, **about, StorageClass=storage_class, **more)
+
+
+@given(ENTRIES, st.booleans(), st.sampled_from(["", SPACE]))
+def test_page_of_objects_is_what_botocore_reads(entries, is_truncated, space):
+    contents = "".join(entry("Contents", key, size, etag, storage) for key, size, etag, _, storage in entries)
+    more = (
+        element("IsTruncated")
+        if not is_truncated
+        else "<IsTruncated>true</IsTruncated>" + ("<NextContinuationToken>a&amp;b</NextContinuationToken>")
+    )
+    xml = f"<ListBucketResult{space}><Name>b</Name>{more}{contents}</ListBucketResult>".encode()
+
+    page, theirs = page_in(xml), botocore_page("ListObjectsV2", xml)
+
+    found = [(each.key, each.size, f'"{each.etag}"', each.storage_class) for each in page.entries]
+    assert found == [
+        (each["Key"], each["Size"], each["ETag"], each["StorageClass"]) for each in theirs.get("Contents", [])
+    ]
+    assert (page.following or {}).get("ContinuationToken") == theirs.get("NextContinuationToken")
+    times = [parse_timestamp(each.modified) for each in page.entries]
+    assert times == [each["LastModified"] for each in theirs.get("Contents", [])]
+
+
+@given(ENTRIES)
+def test_page_of_versions_is_what_botocore_reads_and_keeps_the_order_of_markers(entries):
+    texts, order = [], []
+    for number, (key, size, etag, is_marker, storage) in enumerate(entries):
+        order.append((key, f"v{number}", is_marker))
+        if is_marker:
+            about = {"LastModified": "2026-11-22T10:00:00.000Z"}
+            texts.append(element("DeleteMarker", Key=key, VersionId=f"v{number}", **about))
+        else:
+            texts.append(entry("Version", key, size, etag, storage, VersionId=f"v{number}"))
+    xml = f"<ListVersionsResult{SPACE}>{''.join(texts)}</ListVersionsResult>".encode()
+
+    page, theirs = page_in(xml), botocore_page("ListObjectVersions", xml)
+
+    assert [(each.key, each.version, each.is_marker) for each in page.entries] == order
+    versions = [(each.key, each.version, each.size) for each in page.entries if not each.is_marker]
+    assert versions == [(each["Key"], each["VersionId"], each["Size"]) for each in theirs.get("Versions", [])]
+    markers = [(each.key, each.version) for each in page.entries if each.is_marker]
+    assert markers == [(each["Key"], each["VersionId"]) for each in theirs.get("DeleteMarkers", [])]
+
+
+def test_encoded_keys_and_markers_are_decoded():
+    xml = (
+        f"<ListVersionsResult{SPACE}><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+        "<NextKeyMarker>a%0Ab+c</NextKeyMarker><NextVersionIdMarker>v+1</NextVersionIdMarker>"
+        "<Version><Key>a%0Ab+c</Key><VersionId>v+1</VersionId><Size>1</Size><ETag>x</ETag></Version>"
+        "</ListVersionsResult>"
+    )
+    page = page_in(xml.encode())
+    assert page.entries == [Listed("a\nb c", 1, "x", version="v+1")]
+    assert page.following == {"KeyMarker": "a\nb c", "VersionIdMarker": "v+1"}
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        b"",
+        b"<html></html>",
+        b"<ListBucketResult><Contents>",
+        b"<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+        b"<ListBucketResult><Contents><Key>a</Key><Size>many</Size></Contents></ListBucketResult>",
+    ],
+)
+def test_answer_that_is_no_page_is_refused(xml):
+    with pytest.raises(UnreadablePage, match="the listing cannot be read"):
+        page_in(xml)
