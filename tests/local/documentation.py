@@ -10,13 +10,15 @@ from local.demo.mirror import DESTINATION_REGION
 from tests.support.snippets import shell_snippets
 from tests.test_alarms import alarms_on_the_page
 
-# The redrive first: a command of docs/operations.md hides dead letters for a minute.
+# The redrive first: docs/operations.md shows the dead letters that are left.
 DOCUMENTS = ("terraform/README.md", "docs/operations.md")
+BRIGADE = "docs/brigade.md"
 
 BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
 
 # The first line of each snippet that cannot run here -> the reason. All other snippets run.
 CANNOT_RUN = {
+    "make brigade                       # installs it into .venv": "it installs packages; the terminal has `brigade`",
     "make dist": "`terraform init` contacts the registry, and an apply takes minutes; the demo is that apply",
     f"terraform import '{BUCKET}.protected[0]' NAME": "the demo creates the bucket",
     f"terraform state mv '{BUCKET}.disposable[0]' \\": "no bucket of the demo is disposable",
@@ -77,6 +79,7 @@ def run_documentation(terminal, client, read_until):
     printed = terminal.run(*snippets_to_run(operations, REPLACED))
     _check_that_all_dead_letters_are_printed(printed)
     _check_the_access_key(client)
+    terminal.run(*snippets_to_run(BRIGADE, REPLACED))
 
 
 def _check_the_table_of_alarms(client):
@@ -124,8 +127,12 @@ def _create_unreadable_messages(client, archive):
 
 
 def _check_that_all_dead_letters_are_printed(printed):
-    rows = [line.split("\t") for line in printed.splitlines() if line.startswith("EventError\t")]
-    assert sorted(body for _, reason, body in rows if "is not JSON" in reason) == sorted(UNREADABLE)
+    bodies = [line.removeprefix("body:").strip() for line in printed.splitlines() if line.startswith("body:")]
+    assert sorted(body for body in bodies if body in UNREADABLE) == sorted(UNREADABLE)
+    (row,) = [
+        line for line in printed.splitlines() if "the message is not JSON" in line and line.startswith("archive_copy")
+    ]
+    assert str(len(UNREADABLE)) in row.split()
 
 
 def _check_the_access_key(client):

@@ -3,12 +3,12 @@ import re
 import pytest
 
 from tests.local import test_builds
-from tests.local.documentation import CANNOT_RUN, DOCUMENTS, snippets_to_run
+from tests.local.documentation import BRIGADE, CANNOT_RUN, DOCUMENTS, snippets_to_run
 from tests.support.project_texts import ROOT, texts
 from tests.support.snippets import blocks, shell_snippets
 
 # A line of a block that needs a deployment.
-COMMAND = re.compile(r"^ *(?:\$ )?(?:aws|terraform) ", re.MULTILINE)
+COMMAND = re.compile(r"^ *(?:\$ )?(?:aws|terraform|brigade) ", re.MULTILINE)
 # Pages whose commands test_builds.py runs.
 RUN_ELSEWHERE = {test_builds.DOCUMENT}
 
@@ -16,14 +16,14 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS)
 
 
 def test_every_snippet_that_cannot_run_is_in_the_documentation():
-    begun = {text.splitlines()[0] for document in DOCUMENTS for text in shell_snippets(document)}
+    begun = {text.splitlines()[0] for document in (*DOCUMENTS, BRIGADE) for text in shell_snippets(document)}
     assert CANNOT_RUN.keys() <= begun
 
 
 def test_commands_for_a_deployment_are_only_on_pages_whose_commands_a_test_runs():
     pages = {path.relative_to(ROOT).as_posix() for path in texts(".md")}
     with_commands = {page for page in pages if any(COMMAND.search(text) for _, text in blocks(page))}
-    assert with_commands == {*DOCUMENTS, *RUN_ELSEWHERE}
+    assert with_commands == {*DOCUMENTS, BRIGADE, *RUN_ELSEWHERE}
 
 
 @every_document

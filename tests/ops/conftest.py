@@ -1,7 +1,10 @@
 """A deployment in moto with everything but code: buckets, queues, tables, functions, and Terraform's outputs."""
 
 import json
+import os
+from functools import cache
 
+import boto3
 import pytest
 
 from ops.cli import main
@@ -13,6 +16,24 @@ SOURCE, MIRROR = "source-bucket", "mirror-bucket"
 RESTORED, ARCHIVE = "restored-bucket", "archive-bucket"
 UPLOADS, FINAL = "upload-bucket", "final-bucket"
 ROLE_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@cache
+def session_with(_key_id, **named):
+    return boto3.session.Session(**named)
+
+
+@pytest.fixture(autouse=True)
+def sessions_are_made_once(monkeypatch):
+    """Keep the sessions of all tests: a new one reads botocore's data files again."""
+    make = boto3.Session
+
+    def session(**named):
+        if named.get("profile_name"):
+            return make(**named)
+        return session_with(os.environ.get("AWS_ACCESS_KEY_ID"), **named)
+
+    monkeypatch.setattr("ops.aws.boto3.Session", session)
 
 
 class Run:

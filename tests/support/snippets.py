@@ -36,7 +36,7 @@ def blocks(path):
 
 
 class Terminal:  # pylint: disable=too-few-public-methods  # it only runs commands
-    """A shell in a folder, with stand-ins for `aws` and `jq`.
+    """A shell in a folder, with `brigade`, and stand-ins for `aws` and `jq`.
 
     Args:
         folder: The folder.
@@ -52,6 +52,10 @@ class Terminal:  # pylint: disable=too-few-public-methods  # it only runs comman
             tool = tools / name
             tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n', encoding="utf-8")
             tool.chmod(0o755)
+        # Status 1 says that there are dead letters or differences. That is a result, and no failure of the snippet.
+        brigade = tools / "brigade"
+        brigade.write_text(f'#!/bin/sh\n{sys.executable} -m ops "$@" || [ $? -eq 1 ]\n', encoding="utf-8")
+        brigade.chmod(0o755)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         path = os.pathsep.join([str(tools), inherited["PATH"]])
         self._environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT)}
