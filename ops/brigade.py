@@ -36,6 +36,11 @@ class Brigade:
         self._options = options
         self.account = Account(options.get("region"), options.get("profile"), options.get("endpoint_url"))
 
+    @property
+    def names_a_deployment(self) -> bool:
+        """Whether an option names a deployment."""
+        return any(self._options.get(option) for option in ("deployment", "outputs", "terraform"))
+
     @cached_property
     def deployment(self) -> Deployment:
         """The deployment.
