@@ -9,8 +9,8 @@ from tests.support.snippets import blocks, shell_snippets
 
 # A line of a block that needs a deployment.
 COMMAND = re.compile(r"^ *(?:\$ )?(?:aws|terraform|brigade) ", re.MULTILINE)
-# Pages whose commands test_builds.py runs.
-RUN_ELSEWHERE = {test_builds.DOCUMENT}
+# Pages whose commands test_builds.py and test_capacity_page.py run.
+RUN_ELSEWHERE = {test_builds.DOCUMENT, "docs/capacity.md"}
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS)
 
