@@ -65,9 +65,6 @@ def put_marker(tools: Tools, snapshot: Snapshot, step: steps.PutMarker) -> Snaps
 def put_tags(tools: Tools, snapshot: Snapshot, step: steps.PutTags) -> Snapshot:
     """Perform `PutTags`."""
     destination.put_tags(tools.sides, step.tags, step.version)
-    replica = snapshot.survey.replicas.get(step.version or "")
-    if replica:
-        return snapshot.with_replica(step.version or "", replace(replica, tags=step.tags))
     found = snapshot.destination or ObjectSnapshot(tools.sides.destination)
     tagged = snapshot._replace(destination=replace(found, tags=step.tags))
     return tagged.with_round(changed=True).did(Action.TAGGED)

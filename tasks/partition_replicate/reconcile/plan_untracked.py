@@ -21,7 +21,6 @@ from tasks.partition_replicate.reconcile.steps import (
     CarryAnnotations,
     ObserveReplica,
     ObserveVersion,
-    PutTags,
     Step,
     Undo,
 )
@@ -60,11 +59,13 @@ def _adopt(
         return ObserveReplica(untracked.id, with_tags=True)
     if not found.found or source.headers != found.headers or not found.has_content_of(source, state):
         return None
-    if source.tags != found.tags:
-        return PutTags(source.tags, untracked.id)
     if policy.annotations == CARRY and snapshot.round.annotations is None:
         return CarryAnnotations(source.pinned.address, replica, is_fresh=False, compares=True, action=None)
-    return record(state, Pair(version, replica, source), not_carried=policy.not_carried(snapshot, source))
+    # Only the worker whose record succeeds puts tags, after it, and then observes the source again. A late worker would
+    # put older tags over those of a later event.
+    untagged = source.tags != found.tags
+    lacks = policy.not_carried(snapshot, source)
+    return record(state, Pair(version, replica, source), untagged=untagged, not_carried=lacks)
 
 
 def _undo(snapshot: Snapshot, policy: Policy, state: KeyState, untracked: Version) -> Step | None:

@@ -150,7 +150,8 @@ def _append(snapshot: Snapshot, policy: Policy, state: KeyState, version: Versio
     if policy.annotations == CARRY and snapshot.round.annotations is None:
         return CarryAnnotations(source.pinned.address, unrecorded, is_fresh=True, compares=False, action=None)
     lacks = policy.not_carried(snapshot, source)
-    return record(state, Pair(version, unrecorded, source), action=Action.REPLICATED, not_carried=lacks)
+    pair, untagged = Pair(version, unrecorded, source), source.tags_follow
+    return record(state, pair, action=Action.REPLICATED, untagged=untagged, not_carried=lacks)
 
 
 # After a lost race, or if a version is gone.

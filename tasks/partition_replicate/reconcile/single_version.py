@@ -44,17 +44,24 @@ class Pair(NamedTuple):
     source: ObjectSnapshot | None = None
 
 
-def record(state: KeyState, pair: Pair, *, action: Action | None = None, not_carried: tuple[str, ...] = ()) -> Step:
+def record(
+    state: KeyState,
+    pair: Pair,
+    *,
+    action: Action | None = None,
+    untagged: bool = False,
+    not_carried: tuple[str, ...] = (),
+) -> Step:
     """Return the step that records what was made from a version.
 
     Args:
         state: the key state.
         pair: the version, and what was made from it.
         action: the word for it if this work wrote the replica; None if it is adopted.
+        untagged: the replica does not have the tags of its source yet.
         not_carried: what the replica does not have of its source.
     """
     version, replica, source = pair
-    untagged = bool(source and source.tags_follow and action)
     changes: dict[str, Any] = {"untagged": version.id if untagged else ""}
     upload = state.open.upload
     if source and upload and upload.source == source.stamp:

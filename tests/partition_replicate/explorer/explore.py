@@ -63,11 +63,13 @@ def documented(policy, bounds, killed, late):
     """Return how many entries too many the limits in the mirror's README allow after so many kills and late writes.
 
     A copy that nothing recorded stays where something is written above it before a worker finds it. Where it cannot be
-    recognised, or its version is gone, a worker writes once more what has to be above it.
+    recognised, or its version is gone, a worker writes once more what has to be above it. Where no copy is recognised,
+    a worker may hide a copy that another worker is about to undo, and its marker stays above an older one.
     """
+    hidden = policy.is_encrypted and bounds.workers > 1
     unrecognised = policy.is_encrypted or policy.version_deletes == MIRROR
     alone = bounds.workers == 1 and not policy.is_encrypted
-    return (late + (0 if alone else killed)) * (2 if unrecognised else 1)
+    return (late + (0 if alone else killed)) * (2 if unrecognised else 1) + hidden
 
 
 class Explorer:

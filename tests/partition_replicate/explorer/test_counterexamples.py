@@ -97,6 +97,23 @@ def test_late_copy_stays_with_a_marker_above_it_where_etags_are_no_md5():
     ]
 
 
+def test_marker_above_a_copy_that_is_undone_stays_where_etags_are_no_md5():
+    assert shortest(Policy(is_encrypted=True), Bounds((("put",), ("delete",)), switches=3, kills=0, late=0), 0) == [
+        "source: put",
+        "source: delete",
+        "worker A gets CREATED s1",
+        "A: destination put_object(Body=1, IfNoneMatch=*) -> d1",
+        "worker B gets REMOVED s2 once more",
+        "A: destination delete_object(IfMatch=k1) -> d2",
+        "B: destination put_object(Body=1, IfNoneMatch=*) -> d3",
+        "worker A gets REMOVED s2",
+        "A: destination delete_object(IfMatch=k3) -> d4",
+        "B: destination delete_object(VersionId=d3) -> d3",
+        "source [s1: 1, s2: deleted], destination [d1: 1, d2: deleted, d3: deleted], "
+        "table {s1->d1, s2->d3, newest s2, newest replica d3}",
+    ]
+
+
 @pytest.mark.parametrize("faults", [{"kills": 0}, {"late": 0}], ids=["late", "killed"])
 def test_neither_leaves_anything_where_the_etag_is_an_md5(faults):
     with Mirror(MIRRORED) as mirror:

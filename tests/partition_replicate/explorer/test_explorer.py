@@ -61,6 +61,10 @@ def test_two_workers_an_expiry_and_a_delete_after_it():
     explore(CURRENT["current-versioned"], (*PUT, ("expire",), ("delete",)), switches=2)
 
 
+def test_two_workers_and_tags_of_an_untracked_version():
+    explore(ALL["all"], (*PUT, ("tag",)), kills=0, late=0, switches=3)
+
+
 @pytest.mark.parametrize("second", ["put", "put equal bytes", "delete", "remove the newest version"])
 def test_two_workers_and_any_fault_for_all_versions(second):
     explore(ALL["all-mirror"], (*PUT, (second,)), switches=1)
