@@ -6,6 +6,8 @@ SHELL := /bin/sh
 
 # scripts/terraform_mirror.py finds Terraform's provider; this machine's own settings are ignored.
 unexport TF_CLI_CONFIG_FILE
+# Without bytecode, each process of the tests and of the demo would compile all its libraries.
+unexport PYTHONDONTWRITEBYTECODE
 
 TASK ?=
 VENV := .venv

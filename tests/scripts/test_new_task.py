@@ -33,7 +33,7 @@ def test_new_task_lacks_nothing_and_overwrites_nothing(tmp_path, repository):
     copy = shutil.copytree(repository, tmp_path / "copy")
     before = content(copy)
     finished = subprocess.run(
-        [sys.executable, "-m", "scripts.new_task", NAME], cwd=copy, capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-m", "scripts.new_task", NAME], cwd=copy, capture_output=True, text=True, check=True
     )
     assert lacking(copy, NAME) == []
     after = content(copy)
