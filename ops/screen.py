@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 from rich.console import Console, JustifyMethod
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -85,6 +87,27 @@ class Screen:
         self._out.print(table)
 
     @contextmanager
+    def frames(self) -> Iterator[Callable[[Callable[[], object]], None]]:
+        """Show frames, on a terminal each in the place of the one before.
+
+        Yields:
+            A function that shows a frame. It takes the function that prints the frame with this screen.
+        """
+        if not self.is_live:
+
+            def show_below(draw: Callable[[], object]) -> None:
+                draw()
+
+            yield show_below
+            return
+        with Live(console=self._out, auto_refresh=False) as live:
+
+            def show(draw: Callable[[], object]) -> None:
+                live.update(Text.from_ansi(self._drawn(draw)), refresh=True)
+
+            yield show
+
+    @contextmanager
     def progress(self, of: str, total: int | None = None) -> Iterator[Progress]:
         """Show progress on standard error until the block ends: nothing in a pipe, and nothing with JSON.
 
@@ -101,6 +124,16 @@ class Screen:
         with Progress(*columns, *times, console=self._err, transient=True, disable=not is_seen) as shown:
             shown.add_task(of, total=total)
             yield shown
+
+    def _drawn(self, draw: Callable[[], object]) -> str:
+        """Return what a function prints with this screen."""
+        terminal, file = self._out, StringIO()
+        self._out = Console(file=file, force_terminal=True, highlight=False, width=terminal.width)
+        try:
+            draw()
+        finally:
+            self._out = terminal
+        return file.getvalue()
 
 
 class _RateColumn(ProgressColumn):
