@@ -30,6 +30,41 @@ class WorkQueue:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What a job of S3 Batch Operations needs to pass objects to a task.
+
+    Attributes:
+        function_arn: the ARN of the task's function.
+        role_arn: the ARN of the job's role.
+        reports: the bucket of the completion reports.
+    """
+
+    function_arn: str
+    role_arn: str
+    reports: str
+
+    @property
+    def account_id(self) -> str:
+        """The account of the deployment."""
+        return self.role_arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """The partition of the deployment."""
+        return self.role_arn.split(":")[1]
+
+    @property
+    def function(self) -> str:
+        """The name of the task's function."""
+        return self.function_arn.rpartition(":")[2]
+
+    @classmethod
+    def of(cls, function_arn: str, output: Mapping[str, Any]) -> Batch:
+        """Return what the output of a task says."""
+        return cls(function_arn, output["batch_role_arn"], output["report_bucket"])
+
+
+@dataclass(frozen=True)
 class ArchiveCopy:
     """The task that archives restored objects.
 
@@ -39,6 +74,7 @@ class ArchiveCopy:
         archives: the archive buckets, sorted.
         bucket_map: extension -> what the function's setting `bucket_map` says of it.
         queues: its queues.
+        batch: what its jobs of S3 Batch Operations need.
     """
 
     name: ClassVar[str] = "archive_copy"
@@ -48,6 +84,7 @@ class ArchiveCopy:
     archives: tuple[str, ...]
     bucket_map: Mapping[str, Any]
     queues: tuple[WorkQueue, ...]
+    batch: Batch
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -60,7 +97,8 @@ class ArchiveCopy:
         function = output["function_name"]
         queue = WorkQueue("events", output["queue_url"], output["dead_letter_queue_url"], function)
         buckets = tuple(sorted(set(output["archive_buckets"].values())))
-        return cls(function, output["source_bucket"], buckets, output["bucket_map"], (queue,))
+        batch = Batch.of(output["function_arn"], output)
+        return cls(function, output["source_bucket"], buckets, output["bucket_map"], (queue,), batch)
 
 
 @dataclass(frozen=True)
@@ -76,6 +114,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
         secret: the secret with the key of a user of the destination, or None if a role is assumed.
         undelivered: the URL of the queue of events that did not reach the FIFO queue.
         queues: its queues; the FIFO queue is the first.
+        batch: what its jobs of S3 Batch Operations need.
     """
 
     name: ClassVar[str] = "partition_replicate"
@@ -88,6 +127,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
     secret: str | None
     undelivered: str
     queues: tuple[WorkQueue, ...]
+    batch: Batch
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -114,6 +154,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
             secret=output.get("secret"),
             undelivered=output["undelivered_queue_url"],
             queues=(keys, WorkQueue("rechecks", output["recheck_queue_url"], letters, enqueue)),
+            batch=Batch.of(output["replicate_function_arn"], output),
         )
 
 

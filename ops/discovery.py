@@ -121,6 +121,13 @@ class _Tagged:
         url: str = self._sqs.get_queue_url(QueueName=self.name_of(ending))["QueueUrl"]
         return url
 
+    def batch(self, ending: str) -> tuple[str, dict[str, str]]:
+        """Return the ARN of a task's function, and role and bucket of its jobs, whose names follow from it."""
+        arn = self._functions.get_function_configuration(FunctionName=self.name_of(ending))["FunctionArn"]
+        _, partition, _, region, account, *_ = arn.split(":")
+        role = f"arn:{partition}:iam::{account}:role/{self.name_of(ending)}-batch-{region}"
+        return arn, {"batch_role_arn": role, "report_bucket": f"{self._prefix}-{account}-{region}-batch"}
+
     def text_of(self, setting: str) -> str:
         """Return a setting, which may be in a parameter: `ssm:name`."""
         _, is_parameter, name = setting.partition("ssm:")
@@ -134,7 +141,10 @@ def _archive_copy(tagged: _Tagged) -> dict[str, Any]:
     environment = tagged.environment_of(ARCHIVE_COPY)
     bucket_map = json.loads(tagged.text_of(environment["bucket_map"]))
     named = (each if isinstance(each, str) else each["bucket"] for each in bucket_map.values())
+    arn, batch = tagged.batch(ARCHIVE_COPY)
     return {
+        **batch,
+        "function_arn": arn,
         "function_name": tagged.name_of(ARCHIVE_COPY),
         "source_bucket": environment["SOURCE_BUCKET"],
         "archive_buckets": {bucket: bucket for bucket in named},
@@ -146,7 +156,10 @@ def _archive_copy(tagged: _Tagged) -> dict[str, Any]:
 
 def _mirror(tagged: _Tagged) -> dict[str, Any]:
     environment = tagged.environment_of(REPLICATE)
+    arn, batch = tagged.batch(REPLICATE)
     return {
+        **batch,
+        "replicate_function_arn": arn,
         "enqueue_function_name": tagged.name_of(ENQUEUE),
         "replicate_function_name": tagged.name_of(REPLICATE),
         "source_bucket": environment["SOURCE_BUCKET"],

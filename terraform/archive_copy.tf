@@ -12,8 +12,9 @@ locals {
 
     name_endings = merge(
       {
-        "-archive-copy-${local.region}" = 64 # role
-        "-archive-copy-dead-letters"    = 80 # queue
+        "-archive-copy-batch-${local.region}"        = 64 # role
+        "-archive-copy-dead-letters"                 = 80 # queue
+        "-${local.account_id}-${local.region}-batch" = 63 # bucket
       },
       var.archive_copy_source_bucket != null ? {} : {
         "-${local.account_id}-${local.region}-source" = 63 # bucket

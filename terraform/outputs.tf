@@ -8,6 +8,8 @@ output "archive_copy" {
     bucket_map            = local.archive_copy_bucket_map
     queue_url             = module.archive_copy_queue[0].url
     dead_letter_queue_url = module.archive_copy_queue[0].dead_letter_queue_url
+    batch_role_arn        = aws_iam_role.batch["archive_copy"].arn
+    report_bucket         = module.batch_reports[0].name
   }
 }
 
@@ -28,7 +30,9 @@ output "partition_replicate" {
     recheck_queue_url             = module.partition_replicate_recheck_queue[0].url
     recheck_dead_letter_queue_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
     undelivered_queue_url         = aws_sqs_queue.partition_replicate_undelivered[0].url
-    next_steps                    = "The mirror may miss changes in the first minutes after EventBridge is enabled. So start a backfill with S3 Batch Operations ten minutes after the first apply: see \"Objects that were there before the mirror\" in docs/operations.md."
+    batch_role_arn                = aws_iam_role.batch["partition_replicate"].arn
+    report_bucket                 = module.batch_reports[0].name
+    next_steps                    = "The mirror may miss changes in the first minutes after EventBridge is enabled. So run `brigade backfill start` ten minutes after the first apply: see \"Objects that were there before the mirror\" in docs/operations.md."
   }
 
   precondition {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tasks.archive_copy.older_versions import REFUSE, refuse_older
 from tasks.archive_copy.settings import Settings
 from tasks.object_clerk.copies import Copied, copy_object
-from tasks.object_clerk.errors import NotBegunException
+from tasks.object_clerk.errors import NotBegunException, ObjectArchivedException
 from tasks.object_clerk.pacer import Pacer
 from tasks.object_clerk.part_copies import CopyLimits
 from tasks.object_clerk.s3_requests import S3Requests
@@ -34,6 +34,9 @@ NOTHING_TO_DO = {
     Kind.ANNOTATED: "nothing to do: only the annotations changed",
     Kind.OTHER: "nothing to do: this event asks for no copy",
 }
+
+# A backfill names all objects of the source, most of which may be archived.
+NOT_RESTORED = "nothing to do: the object is archived and not restored"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class Archiver:
             destination = S3Object(self.settings.bucket_map.bucket_for(checked.object.key), checked.object.key)
             copied = self._copy(checked, destination, deadline, durations)
         except BucketBrigadeError as error:
+            if checked.kind is Kind.REQUESTED and isinstance(error, ObjectArchivedException):
+                return Outcome(event, skipped=NOT_RESTORED)
             failure = error
         seconds = time.monotonic() - started
         durations.add(seconds, size=_size(checked))

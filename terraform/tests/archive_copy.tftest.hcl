@@ -25,6 +25,8 @@ run "defaults_create_source_and_one_archive" {
       bucket_map            = { other = "bucket-brigade-123456789012-eu-west-1-archive-all" }
       queue_url             = "https://sqs.example/a-queue"
       dead_letter_queue_url = "https://sqs.example/a-queue"
+      batch_role_arn        = "arn:aws:iam::123456789012:role/a-role"
+      report_bucket         = "bucket-brigade-123456789012-eu-west-1-batch"
     }
     error_message = "The default names and addresses differ from the documented ones."
   }

@@ -157,6 +157,16 @@ def test_batch_operations_get_a_result_for_each_task(archive, s3, wire):
     assert keys(s3, PROTECTED) == ["granules/a+b c.hdf"]
 
 
+def test_batch_operations_task_of_an_archived_object_has_nothing_to_do(archive, s3):
+    event = load("batch_operations_1_0")
+    event["tasks"][0]["s3Key"] = "frozen.hdf"
+    put(s3, "frozen.hdf", StorageClass="GLACIER")
+    (result,) = archive(event)["results"]
+    expected = ("Succeeded", "nothing to do: the object is archived and not restored")
+    assert (result["resultCode"], result["resultString"]) == expected
+    assert keys(s3, PROTECTED) == []
+
+
 def test_batch_operations_of_schema_2_name_their_bucket_and_version(archive, s3):
     s3.put_bucket_versioning(Bucket=RESTORED, VersioningConfiguration={"Status": "Enabled"})
     event = load("batch_operations_2_0")

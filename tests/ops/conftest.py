@@ -11,10 +11,12 @@ from ops.cli import main
 from ops.discovery import TAG
 
 NAME = "archive-x"
+ACCOUNT = "123456789012"
 REGION, DESTINATION_REGION = "eu-west-1", "us-gov-west-1"
 SOURCE, MIRROR = "source-bucket", "mirror-bucket"
 RESTORED, ARCHIVE = "restored-bucket", "archive-bucket"
 UPLOADS, FINAL = "upload-bucket", "final-bucket"
+REPORTS = f"{NAME}-{ACCOUNT}-{REGION}-batch"
 ROLE_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -82,6 +84,16 @@ def function(aws, name, environment):
     )
 
 
+def arn_of_function(name):
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def batch(name):
+    """Return the role and the report bucket of a task's jobs, as the outputs have them."""
+    role = f"arn:aws:iam::{ACCOUNT}:role/{NAME}-{name}-batch-{REGION}"
+    return {"batch_role_arn": role, "report_bucket": REPORTS}
+
+
 def archive_copy(aws):
     """Create `archive_copy`; return its output."""
     queue, letters = queue_pair(aws.client("sqs"), f"{NAME}-archive-copy")
@@ -89,7 +101,9 @@ def archive_copy(aws):
     environment = {"SOURCE_BUCKET": RESTORED, "bucket_map": json.dumps(bucket_map)}
     function(aws, f"{NAME}-archive-copy", {**environment, "WORK_QUEUE": queue, "DEAD_LETTER_QUEUE": letters})
     return {
+        **batch("archive-copy"),
         "function_name": f"{NAME}-archive-copy",
+        "function_arn": arn_of_function(f"{NAME}-archive-copy"),
         "source_bucket": RESTORED,
         "archive_buckets": {"documents": ARCHIVE},
         "bucket_map": bucket_map,
@@ -117,7 +131,9 @@ def mirror(aws):
     function(aws, name, {**shared, **own, **policy, "DEAD_LETTER_QUEUE": key_letters, "DEST_ENDPOINT_URL": ""})
     return {
         "enqueue_function_name": f"{name}-enqueue",
+        **batch("partition-replicate"),
         "replicate_function_name": name,
+        "replicate_function_arn": arn_of_function(name),
         "source_bucket": SOURCE,
         "destination_bucket": MIRROR,
         "table": name,
@@ -151,7 +167,7 @@ def upload_validate(aws):
 def outputs_of_a_deployment(aws):
     """Deploy all three tasks; return the values of Terraform's outputs."""
     s3 = aws.client("s3")
-    for bucket in (SOURCE, RESTORED, ARCHIVE, UPLOADS, FINAL):
+    for bucket in (SOURCE, RESTORED, ARCHIVE, UPLOADS, FINAL, REPORTS):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     far = aws.client("s3", region_name=DESTINATION_REGION)
     far.create_bucket(Bucket=MIRROR, CreateBucketConfiguration={"LocationConstraint": DESTINATION_REGION})

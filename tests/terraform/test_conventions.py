@@ -111,7 +111,9 @@ def test_arn_and_domain_are_valid_in_every_partition(file):
     text = re.sub(r"(?m)^\s*(description|error_message|condition)\s*=.*$", "", file.read_text(encoding="utf-8"))
 
     # Service principals of CodeBuild, EventBridge, Lambda and S3 are the same in every partition.
-    principals = {f"{service}.amazonaws.com" for service in ("codebuild", "events", "lambda", "s3")}
+    principals = {
+        f"{service}.amazonaws.com" for service in ("batchoperations.s3", "codebuild", "events", "lambda", "s3")
+    }
     domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - principals
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())
 
