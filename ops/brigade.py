@@ -68,7 +68,11 @@ class Brigade:
         return found
 
     def destination_s3(self, mirror: Mirror, config: Config | None = None) -> Any:
-        """Return an S3 client of the mirror's account and region.
+        """Return an S3 client of the mirror, see `destination_client`."""
+        return self.destination_client(mirror, "s3", config)
+
+    def destination_client(self, mirror: Mirror, service: str, config: Config | None = None) -> Any:
+        """Return a client of the mirror's account and region.
 
         Its credentials are those of `--destination-profile`, else the key in the mirror's secret, else the
         deployment's.
@@ -81,7 +85,12 @@ class Brigade:
         endpoint = settings.get("DEST_ENDPOINT_URL") or self._options.get("endpoint_url")
         account = Account(settings["DEST_BUCKET_REGION"], profile or self._options.get("profile"), endpoint)
         keys = self._keys_in(mirror.secret) if mirror.secret and not profile else None
-        return account.client("s3", config, keys)
+        return account.client(service, config, keys)
+
+    @property
+    def has_destination_profile(self) -> bool:
+        """Whether the user names credentials of the mirror's account."""
+        return bool(self._options.get("destination_profile"))
 
     def task(self, name: str | None, tasks: tuple[Task, ...]) -> Task:
         """Return the task that an option names, or the only one.

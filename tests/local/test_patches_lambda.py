@@ -5,7 +5,7 @@ import zipfile
 import pytest
 from moto.awslambda.models import LambdaFunction
 
-from local.patches import events, lambda_, lambda_recursion
+from local.patches import events, lambda_, lambda_account, lambda_recursion
 from tests.local.patching import ACCOUNT, FAILURES_OF_BARE_MOTO, REGION, patched
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:function"
@@ -275,3 +275,11 @@ def test_event_without_permission_to_invoke_the_function_becomes_a_dead_letter(s
     reason = found["Messages"][0]["MessageAttributes"]
     assert reason["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
     assert (reason["RULE_ARN"]["StringValue"], reason["TARGET_ARN"]["StringValue"]) == (rule, ARN)
+
+
+@patched(lambda_account.route_account_settings, lambda_account.get_account_settings)
+def test_account_settings_say_how_much_concurrency_is_unreserved(stage):
+    client, _ = deploy(stage)
+    client.put_function_concurrency(FunctionName="function", ReservedConcurrentExecutions=7)
+    limits = client.get_account_settings()["AccountLimit"]
+    assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (1000, 993)
