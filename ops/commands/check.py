@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import click
 from rich.progress import TaskID
 
 from ops.brigade import Brigade
-from ops.checking.report import CheckReport, Files
+from ops.checking.circumstances import Explainer
+from ops.checking.repair import Options, Repair
+from ops.checking.report import CheckReport, Explained, Files
 from ops.checking.sides import compared_sides, failures_as_sentences
 from ops.cli import BrigadeCommand
+from ops.deployment import Mirror
 from ops.errors import ExitStatus, OpsError
-from tasks.mirror_check.check import Scope, compare_all
+from tasks.mirror_check.check import Chunk, Scope, compare_all, compare_keys
 from tasks.mirror_check.evidence import Depth, Evidence
 
 
@@ -22,34 +27,72 @@ from tasks.mirror_check.evidence import Depth, Evidence
     cls=BrigadeCommand,
     short_help="Compare both sides of a mirror.",
     help="Compare both sides of a mirror: sizes, then ETags, the mirror's own records and checksums. "
-    "No object is read without --download.\n\n"
+    "No object is read without --download. Each difference has its cause.\n\n"
     "Exit status: 0 both sides are equal, 1 they are not, 2 the check failed.",
 )
 @click.option("--prefix", default="", help="Compare only the keys that begin with this.")
 @click.option("--download", is_flag=True, help="Compare the bytes of all objects, by reading both sides.")
 @click.option("--deep", is_flag=True, help="Compare metadata, content headers, tags and annotations too.")
-@click.option(
-    "--combined", type=click.Path(path_type=Path), help="File for a line for each key, as `rclone check` has it."
-)
+@click.option("--combined", type=click.Path(path_type=Path), help="File for a line a key, as `rclone check` has it.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="File for a CSV row for each difference.")
+@click.option("--lag", type=float, default=900, show_default=True, help="Seconds within which an event arrives.")
 @click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Key ranges side by side.")
-def command(brigade: Brigade, prefix: str, workers: int, **options: Any) -> ExitStatus:
+@click.option("--repair", is_flag=True, help="Send the keys that differ through the mirror's FIFO queue.")
+@click.option("--dry-run", is_flag=True, help="With --repair: send nothing, and say what would be sent.")
+@click.option(
+    "--delete-extra", is_flag=True, help="With --repair: delete what only the destination has, of any origin."
+)
+@click.option("--wait/--no-wait", default=True, help="With --repair: wait for the queue, and check the keys again.")
+@click.option("--timeout", type=float, default=900, show_default=True, help="Seconds of that wait.")
+def command(brigade: Brigade, **options: Any) -> ExitStatus:
     """Compare both sides of the deployment's mirror."""
-    mirrors = brigade.deployment.mirrors
-    if not mirrors:
+    if not brigade.deployment.mirrors:
         raise OpsError("the deployment has no mirror: partition_replicate_enabled is false")
-    scope = Scope(prefix, workers, keeps_settled=options["combined"] is not None)
+    mirror = brigade.deployment.mirrors[0]
     depth = Depth(downloads=options["download"], details=options["deep"])
-    with Files(mirrors[0].source, options["combined"], options["csv_file"]) as files:
-        report = CheckReport(brigade.screen, files)
-        with failures_as_sentences(), compared_sides(brigade, mirrors[0], depth=depth, workers=workers) as evidence:
-            _compare(brigade, evidence, scope, report)
-        return report.finish()
+    scope = Scope(options["prefix"], options["workers"], keeps_settled=options["combined"] is not None)
+    with (
+        Files(mirror.source, options["combined"], options["csv_file"]) as files,
+        failures_as_sentences(),
+        compared_sides(brigade, mirror, depth=depth, workers=scope.workers) as evidence,
+    ):
+        run = _Run(brigade, mirror, evidence, options["lag"])
+        status, differences = run.report(compare_all(evidence, scope), files)
+        return run.repair(differences, status, _repair_options(options)) if options["repair"] else status
 
 
-def _compare(brigade: Brigade, evidence: Evidence, scope: Scope, report: CheckReport) -> None:
-    with brigade.screen.progress("keys") as progress:
-        for chunk in compare_all(evidence, scope):
-            report.add(chunk)
-            progress.advance(TaskID(0), chunk.keys)
-    report.requests = len(evidence.source.listed) + len(evidence.destination.listed)
+def _repair_options(options: dict[str, Any]) -> Options:
+    return Options(options["dry_run"], options["delete_extra"], options["wait"], options["timeout"])
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of the command."""
+
+    brigade: Brigade
+    mirror: Mirror
+    evidence: Evidence
+    lag: float
+
+    def report(self, chunks: Iterable[Chunk], files: Files) -> tuple[ExitStatus, list[Explained]]:
+        """Report a check; return its status and the keys that are not equal."""
+        report = CheckReport(self.brigade.screen, files)
+        explain = Explainer(self.brigade, self.mirror, self.evidence, self.lag)
+        differences: list[Explained] = []
+        with self.brigade.screen.progress("keys") as progress:
+            for chunk in chunks:
+                differences += report.add(chunk, explain)
+                progress.advance(TaskID(0), chunk.keys)
+        report.requests = len(self.evidence.source.listed) + len(self.evidence.destination.listed)
+        return report.finish(), differences
+
+    def repair(self, differences: list[Explained], status: ExitStatus, options: Options) -> ExitStatus:
+        """Repair differences; return the status of their second check, or of the first one if there is no second."""
+        repair = Repair(self.brigade, self.mirror, options)
+        keys = repair.send(differences)
+        if options.dry_run or not (options.waits and keys):
+            return status
+        repair.wait()
+        left = sorted(each.finding.key for each in differences if not each.why.cause.is_expected)
+        with Files(self.mirror.source, None, None) as no_files:
+            return self.report(compare_keys(self.evidence, left), no_files)[0]

@@ -8,6 +8,7 @@
     records.py      the mirror's table, read
     evidence.py     the requests that compare two objects when their listings do not suffice
     side_by_side.py threads, and their results in one
+    causes.py       why two sides differ;  repairs.py: the message that settles it (values only)
     check.py        all keys: merges the listings of both sides, range by range, several ranges side by side
 
 The AWS clients are given to it. `brigade check` (docs/brigade.md) is its command.

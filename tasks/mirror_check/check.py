@@ -7,23 +7,23 @@ its keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tasks.mirror_check.evidence import Evidence
 from tasks.mirror_check.findings import Finding, Pair
-from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, middle
-from tasks.mirror_check.listings import Listing, Side
+from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cut_after
+from tasks.mirror_check.listings import Listing
 from tasks.mirror_check.pages import Listed
 from tasks.mirror_check.side_by_side import side_by_side
 
 # A page of keys is compared at a time.
 CHUNK = 1000
 
-# Requests for the middle of a range: each one that finds no key halves the space of keys.
-PROBES = 12
+# Chunks that a worker compares before it shares the rest: a cut costs some requests, and should spare more of them.
+SHARED_AFTER = 4
 
 
 class Chunk(NamedTuple):
@@ -93,13 +93,16 @@ class _Worker:
         sides = self.evidence.source, self.evidence.destination
         listings = [Listing(side, self.scope.prefix, key_range, self.ahead) for side in sides]
         pairs: list[Pair] = []
+        chunks = 0
         for pair in merged(*listings):
             if key_range.last is not None and pair.key > key_range.last:
                 break
             pairs.append(pair)
             if len(pairs) == CHUNK:
                 report(self._compared(pairs))
-                self._share(key_range, pairs[-1].key, listings)
+                chunks += 1
+                if chunks % SHARED_AFTER == 0:
+                    self._share(key_range, pair.key, listings)
                 pairs = []
         if pairs:
             report(self._compared(pairs))
@@ -114,11 +117,30 @@ class _Worker:
 
     def _share(self, key_range: KeyRange, position: str, listings: list[Listing]) -> None:
         """Cut the rest of a range in two if another worker has nothing to do."""
-        longer = [listing.side for listing in listings if listing.has_more]
-        if longer and self.ranges.is_hungry and (cut := _cut(longer[0], self.scope.prefix, position, key_range.last)):
+        longer = next((listing.side for listing in listings if listing.has_more), None)
+        if longer is None or not self.ranges.is_hungry:
+            return
+
+        def first_after(text: str) -> str | None:
+            found = longer.first_after(self.scope.prefix, text)
+            return None if found is None or (key_range.last is not None and found > key_range.last) else found
+
+        if cut := cut_after(position, first_after, self.scope.prefix):
             rest = KeyRange(cut, key_range.last)
             key_range.last = cut
             self.ranges.put(rest)
+
+
+def compare_keys(evidence: Evidence, keys: Sequence[str]) -> Iterator[Chunk]:
+    """Yield single keys as they are compared."""
+    for start in range(0, len(keys), CHUNK):
+        some = keys[start : start + CHUNK]
+        sources, destinations = (
+            evidence.pool.map(side.entry, some) for side in (evidence.source, evidence.destination)
+        )
+        pairs = [Pair(*pair) for pair in zip(sources, destinations, strict=True) if pair != (None, None)]
+        findings = evidence.compare(pairs)
+        yield Chunk(len(pairs), sum(pair.source.size for pair in pairs if pair.source), findings, [])
 
 
 def merged(source: Iterable[Listed], destination: Iterable[Listed]) -> Iterator[Pair]:
@@ -135,17 +157,3 @@ def merged(source: Iterable[Listed], destination: Iterable[Listed]) -> Iterator[
         else:
             yield Pair(left, right)
             left, right = next(left_side, None), next(right_side, None)
-
-
-def _cut(side: Side, prefix: str, after: str, last: str | None) -> str | None:
-    """Return a text about halfway in a range, with keys on both of its sides; None if there is none."""
-    end = last
-    for _ in range(PROBES):
-        cut = middle(after, end, prefix)
-        if cut is None:
-            return None
-        found = side.first_after(prefix, cut)
-        if found is not None and (last is None or found <= last):
-            return cut
-        end = cut
-    return None

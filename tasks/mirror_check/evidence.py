@@ -120,7 +120,8 @@ class Evidence:
         opaque = any(has_opaque_etag(answer) for answer in heads)
         ours = _values(annotations_of(reading, left), opaque=opaque)
         theirs = _values(annotations_of(writing, right), opaque=opaque)
-        return by_details(ours, theirs, "annotations")
+        found = by_details(ours, theirs, "annotations")
+        return found._replace(is_annotations=True) if found else None
 
 
 def _digest(requests: S3Requests, address: S3Object) -> bytes:

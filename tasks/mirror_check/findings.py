@@ -34,11 +34,15 @@ class Verdict(NamedTuple):
         sign: the sign.
         reason: what differs, or why they could not be compared; "" if they are equal.
         is_error: whether a request failed.
+        is_kept: whether only what was removed at the source, and is kept on purpose, differs.
+        is_annotations: whether only annotations differ.
     """
 
     sign: Sign
     reason: str = ""
     is_error: bool = False
+    is_kept: bool = False
+    is_annotations: bool = False
 
 
 EQUAL = Verdict(Sign.EQUAL)

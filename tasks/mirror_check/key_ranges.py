@@ -8,14 +8,14 @@ listed side by side: a worker without a range gets the second half of another wo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition
 
-# Most keys are ASCII, whose last character that prints is 0x7E. A key beyond that is in the last range.
+# The last character of all, after which no key goes on.
+LAST = chr(0x10FFFF)
+# Most keys are ASCII, whose last character that prints is 0x7E.
 ASCII_END = 0x7F
-UNICODE_END = 0x110000
-# No text in UTF-8 holds these.
-SURROGATES = range(0xD800, 0xE000)
 
 
 @dataclass
@@ -31,32 +31,34 @@ class KeyRange:
     last: str | None = None
 
 
-def middle(after: str, last: str | None, prefix: str = "") -> str | None:
-    """Return a text between two others, about halfway, or None if there is none that is worth a cut.
+def cut_after(key: str, first_after: Callable[[str], str | None], prefix: str) -> str | None:
+    """Return where to cut the rest of a range in two; None if that is of no use.
+
+    The rest differs from a key in some character and after it. The earliest such character divides the rest best.
 
     Args:
-        after: less than the text.
-        last: greater than the text; None stands for the end of the keys below the prefix.
+        key: the last key that was compared.
+        first_after: returns the first key in the range after a text, or None if there is none.
         prefix: the beginning of all keys.
     """
-    low, high = after[len(prefix) :], None if last is None else last[len(prefix) :]
-    shared = ""
-    for number in range(len(low) + 1):
-        least = ord(low[number]) if number < len(low) else -1
-        end = ord(high[number]) if high is not None and number < len(high) else _end_after(least)
-        if end - least >= 2:
-            # A cut at a control character is of no use.
-            code = (max(least, 0x1F if end > 0x21 else -1) + end) // 2
-            return None if code in SURROGATES else prefix + shared + chr(code)
-        shared += low[number : number + 1]
-        if end != least:
-            # The text begins like the lower one, so any greater end is below the upper one.
-            high = None
-    return None
+    # If there is a key beyond all that begin with a part of this key, then also beyond a longer part.
+    none_beyond, beyond = len(prefix), len(key) + 1
+    found = None
+    while beyond - none_beyond > 1:
+        length = (none_beyond + beyond) // 2
+        first = first_after(key[:length] + LAST)
+        none_beyond, beyond = (none_beyond, length) if first else (length, beyond)
+        found = first or found
+    if found is None:
+        return None
+    halfway = _halfway(key[: beyond - 1], found[beyond - 1])
+    return halfway if halfway and first_after(halfway) else key[:beyond] + LAST
 
 
-def _end_after(least: int) -> int:
-    return ASCII_END if least < ASCII_END - 1 else UNICODE_END
+def _halfway(stem: str, character: str) -> str | None:
+    """Return a text halfway between a character after a stem and the end of ASCII; None if that is too near."""
+    code = (ord(character) + ASCII_END) // 2
+    return stem + chr(code) if ord(character) < code < ASCII_END else None
 
 
 class RangeQueue:

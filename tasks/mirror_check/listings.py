@@ -28,14 +28,15 @@ class UnorderedListing(ObjectClerkException):
 def keep_xml(client: Any) -> Any:
     """Return the S3 client, whose listings `Side` can read from now on."""
     for operation in ("ListObjectsV2", "ListObjectVersions"):
-        client.meta.events.register(f"before-parse.s3.{operation}", _keep_body)
+        # First, because botocore parses each answer twice: it also looks for an error with status 200.
+        client.meta.events.register_first(f"before-parse.s3.{operation}", _keep_body)
     return client
 
 
 def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
     if response_dict["status_code"] == 200:
         customized_response_dict[XML] = response_dict["body"]
-        response_dict["body"] = b""
+        response_dict["body"] = b"<Kept/>"
 
 
 @dataclass
@@ -97,6 +98,12 @@ class Side:
         """Return the first key after a text, or None if there is none."""
         found = self.page(prefix, self.start_after(key), 1).entries
         return found[0].key if found else None
+
+    def entry(self, key: str) -> Listed | None:
+        """Return the entry of a key, or None if the bucket has no such key."""
+        # Of all keys that begin with this one it is the first.
+        found = self.page(key, {}, 1).entries
+        return found[0] if found and found[0].key == key else None
 
 
 @dataclass

@@ -6,6 +6,7 @@ botocore needs ten times as long for a page, and gives versions and delete marke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -38,6 +39,11 @@ class Listed(NamedTuple):
     storage_class: str = ""
     version: str = ""
     is_marker: bool = False
+
+    @property
+    def changed(self) -> datetime:
+        """When it was written."""
+        return datetime.fromisoformat(self.modified)
 
 
 class Page(NamedTuple):

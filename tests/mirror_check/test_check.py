@@ -53,6 +53,10 @@ def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form
     # Small pages, so that few keys suffice.
     monkeypatch.setattr(listings.Side.page, "__defaults__", (7,))
     monkeypatch.setattr(check_module, "CHUNK", 7)
+    monkeypatch.setattr(check_module, "SHARED_AFTER", 1)
+    cuts = []
+    cut_after = check_module.cut_after
+    monkeypatch.setattr(check_module, "cut_after", lambda *about: cuts.append(cut_after(*about)) or cuts[-1])
     keys = [form.format(number) for number in range(60)]
     for number, key in enumerate(keys):
         sides.put(key, b"1" if number % 3 else None, b"1" if number % 4 else None)
@@ -60,6 +64,7 @@ def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form
         key for chunk in sides.check(workers=4) for key in [*chunk.settled, *(each.key for each in chunk.findings)]
     ]
     assert sorted(found) == [key for number, key in enumerate(keys) if number % 12]
+    assert any(cuts)
 
 
 def test_recorded_pair_is_equal_though_its_etags_differ(sides):

@@ -3,6 +3,11 @@ import json
 
 import pytest
 
+from ops import letter_reader
+from ops.checking import repair as repair_module
+from tasks.utils.events import Kind, ObjectEvent, object_events
+from tasks.utils.key_messages import entry, group_of, to_body
+from tasks.utils.s3_object import S3Object
 from tests.ops.conftest import DESTINATION_REGION, MIRROR, SOURCE
 
 HOSTILE = "=[red]\x1b[31m\nforged"
@@ -94,3 +99,128 @@ def test_deployment_without_a_mirror_is_status_2(brigade, outputs, outputs_file)
     outputs_file.write_text(json.dumps({"archive_copy": {"value": outputs["archive_copy"]}}), encoding="utf-8")
     assert brigade("check") == 2
     assert brigade.err == "error: the deployment has no mirror: partition_replicate_enabled is false\n"
+
+
+@pytest.fixture(autouse=True)
+def no_long_polls(monkeypatch):
+    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
+
+
+def causes(brigade):
+    return {record["key"]: record["cause"] for record in brigade.records if record["type"] == "difference"}
+
+
+@pytest.fixture(name="sqs")
+def queue_client(aws):
+    return aws.client("sqs")
+
+
+def messages_of(sqs, outputs, name):
+    url = outputs["partition_replicate"][name]
+    return sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get("Messages", [])
+
+
+def test_dead_letter_is_the_cause_and_stays_in_its_queue(brigade, buckets, sqs, outputs):
+    for key in ("a", "b"):
+        buckets.put(key, b"1")
+        event = ObjectEvent(Kind.CREATED, "", S3Object(SOURCE, key))
+        reason = {"Reason": {"DataType": "String", "StringValue": f"{key} is denied"}}
+        url = outputs["partition_replicate"]["dead_letter_queue_url"]
+        sqs.send_message(QueueUrl=url, MessageAttributes=reason, **entry(event, key))
+    assert brigade("check", "--json") == 1
+    assert causes(brigade) == {"a": "dead letter", "b": "dead letter"}
+    assert {record.get("detail") for record in brigade.records} == {"a is denied", "b is denied", None}
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    assert counts == {"ApproximateNumberOfMessages": "2"}
+
+
+def test_event_that_was_not_delivered_is_a_dead_letter_too(brigade, buckets, sqs, outputs):
+    buckets.put("a", b"1")
+    body = to_body(ObjectEvent(Kind.CREATED, "", S3Object(SOURCE, "a")))
+    url = outputs["partition_replicate"]["undelivered_queue_url"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"requestPayload": json.loads(body)}))
+    sqs.send_message(QueueUrl=url, MessageBody="no JSON")
+    assert brigade("check", "--json") == 1
+    assert causes(brigade) == {"a": "dead letter"}
+
+
+def test_new_object_waits_until_the_lag_is_over(brigade, buckets):
+    buckets.put("a", b"1")
+    assert brigade("check", "--json") == 1
+    assert causes(brigade) == {"a": "waiting"}
+    assert brigade("check", "--json", "--lag", "0") == 1
+    assert causes(brigade) == {"a": "never seen"}
+
+
+def test_prefix_of_the_rule_excludes_keys_which_are_no_differences(aws, brigade, buckets, outputs):
+    pattern = {"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "mirrored/"}]}}}
+    name = outputs["partition_replicate"]["replicate_function_name"]
+    aws.client("events").put_rule(Name=name, EventPattern=json.dumps(pattern))
+    buckets.put("other/a", b"1")
+    assert brigade("check", "--json") == 0
+    assert causes(brigade) == {"other/a": "excluded"}
+    buckets.put("mirrored/a", b"1")
+    assert brigade("check", "--json") == 1
+
+
+def test_open_upload_at_the_destination_is_the_cause(brigade, buckets):
+    buckets.put("a", b"1")
+    buckets.far.create_multipart_upload(Bucket=MIRROR, Key="a")
+    assert brigade("check", "--json", "--lag", "0") == 1
+    assert causes(brigade) == {"a": "half uploaded"}
+
+
+def test_archived_object_is_the_cause(brigade, buckets):
+    buckets.near.put_object(Bucket=SOURCE, Key="a", Body=b"1", StorageClass="GLACIER")
+    assert brigade("check", "--json", "--lag", "0") == 1
+    assert causes(brigade) == {"a": "archived"}
+
+
+def test_repair_sends_each_key_in_its_group(brigade, buckets, sqs, outputs):
+    buckets.put("missing", b"1")
+    buckets.put("extra", None, b"1")
+    assert brigade("check", "--repair", "--no-wait") == 1
+    (message,) = messages_of(sqs, outputs, "queue_url")
+    assert message["Attributes"]["MessageGroupId"] == group_of(S3Object(SOURCE, "missing"))
+    (event,) = object_events(json.loads(message["Body"]))
+    assert (event.kind, event.object) == (Kind.RECHECK, S3Object(SOURCE, "missing"))
+    assert "not repaired: extra: nothing shows that it was removed at the source on purpose" in brigade.out
+    assert "1 messages are sent to the queue of the mirror" in brigade.out
+
+
+def test_repair_deletes_an_extra_object_only_if_asked(brigade, buckets, sqs, outputs):
+    buckets.put("extra", None, b"1")
+    assert brigade("check", "--repair", "--no-wait", "--delete-extra") == 1
+    (message,) = messages_of(sqs, outputs, "queue_url")
+    (event,) = object_events(json.loads(message["Body"]))
+    assert (event.kind, event.object.key) == (Kind.REMOVED, "extra")
+
+
+def test_dry_run_sends_nothing(brigade, buckets, sqs, outputs):
+    buckets.put("missing", b"1")
+    assert brigade("check", "--repair", "--dry-run", "--json") == 1
+    assert [record["repair"] for record in brigade.records if record["type"] == "repair"] == ["recheck"]
+    assert messages_of(sqs, outputs, "queue_url") == []
+
+
+def test_repair_waits_and_checks_the_keys_again(brigade, buckets, sqs, outputs, monkeypatch):
+    buckets.put("missing", b"1")
+
+    def replicated(seconds):
+        assert seconds
+        for message in messages_of(sqs, outputs, "queue_url"):
+            buckets.put("missing", None, b"1")
+            sqs.delete_message(
+                QueueUrl=outputs["partition_replicate"]["queue_url"], ReceiptHandle=message["ReceiptHandle"]
+            )
+
+    monkeypatch.setattr(repair_module.time, "sleep", replicated)
+    assert brigade("check", "--repair") == 0
+    assert "1 differences" in brigade.out and "both sides are equal: 1 keys (1 equal)" in brigade.out
+
+
+def test_wait_that_takes_too_long_is_status_2(brigade, buckets, monkeypatch):
+    buckets.put("missing", b"1")
+    monkeypatch.setattr(repair_module.time, "sleep", lambda seconds: None)
+    assert brigade("check", "--repair", "--timeout", "0") == 2
+    assert brigade.err == "error: after 0 s the queue still holds 1 messages: check again later\n"

@@ -1,0 +1,109 @@
+"""What is known of a mirror as a whole: its policy, its queues, its open uploads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.brigade import Brigade
+from ops.deployment import Mirror
+from ops.letter_queues import letter_queues
+from ops.letter_reader import letters_of
+from tasks.mirror_check.causes import Circumstances, Why, cause_of
+from tasks.mirror_check.evidence import Evidence
+from tasks.mirror_check.findings import Finding
+
+# The counts of a queue that make it busy.
+COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+
+# A bucket with more open uploads than this has them from another writer, and they tell nothing.
+MOST_UPLOADS = 10_000
+
+
+@dataclass
+class Explainer:
+    """Says why keys differ. What is known of the mirror is asked for once, for the first key that differs.
+
+    Attributes:
+        brigade: the command's deployment and clients.
+        mirror: the mirror.
+        evidence: compares its sides.
+        lag: seconds within which the event of a change arrives.
+    """
+
+    brigade: Brigade
+    mirror: Mirror
+    evidence: Evidence
+    lag: float
+
+    def __call__(self, finding: Finding) -> Why:
+        return cause_of(finding, self._circumstances)
+
+    @cached_property
+    def _circumstances(self) -> Circumstances:
+        return circumstances_of(self.brigade, self.mirror, self.evidence, lag=self.lag)
+
+
+def circumstances_of(brigade: Brigade, mirror: Mirror, evidence: Evidence, *, lag: float) -> Circumstances:
+    """Return the circumstances of a mirror.
+
+    Args:
+        brigade: the command's deployment and clients.
+        mirror: the mirror.
+        evidence: compares its sides.
+        lag: seconds within which the event of a change arrives.
+    """
+    settings, sqs = brigade.settings(mirror.replicate), brigade.client("sqs")
+    return Circumstances(
+        prefixes=_prefixes(brigade, mirror),
+        keeps_deleted=settings.get("DELETES") == "keep",
+        keeps_versions=settings.get("VERSION_DELETES", "keep") == "keep",
+        carries_annotations=settings.get("ANNOTATIONS", "carry") == "carry",
+        waiting=sum(messages_in(sqs, queue.url) for queue in mirror.queues),
+        dead=_reasons_of_dead_letters(sqs, mirror),
+        uploads=frozenset(_open_uploads(evidence)),
+        settled_before=datetime.now(UTC) - timedelta(seconds=lag),
+    )
+
+
+def messages_in(sqs: Any, url: str) -> int:
+    """Return about how many messages a queue holds, those in flight included."""
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
+    return sum(int(found[name]) for name in COUNTS)
+
+
+def _reasons_of_dead_letters(sqs: Any, mirror: Mirror) -> dict[str, str]:
+    """Return key -> reason; the dead letters stay where they are."""
+    letters = letters_of(sqs, letter_queues((mirror,)))
+    return {address.key: letter.reason for letter in letters for address in letter.addresses}
+
+
+def _prefixes(brigade: Brigade, mirror: Mirror) -> tuple[str, ...]:
+    """Return the prefixes that the mirror's rule selects; () for all keys."""
+    try:
+        # Terraform gives the rule the name of the function.
+        pattern = json.loads(brigade.client("events").describe_rule(Name=mirror.replicate)["EventPattern"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return ()
+    keys = pattern.get("detail", {}).get("object", {}).get("key", [])
+    return tuple(key["prefix"] for key in keys)
+
+
+def _open_uploads(evidence: Evidence) -> Iterator[str]:
+    """Yield the keys with an open multipart upload at the destination."""
+    side = evidence.destination
+    position: dict[str, str] = {}
+    for _ in range(MOST_UPLOADS // 1000):
+        answer = side.requests("list_multipart_uploads", source=f"s3://{side.bucket}", Bucket=side.bucket, **position)
+        yield from (upload["Key"] for upload in answer.get("Uploads", []))
+        if not answer.get("IsTruncated"):
+            return
+        position = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}

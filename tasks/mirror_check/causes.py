@@ -1,0 +1,142 @@
+"""Why the two sides of a key differ, from what is known of the key and of its mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tasks.mirror_check.comparison import is_recorded
+from tasks.mirror_check.findings import Finding, Sign
+from tasks.object_clerk import checksums
+
+# The storage classes whose objects cannot be read until they are restored.
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+
+class Cause(Enum):
+    """Why two sides differ.
+
+    Attributes:
+        WAITING: a message about the key may still come.
+        DEAD_LETTER: its message is a dead letter.
+        EXCLUDED: the mirror's rule or policy leaves it out, so it is no difference.
+        ARCHIVED: the source cannot be read.
+        HALF_UPLOADED: a multipart upload of it is open at the destination.
+        NEVER_SEEN: the mirror has no record of this state of the source, and no message is left.
+        OTHER_WRITER: the destination is not what the mirror made.
+        NOT_CARRIED: the mirror does not carry this part of an object, so it is no difference.
+        UNKNOWN: the sides could not be compared.
+    """
+
+    WAITING = "waiting"
+    DEAD_LETTER = "dead letter"
+    EXCLUDED = "excluded"
+    ARCHIVED = "archived"
+    HALF_UPLOADED = "half uploaded"
+    NEVER_SEEN = "never seen"
+    OTHER_WRITER = "other writer"
+    NOT_CARRIED = "not carried"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the mirror is meant to differ so."""
+        return self in (Cause.EXCLUDED, Cause.NOT_CARRIED)
+
+
+class Why(NamedTuple):
+    """A cause, and a clause that says how it is known."""
+
+    cause: Cause
+    detail: str
+
+
+@dataclass(frozen=True)
+class Circumstances:  # pylint: disable=too-many-instance-attributes  # what is known has so many names
+    """What is known of a mirror as a whole.
+
+    Attributes:
+        prefixes: the beginnings of the keys that are mirrored; none means all keys.
+        keeps_deleted: a removal at the source leaves the destination as it is: DELETES=keep.
+        keeps_versions: a version that is removed for good stays at the destination: VERSION_DELETES=keep.
+        carries_annotations: annotations are mirrored.
+        waiting: the number of messages in the mirror's work queues.
+        dead: key -> the reason of its dead letter.
+        uploads: the keys with an open multipart upload at the destination.
+        settled_before: an older change has no event that is still on its way.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    keeps_deleted: bool = False
+    keeps_versions: bool = True
+    carries_annotations: bool = True
+    waiting: int = 0
+    dead: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    uploads: frozenset[str] = frozenset()
+    settled_before: datetime | None = None
+
+
+def cause_of(finding: Finding, about: Circumstances) -> Why:
+    """Return why the sides of a key differ: the first rule that applies."""
+    return _left_out(finding, about) or _on_its_way(finding, about) or _left_alone(finding)
+
+
+def _left_out(finding: Finding, about: Circumstances) -> Why | None:  # pylint: disable=too-many-return-statements  # a list of rules
+    """Return the cause if the mirror cannot carry it, or does not on purpose."""
+    source = finding.pair.source
+    if about.prefixes and not finding.key.startswith(about.prefixes):
+        return Why(Cause.EXCLUDED, "the rule of the mirror selects other prefixes")
+    if finding.verdict.sign is Sign.UNKNOWN:
+        return Why(Cause.UNKNOWN, "")
+    if finding.verdict.is_kept:
+        return Why(Cause.EXCLUDED, "the mirror keeps what was removed at the source")
+    if finding.verdict.is_annotations and not about.carries_annotations:
+        return Why(Cause.NOT_CARRIED, "ANNOTATIONS is ignore")
+    if source is None or source.is_marker:
+        if finding.state and about.keeps_deleted:
+            return Why(Cause.EXCLUDED, "DELETES is keep")
+    elif source.storage_class in ARCHIVE_CLASSES and not _is_mirrored(finding):
+        return Why(Cause.ARCHIVED, f"its storage class is {source.storage_class}: it can be read once it is restored")
+    return None
+
+
+def _on_its_way(finding: Finding, about: Circumstances) -> Why | None:
+    """Return the cause if a message about the key exists, or may come."""
+    if finding.key in about.dead:
+        return Why(Cause.DEAD_LETTER, about.dead[finding.key])
+    if finding.key in about.uploads or (finding.state and finding.state.open.upload):
+        return Why(Cause.HALF_UPLOADED, "a multipart upload is open at the destination")
+    if about.waiting:
+        return Why(Cause.WAITING, f"messages in the queues of the mirror: {about.waiting}")
+    source = finding.pair.source
+    if source and about.settled_before and source.changed > about.settled_before:
+        return Why(Cause.WAITING, f"it changed at {source.modified}, so its event may be on its way")
+    return None
+
+
+def _left_alone(finding: Finding) -> Why:
+    """Return the cause if no message about the key is left."""
+    (source, destination), state = finding.pair, finding.state
+    if source is None:
+        if state is None or not destination or checksums.bare(state.replica.etag) != destination.etag:
+            return Why(Cause.OTHER_WRITER, "the mirror has no record that it made it")
+        return Why(Cause.NEVER_SEEN, "the mirror made it, and no event of its removal at the source was seen")
+    if state is None or not _is_mirrored(finding):
+        return Why(Cause.NEVER_SEEN, "the mirror has no record of this state of the source")
+    if destination is None:
+        return Why(Cause.OTHER_WRITER, "the mirror made it, and it was removed at the destination")
+    if is_recorded(source, destination, state):
+        return Why(Cause.NEVER_SEEN, "a change of what goes with its bytes was not seen, or is of another writer")
+    return Why(Cause.OTHER_WRITER, "the mirror made another object there")
+
+
+def _is_mirrored(finding: Finding) -> bool:
+    """Return whether the mirror recorded this state of the source."""
+    source, state = finding.pair.source, finding.state
+    if source is None or state is None:
+        return False
+    return (checksums.bare(state.origin.etag) or "") == source.etag

@@ -1,0 +1,37 @@
+"""The message that makes `replicate` settle a difference, or why none is sent.
+
+`replicate` observes both sides of any key that it gets a message about. After "Object Recheck" it makes the destination
+equal to an object of the source, with its tags and annotations. It deletes at the destination only after an event that
+reports a removal, so an object that only the destination has needs "Object Deleted".
+"""
+
+from __future__ import annotations
+
+from tasks.mirror_check.causes import Cause, Why
+from tasks.mirror_check.findings import Finding, Sign
+from tasks.utils.events import Kind, ObjectEvent
+from tasks.utils.s3_object import S3Object
+
+NEEDS_CONSENT = "nothing shows that it was removed at the source on purpose: --delete-extra deletes it"
+
+
+def repair_of(finding: Finding, why: Why, *, bucket: str, deletes_extra: bool) -> ObjectEvent | str:
+    """Return the event to send for a key that is not equal, or why none is sent.
+
+    Args:
+        finding: the key.
+        why: why its sides differ.
+        bucket: the source's bucket.
+        deletes_extra: whether an object that only the destination has may be deleted even if the mirror did not make
+            it, or if it may have expired at the source.
+    """
+    if why.cause.is_expected:
+        return why.detail
+    if why.cause is Cause.ARCHIVED:
+        return f"{why.detail}; then its event repairs it"
+    kind = Kind.RECHECK
+    if finding.verdict.sign is Sign.EXTRA:
+        if why.cause is Cause.OTHER_WRITER and not deletes_extra:
+            return NEEDS_CONSENT
+        kind = Kind.REMOVED
+    return ObjectEvent(kind, "", S3Object(bucket, finding.key))
