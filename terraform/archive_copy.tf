@@ -20,6 +20,19 @@ locals {
         "-${local.account_id}-${local.region}-source" = 63 # bucket
       },
     )
+
+    dashboard = {
+      function            = "archive-copy"
+      queue               = "archive-copy"
+      dead_letter_queues  = ["archive-copy-dead-letters"]
+      delayed             = false
+      other_functions     = []
+      written             = ["Copied"]
+      lag_seconds         = []
+      timeout_seconds     = var.archive_copy_timeout_seconds
+      memory_mb           = var.archive_copy_memory_mb
+      maximum_concurrency = coalesce(var.archive_copy_reserved_concurrency, var.archive_copy_maximum_concurrency)
+    }
   }
 
   archive_copy_source_bucket = coalesce(var.archive_copy_source_bucket, "${local.bucket_prefix}-source")
@@ -184,6 +197,7 @@ module "archive_copy" {
     DEAD_LETTER_QUEUE     = module.archive_copy_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.archive_copy_queue[0].max_receive_count)
     LOGGING_LEVEL         = var.logging_level
+    DEPLOYMENT            = var.name_prefix
   }
 
   bucket_keys = {

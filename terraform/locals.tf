@@ -17,6 +17,9 @@ locals {
   # name_endings: endings of its longest names after name_prefix, and the number of characters that AWS allows. A role's name
   # ends with the region, so a function's name is shorter and has the same limit (64). All other names are shorter or have a
   # higher limit.
+  # dashboard: names, after name_prefix, and limits in its graphs: function, queue and dead-letter queues; delayed: whether the queue delays
+  # messages; other_functions: functions that only feed the queue; written: the metric that counts written objects; lag_seconds:
+  # the threshold of its alarm on the lag.
   tasks = {
     archive_copy        = local.archive_copy_task
     partition_replicate = local.partition_replicate_task

@@ -36,6 +36,19 @@ locals {
         "-${local.account_id}-${local.region}-mirror" = 63 # bucket
       },
     )
+
+    dashboard = {
+      function            = "partition-replicate"
+      queue               = "partition-replicate.fifo"
+      dead_letter_queues  = ["partition-replicate-dead-letters.fifo", "partition-replicate-recheck-dead-letters", "partition-replicate-undelivered"]
+      delayed             = false
+      other_functions     = ["partition-replicate-enqueue"]
+      written             = ["Copied"]
+      lag_seconds         = [var.partition_replicate_lag_alarm_seconds]
+      timeout_seconds     = var.partition_replicate_timeout_seconds
+      memory_mb           = var.partition_replicate_memory_mb
+      maximum_concurrency = var.partition_replicate_maximum_concurrency
+    }
   }
 
   partition_replicate_name = "${var.name_prefix}-partition-replicate"
@@ -278,6 +291,7 @@ module "partition_replicate_enqueue" {
     DEAD_LETTER_QUEUE = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
     MAX_RECEIVES      = tostring(module.partition_replicate_recheck_queue[0].max_receive_count)
     LOGGING_LEVEL     = var.logging_level
+    DEPLOYMENT        = var.name_prefix
   }
 
   queue = {
@@ -348,6 +362,7 @@ module "partition_replicate" {
     DEAD_LETTER_QUEUE     = module.partition_replicate_queue[0].dead_letter_queue_url
     MAX_RECEIVES          = tostring(module.partition_replicate_queue[0].max_receive_count)
     LOGGING_LEVEL         = var.logging_level
+    DEPLOYMENT            = var.name_prefix
   }
 
   queue = {
@@ -430,7 +445,7 @@ resource "aws_cloudwatch_metric_alarm" "partition_replicate_lag" {
     metric {
       namespace   = "BucketBrigade"
       metric_name = "EventAge"
-      dimensions  = { service = "partition_replicate", function_name = module.partition_replicate[0].function_name }
+      dimensions  = { deployment = var.name_prefix, service = "partition_replicate", function_name = module.partition_replicate[0].function_name }
       stat        = "Maximum"
       period      = 300
     }

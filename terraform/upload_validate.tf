@@ -26,6 +26,19 @@ locals {
         "-${local.account_id}-${local.region}-quarantine" = 63 # bucket
       },
     )
+
+    dashboard = {
+      function            = "upload-validate"
+      queue               = "upload-validate"
+      dead_letter_queues  = ["upload-validate-dead-letters"]
+      delayed             = var.upload_validate_settle_seconds > 0
+      other_functions     = []
+      written             = [] # a set has several files, and a message is about one
+      lag_seconds         = []
+      timeout_seconds     = var.upload_validate_timeout_seconds
+      memory_mb           = var.upload_validate_memory_mb
+      maximum_concurrency = coalesce(var.upload_validate_reserved_concurrency, var.upload_validate_maximum_concurrency)
+    }
   }
 
   upload_validate_upload_bucket     = coalesce(var.upload_validate_upload_bucket, "${local.bucket_prefix}-uploads")
@@ -201,6 +214,7 @@ module "upload_validate" {
     DEAD_LETTER_QUEUE      = module.upload_validate_queue[0].dead_letter_queue_url
     MAX_RECEIVES           = tostring(module.upload_validate_queue[0].max_receive_count)
     LOGGING_LEVEL          = var.logging_level
+    DEPLOYMENT             = var.name_prefix
   }
 
   bucket_keys = {

@@ -81,6 +81,13 @@ variable "alarm_topic_arn" {
   }
 }
 
+variable "dashboard_enabled" {
+  description = "Whether the deployment has a dashboard in CloudWatch, named like name_prefix. CloudWatch charges for each dashboard of an account beyond the third."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = "KMS key of the deployment. It encrypts queues, logs, tables, secrets, function environments, and each bucket created here that has no key of its own. null: keys that AWS owns. terraform/README.md lists what the key policy must allow."
   type        = string

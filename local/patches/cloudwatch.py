@@ -15,6 +15,7 @@ from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum, MetricDatumBase, Statistics
 from moto.core.utils import utcnow
 
+from local.patches.metric_math import Series, evaluate
 from local.patches.patching import patch
 
 MINUTE = timedelta(minutes=1)
@@ -88,40 +89,46 @@ def answer_exact_queries(
     scan_by: str = "TimestampDescending",
 ) -> list[dict[str, Any]]:
     """A query selects one metric, by namespace, name and all dimensions, and its periods begin at multiples of their
-    length. Moto mixes namespaces, confuses sets of three dimensions, starts periods at `StartTime`, and knows no
-    percentiles.
-
-    Moto's answer to an expression is wrong too, so this refuses expressions.
+    length. An expression is the metric math of other queries. Moto mixes namespaces, confuses sets of three dimensions,
+    starts periods at `StartTime`, and knows neither percentiles nor metric math.
     """
     start, end = _minute_of(start_time), _minute_of(end_time + MINUTE - timedelta(microseconds=1))
     if start >= end:
         raise ValidationError("The parameter EndTime must be greater than StartTime.")
-    if expressions := [query["Expression"] for query in queries if "Expression" in query]:
-        raise ValidationError(f"The embedded AWS evaluates no expressions: {expressions[0]}")
-    answers = [_answer(backend, query, start, end) for query in queries if query.get("ReturnData", True)]
-    if scan_by == "TimestampDescending":
-        for answer in answers:
-            answer["timestamps"].reverse()
-            answer["values"].reverse()
-    return answers
+    metrics = {
+        query["Id"]: _series(backend, query["MetricStat"], start, end) for query in queries if "MetricStat" in query
+    }
+    newest_first = scan_by == "TimestampDescending"
+    return [_answer(query, metrics, newest_first) for query in queries if query.get("ReturnData", True)]
 
 
-def _answer(backend: Any, query: Mapping[str, Any], start: datetime, end: datetime) -> dict[str, Any]:
-    """Return the answer to a query, oldest period first."""
-    wanted = query["MetricStat"]
+def _answer(query: Mapping[str, Any], metrics: Mapping[str, Series], newest_first: bool) -> dict[str, Any]:
+    series = _evaluate(query["Expression"], metrics) if "Expression" in query else metrics[query["Id"]]
+    timestamps = sorted(series, reverse=newest_first)
+    return {
+        "id": query["Id"],
+        "label": query.get("Label") or query["Id"],
+        "values": [series[timestamp] for timestamp in timestamps],
+        "timestamps": timestamps,
+        "status_code": "Complete",
+    }
+
+
+def _evaluate(expression: str, metrics: Mapping[str, Series]) -> Series:
+    try:
+        return evaluate(expression, metrics)
+    except ValueError as error:
+        raise ValidationError(f"The embedded AWS evaluates only + - * / and SUM of metrics: {expression}") from error
+
+
+def _series(backend: Any, wanted: Mapping[str, Any], start: datetime, end: datetime) -> Series:
+    """Return the value of a statistic in each period."""
     by_period: dict[datetime, list[MetricDatumBase]] = {}
     for datum in _data_of(backend, wanted):
         begin = _begin_of_period(datum.timestamp, int(wanted["Period"]))
         if _begin_of_period(start, int(wanted["Period"])) <= begin < end:
             by_period.setdefault(begin, []).append(datum)
-    timestamps = sorted(by_period)
-    return {
-        "id": query["Id"],
-        "label": query.get("Label") or wanted["Metric"]["MetricName"],
-        "values": [_statistic(wanted["Stat"], by_period[timestamp]) for timestamp in timestamps],
-        "timestamps": timestamps,
-        "status_code": "Complete",
-    }
+    return {begin: _statistic(wanted["Stat"], data) for begin, data in by_period.items()}
 
 
 def _data_of(backend: Any, wanted: Mapping[str, Any]) -> Iterator[MetricDatumBase]:

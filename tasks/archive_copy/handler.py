@@ -79,7 +79,7 @@ def container() -> Container:
         settings=settings,
         archiver=Archiver(s3, settings, policy, limits),
         batches=BatchProcessor(WorkQueue(sqs, queue.url), dead_letters, copying.concurrency),
-        telemetry=Telemetry.set_up("archive_copy", settings.logging_level),
+        telemetry=Telemetry.set_up("archive_copy", settings.telemetry),
     )
 
 

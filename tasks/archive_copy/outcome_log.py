@@ -37,21 +37,24 @@ class OutcomeLog(outcome_log.OutcomeLog):
         for outcome in outcomes:
             if outcome.error:
                 self.log_failure(outcome.error, fate, **_fields(outcome))
-            elif outcome.copied:
-                self._log_copy(outcome, outcome.copied)
             else:
-                self._logger.info("nothing to do", extra={**_fields(outcome), "reason": outcome.skipped})
+                assert isinstance(outcome.event, ObjectEvent), "an unreadable event is an error"
+                self._log_done(outcome, outcome.event)
+                self.count_done(outcome.event)
 
-    def _log_copy(self, outcome: Outcome, copied: Copied) -> None:
-        event = outcome.event
-        assert isinstance(event, ObjectEvent), "an unreadable event is not copied"
+    def _log_done(self, outcome: Outcome, event: ObjectEvent) -> None:
+        if outcome.copied:
+            self._log_copy(outcome, outcome.copied, event)
+        else:
+            self._logger.info("nothing to do", extra={**_fields(outcome), "reason": outcome.skipped})
+
+    def _log_copy(self, outcome: Outcome, copied: Copied, event: ObjectEvent) -> None:
         lacks = {"not_carried": copied.not_carried} if copied.not_carried else {}
         message = "archived" if copied.written else "already archived"
         self._logger.info(message, extra={**_fields(outcome), **lacks})
         if copied.written:
             self._count("Copied", 1)
             self._count("Bytes", event.size or 0)
-        self.count_age(event)
 
 
 def _fields(outcome: Outcome) -> dict[str, Any]:

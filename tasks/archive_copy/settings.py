@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tasks.archive_copy.bucket_map import EXAMPLE, BucketMap, problems_of
 from tasks.archive_copy.older_versions import ALLOW, REFUSE
 from tasks.object_clerk.annotations import CARRY, IGNORE
-from tasks.utils.settings import Environment, QueueSettings
+from tasks.utils.settings import Environment, QueueSettings, TelemetrySettings
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Settings:
         bucket_owners: bucket -> the account that it must belong to, `*` for all others; {} expects nothing.
         copying: how objects are copied.
         queue: the queue of the function, and its dead letters.
-        logging_level: the least level that is logged.
+        telemetry: the settings of log lines and metrics.
     """
 
     source_bucket: str
@@ -65,7 +65,7 @@ class Settings:
     bucket_owners: dict[str, str]
     copying: CopySettings
     queue: QueueSettings
-    logging_level: str
+    telemetry: TelemetrySettings
 
     @classmethod
     def read(cls, values: Mapping[str, str], parameter: Callable[[str], str] | None = None) -> Settings:
@@ -86,7 +86,7 @@ class Settings:
             bucket_owners=environment.bucket_owners(),
             copying=CopySettings.read(environment),
             queue=environment.queue_settings(environment.text("WORK_QUEUE", default="")),
-            logging_level=environment.logging_level(),
+            telemetry=environment.telemetry(),
         )
         if not environment.problems:
             for problem in problems_of(buckets):

@@ -5,7 +5,7 @@ batches of that queue, and invocations by S3 Batch Operations for objects from b
 answer was lost, `replicate` sends the event to the recheck queue, and `enqueue` moves it into the FIFO queue when it is
 due.
 
-Environment: see `settings.Settings`; `enqueue` reads six of them.
+Environment: see `settings.Settings`; `enqueue` reads seven of them.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _dead_letters(queue: QueueSettings) -> DeadLetters:
 
 
 def _telemetry(settings: IntakeSettings) -> Telemetry:
-    return Telemetry.set_up("partition_replicate", settings.logging_level)
+    return Telemetry.set_up("partition_replicate", settings.telemetry)
 
 
 def _buffer_pool(size: int) -> BufferPool:

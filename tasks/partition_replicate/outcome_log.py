@@ -83,7 +83,7 @@ class OutcomeLog(outcome_log.OutcomeLog):
         if outcome.action in WRITING:
             self._count("Copied", 1)
             self._count("Bytes", outcome.effort.bytes)
-        self.count_age(outcome.event)
+        self.count_done(outcome.event)
 
     def _failure(self, error: Exception, fate: Fate, event: ObjectEvent | None = None, **fields: Any) -> None:
         self.log_failure(error, fate, **(_about(event) if event else {}), **fields)

@@ -1,4 +1,4 @@
-"""The settings that `partition_replicate` reads from its environment: `replicate` all of them, `enqueue` six."""
+"""The settings that `partition_replicate` reads from its environment: `replicate` all of them, `enqueue` seven."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE
 from tasks.object_clerk.parts import MIB
-from tasks.utils.settings import Environment, QueueSettings
+from tasks.utils.settings import Environment, QueueSettings, TelemetrySettings
 
 MIRROR, KEEP = "mirror", "keep"
 CURRENT, ALL = "current", "all"
@@ -24,14 +24,14 @@ class IntakeSettings:
         recheck_queue: the URL of the queue whose messages wait until no server holds a request any more.
         queue: the queue from which `enqueue` takes messages, which is the recheck queue, and its dead letters; for
             `replicate` the same of the FIFO queue.
-        logging_level: the least level that is logged.
+        telemetry: the settings of log lines and metrics.
     """
 
     source_bucket: str
     objects_queue: str
     recheck_queue: str
     queue: QueueSettings
-    logging_level: str
+    telemetry: TelemetrySettings
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> IntakeSettings:
@@ -48,7 +48,7 @@ class IntakeSettings:
         objects_queue = environment.text("OBJECTS_QUEUE", example="the URL of the FIFO queue")
         recheck_queue = environment.text("RECHECK_QUEUE", example="the URL of the queue that holds messages back")
         queue = environment.queue_settings(recheck_queue)
-        return cls(source_bucket, objects_queue, recheck_queue, queue, environment.logging_level())
+        return cls(source_bucket, objects_queue, recheck_queue, queue, environment.telemetry())
 
 
 class DestinationSettings(NamedTuple):

@@ -71,6 +71,11 @@ class FileSet:
         return self.more_than + 1 if self.more_than else len(self.files)
 
     @property
+    def size(self) -> int:
+        """The number of bytes in the files."""
+        return sum(file.size for file in self.files)
+
+    @property
     def uploaded(self) -> datetime | None:
         """When the latest file was uploaded, or None."""
         return max((file.uploaded for file in self.files if file.uploaded), default=None)

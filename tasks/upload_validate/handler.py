@@ -119,7 +119,7 @@ def container() -> Container:
         keys=KeyRing(partial(client, "ssm"), partial(client, "secretsmanager")),
         queue=WorkQueue(partial(client, "sqs"), queue.url),
         dead_letters=DeadLetters(partial(client, "sqs"), queue.dead_letter_queue, queue.max_receives),
-        telemetry=Telemetry.set_up("upload_validate", settings.logging_level),
+        telemetry=Telemetry.set_up("upload_validate", settings.telemetry),
     )
 
 

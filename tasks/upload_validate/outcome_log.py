@@ -69,6 +69,7 @@ class OutcomeLog(outcome_log.OutcomeLog):
         metric = {PUBLISHED: "Published", REJECTED: "Rejected"}.get(outcome)
         if metric and result.course == NEWS:
             self._count(metric, 1)
+            self._count("Bytes", result.file_set.size)
 
     def ignored(self, event: ObjectEvent, reason: str) -> None:
         """Log that an event needs no work."""

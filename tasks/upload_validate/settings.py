@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tasks.upload_validate.addresses import fault_of
 from tasks.utils.secret_values import fault_of_key
-from tasks.utils.settings import Environment, QueueSettings
+from tasks.utils.settings import Environment, QueueSettings, TelemetrySettings
 
 COUNCIL_API_URL = "https://wheredoivote.co.uk/api/beta/councils"
 GITHUB_API_URL = "https://api.github.com"
@@ -120,7 +120,7 @@ class Settings:
         queue: the `QueueSettings`.
         outcomes_table: the DynamoDB table that records what was done.
         direct_requests: whether the most common S3 requests are sent without most of botocore.
-        logging_level: the lowest level that is logged.
+        telemetry: the settings of log lines and metrics.
     """
 
     buckets: Buckets
@@ -129,7 +129,7 @@ class Settings:
     queue: QueueSettings
     outcomes_table: str
     direct_requests: bool
-    logging_level: str
+    telemetry: TelemetrySettings
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> "Settings":
@@ -148,7 +148,7 @@ class Settings:
             # A direct GetObject saves 0.6 ms of CPU for each file. The import for direct requests lengthens a cold
             # start by 15 to 25 ms of CPU, so a set of a few files does not gain.
             direct_requests=environment.switch("DIRECT_REQUESTS", default=False),
-            logging_level=environment.logging_level(),
+            telemetry=environment.telemetry(),
         )
         environment.finish()
         return settings

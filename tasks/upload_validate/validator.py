@@ -197,6 +197,11 @@ class Intake:
     def _handle(self, event: ObjectEvent | Unreadable) -> Result | None:
         if isinstance(event, Unreadable):
             raise EventError(event.reason)
+        result = self._settle(event)
+        self.outcome_log.count_done(event)
+        return result
+
+    def _settle(self, event: ObjectEvent) -> Result | None:
         if event.kind not in HANDLED:
             self.outcome_log.ignored(event, "this event is no upload")
             return None

@@ -64,6 +64,11 @@ class OutcomeLog:
         """Log a message whose work did not begin, which is no failure."""
         self._logger.warning(RETRIED, extra={**fields, "reason": str(error)})
 
+    def count_done(self, event: ObjectEvent) -> None:
+        """Count an event whose work ended without a failure, and its age."""
+        self._count("Done", 1)
+        self.count_age(event)
+
     def count_age(self, event: ObjectEvent) -> None:
         """Count the age of an event, if it names its time."""
         if event.time:

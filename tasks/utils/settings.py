@@ -47,6 +47,19 @@ class QueueSettings:
     max_receives: int | None
 
 
+@dataclass(frozen=True)
+class TelemetrySettings:
+    """The settings of log lines and metrics.
+
+    Attributes:
+        level: the least level that is logged.
+        deployment: the name of the deployment, a dimension of each metric, or "" for metrics without it.
+    """
+
+    level: str = "INFO"
+    deployment: str = ""
+
+
 @dataclass
 class Environment:
     """Reads settings from a mapping and collects their problems.
@@ -140,9 +153,12 @@ class Environment:
         """Return whether a setting is `on`, and not `off`."""
         return self.choice(name, ("on", "off"), default="on" if default else "off") == "on"
 
-    def logging_level(self) -> str:
-        """Return the least level that is logged, `LOGGING_LEVEL`."""
-        return self.choice("LOGGING_LEVEL", LEVELS, default="INFO")
+    def telemetry(self) -> TelemetrySettings:
+        """Return the settings of log lines and metrics."""
+        return TelemetrySettings(
+            level=self.choice("LOGGING_LEVEL", LEVELS, default="INFO"),
+            deployment=self.text("DEPLOYMENT", default=""),
+        )
 
     def queue_settings(self, url: str) -> QueueSettings:
         """Return the settings of a function that takes its messages from the queue with this URL."""

@@ -8,8 +8,10 @@ Only handlers import this module, because the import keeps the DEBUG lines of li
 
 import json
 import logging
+import resource
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +20,20 @@ from typing import Any, Self
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from tasks.utils.settings import TelemetrySettings
+
 NAME = "bucket_brigade"
 NAMESPACE = "BucketBrigade"
-FUNCTION = "function_name"
 
 # The unit of a metric that is no count.
-UNITS = {"Bytes": MetricUnit.Bytes, "EventAge": MetricUnit.Seconds}
+UNITS = {"Bytes": MetricUnit.Bytes, "EventAge": MetricUnit.Seconds, "MemoryUsed": MetricUnit.Megabytes}
+
+# The values of these metrics do not add up: CloudWatch gets each one, for percentiles and the highest.
+DISTRIBUTIONS = ("EventAge",)
+
+# The unit of `ru_maxrss` is 1 KiB on Linux, and 1 byte on macOS (getrusage(2) of each).
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+MIB = 1024 * 1024
 
 
 # All of these log requests or answers at DEBUG.
@@ -62,22 +72,25 @@ class Telemetry:
     """The logger and the metrics of one task, created once per container.
 
     Attributes:
-        service: the task's name: the `service` of each line and each metric. The other dimension of a metric is the
-            name of the function.
+        service: the task's name: the `service` of each line and each metric. The other dimensions of a metric are the
+            names of the deployment and of the function.
         logger: Powertools' logger; `extra` becomes fields of the line.
+        deployment: the name of the deployment, or "".
     """
 
     service: str
     logger: Logger
+    deployment: str = ""
 
     @classmethod
-    def set_up(cls, service: str, level: str = "INFO") -> Self:
+    def set_up(cls, service: str, settings: TelemetrySettings) -> Self:
         """Set up the loggers of a task, also the one of the work modules, and return its telemetry.
 
         Args:
             service: the task's name.
-            level: the least level that is logged.
+            settings: the level of the lines, and the name of the deployment.
         """
+        level = settings.level
         # ASCII only: a key may hold line separators, direction marks or half a surrogate pair, and a log line may not.
         serializer = partial(json.dumps, default=str, separators=(",", ":"))
         logger = Logger(service=service, level=level, utc=True, json_serializer=serializer)
@@ -86,7 +99,7 @@ class Telemetry:
         shared = logging.getLogger(NAME)
         shared.handlers, shared.propagate = [logger.logger_handler], False
         shared.setLevel(level)
-        return cls(service, logger)
+        return cls(service, logger, settings.deployment)
 
     @contextmanager
     def invocation(self, context: Any) -> Iterator[Callable[[str, float], None]]:
@@ -96,13 +109,15 @@ class Telemetry:
             context: Lambda's context object, or None.
 
         Yields:
-            A function `count(metric, value)`. The values of a metric add up, except for `EventAge`, which is the age of
-            the oldest event.
+            A function `count(metric, value)`. The values of a metric add up, except for those of `DISTRIBUTIONS`.
         """
-        counts: defaultdict[str, float] = defaultdict(float)
+        counts: defaultdict[str, list[float]] = defaultdict(list)
 
         def count(metric: str, value: float) -> None:
-            counts[metric] = max(counts[metric], value) if metric == "EventAge" else counts[metric] + value
+            values = counts[metric]
+            if values and metric not in DISTRIBUTIONS:
+                value += values.pop()
+            values.append(value)
 
         function = getattr(context, "function_name", None)
         self.logger.append_keys(function_request_id=getattr(context, "aws_request_id", None))
@@ -111,13 +126,20 @@ class Telemetry:
         finally:
             self._write(counts, function)
 
-    def _write(self, counts: Mapping[str, float], function: str | None) -> None:
+    def _write(self, counts: Mapping[str, Sequence[float]], function: str | None) -> None:
         if not counts:
             return
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self.service)
-        if function:
-            # Two deployments in one account and region have metrics of their own.
-            metrics.add_dimension(name=FUNCTION, value=function)
-        for metric, value in counts.items():
-            metrics.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=value)
+        for name, value in {"deployment": self.deployment, "function_name": function}.items():
+            if value:
+                metrics.add_dimension(name=name, value=value)
+        for metric, values in {**counts, "MemoryUsed": [_peak_memory()]}.items():
+            # After 100 values of a metric, the limit of a line, Powertools begins another line.
+            for each in values:
+                metrics.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=each)
         metrics.flush_metrics()
+
+
+def _peak_memory() -> float:
+    """Return the most memory that this process has used, in MiB, as Lambda counts the limit of a function."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / MIB, 1)

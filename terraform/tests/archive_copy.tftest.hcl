@@ -46,6 +46,7 @@ run "defaults_create_source_and_one_archive" {
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
+      DEPLOYMENT            = "bucket-brigade"
     })
     error_message = "The function's environment differs from the names that its settings read."
   }
@@ -224,7 +225,7 @@ run "one_failed_object_starts_an_alarm" {
   assert {
     condition = module.archive_copy[0].alarms["bucket-brigade-archive-copy-failed-objects"] == {
       metric     = "Failed"
-      dimensions = tomap({ service = "archive_copy", function_name = "bucket-brigade-archive-copy" })
+      dimensions = tomap({ deployment = "bucket-brigade", service = "archive_copy", function_name = "bucket-brigade-archive-copy" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
     error_message = "One failed object in an otherwise successful batch would start no alarm."

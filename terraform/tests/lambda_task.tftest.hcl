@@ -155,7 +155,7 @@ run "one_failure_in_the_task_metric_starts_an_alarm" {
   }
 
   assert {
-    condition     = output.alarms["work-failed-objects"].dimensions == tomap({ service = "work", function_name = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
+    condition     = output.alarms["work-failed-objects"].dimensions == tomap({ deployment = "bucket-brigade", service = "work", function_name = "work" }) && output.alarms["work-failed-objects"].metric == "Failed"
     error_message = "The alarm does not watch the task's metric."
   }
 

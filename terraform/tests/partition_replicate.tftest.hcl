@@ -43,6 +43,7 @@ run "both_functions_have_their_settings" {
       DEAD_LETTER_QUEUE = "https://sqs.example/a-queue"
       MAX_RECEIVES      = "10"
       LOGGING_LEVEL     = "INFO"
+      DEPLOYMENT        = "bucket-brigade"
     })
     error_message = "The environment of enqueue differs from the names that its settings read."
   }
@@ -71,6 +72,7 @@ run "both_functions_have_their_settings" {
       DEAD_LETTER_QUEUE     = "https://sqs.example/a-queue"
       MAX_RECEIVES          = "10"
       LOGGING_LEVEL         = "INFO"
+      DEPLOYMENT            = "bucket-brigade"
     })
     error_message = "The environment of replicate differs from the names that its settings read."
   }
@@ -263,7 +265,7 @@ run "partial_failure_lag_depth_and_undelivered_events_start_alarms" {
   assert {
     condition = module.partition_replicate[0].alarms["bucket-brigade-partition-replicate-failed-objects"] == {
       metric     = "Failed"
-      dimensions = tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })
+      dimensions = tomap({ deployment = "bucket-brigade", service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })
       actions    = toset(["arn:aws:sns:eu-west-1:123456789012:alarms"])
     }
     error_message = "One failed object in an otherwise successful batch would start no alarm."
@@ -367,7 +369,7 @@ run "lag_counts_only_this_deployment" {
   assert {
     condition = [
       for query in aws_cloudwatch_metric_alarm.partition_replicate_lag[0].metric_query : one(query.metric).dimensions if query.id == "worked_on"
-    ] == [tomap({ service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })]
+    ] == [tomap({ deployment = "bucket-brigade", service = "partition_replicate", function_name = "bucket-brigade-partition-replicate" })]
     error_message = "The lag of another deployment would start the alarm."
   }
 }

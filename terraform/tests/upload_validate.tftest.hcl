@@ -58,6 +58,7 @@ run "defaults_create_two_buckets_and_send_no_mail" {
       DEAD_LETTER_QUEUE      = "https://sqs.example/a-queue"
       MAX_RECEIVES           = "10"
       LOGGING_LEVEL          = "INFO"
+      DEPLOYMENT             = "bucket-brigade"
     })
     error_message = "The function's environment differs from the names that its settings read."
   }

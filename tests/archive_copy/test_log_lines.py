@@ -31,27 +31,29 @@ def test_log_lines_hold_request_bucket_key_version_and_outcome(archive, s3, caps
     assert {name: line.get(name) for name in expected} == expected
 
 
-def test_metrics_count_copies_failures_bytes_and_the_age_of_the_oldest_event(archive, s3, capsys):
+def test_metrics_count_copies_failures_bytes_and_the_age_of_each_event(archive, s3, capsys):
     put(s3, "a.txt", Body=b"12345")
     put(s3, "b.txt", Body=b"1234567")
     records = [s3_record(RESTORED, key, size=size) for key, size in (("a.txt", 5), ("b.txt", 7), ("c.txt", 9))]
     archive(sqs_event(*(s3_event(record) for record in records)))
     (line,) = [line for line in log_lines(capsys) if "_aws" in line]
-    assert (line["Copied"], line["Failed"], line["Bytes"]) == ([2.0], [1.0], [12.0])
-    assert line["EventAge"][0] > 0
+    assert (line["Copied"], line["Done"], line["Failed"], line["Bytes"]) == ([2.0], [2.0], [1.0], [12.0])
+    assert len(line["EventAge"]) == 2 and min(line["EventAge"]) > 0
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "BucketBrigade"
     assert line["service"] == "archive_copy"
 
 
-def test_metrics_of_two_deployments_are_separate(archive, s3, capsys):
+def test_metrics_of_two_deployments_are_separate(archive, environment, s3, capsys):
     put(s3, "a.txt")
     event = sqs_event(s3_event(s3_record(RESTORED, "a.txt")))
     for prefix in ("one", "two"):
+        environment(DEPLOYMENT=prefix)
         archive(event, SimpleNamespace(**vars(context(60)), function_name=f"{prefix}-archive-copy"))
     (copied, again) = [line for line in log_lines(capsys) if "_aws" in line]
     (dimensions,) = copied["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
-    assert sorted(dimensions) == ["function_name", "service"]
-    assert (copied["function_name"], again["function_name"]) == ("one-archive-copy", "two-archive-copy")
+    assert sorted(dimensions) == ["deployment", "function_name", "service"]
+    assert (copied["deployment"], copied["function_name"]) == ("one", "one-archive-copy")
+    assert (again["deployment"], again["function_name"]) == ("two", "two-archive-copy")
 
 
 def test_hostile_key_stays_inside_its_log_line(archive, s3, capsys):

@@ -2,7 +2,7 @@ import pytest
 
 from tasks.archive_copy.settings import CopySettings, Settings
 from tasks.utils.errors import SettingsError
-from tasks.utils.settings import QueueSettings
+from tasks.utils.settings import QueueSettings, TelemetrySettings
 
 MAP = '{".hdf": "protected", "other": "public"}'
 REQUIRED = {"bucket_map": MAP}
@@ -11,7 +11,7 @@ REQUIRED = {"bucket_map": MAP}
 def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
     copying = CopySettings(3, 0.0, 8, "carry", "refuse", False)
-    assert settings == Settings("", settings.bucket_map, {}, copying, QueueSettings("", "", None), "INFO")
+    assert settings == Settings("", settings.bucket_map, {}, copying, QueueSettings("", "", None), TelemetrySettings())
     assert settings.bucket_map.buckets == {".hdf": "protected", "other": "public"}
 
 
@@ -30,13 +30,16 @@ def test_settings_that_are_set_count():
             "DEAD_LETTER_QUEUE": "https://queue",
             "MAX_RECEIVES": "4",
             "LOGGING_LEVEL": "debug",
+            "DEPLOYMENT": "bucket-brigade",
         }
     )
     copying, queue = (
         CopySettings(5, 0.5, 2, "ignore", "allow", True),
         QueueSettings("https://work", "https://queue", 4),
     )
-    assert settings == Settings("source", settings.bucket_map, {}, copying, queue, "DEBUG")
+    assert settings == Settings(
+        "source", settings.bucket_map, {}, copying, queue, TelemetrySettings("DEBUG", "bucket-brigade")
+    )
 
 
 def test_upper_case_names_are_read_as_well():

@@ -10,6 +10,8 @@ from tests.local.patching import patched
 MOMENT = datetime(2026, 5, 7, 12, 3, 30, tzinfo=UTC)
 HOURS = {"StartTime": datetime(2026, 5, 7, 11, 1, 20, tzinfo=UTC), "EndTime": datetime(2026, 5, 7, 13, tzinfo=UTC)}
 
+STAT = {"Period": 60, "Stat": "Sum"}
+
 
 def put(stage, namespace="Tests", dimensions=None, moment=MOMENT, **values):
     named = [{"Name": key, "Value": value} for key, value in (dimensions or {}).items()]
@@ -76,11 +78,37 @@ def test_statistic_set_keeps_its_statistics(stage):
     assert found == {"Sum": [6], "Average": [3], "Minimum": [1], "Maximum": [5], "SampleCount": [2]}
 
 
+def calculate(stage, expression):
+    """Return the value of an expression of the metrics `a` and `b` by the minute."""
+    metric = {"Namespace": "Tests", "MetricName": "Lag"}
+    queries = [
+        {"Id": name, "ReturnData": False, "MetricStat": {"Metric": {**metric, "Dimensions": dimensions}, **STAT}}
+        for name, dimensions in {"a": [], "b": [{"Name": "side", "Value": "b"}]}.items()
+    ]
+    answer = stage.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[*queries, {"Id": "c", "Expression": expression}], **HOURS
+    )
+    (result,) = answer["MetricDataResults"]
+    return {time.minute: value for time, value in zip(result["Timestamps"], result["Values"], strict=True)}
+
+
 @patched(cloudwatch_patches.answer_exact_queries)
-def test_expression_is_refused_because_it_is_not_evaluated(stage):
-    query = {"Id": "rate", "Expression": "failed / done"}
-    with pytest.raises(ClientError, match="evaluates no expressions: failed / done"):
-        stage.client("cloudwatch").get_metric_data(MetricDataQueries=[query], **HOURS)
+def test_expression_has_a_value_where_each_of_its_metrics_has_one(stage):
+    for minute, value in {1: 4, 2: 6}.items():
+        put(stage, moment=MOMENT.replace(minute=minute), Value=value)
+    for minute, value in {2: 3, 3: 5}.items():
+        put(stage, moment=MOMENT.replace(minute=minute), dimensions={"side": "b"}, Value=value)
+    assert calculate(stage, "(a + 2) * SUM(b) / 4") == {1: 12, 2: 16}
+    assert calculate(stage, "a - b") == {2: 3}
+    assert calculate(stage, "a / (b - b)") == {}
+    assert calculate(stage, "a * (SUM(b) / 0)") == {}
+
+
+@patched(cloudwatch_patches.answer_exact_queries)
+def test_expression_that_is_not_evaluated_is_refused(stage):
+    for expression in ("FILL(a, 0)", "a ** 2", "a +", "missing + 1", "1", "SEARCH('x')"):
+        with pytest.raises(ClientError, match="evaluates only"):
+            calculate(stage, expression)
 
 
 @patched(cloudwatch_patches.answer_exact_queries, raises=TypeError)

@@ -24,7 +24,7 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     queue = settings.intake.queue
     assert (settings.mirror.deletes, settings.work.concurrency, settings.work.memory) == ("mirror", 10, 256 * MIB)
     assert (settings.destination.kms_key, settings.destination.endpoint_url, queue.dead_letter_queue) == ("", "", "")
-    assert (queue.max_receives, settings.intake.logging_level) == (None, "INFO")
+    assert (queue.max_receives, settings.intake.telemetry.level) == (None, "INFO")
 
 
 def test_all_that_is_missing_is_told_at_once():

@@ -27,7 +27,7 @@ SECRET_SETTINGS = {
 PLAIN_SETTINGS = {
     "archive_copy.CopySettings": {"annotations", "concurrency", "direct_requests", "older_versions", "retries"}
     | {"retry_sleep_secs"},
-    "archive_copy.Settings": {"bucket_map", "bucket_owners", "copying", "logging_level", "queue", "source_bucket"},
+    "archive_copy.Settings": {"bucket_map", "bucket_owners", "copying", "queue", "source_bucket", "telemetry"},
     # An external ID is no secret: "External ID", IAM User Guide.
     "otf_addons.Settings": {
         "failed_lookup_is_error",
@@ -39,17 +39,18 @@ PLAIN_SETTINGS = {
     # The role's token and credentials are secrets of the running function, not of its settings.
     "partition_replicate.DestinationSettings": {"bucket", "endpoint_url", "kms_key", "region", "role_arn"}
     | {"token_audience"},
-    "partition_replicate.IntakeSettings": {"logging_level", "objects_queue", "queue", "recheck_queue", "source_bucket"},
+    "partition_replicate.IntakeSettings": {"objects_queue", "queue", "recheck_queue", "source_bucket", "telemetry"},
     "partition_replicate.MirrorSettings": {"annotations", "deletes", "version_deletes", "versions"},
     "partition_replicate.Settings": {"bucket_owners", "destination", "intake", "mirror", "work"},
     "partition_replicate.WorkSettings": {"concurrency", "direct_requests", "memory", "objects_table"},
     # The settings refuse a user in the addresses of GitHub's and the councils' APIs, whose paths are no secrets.
-    "upload_validate.Settings": {"direct_requests", "logging_level", "outcomes_table", "queue"}
+    "upload_validate.Settings": {"direct_requests", "outcomes_table", "queue", "telemetry"}
     | {f"buckets.{name}" for name in ("final", "owners", "quarantine", "superseded", "upload")}
     | {f"checks.{name}" for name in ("error_limit", "file_limit", "profile", "table_schema")}
     | {f"notifications.{name}" for name in ("council_api_url", "github.api_url", "github.repository")}
     | {"notifications.recipient", "notifications.sender"},
     "utils.QueueSettings": {"dead_letter_queue", "max_receives", "url"},
+    "utils.TelemetrySettings": {"deployment", "level"},
 }
 
 

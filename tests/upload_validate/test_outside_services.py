@@ -65,7 +65,10 @@ def test_log_and_metrics_have_the_outcome_of_each_set(task, capsys):
     lines = list(map(json.loads, capsys.readouterr().out.splitlines()))
     said = [line["message"] for line in lines if line.get("set") == PREFIX]
     assert said == ["published", "already published"]
-    assert [line["Published"] for line in lines if "Published" in line] == [[1.0]]
+    first, again = [line for line in lines if "_aws" in line]
+    assert (first["Published"], first["Done"], len(first["EventAge"])) == ([1.0], [1.0], 1)
+    assert first["Bytes"] == [float(len(csv_of()))]
+    assert (again["Done"], "Published" in again, "Bytes" in again) == ([1.0], False, False)
 
 
 @pytest.mark.usefixtures("stage", "outside")

@@ -19,7 +19,7 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     assert settings.checks == Checks("polling-stations", table_schema="", error_limit=50, file_limit=1000)
     assert notifications.github.api_url == "https://api.github.com"
     assert notifications.council_api_url == "https://wheredoivote.co.uk/api/beta/councils"
-    assert settings.logging_level == "INFO"
+    assert settings.telemetry.level == "INFO"
     assert settings.queue == QueueSettings(url="", dead_letter_queue="", max_receives=None)
     assert (settings.buckets.quarantine, settings.buckets.superseded) == ("", "keep")
     unset = (notifications.github.key, notifications.webhook.key, notifications.recipient, notifications.sender)

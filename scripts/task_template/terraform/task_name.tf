@@ -14,6 +14,19 @@ locals {
       "-task-name-${local.region}" = 64 # role
       "-task-name-dead-letters"    = 80 # queue
     }
+
+    dashboard = {
+      function            = "task-name"
+      queue               = "task-name"
+      dead_letter_queues  = ["task-name-dead-letters"]
+      delayed             = false
+      other_functions     = []
+      written             = ["Objects"]
+      lag_seconds         = []
+      timeout_seconds     = var.task_name_timeout_seconds
+      memory_mb           = var.task_name_memory_mb
+      maximum_concurrency = var.task_name_maximum_concurrency
+    }
   }
 
   task_name_name = "${var.name_prefix}-task-name"
@@ -115,6 +128,7 @@ module "task_name" {
     DEAD_LETTER_QUEUE = module.task_name_queue[0].dead_letter_queue_url
     MAX_RECEIVES      = tostring(module.task_name_queue[0].max_receive_count)
     LOGGING_LEVEL     = var.logging_level
+    DEPLOYMENT        = var.name_prefix
   }
 
   permissions = {

@@ -238,7 +238,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   alarm_description   = "${var.failures.description} The log lines name each one and the reason; retries continue for those that can still succeed."
   namespace           = "BucketBrigade"
   metric_name         = "Failed"
-  dimensions          = { service = var.failures.service, function_name = aws_lambda_function.this.function_name }
+  dimensions          = { deployment = var.defaults.deployment, service = var.failures.service, function_name = aws_lambda_function.this.function_name }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = 1

@@ -39,7 +39,7 @@ variable "package" {
 }
 
 variable "defaults" {
-  description = "Settings that all functions of the deployment share. deployment: the value of the tag by which `brigade` finds them. The root module describes the variables of the same names."
+  description = "Settings that all functions of the deployment share. deployment: the value of the tag by which `brigade` finds them, and a dimension of the metrics of a task. The root module describes the variables of the same names."
   type = object({
     deployment         = string
     runtime            = string

@@ -26,7 +26,7 @@ from tasks.task_name.settings import Settings
 from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import EventError
-from tasks.utils.events import is_queue_event, object_events
+from tasks.utils.events import ObjectEvent, is_queue_event, object_events
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.telemetry import Telemetry
 from tasks.utils.work_queue import Message, WorkQueue
@@ -62,7 +62,7 @@ def container() -> Container:
         batches=BatchProcessor(
             WorkQueue(sqs, queue.url), DeadLetters(sqs, queue.dead_letter_queue, queue.max_receives)
         ),
-        telemetry=Telemetry.set_up("task_name", settings.logging_level),
+        telemetry=Telemetry.set_up("task_name", settings.telemetry),
     )
 
 
@@ -98,14 +98,16 @@ def _measure_batch(
     here: Container, event: Mapping[str, Any], deadline: Deadline, outcome_log: OutcomeLog
 ) -> dict[str, Any]:
     requests = S3Requests(here.s3, POLICY, deadline)
+    events: dict[str, list[ObjectEvent]] = {}
     sizes: dict[str, list[ObjectSize]] = {}
 
     def handle(message: Message) -> None:
-        events = object_events(message.decode())
-        found = [measure(requests, each, source_bucket=here.settings.source_bucket) for each in events]
-        sizes[message.id] = [size for size in found if size]
+        found = object_events(message.decode())
+        measured = [measure(requests, each, source_bucket=here.settings.source_bucket) for each in found]
+        events[message.id] = [each for each in found if isinstance(each, ObjectEvent)]
+        sizes[message.id] = [size for size in measured if size]
 
     result = here.batches.process(event, handle, deadline)
     for end in result.ends:
-        outcome_log.log_message(end, sizes.get(end.message.id, []))
+        outcome_log.log_message(end, events.get(end.message.id, []), sizes.get(end.message.id, []))
     return result.answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.utils.settings import Environment, QueueSettings
+from tasks.utils.settings import Environment, QueueSettings, TelemetrySettings
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class Settings:
         source_bucket: the only bucket whose objects are measured.
         bucket_owners: bucket -> the account that it must belong to, `*` for all others; {} expects nothing.
         queue: the queue of the function, and its dead letters.
-        logging_level: the least level that is logged.
+        telemetry: the settings of log lines and metrics.
     """
 
     source_bucket: str
     bucket_owners: dict[str, str]
     queue: QueueSettings
-    logging_level: str
+    telemetry: TelemetrySettings
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Settings:
@@ -36,7 +36,7 @@ class Settings:
             source_bucket=environment.text("SOURCE_BUCKET", example="the name of a bucket, such as my-data"),
             bucket_owners=environment.bucket_owners(),
             queue=environment.queue_settings(environment.text("WORK_QUEUE", default="")),
-            logging_level=environment.logging_level(),
+            telemetry=environment.telemetry(),
         )
         environment.finish()
         return settings

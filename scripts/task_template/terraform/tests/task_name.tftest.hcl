@@ -39,6 +39,7 @@ run "enabled_task_has_its_names_settings_events_permissions_and_alarms" {
       DEAD_LETTER_QUEUE = "https://sqs.example/a-queue"
       MAX_RECEIVES      = "10"
       LOGGING_LEVEL     = "INFO"
+      DEPLOYMENT        = "bucket-brigade"
     })
     error_message = "The function's environment differs from the names that its settings read."
   }
@@ -94,7 +95,7 @@ run "enabled_task_has_its_names_settings_events_permissions_and_alarms" {
   }
 
   assert {
-    condition     = module.task_name[0].alarms["bucket-brigade-task-name-failed-objects"].dimensions == tomap({ service = "task_name", function_name = "bucket-brigade-task-name" })
+    condition     = module.task_name[0].alarms["bucket-brigade-task-name-failed-objects"].dimensions == tomap({ deployment = "bucket-brigade", service = "task_name", function_name = "bucket-brigade-task-name" })
     error_message = "No alarm counts the failures of the task."
   }
 }

@@ -22,7 +22,7 @@ def measured(lines):
 def metrics(lines):
     """Return the values of the metrics, by name."""
     found = next(line for line in lines if "_aws" in line)
-    return {name: found[name][0] for name in ("Objects", "Bytes", "Failed", "DeadLettered") if name in found}
+    return {name: found[name][0] for name in ("Objects", "Bytes", "Done", "Failed", "DeadLettered") if name in found}
 
 
 def reasons(messages):
@@ -36,7 +36,7 @@ def test_size_of_each_new_object_is_logged_and_counted(measure, s3):
     assert answer == DONE
     assert measured(lines) == [("a+b c.txt", 5), ("empty.txt", 0)]
     assert [line["storage_class"] for line in lines if "key" in line] == ["STANDARD_IA", "STANDARD"]
-    assert metrics(lines) == {"Objects": 2, "Bytes": 5}
+    assert metrics(lines) == {"Objects": 2, "Bytes": 5, "Done": 2}
 
 
 def test_version_of_the_event_is_measured_and_not_a_newer_one(measure, s3):
@@ -84,7 +84,7 @@ def test_message_that_may_pass_later_comes_back_and_the_others_are_done(measure,
     answer, lines = measure(sqs_event(created_event(SOURCE, "a.txt"), created_event(SOURCE, "b.txt")))
     assert answer == COMES_BACK
     assert measured(lines) == [("b.txt", 5)]
-    assert metrics(lines) == {"Objects": 1, "Bytes": 5, "Failed": 1}
+    assert metrics(lines) == {"Objects": 1, "Bytes": 5, "Done": 1, "Failed": 1}
     assert dead_letters() == []
 
 

@@ -2,11 +2,12 @@ import pytest
 
 from tasks.task_name.settings import Settings
 from tasks.utils.errors import SettingsError
-from tasks.utils.settings import QueueSettings
+from tasks.utils.settings import QueueSettings, TelemetrySettings
 
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
-    assert Settings.read({"SOURCE_BUCKET": "my-data"}) == Settings("my-data", {}, QueueSettings("", "", None), "INFO")
+    queue = QueueSettings("", "", None)
+    assert Settings.read({"SOURCE_BUCKET": "my-data"}) == Settings("my-data", {}, queue, TelemetrySettings())
 
 
 def test_settings_that_are_set_count():
@@ -17,9 +18,11 @@ def test_settings_that_are_set_count():
         "DEAD_LETTER_QUEUE": "https://queue",
         "MAX_RECEIVES": "4",
         "LOGGING_LEVEL": "debug",
+        "DEPLOYMENT": "bucket-brigade",
     }
     queue = QueueSettings("https://work", "https://queue", 4)
-    assert Settings.read(values) == Settings("my-data", {"*": "123456789012"}, queue, "DEBUG")
+    telemetry = TelemetrySettings("DEBUG", "bucket-brigade")
+    assert Settings.read(values) == Settings("my-data", {"*": "123456789012"}, queue, telemetry)
 
 
 def test_all_problems_are_reported_at_once():
