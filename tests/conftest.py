@@ -1,7 +1,5 @@
 import gc
-import sys
-import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +11,9 @@ import pytest
 
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.transport import clients
+from tests.support import measuring
 from tests.support.mocked import patched_aws
+from tests.support.repeated_proofs import run_once_by_way_of_botocore
 from tests.support.task_pieces import missing_modules
 from tests.support.time_machine import Clock
 from tests.support.wire import Wire
@@ -33,18 +33,24 @@ MANY_INPUTS = {
     "test_any_bytes.py",
     "test_any_plan.py",
     "test_batches.py",
+    "test_bombs.py",
     "test_by_way_of_the_worker.py",
     "test_clerk_copies.py",
     "test_clerk_faults.py",
     "test_convergence.py",
+    "test_counterexamples.py",
     "test_crashes.py",
     "test_earlier_table.py",
+    "test_explorer.py",
     "test_far_side.py",
     "test_histories.py",
     "test_long_tags.py",
     "test_odd_keys.py",
     "test_on_seaweedfs.py",
     "test_outages.py",
+    "test_patterns.py",
+    "test_plan.py",
+    "test_planted.py",
     "test_refused_bodies.py",
     "test_retried_messages.py",
     "test_sets.py",
@@ -60,13 +66,15 @@ def pytest_collection():
         raise pytest.UsageError(*sentences)
     for module in walk_packages([str(TESTS.parent / "tasks")], "tasks."):
         import_module(module.name)
-    with _coverage_paused():
+    with measuring.paused():
         return (yield)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items):
-    """Choose the tests that measure coverage."""
+    """Leave repeated proofs to `make test-long`, and choose the tests that measure coverage."""
+    run_once_by_way_of_botocore(items)
+    yield
     at_a_server = set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -85,40 +93,20 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    with nullcontext() if item in MEASURED else _coverage_paused():
+    with nullcontext() if item in MEASURED else measuring.paused():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup():
-    with _coverage_paused():
+    with measuring.paused():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown():
-    with _coverage_paused():
+    with measuring.paused():
         return (yield)
-
-
-@contextmanager
-def _coverage_paused():
-    """Turn tracing off for this thread and new ones.
-
-    The marker of pytest-cov does that too, but each of its pauses costs more than the one before.
-    """
-    of_this_thread, of_new_threads = sys.gettrace(), threading.gettrace()
-    if not type(of_this_thread).__module__.startswith("coverage"):
-        # Coverage is off; a debugger keeps its trace function.
-        yield
-        return
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
-        yield
-    finally:
-        sys.settrace(of_this_thread)
-        threading.settrace(of_new_threads)
 
 
 def _is_measured(item):

@@ -9,6 +9,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local import patches
+from tests.support.measuring import unmeasured
 
 _answer = BotocoreStubber.__call__
 
@@ -37,6 +38,8 @@ def make_once(owner, name, key_of):
     setattr(owner, name, made_once)
 
 
+# Neither calls code of tasks/.
+botocore.client.ClientCreator.create_client = unmeasured(botocore.client.ClientCreator.create_client)
 make_once(botocore.endpoint_provider, "RuleSet", lambda **ruleset: (ruleset["rules"], ruleset["partitions"]))
 make_once(
     botocore.client.ClientCreator,
@@ -55,6 +58,8 @@ def patched_aws(**how):
     """
     with (
         patch("moto.core.models.RESPONSES_METHODS", []),
+        # For each request, moto would load its module of S3's URLs again: environment variables may change them.
+        patch("moto.s3.models.reload", lambda module: None),
         patch.object(BotocoreStubber, "__call__", _answer_with_bytes),
         mock_aws(),
         patches.applied(**how) as hooks,
@@ -62,6 +67,7 @@ def patched_aws(**how):
         yield hooks
 
 
+@unmeasured
 def _answer_with_bytes(self, event_name, request, **kwargs):
     """Answer a request whose body is a memoryview, which a connection accepts and moto does not."""
     if isinstance(request.body, memoryview):
