@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from ops.brigade import Brigade
 from ops.deployment import Deployment, Mirror
 from ops.doctor.subjects import Bucket, name_of
+from ops.errors import OpsError
 
 # Codes of answers to credentials that a partition does not know.
 FOREIGN_CREDENTIALS = {
@@ -118,12 +119,12 @@ class Facts:
         """Return the answer to a call in the account of a mirror.
 
         Raises:
-            ReportedElsewhere: that account does not know these credentials.
+            ReportedElsewhere: there are no credentials that the account knows.
         """
         try:
-            return self._answer(self._far_client(mirror, service), operation, absent, arguments)
+            return self._answer(self.far_client(mirror, service), operation, absent, arguments)
         except ClientError as error:
-            if code_of(error) in FOREIGN_CREDENTIALS and operation != "list_objects_v2":
+            if code_of(error) in FOREIGN_CREDENTIALS:
                 raise ReportedElsewhere from error
             raise
 
@@ -195,19 +196,31 @@ class Facts:
 
     def far_partition(self, mirror: Mirror) -> str:
         """Return the partition of a mirror."""
-        return str(self._far_client(mirror, "s3").meta.partition)
+        return str(self.far_client(mirror, "s3").meta.partition)
+
+    def mappings(self, function: str) -> list[dict[str, Any]]:
+        """Return the event source mappings of a function."""
+        found = self.read("lambda", "list_event_source_mappings", "ResourceNotFoundException", FunctionName=function)
+        mappings: list[dict[str, Any]] = found.get("EventSourceMappings", [])
+        return mappings
+
+    def far_client(self, mirror: Mirror, service: str) -> Any:
+        """Return a client of the account of a mirror.
+
+        Raises:
+            ReportedElsewhere: its secret holds no key.
+        """
+        if (service, True) not in self._clients:
+            try:
+                self._clients[service, True] = self.brigade.destination_client(mirror, service)
+            except (OpsError, ClientError) as error:
+                raise ReportedElsewhere from error
+        return self._clients[service, True]
 
     def _client(self, service: str) -> Any:
         if (service, False) not in self._clients:
             self._clients[service, False] = self.brigade.client(service)
         return self._clients[service, False]
-
-    def _far_client(self, mirror: Mirror, service: str) -> Any:
-        if (service, True) not in self._clients:
-            brigade = self.brigade
-            made = brigade.destination_s3(mirror) if service == "s3" else brigade.destination_client(mirror, service)
-            self._clients[service, True] = made
-        return self._clients[service, True]
 
     def _answer(self, client: Any, operation: str, absent: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         key = f"{id(client)} {operation} {json.dumps(arguments, sort_keys=True)}"

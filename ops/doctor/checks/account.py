@@ -73,8 +73,7 @@ def _most_invocations(facts: Facts, function: str) -> int:
         "ReservedConcurrentExecutions"
     ):
         return 0
-    mappings = facts.read("lambda", "list_event_source_mappings", FunctionName=function)["EventSourceMappings"]
-    return sum(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 0) for mapping in mappings)
+    return sum(each.get("ScalingConfig", {}).get("MaximumConcurrency", 0) for each in facts.mappings(function))
 
 
 CHECKS = (

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ops.deployment import Deployment
 from ops.doctor.checkup import Check
 from ops.doctor.commands import apply, aws
-from ops.doctor.facts import FOREIGN_CREDENTIALS, Facts, NotAllowed, code_of
+from ops.doctor.facts import DENIED, FOREIGN_CREDENTIALS, Facts, code_of
 from ops.doctor.findings import Result, check_that, ok, problem, unknown
 from ops.doctor.subjects import Function, functions, mirror_of
 
@@ -34,11 +34,9 @@ def access(facts: Facts, function: Function) -> Iterator[Result]:
     bucket, settings = mirror_of(function).destination, facts.settings(function.label)
     where = settings["DEST_ENDPOINT_URL"] or settings["DEST_BUCKET_REGION"]
     try:
-        facts.read_far(mirror_of(function), "s3", "list_objects_v2", "NoSuchBucket", Bucket=bucket, MaxKeys=1)
-    except NotAllowed:
-        yield _refused(facts, function, where, "AccessDenied")
+        facts.far_client(mirror_of(function), "s3").list_objects_v2(Bucket=bucket, MaxKeys=1)
     except ClientError as error:
-        if code_of(error) not in FOREIGN_CREDENTIALS:
+        if code_of(error) not in FOREIGN_CREDENTIALS | DENIED:
             raise
         yield _refused(facts, function, where, code_of(error))
     else:

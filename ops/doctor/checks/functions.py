@@ -44,8 +44,7 @@ def mapping(facts: Facts, function: Function) -> Iterator[Result]:
     """Check that the queue of a function invokes it."""
     facts.configuration(function.label)
     queue = facts.arn_of_queue(function.queue.url)
-    found = facts.read("lambda", "list_event_source_mappings", FunctionName=function.label)["EventSourceMappings"]
-    mappings = [each for each in found if each["EventSourceArn"] == queue]
+    mappings = [each for each in facts.mappings(function.label) if each["EventSourceArn"] == queue]
     if not mappings:
         address = f"{function.module}.aws_lambda_event_source_mapping.queue[0]"
         yield problem(f"nothing invokes it with the messages of {queue}", apply(address))
@@ -101,7 +100,7 @@ def reserved(facts: Facts, function: Function) -> Iterator[Result]:
     if most == 0:
         yield problem("its reserved concurrency is 0: it never runs", delete)
         return
-    mappings = facts.read("lambda", "list_event_source_mappings", FunctionName=function.label)["EventSourceMappings"]
+    mappings = facts.mappings(function.label)
     wanted = max((each.get("ScalingConfig", {}).get("MaximumConcurrency", 0) for each in mappings), default=0)
     few = warning(f"its reserved concurrency is {most}, and its queue may run {wanted} invocations at a time", delete)
     yield check_that(most is None or most >= wanted, f"its reserved concurrency is {most or 'not set'}", few)

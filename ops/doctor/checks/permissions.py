@@ -47,7 +47,10 @@ def of_destination(facts: Facts, function: Function) -> Iterator[Result]:
 
     def simulate(**arguments: Any) -> dict[str, Any]:
         arguments |= {"PolicySourceArn": role}
-        return facts.read_far(mirror_of(function), "iam", "simulate_principal_policy", "NoSuchEntity", **arguments)
+        found = facts.read_far(mirror_of(function), "iam", "simulate_principal_policy", "NoSuchEntity", **arguments)
+        if not found:
+            raise ReportedElsewhere
+        return found
 
     command = apply("aws_iam_role_policy.partition_replicate_destination[0]")
     yield from _results(simulate, role, needs_of("destination", names), names, command)

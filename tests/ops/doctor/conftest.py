@@ -1,11 +1,16 @@
 """The deployment of `tests/ops/conftest.py`, with all that Terraform adds to it: nothing is wrong with it."""
 
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import cache
 from types import SimpleNamespace
 
+import boto3
 import pytest
 
 from ops.deployment import Deployment
+from ops.doctor.facts import Facts
 from ops.doctor.names import names_of, names_of_destination
 from ops.doctor.needs import needs_of
 from ops.doctor.subjects import functions, queues
@@ -189,6 +194,29 @@ def put_target(world, more):
     world.events.put_targets(Rule="mirror", Targets=[{"Id": "1", "Arn": arn, **more}])
 
 
+@pytest.fixture
+def describe(outputs, outputs_file):
+    """Return a function that changes the output of a task."""
+
+    def change(task, **values):
+        outputs[task].update(values)
+        described = {name: {"value": value} for name, value in outputs.items()}
+        outputs_file.write_text(json.dumps(described), encoding="utf-8")
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def sessions_of_the_command(monkeypatch):
+    """Share sessions between tests: a new one reads the descriptions of all its services again."""
+    monkeypatch.setattr("ops.aws.boto3.Session", session_with)
+
+
+@cache
+def session_with(**options):
+    return boto3.session.Session(**options)
+
+
 @pytest.fixture(name="doctor")
 def command_with_findings(brigade):
     """Return a function that runs `brigade doctor`, and returns its status and its findings."""
@@ -197,6 +225,12 @@ def command_with_findings(brigade):
         status = brigade("doctor", "--json", *options)
         assert brigade.err == ""
         wanted = [each for each in brigade.records if each["verdict"] in (verdicts or ("problem", "warning"))]
-        return SimpleNamespace(status=status, found=wanted, checks=[each["check"] for each in wanted])
+        return SimpleNamespace(status=status, found=wanted, checks=[each["check"] for each in wanted], out=brigade.out)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def clock_of_s3(monkeypatch):
+    """Set the date in answers of S3, which moto leaves out, to this machine's time."""
+    monkeypatch.setattr(Facts, "date_of_s3", lambda facts: format_datetime(datetime.now(UTC), usegmt=True))

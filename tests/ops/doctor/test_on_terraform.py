@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from local.demo.mirror import SOURCE
 from local.terraform import profiles
 from ops.doctor.names import names_of, names_of_destination
 from ops.doctor.needs import needs_of
@@ -18,7 +19,6 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("terraform") and os.environ.get("CI") != "true", reason="no Terraform"),
 ]
 
-DESTINATION = "partition_replicate", "destination"
 KEYS = [f"arn:aws:kms:eu-west-1:123456789012:key/{name}" for name in ("own", "read", "archive", "final")]
 OWN, READ, ARCHIVE, FINAL = KEYS
 KMS = {
@@ -114,3 +114,38 @@ def test_needs_are_what_terraform_allows(stage, variables):
 def test_doctor_finds_nothing_wrong_with_a_fresh_deployment(doctor):
     status, found = doctor(*PROFILE)
     assert (status, {each[:2] for each in found}) == (0, {("conditional requests", "unknown")})
+
+
+def test_each_planted_fault_is_found_and_nothing_else(stage, doctor):
+    plant(stage)
+    status, found = doctor(*PROFILE)
+    commands = {check: command for check, verdict, _, command in found if verdict != "unknown"}
+    assert status == 1 and {each[:2] for each in found} == {
+        ("conditional requests", "unknown"),
+        ("entries", "problem"),
+        ("eventbridge", "problem"),
+        ("mapping", "problem"),
+        ("permissions", "problem"),
+        ("versioning", "warning"),
+    }
+    assert commands["permissions"] == "terraform apply -target='module.archive_copy[0].aws_iam_role_policy.this'"
+    assert commands["mapping"].startswith("aws lambda update-event-source-mapping --enabled --uuid ")
+    assert "lacks s3:PutObject on" in next(each[2] for each in found if each[0] == "permissions")
+
+
+def plant(stage):
+    """Turn EventBridge off, disable a mapping, and take a permission, versioning and a secret away."""
+    aws, deployment = stage.aws, stage.deployed()
+    archive = deployment.archives[0]
+    aws.client("s3").put_bucket_notification_configuration(Bucket=SOURCE, NotificationConfiguration={})
+    aws.client("s3").put_bucket_versioning(Bucket=archive.archives[0], VersioningConfiguration={"Status": "Suspended"})
+    lambda_ = aws.client("lambda")
+    name = deployment.uploads[0].function
+    mapping = lambda_.list_event_source_mappings(FunctionName=name)["EventSourceMappings"][0]
+    lambda_.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    aws.client("secretsmanager").delete_secret(SecretId="demo/webhook", ForceDeleteWithoutRecovery=True)
+    role = lambda_.get_function_configuration(FunctionName=archive.function)["Role"].rpartition("/")[2]
+    policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="task")["PolicyDocument"]
+    for statement in policy["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action != "s3:PutObject"]
+    aws.client("iam").put_role_policy(RoleName=role, PolicyName="task", PolicyDocument=json.dumps(policy))

@@ -1,0 +1,101 @@
+"""What is gone is one finding, however many checks would look at it."""
+
+import json
+
+import pytest
+
+from ops.doctor.names import names_of
+from tests.ops.conftest import ARCHIVE, REGION, RESTORED
+from tests.ops.doctor.conftest import statements_of
+
+
+def verdicts(run):
+    """Return check and verdict of each finding; only a write shows whether the destination compares first."""
+    return sorted((each["check"], each["verdict"]) for each in run.found if each["check"] != "conditional requests")
+
+
+def test_what_is_gone_is_found_once(doctor, world):
+    upload = world.functions["upload_validate"]
+    world.lambda_.delete_function(FunctionName=upload.label)
+    world.dynamodb.delete_table(TableName="outcomes")
+    world.s3.delete_bucket(Bucket=RESTORED)
+    letters = world.deployment.archives[0].queues[0].dead_letters
+    world.sqs.delete_queue(QueueUrl=letters)
+    world.events.remove_targets(Rule="mirror", Ids=["1"])
+    world.far_iam.delete_role_policy(RoleName="mirror", PolicyName="task")
+    world.far_iam.delete_role(RoleName="mirror")
+
+    run = doctor("problem", "warning", "unknown")
+    gone = "bucket", "federation", "function", "queue", "rule", "table"
+    assert verdicts(run) == [(check, "problem") for check in gone]
+    commands = {each["check"]: each["command"] for each in run.found}
+    assert commands["bucket"] == f"aws s3 mb s3://{RESTORED} --region {REGION}"
+    assert commands["function"] == "terraform apply -target='module.upload_validate[0]'"
+    assert commands["queue"] == "terraform apply -target='module.archive_copy_queue[0].aws_sqs_queue.dead_letters'"
+
+
+@pytest.mark.long
+def test_bucket_of_another_account_and_role_that_is_gone(doctor, world):
+    world.set("archive_copy", BUCKET_OWNERS=json.dumps({"*": "123456789012", ARCHIVE: "1" * 12}))
+    name = world.functions["upload_validate"].label
+    world.iam.delete_role_policy(RoleName=name, PolicyName="task")
+    world.iam.delete_role(RoleName=name)
+    run = doctor()
+    assert verdicts(run) == [("bucket", "problem"), ("permissions", "problem")]
+    said = {each["check"]: each["sentence"] for each in run.found}
+    assert said["bucket"] == "it does not belong to account 111111111111, so every request is refused"
+    assert said["permissions"].endswith(f":role/{name} does not exist")
+
+
+@pytest.mark.long
+def test_account_that_issues_no_tokens_is_found(doctor, world):
+    world.iam.disable_outbound_web_identity_federation()
+    run = doctor()
+    assert verdicts(run) == [("federation", "problem")]
+    assert run.found[0]["command"] == "aws iam enable-outbound-web-identity-federation"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ('{"accesskey": "AKIAX"}', "has no secretaccesskey"),
+        ("hidden", "has no accesskey and no secretaccesskey"),
+    ],
+)
+def test_secret_without_a_field_is_never_shown(doctor, world, describe, value, sentence):
+    secret = world.secretsmanager.create_secret(Name="mirror", SecretString=value)["ARN"]
+    world.set("partition_replicate", DEST_ROLE_ARN="", DEST_TOKEN_AUDIENCE="", DEST_SECRET=secret)
+    names = names_of(world.functions["partition_replicate"], world.configuration("partition_replicate"))
+    world.allow("partition_replicate", *statements_of("partition_replicate", names))
+    describe("partition_replicate", secret=secret)
+
+    run = doctor("problem", "warning", "unknown")
+    assert verdicts(run) == [("secret", "problem")]
+    assert run.found[0]["sentence"].endswith(sentence)
+    options = f"--secret-id {secret} --secret-string file://key.json --region {REGION}"
+    assert run.found[0]["command"] == f"aws secretsmanager put-secret-value {options}"
+    assert "AKIAX" not in run.out and "hidden" not in run.out
+
+
+@pytest.mark.long
+def test_key_that_cannot_be_used_is_found(doctor, world):
+    key, other = (world.kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    world.s3.put_bucket_encryption(Bucket=ARCHIVE, ServerSideEncryptionConfiguration=rules)
+    queue = world.deployment.uploads[0].queues[0].url
+    world.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"KmsMasterKeyId": other})
+
+    run = doctor()
+    assert verdicts(run) == [("permissions", "problem"), ("queue key", "problem")]
+    said = {each["check"]: each["sentence"] for each in run.found}
+    assert said["permissions"].endswith(f"lacks kms:Decrypt, kms:GenerateDataKey on {key}: no policy allows it")
+    assert "does not let s3.amazonaws.com use it" in said["queue key"]
+
+    names = names_of(world.functions["archive_copy"], world.configuration("archive_copy")) | {"write_keys": [key]}
+    world.allow("archive_copy", *statements_of("archive_copy", names))
+    world.kms.disable_key(KeyId=key.rpartition("/")[2])
+    run = doctor()
+    assert verdicts(run) == [("bucket key", "problem"), ("queue key", "problem")]
+    assert run.found[0]["command"] == f"aws kms enable-key --key-id {key} --region {REGION}"
