@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -34,20 +35,21 @@ def exists(facts: Facts, bucket: Bucket) -> Iterator[Result]:
     wanted, owner = _region(facts, bucket), facts.owner_of(bucket)
     region = _head(facts, bucket)
     if region is None:
-        yield problem(
-            f"the bucket {bucket.label} does not exist", aws("s3", "mb", f"s3://{bucket.label}", region=wanted)
-        )
+        make = aws("s3", "mb", f"s3://{bucket.label}", region=wanted or facts.region)
+        yield problem(f"the bucket {bucket.label} does not exist", make)
         return
     elsewhere = problem(f"it is in {region}, and {wanted} is expected", f"give the task a bucket in {wanted}")
-    yield check_that(region in ("", wanted), f"it is in {region}", elsewhere)
+    yield check_that(not wanted or region in ("", wanted), f"it is in {region}", elsewhere)
     if owner:
-        foreign = problem(
-            f"it does not belong to account {owner}, so every request is refused",
-            f'bucket_owners = {{ {bucket.label} = "ACCOUNT" }}, if its owner is to be trusted',
-        )
-        yield check_that(
-            _head(facts, bucket, ExpectedBucketOwner=owner) is not None, f"account {owner} owns it", foreign
-        )
+        yield _owned(facts, bucket, owner)
+
+
+def _owned(facts: Facts, bucket: Bucket, owner: str) -> Result:
+    foreign = problem(
+        f"it does not belong to account {owner}, so every request is refused",
+        f'bucket_owners = {{ {bucket.label} = "ACCOUNT" }}, if its owner is to be trusted',
+    )
+    return check_that(_head(facts, bucket, ExpectedBucketOwner=owner) is not None, f"account {owner} owns it", foreign)
 
 
 def _head(facts: Facts, bucket: Bucket, **owner: str) -> str | None:
@@ -59,13 +61,21 @@ def _head(facts: Facts, bucket: Bucket, **owner: str) -> str | None:
         if owner and refused:
             return None
         if refused:
+            # An answer to HEAD does not say why; this one shows credentials of another partition.
+            with suppress(NotAllowed):
+                facts.read_bucket(bucket, "get_bucket_versioning")
             raise NotAllowed("s3:ListBucket") from error
         raise
     return answer.get("BucketRegion", "") if answer else None
 
 
 def _region(facts: Facts, bucket: Bucket) -> str:
-    return facts.settings(bucket.function)["DEST_BUCKET_REGION"] if bucket.is_far else facts.region
+    """Return the region that a bucket has to be in; empty if any will do."""
+    settings = facts.settings(bucket.function)
+    if bucket.is_far:
+        return "" if settings["DEST_ENDPOINT_URL"] else settings["DEST_BUCKET_REGION"]
+    # S3 and EventBridge notify queues and rules of the bucket's own region.
+    return facts.region if bucket.is_read else ""
 
 
 def own_buckets(deployment: Deployment) -> Iterator[Bucket]:

@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from ops.aws import sentence_of
 from ops.doctor.checks.destination import replicators
 from ops.doctor.checks.keys import keys_of_bucket
 from ops.doctor.checkup import Check
 from ops.doctor.commands import apply
-from ops.doctor.facts import Facts, NotAllowed, ReportedElsewhere
-from ops.doctor.findings import Result, ok, problem
+from ops.doctor.facts import Facts, NotAllowed, ReportedElsewhere, code_of
+from ops.doctor.findings import Result, ok, problem, unknown
 from ops.doctor.names import ANY_ENDING, names_of, names_of_destination
 from ops.doctor.needs import Names, Need, needs_of
 from ops.doctor.subjects import Function, buckets, functions, mirror_of
@@ -78,20 +81,26 @@ def _visible_keys(facts: Facts, bucket: Any) -> list[str]:
 def _results(
     simulate: Simulate, role: str, needs: Iterator[tuple[Need, list[str]]], names: Names, command: str
 ) -> Iterator[Result]:
-    actions = 0
-    refused = False
+    found: list[Result] = []
     for need, arns in needs:
         for context, resources in _by_context(need, arns, names).items():
-            answer = simulate(ActionNames=need.actions, ResourceArns=resources, ContextEntries=_entries(context))
+            try:
+                answer = simulate(ActionNames=need.actions, ResourceArns=resources, ContextEntries=_entries(context))
+            except ClientError as error:
+                found.append(_not_simulated(error, need))
+                continue
             if not answer:
                 yield problem(f"its role {role} does not exist", command)
                 return
-            actions += len(need.actions) * len(resources)
-            for sentence in _refusals(answer):
-                refused = True
-                yield problem(f"its role {sentence}", command)
-    if not refused:
-        yield ok(f"its role may do all {actions} things that it needs")
+            found += [problem(f"its role {sentence}", command) for sentence in _refusals(answer)]
+    yield from found or [ok("its role may do all that it needs")]
+
+
+def _not_simulated(error: ClientError, need: Need) -> Result:
+    """Return that IAM does not know an action: it learns new ones after the services have them."""
+    if code_of(error) != "InvalidInput":
+        raise error
+    return unknown(f"IAM cannot simulate {', '.join(need.actions)}: {sentence_of(error)}")
 
 
 def _by_context(need: Need, arns: Sequence[str], names: Names) -> dict[tuple[tuple[str, str], ...], list[str]]:

@@ -108,6 +108,23 @@ def test_check_that_fails_leaves_the_others_alone(doctor, hear):
     assert len(run.found) - len(said) > 60
 
 
+@pytest.mark.usefixtures("world")
+def test_action_that_iam_cannot_simulate_leaves_the_others_alone(doctor, hear):
+    refused = []
+
+    def refuse(_service, name):
+        if name == "SimulatePrincipalPolicy" and not refused:
+            refused.append(name)
+            raise ClientError({"Error": {"Code": "InvalidInput", "Message": "Invalid action"}}, name)
+
+    hear(refuse)
+    unknown = [each["sentence"] for each in doctor("unknown").found if each["check"] == "permissions"]
+    assert unknown == [
+        "IAM cannot simulate logs:CreateLogStream, logs:PutLogEvents: "
+        "AWS refuses SimulatePrincipalPolicy with InvalidInput: Invalid action"
+    ]
+
+
 def test_caller_without_credentials_is_one_sentence_and_status_2(brigade, hear):
     def expire(service, name):
         if service == "sts":
