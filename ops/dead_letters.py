@@ -21,6 +21,7 @@ from tasks.utils.events import ObjectEvent, decode_json, object_events
 from tasks.utils.s3_object import S3Object
 
 NO_REASON = "no reason: the function was killed, ran out of time or memory, or did not start"
+NOT_RECORDED = "no reason is recorded"
 
 # The attributes that a function adds to a dead letter.
 OF_A_DEAD_LETTER = frozenset({"Reason", "ErrorType", "MessageId"})
@@ -72,7 +73,8 @@ class DeadLetter:
     def reason(self) -> str:
         """Why it is a dead letter."""
         failure = self._failure.get("errorMessage")
-        return self.attribute("Reason") or self.attribute("ERROR_MESSAGE") or _text(failure) or NO_REASON
+        known = self.attribute("Reason") or self.attribute("ERROR_MESSAGE") or _text(failure)
+        return known or (NO_REASON if self.queue.work else NOT_RECORDED)
 
     @property
     def error(self) -> str:

@@ -45,6 +45,7 @@ def test_letters_of_every_kind_of_queue_are_grouped_by_reason(brigade, letters):
     rule = attributes(RULE_ARN="arn:aws:events:r:1:rule/the-rule", ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="denied")
     letters.send(*UNDELIVERED, created("lost"), MessageAttributes=rule)
     letters.send(*UNDELIVERED, failed_invocation(created("broken")))
+    letters.send(*UNDELIVERED, created("by hand"))
 
     assert brigade("--json", "dead", "list") == 1
 
@@ -57,6 +58,7 @@ def test_letters_of_every_kind_of_queue_are_grouped_by_reason(brigade, letters):
         ("partition_replicate", "rechecks", "-", NO_REASON, 1),
         ("partition_replicate", "undelivered", "NO_PERMISSIONS", "denied", 1),
         ("partition_replicate", "undelivered", "NotSent", "SQS did not take it", 1),
+        ("partition_replicate", "undelivered", "-", "no reason is recorded", 1),
     }
     assert {one["example"] for one in brigade.records} >= {"x", "late", "lost", "broken"}
     assert all(0 <= one["oldest_seconds"] < 60 for one in brigade.records)
