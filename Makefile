@@ -183,6 +183,7 @@ screenshots: .build-setup $(DEV) ## Make the pictures in docs/images; needs head
 	@$(PYTHON) -m scripts.package dist
 	@$(PYTHON) -m local.screenshots
 	@$(PYTHON) -m local.demo --record docs/images/demo.svg
+	@$(PYTHON) -m local.dashboard docs/images/dashboard.svg
 
 chaos: export CHAOS_SEED := $(or $(CHAOS_SEED),$(shell date +%s))
 chaos: .test-setup ## Run the long randomised tests, and check the need for each patch (CHAOS_SEED=... repeats a run)

@@ -15,10 +15,10 @@ from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum, MetricDatumBase, Statistics
 from moto.core.utils import utcnow
 
+from local.patches.hooks import HOOKS
 from local.patches.metric_math import Series, evaluate
 from local.patches.patching import patch
 
-MINUTE = timedelta(minutes=1)
 STATISTICS = ("Sum", "Average", "Minimum", "Maximum", "SampleCount")
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
@@ -72,7 +72,7 @@ def _store(backend: Any, namespace: str, metric: Mapping[str, Any]) -> None:
 
 def _minute_of(time: datetime) -> datetime:
     naive = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    return naive.replace(second=0, microsecond=0)
+    return _begin_of_period(naive, HOOKS.metric_seconds)
 
 
 def _pairs(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
@@ -92,7 +92,8 @@ def answer_exact_queries(
     length. An expression is the metric math of other queries. Moto mixes namespaces, confuses sets of three dimensions,
     starts periods at `StartTime`, and knows neither percentiles nor metric math.
     """
-    start, end = _minute_of(start_time), _minute_of(end_time + MINUTE - timedelta(microseconds=1))
+    last_moment = timedelta(seconds=HOOKS.metric_seconds) - timedelta(microseconds=1)
+    start, end = _minute_of(start_time), _minute_of(end_time + last_moment)
     if start >= end:
         raise ValidationError("The parameter EndTime must be greater than StartTime.")
     metrics = {

@@ -49,6 +49,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
         event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
             None means until `clock.run_all()`.
         on_decision: Called with each decision on a permission, in the thread of its request.
+        metric_seconds: The resolution of metrics, 60 as in CloudWatch.
         clock: Scheduled calls, such as the end of a restore.
         closed: Whether long polls return at once.
     """
@@ -60,6 +61,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
     restore_seconds: float | None
     event_bridge_seconds: float | None
     on_decision: DecisionListener
+    metric_seconds: int
     clock: Clock
     closed: bool
 
@@ -77,6 +79,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
         self.restore_seconds = RESTORE_SECONDS
         self.event_bridge_seconds = 0
         self.on_decision = ignore_decision
+        self.metric_seconds = 60
         self.clock = Clock()
         self.closed = False
 

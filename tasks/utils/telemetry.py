@@ -8,13 +8,13 @@ Only handlers import this module, because the import keeps the DEBUG lines of li
 
 import json
 import logging
-import resource
-import sys
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
@@ -31,9 +31,9 @@ UNITS = {"Bytes": MetricUnit.Bytes, "EventAge": MetricUnit.Seconds, "MemoryUsed"
 # The values of these metrics do not add up: CloudWatch gets each one, for percentiles and the highest.
 DISTRIBUTIONS = ("EventAge",)
 
-# The unit of `ru_maxrss` is 1 KiB on Linux, and 1 byte on macOS (getrusage(2) of each).
-MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
-MIB = 1024 * 1024
+# The peak of this process alone. `ru_maxrss` would also count the process that started it (getrusage(2), proc(5)).
+PROCESS_STATUS = Path("/proc/self/status")
+PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
 # All of these log requests or answers at DEBUG.
@@ -133,13 +133,17 @@ class Telemetry:
         for name, value in {"deployment": self.deployment, "function_name": function}.items():
             if value:
                 metrics.add_dimension(name=name, value=value)
-        for metric, values in {**counts, "MemoryUsed": [_peak_memory()]}.items():
+        for metric, values in {**counts, "MemoryUsed": _peak_memory()}.items():
             # After 100 values of a metric, the limit of a line, Powertools begins another line.
             for each in values:
                 metrics.add_metric(name=metric, unit=UNITS.get(metric, MetricUnit.Count), value=each)
         metrics.flush_metrics()
 
 
-def _peak_memory() -> float:
-    """Return the most memory that this process has used, in MiB, as Lambda counts the limit of a function."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / MIB, 1)
+def _peak_memory() -> list[float]:
+    """Return the most memory that this process has used, in MiB, as Lambda counts the limit; none outside Linux."""
+    try:
+        status = PROCESS_STATUS.read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [round(int(kilobytes) / 1024, 1) for kilobytes in PEAK.findall(status)]

@@ -65,6 +65,7 @@ def run_documentation(terminal, client, read_until):
         json.loads(terminal.run(f"terraform output -json {task}")) for task in ("archive_copy", "partition_replicate")
     )
     _check_the_table_of_alarms(client)
+    _check_the_dashboard(client)
     _create_dead_letter(client, archive)
     _create_undelivered_events(client, mirror)
     client("secretsmanager").create_secret(Name=WITH_A_KEY)
@@ -86,6 +87,25 @@ def _check_the_table_of_alarms(client):
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate()
     deployed = [alarm["AlarmName"].removeprefix("bucket-brigade-") for page in pages for alarm in page["MetricAlarms"]]
     assert sorted(deployed) == sorted(alarms_on_the_page())
+
+
+def _check_the_dashboard(client):
+    """Every metric that the dashboard shows exists, but for failures that no function had."""
+    cloudwatch = client("cloudwatch")
+    widgets = json.loads(cloudwatch.get_dashboard(DashboardName="bucket-brigade")["DashboardBody"])["widgets"]
+    rows = [row[:-1] for widget in widgets for row in widget["properties"].get("metrics", []) if len(row) > 1]
+    pages = cloudwatch.get_paginator("list_metrics").paginate()
+    written = {
+        (
+            metric["Namespace"],
+            metric["MetricName"],
+            frozenset((one["Name"], one["Value"]) for one in metric["Dimensions"]),
+        )
+        for page in pages
+        for metric in page["Metrics"]
+    }
+    shown = {(row[0], row[1], frozenset(zip(row[2::2], row[3::2], strict=True))) for row in rows}
+    assert {name for _, name, _ in shown - written} <= {"Failed"}
 
 
 def _create_dead_letter(client, archive):

@@ -1,10 +1,13 @@
 """The metrics of an invocation, as CloudWatch reads them from its log."""
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
+from tasks.utils import telemetry
 from tasks.utils.settings import Environment, TelemetrySettings
 from tasks.utils.telemetry import Telemetry
 
@@ -13,9 +16,9 @@ CONTEXT = SimpleNamespace(function_name="one-task", aws_request_id="request")
 
 def lines_of(capsys, counts, *, deployment="one", context=CONTEXT):
     """Return the lines with metrics of an invocation that counts some values."""
-    telemetry = Telemetry.set_up("task", TelemetrySettings("INFO", deployment))
+    task = Telemetry.set_up("task", TelemetrySettings("INFO", deployment))
     capsys.readouterr()
-    with telemetry.invocation(context) as count:
+    with task.invocation(context) as count:
         for metric, value in counts:
             count(metric, value)
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -51,6 +54,7 @@ def test_ages_of_more_events_than_a_line_may_hold_are_all_written_with_their_dim
     assert dimensions_of(lines[0])["deployment"] == "one"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's figure, as in Lambda")
 def test_memory_is_that_of_this_process_in_mib(capsys):
     (line,) = lines_of(capsys, [("Done", 1)])
     # A Python process with these imports needs more than 20 MiB; a wrong unit would be off by 1024.
@@ -68,3 +72,21 @@ def test_invocation_that_counts_nothing_writes_no_metric(capsys):
 def test_deployment_is_read_from_the_environment_and_may_be_missing():
     assert Environment({"DEPLOYMENT": "one"}).telemetry() == TelemetrySettings("INFO", "one")
     assert Environment({}).telemetry() == TelemetrySettings("INFO", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's figure, as in Lambda")
+def test_memory_of_the_process_that_started_this_one_does_not_count():
+    source = (
+        "from tasks.utils.settings import TelemetrySettings\n"
+        "from tasks.utils.telemetry import Telemetry\n"
+        "with Telemetry.set_up('task', TelemetrySettings()).invocation(None) as count: count('Done', 1)"
+    )
+    held = bytearray(b"x" * 300 * 1024 * 1024)
+    output = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True, text=True).stdout
+    assert json.loads(output)["MemoryUsed"][0] < len(held) / 1024 / 1024
+
+
+def test_machine_without_the_kernels_figure_writes_the_other_metrics(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(telemetry, "PROCESS_STATUS", tmp_path / "missing")
+    (line,) = lines_of(capsys, [("Done", 1)])
+    assert line["Done"] == [1.0] and "MemoryUsed" not in line
