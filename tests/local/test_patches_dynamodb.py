@@ -1,8 +1,9 @@
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models import dynamodb_backends
 
 from local.patches import dynamodb
-from tests.local.patching import patched
+from tests.local.patching import ACCOUNT, REGION, patched
 
 TABLE = "table"
 
@@ -67,3 +68,29 @@ def test_write_is_performed_and_its_answer_lost(stage):
     item = {"id": {"S": "a"}}
     assert stage.refusal(client.put_item, TableName=TABLE, Item=item) == (500, "InternalServerError")
     assert client.get_item(TableName=TABLE, Key=item)["Item"] == item
+
+
+class Growing(dict):
+    """The items of one hash key. Another request adds a hash key to the table while they are counted."""
+
+    def __init__(self, table):
+        super().__init__(a="item")
+        self.table = table
+
+    def __len__(self):
+        self.table["added"] = {}
+        return super().__len__()
+
+
+@patched(dynamodb.count_items_of_a_changing_table, raises=RuntimeError)
+def test_items_are_counted_while_another_request_adds_one(stage):
+    keys = {"id": "HASH", "version": "RANGE"}
+    stage.client("dynamodb").create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    table = dynamodb_backends[ACCOUNT][REGION].tables[TABLE]
+    table.items["first"] = Growing(table.items)
+    assert len(table) == 1
