@@ -3,7 +3,9 @@
 import re
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
+from moto.core.responses import ActionResult
 from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
@@ -11,6 +13,9 @@ from local.patches.patching import patch
 
 # An element of a listing: a version or a delete marker.
 LISTED = re.compile(rb"<(Version|DeleteMarker)>.*?</\1>", re.DOTALL)
+
+# What else of a listing is URL-encoded (S3 API Reference, ListObjectVersions, encoding-type).
+ENCODED = ("Delimiter", "KeyMarker", "NextKeyMarker", "Prefix")
 
 
 @patch(S3Backend, "_set_delete_marker")
@@ -65,6 +70,31 @@ def list_newest_version_first(original: Any, backend: Any, bucket_name: str, **o
     backend.listed_as_versions = [isinstance(version, FakeKey) for version in page]
     last = page[-1] if page and len(rest) > len(page) else None
     return versions, [], markers, last and last.name, last and (last.version_id or "null")
+
+
+@patch(S3Response, "list_object_versions")
+def encode_keys_of_versions(original: Any, response: Any) -> Any:
+    """With `encoding-type=url`, which SDKs send, keys are URL-encoded; moto fails with status 500 at a key with control
+    characters, which XML cannot hold.
+    """
+    if response.querystring.get("encoding-type") == ["url"]:
+        serialized = response.serialized
+        response.serialized = lambda answer: serialized(ActionResult(_encoded(answer.result)))
+    try:
+        return original(response)
+    finally:
+        vars(response).pop("serialized", None)
+
+
+def _encoded(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a listing whose keys are URL-encoded."""
+    changed = {name: quote(found[name], safe="/") for name in ENCODED if found.get(name)}
+    lists = {
+        name: [{**each, field: quote(each[field], safe="/")} for each in found.get(name, [])]
+        for name, field in (("Versions", "Key"), ("DeleteMarkers", "Key"), ("CommonPrefixes", "Prefix"))
+        if found.get(name)
+    }
+    return {**found, **changed, **lists, "EncodingType": "url"}
 
 
 @patch(S3Response, "list_object_versions")

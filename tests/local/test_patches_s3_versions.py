@@ -23,6 +23,18 @@ def test_each_page_continues_after_the_previous_one(stage):
     assert [one["VersionId"] for page in pages for one in page["Versions"]] == made[::-1]
 
 
+@patched(s3_versions.encode_keys_of_versions)
+def test_keys_with_control_characters_are_listed_with_their_versions(stage):
+    s3 = stage.s3("bucket", versioned=True)
+    keys = ["a/\x01\x7f", "a/é +%2F", "b&<"]
+    for key in keys:
+        s3.put_object(Bucket="bucket", Key=key, Body=b"")
+        s3.delete_object(Bucket="bucket", Key=key)
+    page = s3.list_object_versions(Bucket="bucket", Prefix="a/")
+    assert [one["Key"] for one in page["Versions"]] == keys[:2] == [one["Key"] for one in page["DeleteMarkers"]]
+    assert [one["Key"] for one in s3.list_object_versions(Bucket="bucket")["Versions"]] == keys
+
+
 @patched(s3_versions.interleave_versions_and_delete_markers)
 def test_delete_markers_are_listed_between_the_versions(stage):
     s3 = stage.s3("bucket", versioned=True)
