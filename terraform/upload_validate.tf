@@ -230,6 +230,12 @@ module "upload_validate" {
         resources = concat([local.upload_validate_upload_arn], local.upload_validate_written_arns)
         condition = local.owned.uploads_and_published
       }
+      # A multipart copy first aborts the uploads that a killed invocation left open.
+      FindOpenUploads = {
+        actions   = ["s3:ListBucketMultipartUploads"]
+        resources = local.upload_validate_written_arns
+        condition = local.owned.published
+      }
       ReadUploads = {
         actions = [
           "s3:GetObject", "s3:GetObjectTagging",
@@ -240,7 +246,8 @@ module "upload_validate" {
       }
       CompareAndPublish = {
         actions = [
-          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
+          "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
+          "s3:PutObjectVersionTagging",
           "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
           "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
         ]

@@ -60,6 +60,7 @@ run "every_permission_on_s3_names_the_bucket_owner" {
       "mirror.FindObjects"                   = ["210987654321"]
       "mirror.CompareAndWrite"               = ["210987654321"]
       "upload_validate.FindObjects"          = ["123456789012"]
+      "upload_validate.FindOpenUploads"      = ["123456789012"]
       "upload_validate.ReadUploads"          = ["123456789012"]
       "upload_validate.CompareAndPublish"    = ["123456789012"]
       "upload_validate.RemoveSuperseded"     = ["123456789012"]
@@ -117,6 +118,7 @@ run "owners_of_other_accounts_are_in_settings_and_permissions" {
   assert {
     condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Condition.StringEquals["aws:ResourceAccount"] if strcontains(join(" ", statement.Action), "s3:") } == {
       FindObjects       = ["123456789012", "333333333333"]
+      FindOpenUploads   = ["333333333333", "123456789012"]
       ReadUploads       = ["123456789012"]
       CompareAndPublish = ["333333333333", "123456789012"]
       RemoveSuperseded  = ["333333333333", "123456789012"]

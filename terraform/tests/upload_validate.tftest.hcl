@@ -80,10 +80,12 @@ run "defaults_create_two_buckets_and_send_no_mail" {
 
   assert {
     condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Action if !contains(["WriteLog", "TakeWork", "SendDeadLetters"], statement.Sid) } == {
-      FindObjects = ["s3:ListBucket"]
-      ReadUploads = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations"]
+      FindObjects     = ["s3:ListBucket"]
+      FindOpenUploads = ["s3:ListBucketMultipartUploads"]
+      ReadUploads     = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations"]
       CompareAndPublish = [
-        "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging",
+        "s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
+        "s3:PutObjectVersionTagging",
         "s3:GetObjectAnnotation", "s3:GetObjectVersionAnnotation", "s3:ListObjectAnnotations", "s3:ListObjectVersionAnnotations",
         "s3:PutObjectAnnotation", "s3:PutObjectVersionAnnotation",
       ]
@@ -129,6 +131,7 @@ run "every_setting_is_used" {
   assert {
     condition = { for statement in module.upload_validate[0].policy.Statement : statement.Sid => statement.Resource if !contains(["WriteLog", "TakeWork", "SendDeadLetters", "RememberOutcomes"], statement.Sid) } == {
       FindObjects       = ["arn:aws:s3:::my-uploads", "arn:aws:s3:::my-data", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine"]
+      FindOpenUploads   = ["arn:aws:s3:::my-data", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine"]
       ReadUploads       = ["arn:aws:s3:::my-uploads/*"]
       CompareAndPublish = ["arn:aws:s3:::my-data/*", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine/*"]
       RemoveSuperseded  = ["arn:aws:s3:::my-data/*", "arn:aws:s3:::b2-123456789012-eu-west-1-quarantine/*"]
