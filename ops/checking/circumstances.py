@@ -16,7 +16,7 @@ from ops.deployment import Mirror
 from ops.letter_queues import letter_queues
 from ops.letter_reader import letters_of
 from tasks.mirror_check.causes import Circumstances, Why, cause_of
-from tasks.mirror_check.evidence import Evidence
+from tasks.mirror_check.evidence import Comparer
 from tasks.mirror_check.findings import Finding
 
 # The counts of a queue that make it busy.
@@ -39,7 +39,7 @@ class Explainer:
 
     brigade: Brigade
     mirror: Mirror
-    evidence: Evidence
+    evidence: Comparer
     lag: float
 
     def __call__(self, finding: Finding) -> Why:
@@ -50,7 +50,7 @@ class Explainer:
         return circumstances_of(self.brigade, self.mirror, self.evidence, lag=self.lag)
 
 
-def circumstances_of(brigade: Brigade, mirror: Mirror, evidence: Evidence, *, lag: float) -> Circumstances:
+def circumstances_of(brigade: Brigade, mirror: Mirror, evidence: Comparer, *, lag: float) -> Circumstances:
     """Return the circumstances of a mirror.
 
     Args:
@@ -97,7 +97,7 @@ def _prefixes(brigade: Brigade, mirror: Mirror) -> tuple[str, ...]:
     return tuple(key["prefix"] for key in keys)
 
 
-def _open_uploads(evidence: Evidence) -> Iterator[str]:
+def _open_uploads(evidence: Comparer) -> Iterator[str]:
     """Yield the keys with an open multipart upload at the destination."""
     side = evidence.destination
     position: dict[str, str] = {}

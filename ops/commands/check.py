@@ -19,7 +19,7 @@ from ops.cli import BrigadeCommand
 from ops.deployment import Mirror
 from ops.errors import ExitStatus, OpsError
 from tasks.mirror_check.check import Chunk, Scope, compare_all, compare_keys
-from tasks.mirror_check.evidence import Depth, Evidence
+from tasks.mirror_check.evidence import Comparer, Depth
 
 
 @click.command(
@@ -31,6 +31,7 @@ from tasks.mirror_check.evidence import Depth, Evidence
     "Exit status: 0 both sides are equal, 1 they are not, 2 the check failed.",
 )
 @click.option("--prefix", default="", help="Compare only the keys that begin with this.")
+@click.option("--versions", is_flag=True, help="Compare all versions and delete markers of each key, and their order.")
 @click.option("--download", is_flag=True, help="Compare the bytes of all objects, by reading both sides.")
 @click.option("--deep", is_flag=True, help="Compare metadata, content headers, tags and annotations too.")
 @click.option("--combined", type=click.Path(path_type=Path), help="File for a line a key, as `rclone check` has it.")
@@ -49,12 +50,14 @@ def command(brigade: Brigade, **options: Any) -> ExitStatus:
     if not brigade.deployment.mirrors:
         raise OpsError("the deployment has no mirror: partition_replicate_enabled is false")
     mirror = brigade.deployment.mirrors[0]
+    if options["versions"] and (options["download"] or options["deep"]):
+        raise OpsError("--versions compares ETags and records only: leave out --download and --deep")
     depth = Depth(downloads=options["download"], details=options["deep"])
     scope = Scope(options["prefix"], options["workers"], keeps_settled=options["combined"] is not None)
     with (
         Files(mirror.source, options["combined"], options["csv_file"]) as files,
         failures_as_sentences(),
-        compared_sides(brigade, mirror, depth=depth, workers=scope.workers) as evidence,
+        compared_sides(brigade, mirror, depth=depth, workers=scope.workers, versions=options["versions"]) as evidence,
     ):
         run = _Run(brigade, mirror, evidence, options["lag"])
         status, differences = run.report(compare_all(evidence, scope), files)
@@ -71,7 +74,7 @@ class _Run:
 
     brigade: Brigade
     mirror: Mirror
-    evidence: Evidence
+    evidence: Comparer
     lag: float
 
     def report(self, chunks: Iterable[Chunk], files: Files) -> tuple[ExitStatus, list[Explained]]:

@@ -7,6 +7,7 @@
     findings.py     one key and what was found out about it (values only)
     records.py      the mirror's table, read
     evidence.py     the requests that compare two objects when their listings do not suffice
+    histories.py    the same for all versions of a key, through the mirror's version rows
     side_by_side.py threads, and their results in one
     causes.py       why two sides differ;  repairs.py: the message that settles it (values only)
     check.py        all keys: merges the listings of both sides, range by range, several ranges side by side

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tasks.mirror_check.comparison import is_recorded
-from tasks.mirror_check.findings import Finding, Sign
+from tasks.mirror_check.findings import Aspect, Finding, Sign
 from tasks.object_clerk import checksums
 
 # The storage classes whose objects cannot be read until they are restored.
@@ -92,9 +92,9 @@ def _left_out(finding: Finding, about: Circumstances) -> Why | None:  # pylint: 
         return Why(Cause.EXCLUDED, "the rule of the mirror selects other prefixes")
     if finding.verdict.sign is Sign.UNKNOWN:
         return Why(Cause.UNKNOWN, "")
-    if finding.verdict.is_kept:
+    if finding.verdict.aspect is Aspect.OLD_EXTRAS and about.keeps_versions:
         return Why(Cause.EXCLUDED, "the mirror keeps what was removed at the source")
-    if finding.verdict.is_annotations and not about.carries_annotations:
+    if finding.verdict.aspect is Aspect.ANNOTATIONS and not about.carries_annotations:
         return Why(Cause.NOT_CARRIED, "ANNOTATIONS is ignore")
     if source is None or source.is_marker:
         if finding.state and about.keeps_deleted:
@@ -121,10 +121,10 @@ def _on_its_way(finding: Finding, about: Circumstances) -> Why | None:
 def _left_alone(finding: Finding) -> Why:
     """Return the cause if no message about the key is left."""
     (source, destination), state = finding.pair, finding.state
+    if finding.verdict.aspect is Aspect.LOST_VERSIONS:
+        return Why(Cause.OTHER_WRITER, "the mirror made it, and it was removed at the destination")
     if source is None:
-        if state is None or not destination or checksums.bare(state.replica.etag) != destination.etag:
-            return Why(Cause.OTHER_WRITER, "the mirror has no record that it made it")
-        return Why(Cause.NEVER_SEEN, "the mirror made it, and no event of its removal at the source was seen")
+        return _of_extra(finding)
     if state is None or not _is_mirrored(finding):
         return Why(Cause.NEVER_SEEN, "the mirror has no record of this state of the source")
     if destination is None:
@@ -132,6 +132,14 @@ def _left_alone(finding: Finding) -> Why:
     if is_recorded(source, destination, state):
         return Why(Cause.NEVER_SEEN, "a change of what goes with its bytes was not seen, or is of another writer")
     return Why(Cause.OTHER_WRITER, "the mirror made another object there")
+
+
+def _of_extra(finding: Finding) -> Why:
+    """Return the cause of an object that only the destination has."""
+    destination, state = finding.pair.destination, finding.state
+    if state is None or not destination or checksums.bare(state.replica.etag) != destination.etag:
+        return Why(Cause.OTHER_WRITER, "the mirror has no record that it made it")
+    return Why(Cause.NEVER_SEEN, "the mirror made it, and no event of its removal at the source was seen")
 
 
 def _is_mirrored(finding: Finding) -> bool:

@@ -12,8 +12,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tasks.mirror_check.evidence import Evidence
+from tasks.mirror_check.evidence import Comparer
 from tasks.mirror_check.findings import Finding, Pair
+from tasks.mirror_check.histories import histories
 from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cut_after
 from tasks.mirror_check.listings import Listing
 from tasks.mirror_check.pages import Listed
@@ -57,7 +58,7 @@ class Scope:
     keeps_settled: bool = False
 
 
-def compare_all(evidence: Evidence, scope: Scope = Scope()) -> Iterator[Chunk]:
+def compare_all(evidence: Comparer, scope: Scope = Scope()) -> Iterator[Chunk]:
     """Yield the keys of both sides as they are compared; the ranges come in any order.
 
     Args:
@@ -78,7 +79,7 @@ def compare_all(evidence: Evidence, scope: Scope = Scope()) -> Iterator[Chunk]:
 class _Worker:
     """What every worker uses."""
 
-    evidence: Evidence
+    evidence: Comparer
     scope: Scope
     ranges: RangeQueue
     ahead: Executor
@@ -94,7 +95,7 @@ class _Worker:
         listings = [Listing(side, self.scope.prefix, key_range, self.ahead) for side in sides]
         pairs: list[Pair] = []
         chunks = 0
-        for pair in merged(*listings):
+        for pair in merged(*(histories(listing) if listing.side.lists_versions else listing for listing in listings)):
             if key_range.last is not None and pair.key > key_range.last:
                 break
             pairs.append(pair)
@@ -131,7 +132,7 @@ class _Worker:
             self.ranges.put(rest)
 
 
-def compare_keys(evidence: Evidence, keys: Sequence[str]) -> Iterator[Chunk]:
+def compare_keys(evidence: Comparer, keys: Sequence[str]) -> Iterator[Chunk]:
     """Yield single keys as they are compared."""
     for start in range(0, len(keys), CHUNK):
         some = keys[start : start + CHUNK]

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tasks.mirror_check.comparison import by_details, by_heads, by_listing, is_recorded
-from tasks.mirror_check.findings import EQUAL, Finding, Pair, Sign, Verdict
+from tasks.mirror_check.findings import EQUAL, Aspect, Finding, Pair, Sign, Verdict
 from tasks.mirror_check.listings import Side
 from tasks.mirror_check.pages import Listed
 from tasks.mirror_check.records import Records
@@ -39,6 +39,28 @@ class Depth:
 
     downloads: bool = False
     details: bool = False
+
+
+class Comparer(Protocol):
+    """Compares pairs; its sides are listed."""
+
+    @property
+    def source(self) -> Side:
+        """The source."""
+
+    @property
+    def destination(self) -> Side:
+        """The destination."""
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """Sends requests about several pairs side by side."""
+
+    def settles(self, pair: Pair) -> bool:
+        """Return whether the listings alone show that a pair is equal, and no more is asked for."""
+
+    def compare(self, pairs: Sequence[Pair]) -> list[Finding]:
+        """Compare pairs that the listings do not settle."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ class Evidence:
         ours = _values(annotations_of(reading, left), opaque=opaque)
         theirs = _values(annotations_of(writing, right), opaque=opaque)
         found = by_details(ours, theirs, "annotations")
-        return found._replace(is_annotations=True) if found else None
+        return found._replace(aspect=Aspect.ANNOTATIONS) if found else None
 
 
 def _digest(requests: S3Requests, address: S3Object) -> bytes:

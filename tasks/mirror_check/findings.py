@@ -27,6 +27,22 @@ class Sign(Enum):
         return self.name.lower()
 
 
+class Aspect(Enum):
+    """What of a key differs.
+
+    Attributes:
+        STATE: its current object, or its history in another way than the next ones.
+        ANNOTATIONS: annotations only.
+        OLD_EXTRAS: older versions only, which the source does not have.
+        LOST_VERSIONS: versions that the mirror made and that the destination does not have any more.
+    """
+
+    STATE = "state"
+    ANNOTATIONS = "annotations"
+    OLD_EXTRAS = "old extras"
+    LOST_VERSIONS = "lost versions"
+
+
 class Verdict(NamedTuple):
     """How two objects compare.
 
@@ -34,15 +50,13 @@ class Verdict(NamedTuple):
         sign: the sign.
         reason: what differs, or why they could not be compared; "" if they are equal.
         is_error: whether a request failed.
-        is_kept: whether only what was removed at the source, and is kept on purpose, differs.
-        is_annotations: whether only annotations differ.
+        aspect: what differs.
     """
 
     sign: Sign
     reason: str = ""
     is_error: bool = False
-    is_kept: bool = False
-    is_annotations: bool = False
+    aspect: Aspect = Aspect.STATE
 
 
 EQUAL = Verdict(Sign.EQUAL)

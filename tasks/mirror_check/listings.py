@@ -100,10 +100,20 @@ class Side:
         return found[0].key if found else None
 
     def entry(self, key: str) -> Listed | None:
-        """Return the entry of a key, or None if the bucket has no such key."""
-        # Of all keys that begin with this one it is the first.
-        found = self.page(key, {}, 1).entries
-        return found[0] if found and found[0].key == key else None
+        """Return the entry of a key, with its older versions if they are listed; None if the bucket has no such key."""
+        found = list(self._entries_of(key))
+        return found[0]._replace(older=tuple(found[1:])) if found else None
+
+    def _entries_of(self, key: str) -> Iterator[Listed]:
+        position: Mapping[str, str] | None = {}
+        while position is not None:
+            page = self.page(key, position, PAGE if self.lists_versions else 1)
+            for entry in page.entries:
+                # Of all keys that begin with this one it is the first.
+                if entry.key != key:
+                    return
+                yield entry
+            position = page.following if self.lists_versions else None
 
 
 @dataclass

@@ -30,6 +30,7 @@ class Listed(NamedTuple):
         storage_class: its storage class, "" if the server names none.
         version: its version id, "" in a listing of objects.
         is_marker: whether it is a delete marker.
+        older: in a history, the versions and delete markers before this one, the newest first.
     """
 
     key: str
@@ -39,6 +40,12 @@ class Listed(NamedTuple):
     storage_class: str = ""
     version: str = ""
     is_marker: bool = False
+    older: tuple[Listed, ...] = ()
+
+    @property
+    def history(self) -> tuple[Listed, ...]:
+        """All versions and delete markers, the oldest first."""
+        return (*self.older[::-1], self)
 
     @property
     def changed(self) -> datetime:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.utils import mirror_items as items
 from tasks.utils.errors import BucketBrigadeError
-from tasks.utils.key_state import KeyState
+from tasks.utils.key_state import KeyState, ReplicaVersion
 from tasks.utils.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -50,6 +50,32 @@ class Records:
             for item in self._batch([items.place(key) for key in keys[start : start + BATCH]]):
                 found[item["Key"]["S"]] = items.state_in(item)
         return found
+
+    def history(self, key: str) -> tuple[KeyState | None, dict[str, ReplicaVersion | None]]:
+        """Return the record of a key, and what was made from each version of the source: None if it was left out.
+
+        Raises:
+            ClientError, BotoCoreError: the table cannot be read.
+        """
+        state, replicas = None, {}
+        for item in self._query(key):
+            version = item["VersionId"]["S"]
+            if version == items.STATE:
+                state = items.state_in(item)
+            elif items.is_readable(item):
+                replicas[version] = items.replica_in(item)
+        return state, replicas
+
+    def _query(self, key: str) -> Iterator[items.Item]:
+        asked: Any = {
+            "TableName": self.table,
+            "KeyConditionExpression": "#key = :key",
+            "ExpressionAttributeNames": {"#key": "Key"},
+            "ExpressionAttributeValues": {":key": {"S": key}},
+            "ConsistentRead": True,
+        }
+        for page in self.dynamodb.get_paginator("query").paginate(**asked):
+            yield from page["Items"]
 
     def _batch(self, places: list[items.Item]) -> Iterator[items.Item]:
         asked: Any = {self.table: {"Keys": places, "ConsistentRead": True}}

@@ -31,7 +31,16 @@ def repair_of(finding: Finding, why: Why, *, bucket: str, deletes_extra: bool) -
         return f"{why.detail}; then its event repairs it"
     kind = Kind.RECHECK
     if finding.verdict.sign is Sign.EXTRA:
-        if why.cause is Cause.OTHER_WRITER and not deletes_extra:
+        if why.cause is Cause.OTHER_WRITER and not (deletes_extra or _is_marker(finding)):
             return NEEDS_CONSENT
-        kind = Kind.REMOVED
+        kind = Kind.RECHECK if _is_marker(finding) else Kind.REMOVED
     return ObjectEvent(kind, "", S3Object(bucket, finding.key))
+
+
+def _is_marker(finding: Finding) -> bool:
+    """Return whether the mirror recorded that the source's newest version is a delete marker.
+
+    Then `replicate` puts a delete marker, and no version is lost.
+    """
+    state = finding.state
+    return bool(state and state.origin.version and not state.origin.etag)

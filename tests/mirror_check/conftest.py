@@ -7,6 +7,7 @@ import pytest
 from tasks.mirror_check.check import Scope, compare_all
 from tasks.mirror_check.evidence import Depth, Evidence
 from tasks.mirror_check.findings import EQUAL
+from tasks.mirror_check.histories import HistoryEvidence
 from tasks.mirror_check.listings import Side, keep_xml
 from tasks.mirror_check.records import Records
 from tasks.object_clerk.s3_requests import S3Requests, client_config
@@ -45,11 +46,12 @@ class Sides:
         state = KeyState(Origin("", source_etag), ReplicaVersion("", destination_etag), **more)
         self.dynamodb.put_item(TableName=TABLE, Item=key_row(key, state))
 
-    def check(self, *, prefix="", workers=1, depth=Depth()):
+    def check(self, *, prefix="", workers=1, depth=Depth(), versions=False):
         """Return the chunks of a check."""
-        sides = [Side(self.requests(), bucket) for bucket in (SOURCE, DESTINATION)]
+        sides = [Side(self.requests(), bucket, versions) for bucket in (SOURCE, DESTINATION)]
+        records = Records(self.dynamodb, TABLE)
         with ThreadPoolExecutor(2) as pool:
-            evidence = Evidence(*sides, Records(self.dynamodb, TABLE), depth, pool)
+            evidence = HistoryEvidence(*sides, records, pool) if versions else Evidence(*sides, records, depth, pool)
             return list(compare_all(evidence, Scope(prefix, workers, keeps_settled=True)))
 
     def requests(self):
@@ -70,6 +72,6 @@ class Sides:
         return "" if not findings or findings[0].verdict == EQUAL else findings[0].verdict.reason
 
 
-@pytest.fixture
-def sides(aws):
+@pytest.fixture(name="sides")
+def both_sides(aws):
     return Sides(aws)

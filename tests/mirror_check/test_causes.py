@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.mirror_check.causes import Cause, Circumstances, cause_of
-from tasks.mirror_check.findings import Finding, Pair, Sign, Verdict
+from tasks.mirror_check.findings import Aspect, Finding, Pair, Sign, Verdict
 from tasks.mirror_check.pages import Listed
 from tasks.mirror_check.repairs import NEEDS_CONSENT, repair_of
 from tasks.utils.events import Kind
@@ -32,9 +32,9 @@ def why(verdict, source=None, destination=None, state=None, **about):
         # What the mirror leaves out.
         ({"verdict": MISSING, "source": SOURCE, "prefixes": ("a/", "b/")}, Cause.EXCLUDED),
         ({"verdict": EXTRA, "destination": DESTINATION, "state": MADE, "keeps_deleted": True}, Cause.EXCLUDED),
-        ({"verdict": EXTRA._replace(is_kept=True), "destination": DESTINATION}, Cause.EXCLUDED),
+        ({"verdict": EXTRA._replace(aspect=Aspect.OLD_EXTRAS), "destination": DESTINATION}, Cause.EXCLUDED),
         (
-            {"verdict": DIFFERENT._replace(is_annotations=True), "source": SOURCE, "carries_annotations": False},
+            {"verdict": DIFFERENT._replace(aspect=Aspect.ANNOTATIONS), "source": SOURCE, "carries_annotations": False},
             Cause.NOT_CARRIED,
         ),
         # What can still be settled without a person, or waits for one.

@@ -7,6 +7,8 @@ from ops import letter_reader
 from ops.checking import repair as repair_module
 from tasks.utils.events import Kind, ObjectEvent, object_events
 from tasks.utils.key_messages import entry, group_of, to_body
+from tasks.utils.key_state import KeyState, Origin, ReplicaVersion
+from tasks.utils.mirror_items import key_row, version_row
 from tasks.utils.s3_object import S3Object
 from tests.ops.conftest import DESTINATION_REGION, MIRROR, SOURCE
 
@@ -18,6 +20,7 @@ class Buckets:  # pylint: disable=too-few-public-methods  # the other helpers of
 
     def __init__(self, aws):
         self.near, self.far = aws.client("s3"), aws.client("s3", region_name=DESTINATION_REGION)
+        self.sides = (self.near, SOURCE), (self.far, MIRROR)
 
     def put(self, key, source=None, destination=None):
         """Put an object to one side or to both."""
@@ -224,3 +227,40 @@ def test_wait_that_takes_too_long_is_status_2(brigade, buckets, monkeypatch):
     monkeypatch.setattr(repair_module.time, "sleep", lambda seconds: None)
     assert brigade("check", "--repair", "--timeout", "0") == 2
     assert brigade.err == "error: after 0 s the queue still holds 1 messages: check again later\n"
+
+
+def enable_versions(buckets):
+    about = {"VersioningConfiguration": {"Status": "Enabled"}}
+    buckets.near.put_bucket_versioning(Bucket=SOURCE, **about)
+    buckets.far.put_bucket_versioning(Bucket=MIRROR, **about)
+
+
+def test_versions_show_a_lost_delete_marker_that_the_mirror_made(aws, brigade, buckets, outputs):
+    enable_versions(buckets)
+    buckets.put("k", b"1", b"1")
+    ids = [side.list_object_versions(Bucket=b)["Versions"][0] for side, b in buckets.sides]
+    marker = buckets.near.delete_object(Bucket=SOURCE, Key="k")["VersionId"]
+    made = {
+        ids[0]["VersionId"]: ReplicaVersion(ids[1]["VersionId"], ids[1]["ETag"]),
+        marker: ReplicaVersion("lost", ""),
+    }
+    state = KeyState(Origin(marker, ""), made[marker])
+    rows = [key_row("k", state), *(version_row("k", version, replica, {}) for version, replica in made.items())]
+    for row in rows:
+        aws.client("dynamodb").put_item(TableName=outputs["partition_replicate"]["table"], Item=row)
+
+    assert brigade("check", "--versions", "--json", "--lag", "0") == 1
+    difference = brigade.records[0]
+    assert (difference["cause"], difference["reason"]) == (
+        "other writer",
+        f"the destination lacks the delete marker {marker}",
+    )
+    assert brigade("check", "--json", "--lag", "0", "--repair", "--dry-run") == 1
+    assert [record["repair"] for record in brigade.records if record["type"] == "repair"] == ["recheck"]
+
+
+@pytest.mark.parametrize("more", [[], ["--deep"]])
+def test_versions_of_a_mirror_without_them_are_refused(brigade, buckets, more):
+    buckets.put("k", b"1", b"1")
+    assert brigade("check", "--versions", *more) == 2
+    assert brigade.err.startswith("error: --versions") and brigade.err.count("\n") == 1

@@ -1,0 +1,53 @@
+"""Compares two generated listings of many keys, and prints the peak memory in MB and the number of keys."""
+
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import ops.cli
+from tasks.mirror_check.check import Scope, compare_all
+from tasks.mirror_check.evidence import Depth, Evidence
+from tasks.mirror_check.listings import XML, Side
+from tasks.object_clerk.s3_requests import S3Requests
+
+KEYS = 200_000
+ENTRY = (
+    "<Contents><Key>a-folder/with-a-name/object-{:06}.parquet</Key><LastModified>2026-11-22T10:00:00.000Z</LastModified>"
+    "<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>"
+)
+
+
+class Server:  # pylint: disable=too-few-public-methods  # a client has more, and none is needed
+    """The client of a bucket whose keys are numbered."""
+
+    def list_objects_v2(self, *, MaxKeys, StartAfter="", ContinuationToken="", **_):  # pylint: disable=invalid-name  # boto3's names
+        """Return a page."""
+        first = int(ContinuationToken) if ContinuationToken else number_after(StartAfter)
+        entries = "".join(ENTRY.format(number) for number in range(first, min(KEYS, first + MaxKeys)))
+        token = f"<NextContinuationToken>{first + MaxKeys}</NextContinuationToken>"
+        more = f"<IsTruncated>true</IsTruncated>{token}" if first + MaxKeys < KEYS else ""
+        return {XML: f"<ListBucketResult>{more}{entries}</ListBucketResult>".encode()}
+
+
+def number_after(text):
+    """Return the number of the first key after a text."""
+    low, high = 0, KEYS
+    while low < high:
+        number = (low + high) // 2
+        low, high = (low, number) if f"a-folder/with-a-name/object-{number:06}.parquet" > text else (number + 1, high)
+    return low
+
+
+def main():
+    """Compare the listings, with everything loaded that the command line loads."""
+    assert ops.cli
+    with ThreadPoolExecutor(2) as pool:
+        sides = [Side(S3Requests(Server()), name) for name in ("source", "destination")]
+        chunks = compare_all(Evidence(*sides, None, Depth(), pool), Scope(workers=8))
+        keys = sum(chunk.keys - len(chunk.findings) for chunk in chunks)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak * (1 if sys.platform == "darwin" else 1024) / 1_000_000, keys)
+
+
+if __name__ == "__main__":
+    main()
