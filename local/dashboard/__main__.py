@@ -16,6 +16,7 @@ from local.dashboard.graphs import Period
 from local.dashboard.load import Load
 from local.dashboard.picture import draw
 from local.demo import archive_copy, packages, partition_replicate, upload_validate
+from local.demo.external_services import KEYS
 from local.demo.external_services import external_services
 from local.embedded_aws import EmbeddedAws
 from local.stack import running
@@ -80,7 +81,7 @@ def _picture(seconds: int) -> str:
 
 def _prepare(aws: EmbeddedAws) -> dict[str, Any]:
     aws.hooks.metric_seconds = RESOLUTION_SECONDS
-    for name, value in upload_validate.KEYS.items():
+    for name, value in KEYS.items():
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
     return {**packages.prepare(aws, ROOT / "dist"), **partition_replicate.prepare(aws)}
 
