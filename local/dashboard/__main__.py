@@ -16,8 +16,7 @@ from local.dashboard.graphs import Period
 from local.dashboard.load import Load
 from local.dashboard.picture import draw
 from local.demo import archive_copy, packages, partition_replicate, upload_validate
-from local.demo.external_services import KEYS
-from local.demo.external_services import external_services
+from local.demo.external_services import KEYS, external_services
 from local.embedded_aws import EmbeddedAws
 from local.stack import running
 from local.terraform import DeploymentError
