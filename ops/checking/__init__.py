@@ -1,5 +1,6 @@
-"""The parts of `brigade check`.
+"""The parts of `brigade check`; the comparison itself is `tasks.mirror_check`.
 
-`sides.py` makes the clients of both sides, `circumstances.py` asks what is known of the mirror as a whole, `report.py`
-writes the output, and `repair.py` sends keys to the mirror's queue. The comparison itself is `tasks.mirror_check`.
+For a mirror, `sides.py` makes the clients of both sides, `circumstances.py` asks what is known of the mirror as a
+whole, and `repair.py` sends keys to its queue. `archives.py` compares restored objects with their archives.
+`report.py` writes the output.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.brigade import Brigade
-from ops.deployment import Mirror
+from ops.deployment import Mirror, Task
 from ops.letter_queues import letter_queues
 from ops.letter_reader import letters_of
 from tasks.mirror_check.causes import Circumstances, Why, cause_of
@@ -66,7 +66,7 @@ def circumstances_of(brigade: Brigade, mirror: Mirror, evidence: Comparer, *, la
         keeps_versions=settings.get("VERSION_DELETES", "keep") == "keep",
         carries_annotations=settings.get("ANNOTATIONS", "carry") == "carry",
         waiting=sum(messages_in(sqs, queue.url) for queue in mirror.queues),
-        dead=_reasons_of_dead_letters(sqs, mirror),
+        dead=reasons_of_dead_letters(sqs, mirror),
         uploads=frozenset(_open_uploads(evidence)),
         settled_before=datetime.now(UTC) - timedelta(seconds=lag),
     )
@@ -78,9 +78,9 @@ def messages_in(sqs: Any, url: str) -> int:
     return sum(int(found[name]) for name in COUNTS)
 
 
-def _reasons_of_dead_letters(sqs: Any, mirror: Mirror) -> dict[str, str]:
+def reasons_of_dead_letters(sqs: Any, task: Task) -> dict[str, str]:
     """Return key -> reason; the dead letters stay where they are."""
-    letters = letters_of(sqs, letter_queues((mirror,)))
+    letters = letters_of(sqs, letter_queues((task,)))
     return {address.key: letter.reason for letter in letters for address in letter.addresses}
 
 

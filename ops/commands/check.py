@@ -11,12 +11,13 @@ import click
 from rich.progress import TaskID
 
 from ops.brigade import Brigade
+from ops.checking.archives import compare_archives, explainer
 from ops.checking.circumstances import Explainer
 from ops.checking.repair import Options, Repair
 from ops.checking.report import CheckReport, Explained, Files
 from ops.checking.sides import compared_sides, failures_as_sentences
 from ops.cli import BrigadeCommand
-from ops.deployment import Mirror
+from ops.deployment import ArchiveCopy, Mirror
 from ops.errors import ExitStatus, OpsError
 from tasks.mirror_check.check import Chunk, Scope, compare_all, compare_keys
 from tasks.mirror_check.evidence import Comparer, Depth
@@ -29,6 +30,9 @@ from tasks.mirror_check.evidence import Comparer, Depth
     help="Compare both sides of a mirror: sizes, then ETags, the mirror's own records and checksums. "
     "No object is read without --download. Each difference has its cause.\n\n"
     "Exit status: 0 both sides are equal, 1 they are not, 2 the check failed.",
+)
+@click.option(
+    "--task", default="partition_replicate", show_default=True, help="Or archive_copy: restored objects and archives."
 )
 @click.option("--prefix", default="", help="Compare only the keys that begin with this.")
 @click.option("--versions", is_flag=True, help="Compare all versions and delete markers of each key, and their order.")
@@ -47,8 +51,9 @@ from tasks.mirror_check.evidence import Comparer, Depth
 @click.option("--timeout", type=float, default=900, show_default=True, help="Seconds of that wait.")
 def command(brigade: Brigade, **options: Any) -> ExitStatus:
     """Compare both sides of the deployment's mirror."""
-    if not brigade.deployment.mirrors:
-        raise OpsError("the deployment has no mirror: partition_replicate_enabled is false")
+    task = brigade.task(options["task"], (*brigade.deployment.mirrors, *brigade.deployment.archives))
+    if isinstance(task, ArchiveCopy):
+        return _check_archives(brigade, task, options)
     mirror = brigade.deployment.mirrors[0]
     if options["versions"] and (options["download"] or options["deep"]):
         raise OpsError("--versions compares ETags and records only: leave out --download and --deep")
@@ -66,6 +71,18 @@ def command(brigade: Brigade, **options: Any) -> ExitStatus:
 
 def _repair_options(options: dict[str, Any]) -> Options:
     return Options(options["dry_run"], options["delete_extra"], options["wait"], options["timeout"])
+
+
+def _check_archives(brigade: Brigade, task: ArchiveCopy, options: dict[str, Any]) -> ExitStatus:
+    if wrong := [f"--{name}" for name in ("versions", "download", "deep", "repair") if options[name]]:
+        raise OpsError(
+            f"{' and '.join(wrong)}: not with --task archive_copy, whose restored objects are compared by HEAD"
+        )
+    with Files(task.source, options["combined"], options["csv_file"]) as files, failures_as_sentences():
+        report, explain = CheckReport(brigade.screen, files), explainer(brigade, task, options["lag"])
+        for chunk in compare_archives(brigade, task, prefix=options["prefix"], workers=options["workers"]):
+            report.add(chunk, explain)
+        return report.finish()
 
 
 @dataclass(frozen=True)

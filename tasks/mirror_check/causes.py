@@ -85,7 +85,8 @@ def cause_of(finding: Finding, about: Circumstances) -> Why:
     return _left_out(finding, about) or _on_its_way(finding, about) or _left_alone(finding)
 
 
-def _left_out(finding: Finding, about: Circumstances) -> Why | None:  # pylint: disable=too-many-return-statements  # a list of rules
+# pylint: disable-next=too-many-return-statements  # a list of rules
+def _left_out(finding: Finding, about: Circumstances) -> Why | None:
     """Return the cause if the mirror cannot carry it, or does not on purpose."""
     source = finding.pair.source
     if about.prefixes and not finding.key.startswith(about.prefixes):
@@ -126,7 +127,7 @@ def _left_alone(finding: Finding) -> Why:
     if source is None:
         return _of_extra(finding)
     if state is None or not _is_mirrored(finding):
-        return Why(Cause.NEVER_SEEN, "the mirror has no record of this state of the source")
+        return Why(Cause.NEVER_SEEN, "nothing is recorded of this state of the source")
     if destination is None:
         return Why(Cause.OTHER_WRITER, "the mirror made it, and it was removed at the destination")
     if is_recorded(source, destination, state):

@@ -12,15 +12,17 @@ from tasks.object_clerk.s3_requests import S3Requests
 
 KEYS = 200_000
 ENTRY = (
-    "<Contents><Key>a-folder/with-a-name/object-{:06}.parquet</Key><LastModified>2026-11-22T10:00:00.000Z</LastModified>"
-    "<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    "<Contents><Key>a-folder/with-a-name/object-{:06}.parquet</Key>"
+    "<LastModified>2026-11-22T10:00:00.000Z</LastModified><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag>"
+    "<Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>"
 )
 
 
 class Server:  # pylint: disable=too-few-public-methods  # a client has more, and none is needed
     """The client of a bucket whose keys are numbered."""
 
-    def list_objects_v2(self, *, MaxKeys, StartAfter="", ContinuationToken="", **_):  # pylint: disable=invalid-name  # boto3's names
+    # pylint: disable-next=invalid-name  # boto3's names
+    def list_objects_v2(self, *, MaxKeys, StartAfter="", ContinuationToken="", **_):
         """Return a page."""
         first = int(ContinuationToken) if ContinuationToken else number_after(StartAfter)
         entries = "".join(ENTRY.format(number) for number in range(first, min(KEYS, first + MaxKeys)))

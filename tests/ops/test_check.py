@@ -101,7 +101,7 @@ def test_missing_bucket_is_status_2(aws, brigade, outputs):
 def test_deployment_without_a_mirror_is_status_2(brigade, outputs, outputs_file):
     outputs_file.write_text(json.dumps({"archive_copy": {"value": outputs["archive_copy"]}}), encoding="utf-8")
     assert brigade("check") == 2
-    assert brigade.err == "error: the deployment has no mirror: partition_replicate_enabled is false\n"
+    assert brigade.err == "error: --task should be one of these: archive_copy; it is partition_replicate\n"
 
 
 @pytest.fixture(autouse=True)
