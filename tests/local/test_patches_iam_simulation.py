@@ -30,7 +30,7 @@ def decisions(stage, *statements, actions=READ, resources=("arn:aws:s3:::bucket/
     }
 
 
-@patched(iam_simulation.simulate_policies_of_role)
+@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
 def test_simulation_evaluates_each_action_and_resource(stage):
     resources = ["arn:aws:s3:::bucket/key", "arn:aws:s3:::bucket/secret"]
     statements = allow("s3:Get*", "arn:aws:s3:::bucket/*"), deny("s3:GetObject", "arn:aws:s3:::bucket/secret")
@@ -40,7 +40,7 @@ def test_simulation_evaluates_each_action_and_resource(stage):
     }
 
 
-@patched(iam_simulation.simulate_policies_of_role)
+@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
 def test_condition_holds_only_for_a_value_that_is_given(stage):
     found = decisions(stage, allow("*", "*", Condition=IN_ACCOUNT), ResourceAccount=ACCOUNT)
     assert found["s3:PutObject"][0] == "allowed"
@@ -49,7 +49,7 @@ def test_condition_holds_only_for_a_value_that_is_given(stage):
     assert decisions(stage, allow("*", "*", Condition=IN_ACCOUNT))["s3:PutObject"][0] == "implicitDeny"
 
 
-@patched(iam_simulation.simulate_policies_of_role)
+@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
 def test_unknown_role_cannot_be_simulated(stage):
     call = stage.client("iam").simulate_principal_policy
     role = f"arn:aws:iam::{ACCOUNT}:role/unknown"

@@ -277,7 +277,11 @@ def test_event_without_permission_to_invoke_the_function_becomes_a_dead_letter(s
     assert (reason["RULE_ARN"]["StringValue"], reason["TARGET_ARN"]["StringValue"]) == (rule, ARN)
 
 
-@patched(lambda_account.route_account_settings, lambda_account.get_account_settings)
+@patched(
+    lambda_account.route_account_settings,
+    lambda_account.get_account_settings,
+    raises=(*FAILURES_OF_BARE_MOTO, NotImplementedError),
+)
 def test_account_settings_say_how_much_concurrency_is_unreserved(stage):
     client, _ = deploy(stage)
     client.put_function_concurrency(FunctionName="function", ReservedConcurrentExecutions=7)
