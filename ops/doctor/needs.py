@@ -73,11 +73,11 @@ WRITE = (
     "s3:AbortMultipartUpload",
     "s3:GetObject",
     "s3:GetObjectTagging",
+    "s3:ListMultipartUploadParts",
     "s3:PutObject",
     "s3:PutObjectTagging",
     "s3:PutObjectVersionTagging",
 )
-LIST_PARTS = "s3:ListMultipartUploadParts"
 
 # What every function needs: its log, its queue, its failures, and its keys.
 EVERY = (
@@ -112,7 +112,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
             on=[_objects("source")],
         ),
         _of(*READ_ANNOTATIONS, on=[_objects("source")], unless=NO_ANNOTATIONS),
-        _of(*WRITE, LIST_PARTS, on=[_objects("archives")]),
+        _of(*WRITE, on=[_objects("archives")]),
         _of(*READ_ANNOTATIONS, *WRITE_ANNOTATIONS, on=[_objects("archives")], unless=NO_ANNOTATIONS),
         _of("s3:ListBucketVersions", on=[_bucket("source")], unless=("OLDER_VERSIONS", ("allow",))),
         _of("sqs:SendMessage", on=["{queue}"]),
@@ -145,7 +145,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "destination": (
         _of("s3:ListBucket", "s3:ListBucketMultipartUploads", on=[_bucket("mirror")]),
         _of("s3:GetBucketVersioning", "s3:ListBucketVersions", on=[_bucket("mirror")], unless=CURRENT_ONLY),
-        _of(*WRITE, LIST_PARTS, "s3:DeleteObject", on=[_objects("mirror")]),
+        _of(*WRITE, "s3:DeleteObject", on=[_objects("mirror")]),
         _of(
             "s3:DeleteObjectVersion",
             "s3:GetObjectLegalHold",
@@ -168,6 +168,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "upload_validate": (
         *EVERY,
         _of("s3:ListBucket", on=[_bucket("uploads"), _bucket("written")]),
+        _of("s3:ListBucketMultipartUploads", on=[_bucket("written")]),
         _of("s3:GetObject", "s3:GetObjectTagging", *READ_ANNOTATIONS, on=[_objects("uploads")]),
         _of(*WRITE, *READ_ANNOTATIONS, *WRITE_ANNOTATIONS, on=[_objects("written")]),
         _of("s3:DeleteObject", on=[_objects("written")], unless=("SUPERSEDED_FILES", ("keep",))),
