@@ -18,6 +18,9 @@ def client(aws, outputs):
 def restore(s3, key, body=b"1"):
     s3.put_object(Bucket=RESTORED, Key=key, Body=body, StorageClass="GLACIER")
     s3.restore_object(Bucket=RESTORED, Key=key, RestoreRequest={"Days": 1})
+    # Another thread completes it.
+    answers = (s3.head_object(Bucket=RESTORED, Key=key)["Restore"] for _ in range(1_000))
+    assert any('ongoing-request="false"' in answer for answer in answers)
 
 
 def test_restored_objects_are_compared_with_their_archives(brigade, s3):
