@@ -1,0 +1,132 @@
+"""Planted drift on the deployed mirror, named and repaired by `brigade check`."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from local import stack, terraform
+from local.demo import partition_replicate as demo
+from local.demo.mirror import SOURCE, Mirror
+from tests.ops.conftest import Run
+
+ROOT = Path(__file__).parents[2]
+
+# Every wait is for some seconds of work; a busy machine takes longer.
+TIMEOUT_SECONDS = 300
+# A change within these seconds may have an event on its way.
+LAG = 20
+
+NEVER_SEEN, OTHER_WRITER = "never seen", "other writer"
+NAMED = {
+    "drift/missing": ("missing", NEVER_SEEN),
+    "drift/extra": ("extra", OTHER_WRITER),
+    "drift/bytes": ("different", OTHER_WRITER),
+    "drift/metadata": ("different", OTHER_WRITER),
+    "drift/tags": ("different", NEVER_SEEN),
+    "drift/marker": ("extra", OTHER_WRITER),
+    "drift/waiting": ("missing", "waiting"),
+    "drift/dead": ("missing", "dead letter"),
+    "drift/archived": ("missing", "archived"),
+    "drift/half": ("missing", "half uploaded"),
+    "outside/excluded": ("missing", "excluded"),
+}
+
+
+@pytest.fixture(name="mirror")
+def deployed_mirror(tmp_path, monkeypatch):
+    variables = {
+        **demo.VARIABLES,
+        "package_dir": str(ROOT / "dist"),
+        "archive_copy_enabled": False,
+        "partition_replicate_prefixes": ["drift/"],
+    }
+    with stack.running(variables, folder=tmp_path, prepare=demo.prepare) as running:
+        keys = running.aws.admin_credentials
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(terraform.profiles(tmp_path)))
+        yield Mirror.of(running)
+
+
+@pytest.fixture(name="brigade")
+def command(mirror, tmp_path, capsys):
+    file = tmp_path / "outputs.json"
+    outputs = {name: {"value": value} for name, value in mirror.stack.outputs.items()}
+    file.write_text(json.dumps(outputs), encoding="utf-8")
+    aws = mirror.stack.aws
+    where = ["--outputs", str(file), "--region", aws.region, "--endpoint-url", aws.endpoint_url]
+    return Run(capsys, [*where, "--destination-profile", "mirror", "--json"])
+
+
+def put(mirror, key, *bodies, **about):
+    for body in bodies:
+        mirror.source.put_object(Bucket=SOURCE, Key=key, Body=body, **about)
+
+
+def plant(mirror):
+    """Plant drift of each kind; no event of the source is delivered from now on."""
+    near, far, bucket = mirror.source, mirror.destination, mirror.outputs["destination_bucket"]
+    near.put_bucket_notification_configuration(Bucket=SOURCE, NotificationConfiguration={})
+    for key in ("drift/missing", "drift/dead", "drift/half", "outside/excluded"):
+        put(mirror, key, b"1")
+    put(mirror, "drift/archived", b"1", StorageClass="GLACIER")
+    far.put_object(Bucket=bucket, Key="drift/extra", Body=b"1")
+    far.put_object(Bucket=bucket, Key="drift/bytes", Body=b"2")
+    far.put_object(Bucket=bucket, Key="drift/metadata", Body=b"1", Metadata={"other": "1"})
+    far.put_object_tagging(Bucket=bucket, Key="drift/tags", Tagging={"TagSet": [{"Key": "a", "Value": "other"}]})
+    far.create_multipart_upload(Bucket=bucket, Key="drift/half")
+    listed = far.list_object_versions(Bucket=bucket)
+    (marker,) = [each for each in listed["DeleteMarkers"] if each["Key"] == "drift/marker"]
+    far.delete_object(Bucket=bucket, Key="drift/marker", VersionId=marker["VersionId"])
+    middle = [each for each in listed["Versions"] if each["Key"] == "drift/middle"][1]
+    far.delete_object(Bucket=bucket, Key="drift/middle", VersionId=middle["VersionId"])
+    body = {"detail-type": "Object Created", "source": "aws.s3"}
+    body["detail"] = {"bucket": {"name": SOURCE}, "object": {"key": "drift/dead"}}
+    mirror.stack.aws.client("sqs").send_message(
+        QueueUrl=mirror.outputs["dead_letter_queue_url"],
+        MessageGroupId="g",
+        MessageDeduplicationId="d",
+        MessageBody=json.dumps(body),
+        MessageAttributes={"Reason": {"DataType": "String", "StringValue": "denied"}},
+    )
+
+
+def differences(brigade):
+    return {each["key"]: (each["result"], each["cause"]) for each in brigade.records if each["type"] == "difference"}
+
+
+def wait_until_equal(brigade):
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while brigade("check", "--versions", "--prefix", "drift/"):
+        assert time.monotonic() < end, brigade.out + brigade.err
+        time.sleep(1)
+
+
+@pytest.mark.long
+def test_planted_drift_is_named_and_repaired(mirror, brigade):
+    for key in ("drift/equal", "drift/bytes", "drift/metadata", "drift/marker"):
+        put(mirror, key, b"1")
+    put(mirror, "drift/tags", b"1", Tagging="a=1")
+    put(mirror, "drift/middle", b"1", b"22", b"333")
+    mirror.source.delete_object(Bucket=SOURCE, Key="drift/marker")
+    wait_until_equal(brigade)
+    plant(mirror)
+    time.sleep(LAG + 1)
+    put(mirror, "drift/waiting", b"1")
+
+    assert brigade("check", "--deep", "--lag", str(LAG)) == 1, brigade.err
+    assert differences(brigade) == NAMED
+    assert brigade("check", "--versions", "--lag", "0") == 1, brigade.err
+    found = differences(brigade)
+    assert found["drift/middle"] == found["drift/marker"] == ("different", OTHER_WRITER)
+
+    # An archived object is repaired once it can be read.
+    put(mirror, "drift/archived", b"1")
+    assert brigade("check", "--deep", "--lag", "0", "--repair", "--delete-extra") == 0, brigade.out + brigade.err
+    assert brigade("check", "--deep") == 0, brigade.out
+    assert differences(brigade) == {"outside/excluded": NAMED["outside/excluded"]}
+    # A version in the middle of a history cannot come back: nothing can be written beneath a newer version.
+    assert brigade("check", "--versions", "--lag", "0") == 1
+    assert set(differences(brigade)) == {"drift/middle", "outside/excluded"}
