@@ -16,7 +16,7 @@ LOCKS = sorted(ROOT.glob("requirements*.txt"))
 
 def test_lock_files_of_the_project_are_all_known():
     assert {lock.stem for lock in LOCKS} == {
-        f"requirements{kind}" for kind in ("", "-bench", "-checkov", "-demo", "-dev")
+        f"requirements{kind}" for kind in ("", "-bench", "-checkov", "-demo", "-dev", "-ops")
     }
 
 
@@ -37,8 +37,8 @@ def test_lock_file_has_only_packages_with_hashes(lock):
     assert all(normalized(re.match(r"[\w.-]+", line)[0]) in found for line in other)
 
 
-@pytest.mark.parametrize("kind", ["", "-demo"])
-def test_tests_run_with_the_versions_of_the_zips_and_of_the_demo(kind):
+@pytest.mark.parametrize("kind", ["", "-demo", "-ops"])
+def test_tests_run_with_the_versions_of_the_zips_of_the_demo_and_of_brigade(kind):
     assert versions(ROOT / f"requirements{kind}.txt").items() <= versions(ROOT / "requirements-dev.txt").items()
 
 
@@ -51,6 +51,8 @@ def test_demo_imports_only_packages_that_are_installed_for_it():
     installed = packages_distributions()
     used = {normalized(name) for file in modules for top in imported(file) for name in installed.get(top, [])}
     assert "moto" in used
+    # `make brigade` installs the project itself.
+    used.discard("bucket-brigade")
     assert used <= pins(ROOT / "requirements-demo.txt").keys()
 
 
