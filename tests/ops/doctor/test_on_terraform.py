@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import boto3
 import pytest
 
 from local.demo.mirror import SOURCE
@@ -52,6 +53,8 @@ def deployed_stage(tmp_path_factory):
 @pytest.fixture(name="doctor")
 def command_on_the_stage(stage, capsys, monkeypatch):
     """Return a function that runs the command, and returns the status, and the (check, verdict) of what is not ok."""
+    # A shared session keeps the credentials of other tests.
+    monkeypatch.setattr("ops.aws.boto3.Session", boto3.session.Session)
     keys = stage.aws.admin_credentials
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
