@@ -3,6 +3,7 @@
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import ops.cli
 from tasks.mirror_check.check import Scope, compare_all
@@ -47,8 +48,16 @@ def main():
         sides = [Side(S3Requests(Server()), name) for name in ("source", "destination")]
         chunks = compare_all(Evidence(*sides, None, Depth(), pool), Scope(workers=8))
         keys = sum(chunk.keys - len(chunk.findings) for chunk in chunks)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak * (1 if sys.platform == "darwin" else 1024) / 1_000_000, keys)
+    print(peak_memory() / 1_000_000, keys)
+
+
+def peak_memory():
+    """Return the most bytes of memory that this process used."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # `ru_maxrss` counts the parent's memory too: getrusage(2).
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from local import stack
 from local.demo import partition_replicate, upload_validate
-from local.demo.external_services import external_services
+from local.demo.external_services import KEYS, external_services
 from local.demo.mirror import DESTINATION_REGION, SOURCE
 from local.terraform import profiles
 from ops.cli import main
@@ -30,6 +30,8 @@ def deployed(folder, monkeypatch):
             **upload_validate.variables(services),
         }
         with stack.running(variables, folder=folder / "terraform", prepare=partition_replicate.prepare) as running:
+            for name, value in KEYS.items():
+                running.aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString")
             outputs = folder / "outputs.json"
             values = {name: {"value": value} for name, value in running.outputs.items()}
             outputs.write_text(json.dumps(values), encoding="utf-8")
