@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,20 +51,14 @@ class Records:
                 found[item["Key"]["S"]] = items.state_in(item)
         return found
 
-    def history(self, key: str) -> tuple[KeyState | None, dict[str, ReplicaVersion | None]]:
+    def history(self, key: str) -> tuple[KeyState | None, Mapping[str, ReplicaVersion | None]]:
         """Return the record of a key, and what was made from each version of the source: None if it was left out.
 
         Raises:
             ClientError, BotoCoreError: the table cannot be read.
         """
-        state, replicas = None, {}
-        for item in self._query(key):
-            version = item["VersionId"]["S"]
-            if version == items.STATE:
-                state = items.state_in(item)
-            elif items.is_readable(item):
-                replicas[version] = items.replica_in(item)
-        return state, replicas
+        state, records = items.records_in(self._query(key))
+        return state, records.replicas
 
     def _query(self, key: str) -> Iterator[items.Item]:
         asked: Any = {

@@ -86,21 +86,12 @@ class Table:
         The key row is the first item of the answer. A transaction of another worker during the query makes it out of
         date, and never newer than the others.
         """
-        state = KeyState()
-        replicas: dict[str, ReplicaVersion | None] = {}
-        gone = set()
-        for item in self._query(key):
-            version = item["VersionId"]["S"]
-            if version == items.STATE:
-                state = items.state_in(item)
-            elif items.is_readable(item):
-                replicas[version] = items.replica_in(item)
-            elif "GoneETag" in item:
-                gone.add(item["GoneETag"]["S"])
+        found, records = items.records_in(self._query(key))
+        state = found or KeyState()
         if state.origin.version and not state.origin.skipped:
             # A version that was mirrored with VERSIONS=current has no row of its own.
-            replicas.setdefault(state.origin.version, state.replica)
-        return state, Records(replicas, frozenset(gone))
+            records = records._replace(replicas={state.origin.version: state.replica, **records.replicas})
+        return state, records
 
     def read_replica(self, key: str, version: str) -> ReplicaVersion | None:
         """Return what was made from a source version; None if that is nothing, or if its row cannot be read."""

@@ -8,10 +8,10 @@ An item of an earlier system is read as it is: an attribute that is missing, or 
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
+from tasks.utils.key_state import KeyState, OpenWork, Origin, Records, ReplicaVersion, Revision, Upload
 
 # Attribute name -> DynamoDB's typed value, such as {"S": "text"}.
 Item = dict[str, Any]
@@ -110,6 +110,21 @@ def replica_in(item: Item) -> ReplicaVersion | None:
 def is_readable(item: Item) -> bool:
     """Return whether a version row says what was made from its version, or that the version was left out."""
     return replica_in(item) is not None or item == {**place(item["Key"]["S"], item["VersionId"]["S"]), **SKIPPED}
+
+
+def records_in(rows: Iterable[Item]) -> tuple[KeyState | None, Records]:
+    """Return what all rows of a key say: the state, None if there is no key row, and the other rows."""
+    state, gone = None, set()
+    replicas: dict[str, ReplicaVersion | None] = {}
+    for item in rows:
+        version = item["VersionId"]["S"]
+        if version == STATE:
+            state = state_in(item)
+        elif is_readable(item):
+            replicas[version] = replica_in(item)
+        elif "GoneETag" in item:
+            gone.add(item["GoneETag"]["S"])
+    return state, Records(replicas, frozenset(gone))
 
 
 def _filled(texts: Mapping[str, str]) -> Item:

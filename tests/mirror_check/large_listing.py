@@ -56,7 +56,9 @@ def peak_memory():
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # `ru_maxrss` counts the parent's memory too: getrusage(2).
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    (line,) = [
+        line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:")
+    ]
     return int(line.split()[1]) * 1024
 
 

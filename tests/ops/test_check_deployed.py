@@ -23,7 +23,7 @@ NAMED = {
     "drift/missing": ("missing", NEVER_SEEN),
     "drift/extra": ("extra", OTHER_WRITER),
     "drift/bytes": ("different", OTHER_WRITER),
-    "drift/metadata": ("different", "never seen"),
+    "drift/metadata": ("different", NEVER_SEEN),
     "drift/tags": ("different", NEVER_SEEN),
     "drift/marker": ("extra", OTHER_WRITER),
     "drift/waiting": ("missing", "waiting"),
