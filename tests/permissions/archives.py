@@ -25,7 +25,7 @@ def use_archive_copy(stack, package):
     s3, source, archives = stack.aws.client("s3"), outputs["source_bucket"], outputs["bucket_map"]
     extension = ".hdf"
     put_and_change(task, s3, {"Bucket": source, "Key": f"noted{extension}"})
-    fail_and_return(task, s3, {"Bucket": source, "Key": f"throttled{extension}"})
+    fail_and_return(task, s3, {"Bucket": source, "Key": f"throttled{extension}"}, archives[extension])
     for each in archives if len(archives) < 10 else (extension,):
         # S3 answers 404 on both sides.
         with task.logging(DEAD_LETTERED, key=f"missing{each}"):
@@ -54,12 +54,12 @@ def put_and_change(task, s3, where):
             task.send(event(where["Bucket"], key, first))
 
 
-def fail_and_return(task, s3, where):
+def fail_and_return(task, s3, where, archive):
     """Fail a message, which comes back; and one that has failed often enough for a copy to replace it."""
     s3.put_object(**where, Body=b"throttled")
     for receives in ("10", "1"):
         task.set_environment(MAX_RECEIVES=receives)
-        task.aws.faults.add("CopyObject", key=where["Key"], times=3, status=503, code="SlowDown")
+        task.aws.faults.add("CopyObject", bucket=archive, key=where["Key"], times=3, status=503, code="SlowDown")
         with task.logging(RETRIED, key=where["Key"]), task.logging("archived", "already archived", key=where["Key"]):
             task.send(event(where["Bucket"], where["Key"]))
 
@@ -68,7 +68,7 @@ def copy_in_parts(task, s3, where, archive):
     """Copy a large object to an archive with the open upload of a killed function; once its parts are refused."""
     s3.put_object(**where, Body=LARGE)
     s3.create_multipart_upload(Bucket=archive, Key=where["Key"])
-    task.aws.faults.add("UploadPartCopy", key=where["Key"], times=1, status=403, code="AccessDenied")
+    task.aws.faults.add("UploadPartCopy", bucket=archive, key=where["Key"], times=1, status=403, code="AccessDenied")
     with task.logging("archived", key=where["Key"]):
         task.send(event(where["Bucket"], where["Key"], size=len(LARGE)))
 

@@ -8,6 +8,10 @@ resource "aws_s3_bucket" "protected" {
   #checkov:skip=CKV_AWS_18:CloudTrail data events log the access, and each account decides on those
   #checkov:skip=CKV_AWS_144:A copy in another region is the job of partition_replicate, not of each bucket
   #checkov:skip=CKV2_AWS_62:The task that reads a bucket sets its notification; an archive has no reader
+  #checkov:skip=CKV_AWS_21:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV_AWS_145:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV2_AWS_6:The resource below does this for both kinds of bucket
+  #checkov:skip=CKV2_AWS_61:The resource below does this for both kinds of bucket
   count = var.disposable ? 0 : 1
 
   bucket = var.name
