@@ -127,7 +127,7 @@ def test_planted_drift_is_named_and_repaired(mirror, brigade):
     assert brigade("check", "--deep", "--lag", "0", "--repair", "--delete-extra") == 0, brigade.out + brigade.err
     assert brigade("check", "--deep") == 0, brigade.out
     assert differences(brigade) == {"outside/excluded": NAMED["outside/excluded"]}
-    # A version in the middle of a history cannot come back: nothing can be written beneath a newer version. The versions
+    # A version in the middle cannot come back, because nothing can be written beneath a newer version. The versions
     # of another writer stay beneath.
     assert brigade("check", "--versions", "--lag", "0") == 1
     left = {"drift/middle", "drift/bytes", "drift/extra", "drift/metadata", "outside/excluded"}
