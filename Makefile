@@ -66,8 +66,8 @@ LINTED_TESTS := tests
 PYTEST_ARGS := --cov --cov-report=term-missing:skip-covered
 endif
 
-# Two more than the number of cores, because some tests mostly wait. More would cost time: each worker loads all tests.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 + os.cpu_count())")
+# One more than the number of cores, because some tests mostly wait. More would cost time: each worker loads all tests.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + os.cpu_count())")
 PYTEST = $(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 RUFF := $(PYTHON) -m ruff
 MYPY := $(PYTHON) -m mypy

@@ -128,7 +128,7 @@ def _copies(root: Path, name: str) -> dict[Path, str]:
 def _entries(root: Path, name: str) -> dict[Path, str]:
     """Return the text of each file that lists the tasks, with an entry for the new one."""
     texts = {path: (root / path).read_text(encoding="utf-8") for path in (LOCALS, README, SECRETS)}
-    settings = f'    "{name}.Settings": {{"bucket_owners", "logging_level", "queue", "source_bucket"}},\n'
+    settings = f'    "{name}.Settings": {{"bucket_owners", "queue", "source_bucket", "telemetry"}},\n'
     return {
         LOCALS: _with_entry(texts[LOCALS], name),
         README: _with_row(texts[README], name, zipped_tasks(root)),

@@ -63,7 +63,9 @@ def test_notification_of_s3_is_read_as_well(measure, s3):
     ids=["object that is gone", "removal", "test event"],
 )
 def test_event_without_an_object_to_measure_is_done(measure, event):
-    assert measure(sqs_event(event)) == (DONE, [])
+    answer, lines = measure(sqs_event(event))
+    assert (answer, measured(lines)) == (DONE, [])
+    assert [line for line in lines if "_aws" not in line] == []
 
 
 def test_object_whose_bucket_throttles_for_a_moment_is_measured(measure, s3, wire, clock):
