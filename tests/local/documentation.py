@@ -19,6 +19,10 @@ BUCKET = "module.archive_copy_source_bucket[0].aws_s3_bucket"
 # The first line of each snippet that cannot run here -> the reason. All other snippets run.
 CANNOT_RUN = {
     "make brigade                       # installs it into .venv": "it installs packages; the terminal has `brigade`",
+    "brigade prove --destination-profile my-profile-in-govcloud --report report.json": (
+        "tests/ops/test_prove_on_the_stack.py runs it on a stack of its own"
+    ),
+    "dynamodb:DescribeContinuousBackups dynamodb:DescribeTable dynamodb:DescribeTimeToLive": "a list of permissions",
     "make dist": "`terraform init` contacts the registry, and an apply takes minutes; the demo is that apply",
     f"terraform import '{BUCKET}.protected[0]' NAME": "the demo creates the bucket",
     f"terraform state mv '{BUCKET}.disposable[0]' \\": "no bucket of the demo is disposable",
