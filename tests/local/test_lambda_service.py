@@ -17,9 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 # Starts an endless function with an event and with a batch of messages, and prints the ids of its processes.
 ENDLESS_FUNCTION = """
-import sys, time
+import signal, sys, time
 from tests.local.lambda_deployment import deployed, eventually
 
+# A shell that starts the tests in the background makes them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with deployed() as stage:
     print(stage.service._runtime._folder, flush=True)
     code = "import os, time\\ndef handler(event, context): print('SEEN', os.getpid()); time.sleep(600)"
