@@ -238,11 +238,11 @@ def test_answer_decides_whether_a_task_is_repeated_and_what_the_report_says(jobs
 def test_job_fails_if_more_than_half_of_many_tasks_failed(jobs, monkeypatch):
     monkeypatch.setattr(run, "THRESHOLD_TASKS", 4)
     monkeypatch.setattr(run, "CONCURRENCY", 1)
-    rows = "".join(f"source,{number}\n" for number in range(20))
-    jobs.answers.update({str(number): ["PermanentFailure"] for number in range(1, 20)})
+    rows = "".join(f"source,{number}\n" for number in range(200))
+    jobs.answers.update({str(number): ["PermanentFailure"] for number in range(1, 200)})
     job = jobs.ended(Manifest=csv_manifest(jobs, rows, "Bucket", "Key"))
     assert (job["Status"], job["FailureReasons"][0]["FailureCode"]) == ("Failed", "FailureThresholdExceeded")
-    assert counts(job)[1] == 1 and 3 <= counts(job)[2] < 19
+    assert counts(job)[1] == 1 and 3 <= counts(job)[2] < 199
     assert len(jobs.report(job)) == sum(counts(job)[1:])
 
 

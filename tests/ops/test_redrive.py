@@ -73,7 +73,7 @@ def test_rate_limits_the_move_of_sqs(client, brigade, letters):
 
 def test_ctrl_c_cancels_the_move_of_sqs(client, brigade, letters):
     def press(**_):
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     letters.archive(*(f"{number}.txt" for number in range(5)))
     client.meta.events.register_first("before-call.sqs.ListMessageMoveTasks", press)
