@@ -22,16 +22,14 @@ REGION = "eu-west-1"
 TESTS = Path(__file__).parent
 
 # Coverage costs a third of the time of the measured code, libraries included. So it is off for tests of other code than
-# tasks/, and for tests whose many inputs take the same paths. The cases of one test mostly take the same paths too: if
-# each case speaks to a server, only the first one is measured.
+# tasks/, and for tests whose many inputs take the same paths, as those of hypothesis do. The cases of one test mostly
+# take the same paths too: if each case speaks to a server, only the first one is measured.
 SERVERS = {"aws", "store", "world"}
 MEASURED = set()
-NOT_MEASURED = {"bench", "local", "scripts", "terraform"}
+NOT_MEASURED = {"bench", "local", "ops", "permissions", "scripts", "terraform"}
 NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py", "test_tasks.py"}
 MANY_INPUTS = {
     "test_annotations_on_seaweedfs.py",
-    "test_any_bytes.py",
-    "test_any_plan.py",
     "test_batches.py",
     "test_bombs.py",
     "test_by_way_of_the_worker.py",
@@ -110,7 +108,9 @@ def pytest_runtest_teardown():
 
 
 def _is_measured(item):
-    return item.path.name not in MANY_INPUTS and item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
+    if item.path.name in MANY_INPUTS or hasattr(item.obj, "hypothesis"):
+        return False
+    return item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
 
 
 @pytest.fixture(autouse=True)

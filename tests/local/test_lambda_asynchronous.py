@@ -4,6 +4,8 @@ import pytest
 
 from tests.local.lambda_deployment import ACCOUNT, BASIC_ACTIONS, REGION, deployed, eventually
 
+pytestmark = pytest.mark.long
+
 SEND = ("sqs:SendMessage", "sns:Publish", "events:PutEvents", "lambda:InvokeFunction", *BASIC_ACTIONS)
 
 # Prints each event, and fails for the number of times that the event names.

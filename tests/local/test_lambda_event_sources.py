@@ -6,6 +6,8 @@ import pytest
 
 from tests.local.lambda_deployment import ACCOUNT, REGION, SQS_CLIENT, SQS_ENVIRONMENT, Deployment, deployed, eventually
 
+pytestmark = pytest.mark.long
+
 REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
 
 # Prints the bodies of each batch, and reports those with "fail" as failed.

@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 
 from tests.local.lambda_deployment import ACCOUNT, REGION, TRUST_LAMBDA, Deployment, deployed, eventually, zipped
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(name="stage")
 def fixture_stage():

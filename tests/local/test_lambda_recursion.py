@@ -6,6 +6,8 @@ import pytest
 
 from tests.local.lambda_deployment import SQS_CLIENT, SQS_ENVIRONMENT, deployed, eventually
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(name="stage")
 def fixture_stage():

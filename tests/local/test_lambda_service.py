@@ -13,6 +13,8 @@ from local.lambda_service import LambdaService
 from tests.local.lambda_deployment import Deployment, deployed, eventually
 from tests.local.test_lambda_sandbox import is_running
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 # Starts an endless function with an event and with a batch of messages, and prints the ids of its processes.
