@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+from botocore.model import OperationModel
 
 from ops.errors import OpsError
 from tasks.utils.s3_object import printable
@@ -57,7 +58,7 @@ class Account:
             keys: access key ID and secret access key instead of the session's credentials, or None.
 
         Raises:
-            OpsError: no region is known.
+            OpsError: no region is known, or the endpoint is no URL.
         """
         merged = PATIENCE.merge(config) if config else PATIENCE
         key_id, secret = keys or (None, None)
@@ -66,6 +67,7 @@ class Account:
             make: Any = self.session.client
             given = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
             client = make(service, endpoint_url=self.endpoint_url, config=merged, **given)
+        client.meta.events.register("before-parse", _refuse_page)
         if service == "s3control" and _is_address(urlsplit(client.meta.endpoint_url).hostname or ""):
             client.meta.events.register("before-sign.s3-control", _drop_account_from_host)
         return client
@@ -80,6 +82,14 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _refuse_page(response_dict: Mapping[str, Any], operation_model: OperationModel, **_: Any) -> None:
+    """Refuse the answer of a web server that is no service of AWS: botocore takes any answer for one."""
+    is_of_s3 = operation_model.service_model.service_name == "s3"
+    # An object in S3 may be a page too.
+    if not is_of_s3 and response_dict["headers"].get("content-type", "").startswith("text/html"):
+        raise OpsError("the endpoint answers with a web page, so it is no service of AWS: correct --endpoint-url")
+
+
 def _drop_account_from_host(request: Any, **_: Any) -> None:
     """Send a request of S3 Control to the host itself; botocore puts the account before every host."""
     request.url = re.sub(r"//[0-9]{12}\.", "//", request.url, count=1)
@@ -92,6 +102,9 @@ def failures_as_sentences() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise OpsError(sentence_of(error)) from error
+    except ValueError as error:
+        # botocore's error for an endpoint without scheme or host.
+        raise OpsError(f"{error}: --endpoint-url should be a URL such as https://sqs.example.org") from error
 
 
 def sentence_of(error: BotoCoreError | ClientError) -> str:
@@ -103,7 +116,9 @@ def sentence_of(error: BotoCoreError | ClientError) -> str:
     if isinstance(error, ProfileNotFound):
         return f"{printable(str(error))}: `aws configure list-profiles` prints the profiles that there are"
     if isinstance(error, ClientError):
-        about = error.response.get("Error", {})
+        # S3 adds the bucket to some errors.
+        about: Mapping[str, Any] = error.response.get("Error", {})
         text = f"{about.get('Code', 'Unknown')}: {about.get('Message', '')}".rstrip(": ")
-        return printable(f"AWS refuses {error.operation_name} with {text}")
-    return printable(str(error))
+        bucket = f" ({about['BucketName']})" if "BucketName" in about else ""
+        return printable(f"AWS refuses {error.operation_name} with {text}{bucket}")
+    return printable(" ".join(str(error).split()))

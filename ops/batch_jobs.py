@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from ops.deployment import ArchiveCopy, Mirror
 from ops.errors import OpsError
@@ -146,9 +146,9 @@ class Jobs:
         """
         try:
             job = Job.of(self._client.describe_job(AccountId=self._account, JobId=job_id)["Job"])
-        except ClientError as error:
-            # The name of this error differs between pages of the documentation.
-            if "NotFound" in str(error) or "NoSuchJob" in str(error):
+        except (ClientError, ParamValidationError) as error:
+            # The name of AWS's error differs between pages of the documentation; botocore knows how long an id is.
+            if isinstance(error, ParamValidationError) or "NotFound" in str(error) or "NoSuchJob" in str(error):
                 raise OpsError(f"there is no job {job_id}: `brigade backfill status` lists the backfills") from error
             raise
         if self.target_of(job) is None:

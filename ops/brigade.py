@@ -46,7 +46,7 @@ class Brigade:
         """The deployment.
 
         Raises:
-            OpsError: it is not found.
+            OpsError: it is not found, or is in another region.
         """
         name, outputs, folder = (self._options.get(option) for option in ("deployment", "outputs", "terraform"))
         if name:
@@ -55,7 +55,10 @@ class Brigade:
             found = from_file(Path(outputs))
         else:
             found = from_terraform(Path(folder) if folder else None)
-        return Deployment.of(*found)
+        deployment, region = Deployment.of(*found), self.account.session.region_name
+        if deployment.region and region and region != deployment.region:
+            raise OpsError(f"{deployment.where} is in {deployment.region}, not in {region}: correct --region")
+        return deployment
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """Return a new client of the deployment's account and region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -10,12 +11,15 @@ from typing import Any, TypeVar
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from ops import commands
 from ops.aws import sentence_of
 from ops.brigade import Brigade
 from ops.errors import ExitStatus, OpsError
 from tasks.utils.s3_object import printable
+
+FAILURES = (click.ClickException, OpsError, BotoCoreError, ClientError, ResponseParserError, OSError)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -97,18 +101,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         result = brigade_command.main(arguments, prog_name="brigade", standalone_mode=False)
+        sys.stdout.flush()
         return int(result or ExitStatus.DONE)
-    except click.ClickException as error:
-        return _fail(error.format_message())
-    except OpsError as error:
-        return _fail(str(error))
-    except (BotoCoreError, ClientError) as error:
-        return _fail(sentence_of(error))
+    except (BrokenPipeError, SystemExit):
+        # click and rich turn a BrokenPipeError into a SystemExit.
+        return _forget_output()
     except (click.Abort, KeyboardInterrupt):
         print("stopped", file=sys.stderr)
         return ExitStatus.INTERRUPTED
+    except FAILURES as error:
+        print(printable(f"error: {_reason(error)}"), file=sys.stderr)
+        return ExitStatus.FAILED
 
 
-def _fail(sentence: str) -> int:
-    print(printable(f"error: {sentence}"), file=sys.stderr)
-    return ExitStatus.FAILED
+def _forget_output() -> int:
+    """Drop what is not written yet: Python would print an error at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitStatus.PIPE_CLOSED
+
+
+def _reason(error: Exception) -> str:
+    """Return a failure as one sentence."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return sentence_of(error)
+    if isinstance(error, ResponseParserError):
+        return f"the endpoint is no service of AWS: {' '.join(str(error).split())}"
+    if isinstance(error, OSError):
+        return f"the output cannot be written: {error.strerror}"
+    return str(error)

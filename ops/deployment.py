@@ -49,6 +49,11 @@ class Batch:
         return self.role_arn.split(":")[4]
 
     @property
+    def region(self) -> str:
+        """The region of the deployment."""
+        return self.function_arn.split(":")[3]
+
+    @property
     def partition(self) -> str:
         """The partition of the deployment."""
         return self.role_arn.split(":")[1]
@@ -228,6 +233,12 @@ class Deployment:
         if not tasks:
             raise OpsError(f"{where} has no task of Bucket Brigade: is that the folder of the deployment?")
         return cls(tasks, where)
+
+    @property
+    def region(self) -> str | None:
+        """Its region, or None if no name in the outputs says it."""
+        batches = [task.batch for task in self.tasks if not isinstance(task, UploadValidate)]
+        return batches[0].region if batches else None
 
     @property
     def mirrors(self) -> tuple[Mirror, ...]:

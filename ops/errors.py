@@ -11,12 +11,14 @@ class ExitStatus(IntEnum):
         DIFFERENT: there are differences, or dead letters.
         FAILED: the command could not be carried out.
         INTERRUPTED: Ctrl-C ended it; 128 plus the signal's number, as shells have it.
+        PIPE_CLOSED: the program that read the output has ended, in the same way.
     """
 
     DONE = 0
     DIFFERENT = 1
     FAILED = 2
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
 
 
 class OpsError(Exception):

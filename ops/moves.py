@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.errors import OpsError
+from ops.interrupts import one_step
 from ops.letter_queues import LetterQueue, arn_of
 from tasks.utils.s3_object import printable
 
@@ -37,8 +38,10 @@ def move_all(sqs: Any, queue: LetterQueue, rate: int | None, moved: Callable[[in
     """
     source, limit = arn_of(sqs, queue.url), {"MaxNumberOfMessagesPerSecond": rate} if rate else {}
     destination = arn_of(sqs, queue.work or "")
-    handle = sqs.start_message_move_task(SourceArn=source, DestinationArn=destination, **limit)["TaskHandle"]
+    handle = ""
     try:
+        with one_step():
+            handle = sqs.start_message_move_task(SourceArn=source, DestinationArn=destination, **limit)["TaskHandle"]
         task = _followed(sqs, source, moved)
     except KeyboardInterrupt:
         sqs.cancel_message_move_task(TaskHandle=handle)

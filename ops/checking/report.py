@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple, TextIO
 
-from ops.errors import ExitStatus, OpsError
+from ops.errors import ExitStatus
+from ops.output_files import output_file
 from ops.screen import Screen
 from tasks.mirror_check.causes import Why
 from tasks.mirror_check.check import Chunk
@@ -25,7 +27,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 class Files:
-    """The files that name every key, or every difference.
+    """The files that name every key, or every difference; each is complete, or is not written.
 
     Args:
         bucket: the source's bucket.
@@ -45,8 +47,10 @@ class Files:
     def __enter__(self) -> Files:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
 
     def write(self, sign: Sign, key: str, *texts: str) -> None:
         """Write a key, and the texts of its row."""
@@ -59,10 +63,7 @@ class Files:
     def _open(self, file: Path | None) -> TextIO | None:
         if file is None or file == STANDARD_OUTPUT:
             return sys.stdout if file else None
-        try:
-            return self._opened.enter_context(open(file, "w", encoding="utf-8", newline=""))
-        except OSError as error:
-            raise OpsError(f"{file} cannot be written: {error.strerror}") from error
+        return self._opened.enter_context(output_file(file))
 
 
 class Explained(NamedTuple):

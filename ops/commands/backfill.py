@@ -19,6 +19,7 @@ from ops.batch_report import Reason, failures_in
 from ops.brigade import Brigade
 from ops.cli import BrigadeGroup
 from ops.errors import ExitStatus, OpsError
+from ops.interrupts import one_step
 
 # Seconds between two looks at a job: short at first, for small jobs. The maximum is AWS's advice (S3 User Guide,
 # "Troubleshooting S3 Batch Operations", SlowDownError).
@@ -81,13 +82,7 @@ def start(brigade: Brigade, **options: Any) -> int:
     brigade.screen.remark(f"{target.batch.function} gets every object of {where}{created}")
     if not options["yes"] and not brigade.screen.as_json:
         click.confirm("Start?", abort=True, err=True)
-    jobs = _jobs(brigade)
-    started = [jobs.create(request) for request in requests]
-    for job in started:
-        brigade.screen.say(f"started {job.id}")
-    if options["no_wait"]:
-        return _show(brigade, jobs, started)
-    return _follow(brigade, jobs, started)
+    return _run(brigade, requests, waits=not options["no_wait"])
 
 
 @command.command("status")
@@ -171,6 +166,28 @@ def _sizes(brigade: Brigade, target: Target, wanted: Mapping[str, Any]) -> tuple
     return [one["Size"] for one in listed if one["LastModified"] > since], len(listed) < COUNTED
 
 
+def _run(brigade: Brigade, requests: Sequence[Any], *, waits: bool) -> int:
+    """Start jobs; Ctrl-C names those that are started already."""
+    jobs, started = _jobs(brigade), list[Job]()
+    try:
+        for request in requests:
+            with one_step():
+                started.append(jobs.create(request))
+                brigade.screen.say(f"started {started[-1].id}")
+    except KeyboardInterrupt:
+        _name_running(brigade, started)
+        raise
+    return _follow(brigade, jobs, started) if waits else _show(brigade, jobs, started)
+
+
+def _name_running(brigade: Brigade, found: Sequence[Job]) -> None:
+    """Name the jobs that go on after Ctrl-C."""
+    for job in (one for one in found if not one.has_ended):
+        brigade.screen.record(_record(job, []))
+        brigade.screen.remark(f"{job.id} goes on: follow it with `brigade backfill status {job.id} --wait`,")
+        brigade.screen.remark(f"or cancel it with `brigade backfill cancel {job.id}`")
+
+
 def _follow(brigade: Brigade, jobs: Jobs, started: Sequence[Job]) -> int:
     """Show the progress of jobs until they have ended, and then sum them up."""
     found, wait, begun = list(started), FIRST_WAIT, time.monotonic()
@@ -182,10 +199,8 @@ def _follow(brigade: Brigade, jobs: Jobs, started: Sequence[Job]) -> int:
                 found = [job if job.has_ended else jobs.describe(job.id) for job in found]
                 shown.update(shown.task_ids[0], **_progress(found, time.monotonic() - begun))
     except KeyboardInterrupt:
-        for job in found:
-            brigade.screen.remark(f"{job.id} goes on: follow it with `brigade backfill status {job.id} --wait`,")
-            brigade.screen.remark(f"or cancel it with `brigade backfill cancel {job.id}`")
-        return ExitStatus.INTERRUPTED
+        _name_running(brigade, found)
+        raise
     return _show(brigade, jobs, found)
 
 

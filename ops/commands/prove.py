@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ops.brigade import Brigade
 from ops.cli import BrigadeCommand
 from ops.errors import ExitStatus, OpsError
 from ops.estimating.units import size
+from ops.output_files import output_file
 from ops.proving.canary import Canary, new_id
 from ops.proving.promises import FAILED, OK, SKIPPED, Promise, prove
 from ops.proving.report import causes, proof_of, report_of
@@ -49,10 +51,13 @@ def command(brigade: Brigade, timeout: float, keep: bool, report: Path | None, *
     promises = stack.promises()
     if options["dry_run"]:
         return _show_plan(brigade.screen, canary, promises)
-    if report:
-        _check_writable(report)
-    left = _run(brigade.screen, stack, promises, timeout=timeout, keep=keep)
-    return _finish(brigade, canary, promises, left, report)
+    with output_file(report) if report else nullcontext() as file:
+        left = _run(brigade.screen, stack, promises, timeout=timeout, keep=keep)
+        _show_proofs(brigade, canary, promises, left)
+        if file:
+            text = json.dumps(report_of(brigade, canary, promises, left, datetime.now(UTC)), indent=2)
+            file.write(text + "\n")
+    return _status(promises, left)
 
 
 def _canary(options: dict[str, Any]) -> Canary:
@@ -69,13 +74,6 @@ def _canary(options: dict[str, Any]) -> Canary:
         restore=options["restore"],
         notify=options["notify"],
     )
-
-
-def _check_writable(report: Path) -> None:
-    try:
-        report.touch()
-    except OSError as error:
-        raise OpsError(f"the report {report} cannot be written: {error.strerror}") from error
 
 
 def _show_plan(screen: Screen, canary: Canary, promises: list[Promise]) -> int:
@@ -106,16 +104,16 @@ def _run(screen: Screen, stack: Stack, promises: list[Promise], *, timeout: floa
     return left
 
 
-def _finish(brigade: Brigade, canary: Canary, promises: list[Promise], left: int, report: Path | None) -> int:
+def _show_proofs(brigade: Brigade, canary: Canary, promises: list[Promise], left: int) -> None:
     for promise in promises:
         _show(brigade.screen, promise)
     for cause in causes(brigade, promises):
         brigade.screen.say(f"- {cause}")
     if left:
         brigade.screen.say(f"{left} versions could not be removed below {canary.prefix}", "bold red")
-    if report:
-        text = json.dumps(report_of(brigade, canary, promises, left, datetime.now(UTC)), indent=2)
-        report.write_text(text + "\n", encoding="utf-8")
+
+
+def _status(promises: list[Promise], left: int) -> ExitStatus:
     outcomes = {promise.outcome for promise in promises}
     if outcomes == {SKIPPED}:
         raise OpsError("nothing could be proven: every promise was skipped")

@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
+import threading
+from collections import Counter
 from functools import cache
 
 import boto3
 import pytest
 
+from ops.aws import Account
 from ops.cli import main
 from ops.discovery import TAG
 
@@ -17,6 +21,7 @@ SOURCE, MIRROR = "source-bucket", "mirror-bucket"
 RESTORED, ARCHIVE = "restored-bucket", "archive-bucket"
 UPLOADS, FINAL = "upload-bucket", "final-bucket"
 REPORTS = f"{NAME}-{ACCOUNT}-{REGION}-batch"
+ANY = "any request"
 ROLE_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -43,13 +48,13 @@ class Run:
 
     def __init__(self, capsys, options):
         self._capsys = capsys
-        self._options = options
+        self.options = options
         self.out = self.err = ""
 
     def __call__(self, *arguments, options=None):
         """Run a command; return its exit status."""
         self._capsys.readouterr()
-        status = main([*(self._options if options is None else options), *arguments])
+        status = main([*(self.options if options is None else options), *arguments])
         self.out, self.err = self._capsys.readouterr()
         return status
 
@@ -163,8 +168,7 @@ def upload_validate(aws):
     }
 
 
-@pytest.fixture(name="outputs")
-def outputs_of_a_deployment(aws):
+def deploy(aws):
     """Deploy all three tasks; return the values of Terraform's outputs."""
     s3 = aws.client("s3")
     for bucket in (SOURCE, RESTORED, ARCHIVE, UPLOADS, FINAL, REPORTS):
@@ -178,18 +182,52 @@ def outputs_of_a_deployment(aws):
     }
 
 
-@pytest.fixture(name="outputs_file")
-def file_with_the_outputs(outputs, tmp_path):
-    """Return the file that `terraform output -json` would write for the deployment."""
-    file = tmp_path / "outputs.json"
+@pytest.fixture(name="outputs")
+def outputs_of_a_deployment(aws):
+    return deploy(aws)
+
+
+def write_outputs(folder, outputs):
+    """Write the file that `terraform output -json` would write; return its path."""
+    file = folder / "outputs.json"
     file.write_text(json.dumps({name: {"value": value} for name, value in outputs.items()}), encoding="utf-8")
     return file
+
+
+@pytest.fixture(name="outputs_file")
+def file_with_the_outputs(outputs, tmp_path):
+    return write_outputs(tmp_path, outputs)
 
 
 @pytest.fixture
 def brigade(outputs_file, capsys):
     """Return the command, pointed at the deployment."""
     return Run(capsys, ["--outputs", str(outputs_file), "--region", REGION])
+
+
+@pytest.fixture(name="ctrl_c")
+def ctrl_c_during_a_request(monkeypatch):
+    """Return a function that lets Ctrl-C be pressed during a request of the next commands."""
+    # A shell that starts the tests in the background makes them ignore the signal.
+    before, make, wanted, seen = signal.signal(signal.SIGINT, signal.default_int_handler), Account.client, {}, Counter()
+
+    def press(model, **_):
+        seen.update((model.name, ANY))
+        if any(seen[operation] == number for operation, number in wanted.items()):
+            wanted.clear()
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def client(self, *arguments, **named):
+        made = make(self, *arguments, **named)
+        made.meta.events.register_first("before-call", press)
+        return made
+
+    def during(operation=ANY, number=1):
+        wanted[operation] = number
+
+    monkeypatch.setattr(Account, "client", client)
+    yield during
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -116,6 +116,19 @@ def test_interrupt_leaves_the_job_running_and_says_how_to_go_on(brigade, batches
     assert f"`brigade backfill cancel {job.id}`" in brigade.err
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_ctrl_c_while_jobs_are_created_names_the_one_that_runs(brigade, batches, ctrl_c, form):
+    batches.status = "Active"
+    ctrl_c("CreateJob")
+    assert brigade(*START, "--prefix", "a/", "--prefix", "b/", "--yes", *form) == 130
+    (job,) = batches.jobs
+    assert job.status == "Active"
+    if form:
+        assert [(one["id"], one["status"]) for one in brigade.records] == [(job.id, "Active")]
+    else:
+        assert brigade.out == f"started {job.id}\n" and f"`brigade backfill cancel {job.id}`" in brigade.err
+
+
 def test_backfill_starts_only_after_a_confirmation(brigade, batches, monkeypatch):
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "n")
     assert brigade(*START) == 130

@@ -168,6 +168,21 @@ def test_interrupted_run_removes_what_it_made(stack, brigade):
     assert left(stack) == [] and brigade.err.endswith("stopped\n")
 
 
+@pytest.mark.parametrize("moment", [("PutObject", 1), ("PutObject", 5), ("DeleteObject", 1)])
+def test_ctrl_c_while_a_canary_is_written_removes_it(brigade, stack, ctrl_c, tmp_path, moment):
+    report = tmp_path / "report.json"
+    ctrl_c(*moment)
+    status = brigade("prove", "--task", TASK, *FEW, "--report", str(report))
+    assert status == 130 and not report.exists()
+    assert left(stack) == []
+    uploads = [
+        each
+        for s3, bucket in ((stack.s3, SOURCE), (stack.far, MIRROR))
+        for each in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    ]
+    assert uploads == []
+
+
 def test_kept_objects_stay_until_a_run_after_an_hour_removes_them(stack, brigade, monkeypatch):
     assert brigade("prove", "--task", TASK, *FEW, "--keep") == 0
     kept = left(stack)
@@ -242,7 +257,7 @@ def test_dry_run_writes_nothing(stack, brigade):
         (("--task", "nothing"), "--task should be one of these: archive_copy, partition_replicate, upload_validate"),
         (("--prefix", "/"), "--prefix should be a prefix of 1 to 499 bytes"),
         (("--large", "big"), "--large should be a size above 0"),
-        (("--report", "no/folder/report.json"), "the report no/folder/report.json cannot be written"),
+        (("--report", "no/folder/report.json"), "error: no/folder/report.json cannot be written"),
     ],
 )
 def test_wrong_option_is_one_sentence(stack, brigade, options, sentence):
