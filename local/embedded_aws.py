@@ -218,9 +218,23 @@ def _create_app(service: str) -> Flask:
     return app
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """Finds the service of a host once; moto lists its own folders for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(_create_app)
+        self._services: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the name of a service, or None."""
+        if host not in self._services:
+            self._services[host] = super().get_backend_for_host(host)
+        return self._services[host]
+
+
 def _serve(stack: ExitStack) -> str:
     """Start a server that the stack stops, and return its URL."""
-    server = _Server(DomainDispatcherApplication(_create_app))
+    server = _Server(_Dispatcher())
     # 0.02: the poll interval in seconds, and so the longest `shutdown`.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="embedded AWS", daemon=True)
     thread.start()

@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
-from botocore.model import OperationModel
 
 from ops.errors import OpsError
 from tasks.utils.s3_object import printable
 
 # A person waits: a service that does not answer is named soon.
 PATIENCE = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+
+# How a web page begins.
+PAGES = b"<!doctype html", b"<html"
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,11 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _refuse_page(response_dict: Mapping[str, Any], operation_model: OperationModel, **_: Any) -> None:
+def _refuse_page(response_dict: Mapping[str, Any], **_: Any) -> None:
     """Refuse the answer of a web server that is no service of AWS: botocore takes any answer for one."""
-    is_of_s3 = operation_model.service_model.service_name == "s3"
-    # An object in S3 may be a page too.
-    if not is_of_s3 and response_dict["headers"].get("content-type", "").startswith("text/html"):
+    body = response_dict["body"]
+    # The body of an object is a stream.
+    if isinstance(body, bytes) and body.lstrip()[:14].lower().startswith(PAGES):
         raise OpsError("the endpoint answers with a web page, so it is no service of AWS: correct --endpoint-url")
 
 

@@ -1,16 +1,22 @@
-"""DynamoDB: repeated transactions and injected errors.
+"""DynamoDB: isolated requests, repeated transactions, tables of any size, and injected errors.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 """
 
+import copy
+import inspect
 import json
+import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import DynamodbException
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
@@ -26,10 +32,54 @@ PREFIX = "com.amazonaws.dynamodb.v20120810#"
 _transactions: weakref.WeakKeyDictionary[Any, dict[str, tuple[Any, float]]] = weakref.WeakKeyDictionary()
 
 
-@patch(Table, "__len__")
-def count_items_of_a_changing_table(_original: Any, table: Any) -> int:
-    """A request succeeds while another one adds an item; moto counts the items in most requests, and then fails."""
-    return sum(len(group) if table.has_range_key else 1 for group in list(table.items.values()))
+# Held during each request.
+_request = threading.RLock()
+
+
+@patch(DynamoHandler, "call_action")
+def isolate_requests(original: Callable[[Any], Any], response: Any) -> Any:
+    """A request sees no half of another one, and a cancelled transaction undoes its own writes only. Moto runs requests
+    side by side: it fails while it iterates over a table that another request changes, and it restores the table of a
+    cancelled transaction without what other requests wrote meanwhile.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+    """
+    with _request:
+        return original(response)
+
+
+@patch(Table, "query")
+def query_one_partition(original: Any, *arguments: Any, **named: Any) -> Any:
+    """A query takes as long in a table of any size. Moto sorts all items of the table for each query.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.html
+    """
+    bound = inspect.signature(original).bind(*arguments, **named)
+    if bound.arguments.get("index_name") is None:
+        table, key = bound.arguments["self"], bound.arguments["hash_key"]
+        bound.arguments["self"] = _with_partitions(table, {key: table.items[key]} if key in table.items else {})
+    return original(*bound.args, **bound.kwargs)
+
+
+@patch(DynamoDBBackend, "transact_write_items")
+def copy_only_the_items_of_a_transaction(original: Any, backend: Any, transact_items: Any) -> None:
+    """A transaction takes as long in a table of any size. Moto copies each of its tables, for the case of a failure.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+    """
+    tables, keys = dict(backend.tables), _keys_of(transact_items, backend.tables)
+    for name, wanted in keys.items():
+        found = {key: tables[name].items[key] for key in wanted if key in tables[name].items}
+        backend.tables[name] = _with_partitions(tables[name], copy.deepcopy(found))
+    try:
+        original(backend, transact_items)
+        written = {name: backend.tables[name].items for name in keys}
+    finally:
+        backend.tables.update(tables)
+    for name, wanted in keys.items():
+        for key in wanted:
+            tables[name].items.pop(key, None)
+        tables[name].items.update(written[name])
 
 
 @patch(DynamoHandler, "transact_write_items")
@@ -62,6 +112,25 @@ def inject_faults(original: Callable[[Any], Any], response: Any) -> Any:
     if fault.done:
         original(response)
     return fault.answer.status, {"content-type": "application/x-amz-json-1.0"}, json.dumps(_refusal(fault.answer))
+
+
+def _keys_of(transact_items: Any, tables: Mapping[str, Any]) -> dict[str, list[DynamoType]]:
+    """Return the hash keys of the items of a transaction, by the names of their tables."""
+    found: dict[str, list[DynamoType]] = {}
+    for item in transact_items:
+        operation = next(iter(item.values()))
+        table = tables.get(operation.get("TableName"))
+        key = (operation.get("Item") or operation.get("Key") or {}).get(table.hash_key_attr) if table else None
+        if table and key:
+            found.setdefault(table.name, []).append(DynamoType(key))
+    return found
+
+
+def _with_partitions(table: Any, partitions: dict[DynamoType, Any]) -> Any:
+    """Return a table that has the same settings, and other items: hash key -> its items."""
+    found = copy.copy(table)
+    found.items = defaultdict(dict, partitions)
+    return found
 
 
 def _table_of_transaction(params: dict[str, Any]) -> str:
