@@ -41,6 +41,7 @@ def deploying(
     folder: Path,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     prepare: Callable[[EmbeddedAws], Mapping[str, Any]] = lambda aws: {},
+    endpoint_of: Callable[[EmbeddedAws], str] = lambda aws: aws.endpoint_url,
 ) -> Iterator[tuple[Stack, Deployment]]:
     """Start the stack and its deployment, and stop both when the block ends.
 
@@ -49,6 +50,7 @@ def deploying(
         folder: Terraform's working folder.
         on_progress: A callback for Terraform's progress.
         prepare: Creates resources before Terraform runs, such as an existing bucket, and returns further variables.
+        endpoint_of: Returns the URL of AWS for the functions, such as that of a network with faults.
 
     Yields:
         The `Stack`, and the `Deployment` that waits for tasks and fills `outputs`.
@@ -60,7 +62,7 @@ def deploying(
         on_progress(Progress(0, 0, "terraform init"))
         terraform = initialise(aws, folder, {**variables, **prepare(aws)})
         with (
-            LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS) as functions,
+            LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS, endpoint_url=endpoint_of(aws)) as functions,
             BatchOperations(aws),
             Deployment(terraform, on_progress) as deployment,
         ):

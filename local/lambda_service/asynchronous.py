@@ -70,7 +70,8 @@ class AsynchronousInvocations:
                 self._logs.write_once(event.function.function_name, f"Event {event.request_id} is delayed: {error}")
                 self._events.put(event, delay=THROTTLED_SECONDS)
             except Stopped:
-                pass
+                # Lambda keeps its queue of events over an outage. At the end of the service the queue releases no more.
+                self._events.put(event, delay=THROTTLED_SECONDS)
 
     def _attempt(self, event: Event) -> None:
         config = _config(event.function)

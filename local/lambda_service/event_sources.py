@@ -197,8 +197,11 @@ class QueuePoller:
 
     def _process(self, function: LambdaFunction, queue: _Queue, messages: list[Message]) -> None:
         """Invoke the function on a batch, delete the done messages, and return the failed ones to the queue."""
-        with suppress(Stopped, QueueDoesNotExist):
-            failed = self._invoke(function, messages, time.monotonic() + queue.visibility_timeout)
+        with suppress(QueueDoesNotExist):
+            try:
+                failed = self._invoke(function, messages, time.monotonic() + queue.visibility_timeout)
+            except Stopped:
+                failed = [message.id for message in messages]
             for message in messages:
                 if message.id not in failed:
                     queue.delete(message)

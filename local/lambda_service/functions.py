@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -61,11 +62,21 @@ class Functions:
 
     def crash(self, function_name: str) -> int:
         """Kill the busy processes of a function, as a crash would, and return their number."""
-        with self._changed:
-            busy = [instance for instance in self._busy if instance.function_name == function_name]
-            for instance in busy:
-                instance.kill()
-        return len(busy)
+        return self._for_busy(function_name, Instance.kill)
+
+    def freeze(self, function_name: str) -> int:
+        """Suspend the busy processes of a function until they time out, and return their number."""
+        return self._for_busy(function_name, Instance.freeze)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Stop all sandboxes, and refuse invocations until the block ends."""
+        self.stop()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._stopped = False
 
     def retire(self) -> None:
         """Stop the idle sandboxes of deleted functions."""
@@ -85,6 +96,13 @@ class Functions:
         _stop(idle)
         with self._changed:
             self._changed.wait_for(lambda: not self._running.total())
+
+    def _for_busy(self, function_name: str, act: Callable[[Instance], None]) -> int:
+        with self._changed:
+            busy = [instance for instance in self._busy if instance.function_name == function_name]
+            for instance in busy:
+                act(instance)
+        return len(busy)
 
     def _begin(self, function: LambdaFunction) -> Instance | None:
         """Count an invocation as running, and take an idle sandbox for it if there is one."""

@@ -111,6 +111,10 @@ class Instance:
         """Kill its process; a running invocation ends with an error."""
         self._sandbox.kill()
 
+    def freeze(self) -> None:
+        """Suspend its process; a running invocation ends with its time-out."""
+        self._sandbox.freeze()
+
     def stop(self) -> None:
         """Kill its process and remove its files."""
         self._sandbox.stop()

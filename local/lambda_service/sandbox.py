@@ -102,17 +102,24 @@ class Sandbox:
 
     def kill(self) -> None:
         """Kill the process and its children; a pending `invoke` returns an error."""
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            # All have ended already; macOS answers "not permitted" for processes that ended but were not waited for.
-            pass
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Suspend the process and its children; a pending `invoke` runs into its time-out."""
+        self._signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         """Kill the process and remove its files."""
         self.kill()
         self._process.wait()
         self._clean_up()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            # All have ended already; macOS answers "not permitted" for processes that ended but were not waited for.
+            pass
 
     def _wait(self, request_id: str, expected: Ending, deadline: float) -> Outcome:
         """Watch the process until it posts the outcome of a request, ends, or breaks a limit."""

@@ -3,8 +3,8 @@
 import base64
 import json
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from moto.awslambda.models import EventSourceMapping, LambdaFunction, lambda_backends
@@ -27,7 +27,7 @@ RETRY_DELAYS = (0.2, 0.4)
 Answer = tuple[int, dict[str, str], bytes]
 
 
-class LambdaService:
+class LambdaService:  # pylint: disable=too-many-instance-attributes  # its settings and its parts
     """A context manager that runs the functions of an embedded AWS from their zips.
 
     It serves the functions, event source mappings and event invoke configurations of all accounts and regions, and
@@ -40,6 +40,7 @@ class LambdaService:
         retry_delays: Seconds before the first and the second retry of an asynchronous invocation.
         redelivery_seconds: How long failed messages of a queue stay invisible, unless the function changed their
             visibility. None means the rest of the visibility time-out, as with Lambda.
+        endpoint_url: The URL of AWS for the functions, such as that of a network with faults; by default its own.
 
     Raises:
         RuntimeError: On entry, if awslambdaric is not installed.
@@ -52,8 +53,10 @@ class LambdaService:
         *,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         redelivery_seconds: float | None = None,
+        endpoint_url: str | None = None,
     ):
         self._aws = aws
+        self._endpoint_url = endpoint_url or aws.endpoint_url
         self._runtime = Runtime(python)
         self._retry_delays = retry_delays
         self._redelivery_seconds = redelivery_seconds
@@ -64,7 +67,7 @@ class LambdaService:
     def __enter__(self) -> "LambdaService":
         with ExitStack() as stack:
             stack.enter_context(self._runtime)
-            start = partial(Instance, self._runtime, endpoint_url=self._aws.endpoint_url, logs=self._logs)
+            start = partial(Instance, self._runtime, endpoint_url=self._endpoint_url, logs=self._logs)
             functions = Functions(start)
             asynchronous = AsynchronousInvocations(
                 self._aws, functions, logs=self._logs, retry_delays=self._retry_delays
@@ -101,6 +104,17 @@ class LambdaService:
     def crash(self, function_name: str) -> int:
         """Kill the busy processes of a function, and return their number."""
         return self._functions.crash(function_name) if self._functions else 0
+
+    def freeze(self, function_name: str) -> int:
+        """Suspend the busy processes of a function until they time out, and return their number."""
+        return self._functions.freeze(function_name) if self._functions else 0
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Kill all functions, and start none until the block ends: messages and asynchronous events wait."""
+        assert self._functions, "the service is not started"
+        with self._functions.outage():
+            yield
 
     def _follow_changes(self, functions: Functions, event_sources: EventSources, stack: ExitStack) -> None:
         stopping = threading.Event()

@@ -71,7 +71,7 @@ def problems(grants: Collection[Grant], decisions: Collection[Decision], unused:
     used = set(_used(grants, decisions))
     listed = set(_listed(unused))
     return [
-        *_denied(grants, decisions),
+        *denied(grants, decisions),
         *(
             f"{right} is allowed, and the run did not use it: remove it, or list it with its reason"
             for right in sorted(rights - used - listed)
@@ -87,13 +87,7 @@ def problems(grants: Collection[Grant], decisions: Collection[Decision], unused:
     ]
 
 
-def matches(pattern: str, value: str) -> bool:
-    """Return whether a value matches a pattern of IAM: `*` is any text, `?` any character."""
-    literal = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(literal, value, re.DOTALL) is not None
-
-
-def _denied(grants: Collection[Grant], decisions: Iterable[Decision]) -> list[str]:
+def denied(grants: Collection[Grant], decisions: Iterable[Decision]) -> list[str]:
     """Return calls that were denied, and calls that no policy of these deployments allows any more."""
     # A service is named in the policies of several queues and functions.
     roles = {principal: grant.holder for grant in grants for principal in grant.principals if ":" in principal}
@@ -106,6 +100,12 @@ def _denied(grants: Collection[Grant], decisions: Iterable[Decision]) -> list[st
         f"{name}: {action} on {resource} was called, and no policy allows it"
         for name, action, resource in sorted(calls)
     ]
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Return whether a value matches a pattern of IAM: `*` is any text, `?` any character."""
+    literal = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(literal, value, re.DOTALL) is not None
 
 
 def _used(grants: Iterable[Grant], decisions: Iterable[Decision]) -> Iterator[Right]:

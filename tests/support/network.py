@@ -14,13 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.support.http_messages import HEAD_END, error_answer, headers_of, read_answer, read_request
+from tests.support.proxy import flipped
 
 WRITES = (b"PUT", b"POST", b"DELETE")
 PATIENCE_SECONDS = 30
 
 # Kinds of faults: before the request reaches the server, and after the server's answer.
 NEVER_SENT = ("refused", "reset", "torn", "held", "killed before", "killed and held")
-DONE = ("killed after", "killed soon", "lost", "failed", "cut")
+DONE = ("killed after", "killed soon", "lost", "failed", "cut", "spoilt")
 KILLS = ("killed before", "killed after", "killed soon", "killed and held")
 # Time for one or two more requests of a container.
 SOON_SECONDS = 0.01
@@ -35,8 +36,8 @@ class Fault:
     Attributes:
         kind: one of `NEVER_SENT` and `DONE`, or "" for none.
         status: of the answer in the server's place, for `refused` and `failed`.
-        share: of the body or answer that gets through, for `torn` and `cut`; of `SOON_SECONDS` until the kill, for
-            `killed soon`.
+        share: of the body or answer that gets through, for `torn` and `cut`; of the body before the wrong bit, for
+            `spoilt`; of `SOON_SECONDS` until the kill, for `killed soon`.
         lands_after: number of later writes after which a held request is sent; None: `Held.land` sends it.
         first: called before the request is sent, in a thread of its own.
         wait: seconds before the request is sent.
@@ -145,7 +146,8 @@ class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a r
         for listener in self._listeners:
             self.network.loop.call_soon_threadsafe(listener.close)
 
-    def _fault_of(self, request):
+    def fault_of(self, request):
+        """Return the fault of the next request."""
         kinds = ["any"]
         if request.server == "mirror" and request.method in WRITES:
             kinds.append("write")
@@ -165,7 +167,7 @@ class Line:  # pylint: disable=too-many-instance-attributes  # the plan, and a r
             while request := await read_request(name, reader, writer):
                 self.under_way.append(request)
                 try:
-                    await way.carry(request, self._fault_of(request))
+                    await way.carry(request, self.fault_of(request))
                 finally:
                     self.under_way.remove(request)
         except (OSError, asyncio.IncompleteReadError, _Ended):
@@ -213,7 +215,9 @@ class _Way:  # pylint: disable=too-few-public-methods  # it carries requests and
             self._client.write(answer[: int(len(answer) * fault.share)])
             await self._client.drain()
             raise _Ended
-        self._client.write(error_answer(request.method, fault.status) if fault.kind == "failed" else answer)
+        if fault.kind == "failed":
+            answer = error_answer(request.method, fault.status)
+        self._client.write(spoilt(answer, fault.share) if fault.kind == "spoilt" else answer)
         await self._client.drain()
 
     async def _prevent(self, request, fault):
@@ -253,6 +257,13 @@ class _Way:  # pylint: disable=too-few-public-methods  # it carries requests and
             self._server[1].transport.abort()
 
 
+def spoilt(answer, share):
+    """Return a successful answer with one wrong bit in its body."""
+    head, _, body = answer.partition(HEAD_END)
+    is_success = head.split(b" ", 2)[1].startswith(b"2")
+    return head + HEAD_END + flipped(body, int(len(body) * 8 * share)) if body and is_success else answer
+
+
 class Network:
     """All lines, in one thread.
 
@@ -267,9 +278,9 @@ class Network:
         self._thread = threading.Thread(target=self.loop.run_forever, name="network", daemon=True)
         self._thread.start()
 
-    def line(self):
-        """Return a new `Line`."""
-        line = Line(self)
+    def line(self, kind=Line):
+        """Return a new `Line`, or another kind of it."""
+        line = kind(self)
         asyncio.run_coroutine_threadsafe(line.open(self._servers), self.loop).result(PATIENCE_SECONDS)
         return line
 
