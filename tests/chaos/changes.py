@@ -13,6 +13,8 @@ KEY_BYTES = 1024
 # How likely each change of a mirrored object is, while it has a current version and while it has none.
 ON_CURRENT = {"put": 5, "put again": 1, "tag": 3, "delete": 2, "remove newest": 1}
 ON_NONE = {"put": 1}
+# The mirror copies objects over 16 MiB in parts. One object in so many is large at first.
+LARGE_BYTES, LARGE_EVERY = 17 * 1024 * 1024, 50
 
 # Extensions of restored objects. No archive takes the last one.
 ARCHIVES = {"granules": [".hdf", ".met"], "documents": [".txt", ".csv"], "bundles": [".tar.gz"]}
@@ -49,7 +51,9 @@ def odd_key(prefix, chance, ending=""):
 
 def changes_of_mirrored(number, count, chance):
     """Return changes of one mirrored object: each possible after those before it."""
-    key, versions, found = odd_key(f"mirrored/{number:05}", chance), [], []
+    key = odd_key(f"mirrored/{number:05}", chance)
+    versions = ["put"]
+    found = [Change(MIRROR, key, "put" if number % LARGE_EVERY else "put large")]
     while len(found) < count:
         weights = ON_CURRENT if versions and versions[-1] != "delete" else ON_NONE
         action = chance.choices(list(weights), list(weights.values()))[0]
@@ -86,8 +90,10 @@ def body_of(change):
     """Return the bytes that a change writes; "put again" writes those of the change before it once more."""
     if change.of == UPLOADS:
         return CONTENTS[change.action](change.number)
-    dice = random.Random(f"{change.key} {change.number}")
-    return f"{change.key} {change.number} ".encode() * dice.choice((0, 1, 1, 1, 10, 400))
+    text = f"{change.key} {change.number} ".encode()
+    if change.action == "put large":
+        return text * (LARGE_BYTES // len(text) + 1)
+    return text * random.Random(text).choice((0, 1, 1, 1, 10, 400))
 
 
 def is_valid(change):

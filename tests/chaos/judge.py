@@ -12,7 +12,7 @@ from tests.permissions.grants import grants_of
 # What `explain` concludes about an uploaded file, by the outcome of its set.
 CONCLUSIONS = {"published": "the file is published", "rejected": "the verdict on its file set is: rejected"}
 # `explain` takes a second for each object, because it waits for dead letters. The others are judged all the same.
-MOST_EXPLAINED = 50
+MOST_EXPLAINED = 20
 NO_ARCHIVE, OLDER = "UnmappedExtensionError", "OlderVersionError"
 
 

@@ -61,7 +61,7 @@ class Writers:
         elif change.action == "delete":
             versions.append((self._s3.delete_object(**at)["VersionId"], None))
         else:
-            body = body_of(change) if change.action == "put" else versions[-1][1]
+            body = versions[-1][1] if change.action == "put again" else body_of(change)
             about = {"Metadata": {"number": str(change.number)}, "ContentType": "text/x-chaos"}
             versions.append((self._s3.put_object(**at, Body=body, **about)["VersionId"], body))
 
@@ -78,7 +78,8 @@ class Writers:
 
     def _poison(self, change):
         # A FIFO queue takes a message only with a group and an id.
-        fifo = {"MessageGroupId": "poison", "MessageDeduplicationId": f"{change.action}-{change.number}"}
+        mark = f"{change.action}-{change.number}"
+        fifo = {"MessageGroupId": mark, "MessageDeduplicationId": mark}
         url = self._stage.queue(change.key)
         self._sqs.send_message(
             QueueUrl=url, MessageBody=poison(change), **(fifo if url.endswith(".fifo") else {"DelaySeconds": 0})
