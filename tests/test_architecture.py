@@ -38,6 +38,7 @@ PURE = {
     "utils/key_messages.py",
     "utils/key_state.py",
     "utils/mirror_items.py",
+    "utils/mirror_settings.py",
     "utils/one_line.py",
     "utils/events.py",
     "utils/retry.py",

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.partition_replicate import responses
-from tasks.partition_replicate.credentials import REFUSALS, Destination
 from tasks.partition_replicate.outcome import Outcome, Unfinished
 from tasks.partition_replicate.outcome_log import Continued, OutcomeLog
 from tasks.partition_replicate.replicator import Replicator
@@ -20,6 +19,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, DeferredError
 from tasks.utils.events import ObjectEvent, Unreadable, check_source, object_events
 from tasks.utils.key_messages import RecheckQueue
+from tasks.utils.mirror_credentials import REFUSALS, Destination
 from tasks.utils.outcome_log import fate_of
 from tasks.utils.s3_object import S3Object
 from tasks.utils.work_queue import Message, WorkQueue

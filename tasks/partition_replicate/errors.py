@@ -7,13 +7,10 @@
     ├── RowChanged                  another worker wrote the row meanwhile: observe again                (transient)
     ├── LostRace                    a precondition of a step did not hold: observe again                 (transient)
     ├── NoProgress                  a bucket's listing and its reads contradict each other               (transient)
-    ├── VersionsNotKept             the settings ask for every version, and a bucket keeps none          (transient)
-    ├── SecretError                 the secret cannot be read, or has another shape                      (transient)
-    ├── FederationError             STS gives no token, or no credentials of the role for it             (transient)
-    │   └── TokenRefused            STS refuses the token itself                                         (transient)
-    └── CredentialsRefused          the destination refuses the credentials, and there are no others     (transient)
+    └── VersionsNotKept             the settings ask for every version, and a bucket keeps none          (transient)
 
-Most are transient, so that an hour of wrong configuration does not turn the messages of that hour into dead letters.
+Those of the destination's credentials are in `tasks.utils.errors`. Most are transient, so that an hour of wrong
+configuration does not turn the messages of that hour into dead letters.
 """
 
 from __future__ import annotations
@@ -78,27 +75,5 @@ class NoProgress(BucketBrigadeError):
 
 class VersionsNotKept(BucketBrigadeError):
     """The settings ask for every version, and one of the buckets does not keep versions."""
-
-    transient = True
-
-
-class SecretError(BucketBrigadeError):
-    """Secrets Manager does not give the credentials of the destination, or gives them in another shape."""
-
-    transient = True
-
-
-class FederationError(BucketBrigadeError):
-    """STS gives no token for this function, or no credentials of the destination's role for that token."""
-
-    transient = True
-
-
-class TokenRefused(FederationError):
-    """STS of the destination's partition refuses the token: it has expired, or its claims are refused."""
-
-
-class CredentialsRefused(BucketBrigadeError):
-    """The destination refuses the credentials, and there are no others."""
 
     transient = True

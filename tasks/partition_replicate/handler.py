@@ -11,8 +11,7 @@ Environment: see `settings.Settings`; `enqueue` reads seven of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ from tasks.object_clerk.parts import MIB
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.streams import StreamLimits
 from tasks.object_clerk.versions import in_order
-from tasks.partition_replicate.credentials import Credentials, Destination, of_role, of_user
 from tasks.partition_replicate.deliveries import Queues, Worker, replicate_messages, replicate_tasks
 from tasks.partition_replicate.outcome_log import OutcomeLog
 from tasks.partition_replicate.reconcile.policy import Policy
@@ -41,6 +39,7 @@ from tasks.utils.deadline import Deadline
 from tasks.utils.errors import DeferredError, EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
 from tasks.utils.key_messages import Queue, RecheckQueue
+from tasks.utils.mirror_credentials import Credentials, Destination, destination_of
 from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.settings import QueueSettings
@@ -143,7 +142,7 @@ def _replicator(settings: Settings, limits: StreamLimits, connections: int) -> R
     return Replicator(
         source=in_order(source),
         table=Table(clients.dynamodb(direct=is_direct), settings.work.objects_table, TABLE_POLICY),
-        mirror=Mirror(settings.destination.bucket, settings.destination.kms_key),
+        mirror=Mirror(settings.destination.bucket, settings.mirror.kms_key),
         limits=limits,
         pace=Pace(POLICY),
         versioning=Versioning(mirrored.versions),
@@ -154,53 +153,25 @@ def _replicator(settings: Settings, limits: StreamLimits, connections: int) -> R
 
 
 def _destination(settings: Settings, connections: int) -> Destination:
-    make_client = partial(_destination_client, settings, connections)
-    # S3 refuses a bucket of another account in the same way as wrong credentials: the answer to a HEAD says no more.
-    bucket = settings.destination.bucket
-    owner = owner_of(settings.destination_owners, bucket)
-    and_owner = f", and that the bucket {bucket} belongs to account {owner}" if owner else ""
-    read, advice = _of_secret(settings) if settings.destination.secret else _of_role(settings)
-    return Destination(read, make_client, advice=f"{advice}{and_owner}")
-
-
-def _of_secret(settings: Settings) -> tuple[Callable[[], Credentials], str]:
-    """Return what reads a user's credentials, and what to check when the destination refuses them."""
-    secret = settings.destination.secret
-    advice = f"the destination refuses the credentials in the secret {secret}: check that they are valid"
-    return partial(of_user, clients.client("secretsmanager"), secret), advice
-
-
-def _of_role(settings: Settings) -> tuple[Callable[[], Credentials], str]:
-    """Return what assumes the role, and what to check when the destination refuses its credentials."""
     place = settings.destination
-
-    def assume_role() -> Credentials:
-        # Neither client is kept: by the next time, most of an hour later, its connection is closed.
-        remote = clients.client("sts", region_name=place.region)
-        with closing(clients.client("sts")) as local, closing(remote):
-            return of_role(local, remote, role_arn=place.role_arn, audience=place.token_audience)
-
-    advice = (
-        f"the destination refuses new credentials of the role {place.role_arn}: check what the role's policy "
-        "and the policies of the bucket and its key allow"
+    return destination_of(
+        place,
+        owner=owner_of(place.owners(settings.bucket_owners), place.bucket),
+        client=clients.client,
+        make_s3=partial(_destination_client, settings, connections),
     )
-    return assume_role, advice
 
 
 def _destination_client(settings: Settings, connections: int, credentials: Credentials) -> S3Client:
     place = settings.destination
-    # Few S3-compatible stores have a host name for each bucket.
-    style = {"s3": {"addressing_style": "path"}} if place.endpoint_url else {}
     client = clients.s3(
         direct=settings.work.direct_requests,
         region_name=place.region,
         endpoint_url=place.endpoint_url or None,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.session_token,
-        config=client_config(max_pool_connections=connections, **style),
+        config=client_config(max_pool_connections=connections, **place.client_options),
+        **credentials.options,
     )
-    expect_owners(client, settings.destination_owners)
+    expect_owners(client, place.owners(settings.bucket_owners))
     ordered: S3Client = in_order(client)
     return ordered
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from tasks.object_clerk.annotations import CARRY, IGNORE
 from tasks.object_clerk.parts import MIB
+from tasks.utils.mirror_settings import KEEP, MIRROR, DestinationSettings
 from tasks.utils.settings import Environment, QueueSettings, TelemetrySettings
 
-MIRROR, KEEP = "mirror", "keep"
 CURRENT, ALL = "current", "all"
 
 
@@ -51,49 +51,6 @@ class IntakeSettings:
         return cls(source_bucket, objects_queue, recheck_queue, queue, environment.telemetry())
 
 
-class DestinationSettings(NamedTuple):
-    """Where objects are mirrored to, and as what user or role.
-
-    Attributes:
-        bucket: the bucket.
-        region: the bucket's region.
-        role_arn: the role of the destination's partition that writes there, or "".
-        token_audience: the audience of the token with which the role is assumed, or "".
-        secret: name or ARN of the secret with a user's keys in the place of a role, or "".
-        kms_key: the key that encrypts what is written there, or "".
-        endpoint_url: an S3-compatible store in the place of AWS, or "".
-    """
-
-    bucket: str
-    region: str
-    role_arn: str
-    token_audience: str
-    secret: str
-    kms_key: str
-    endpoint_url: str
-
-    @classmethod
-    def read(cls, environment: Environment) -> DestinationSettings:
-        """Return the settings, and add what is wrong with them to the environment's problems."""
-        found = cls(
-            bucket=environment.text("DEST_BUCKET", example="the bucket they are mirrored to"),
-            region=environment.text("DEST_BUCKET_REGION", example="that bucket's region, such as us-gov-west-1"),
-            role_arn=environment.text("DEST_ROLE_ARN", default=""),
-            token_audience=environment.text("DEST_TOKEN_AUDIENCE", default=""),
-            secret=environment.text("DEST_SECRET", default=""),
-            kms_key=environment.text("DEST_KMS_KEY", default=""),
-            endpoint_url=environment.text("DEST_ENDPOINT_URL", default=""),
-        )
-        if bool(found.role_arn) == bool(found.secret):
-            environment.problem(
-                "either DEST_ROLE_ARN or DEST_SECRET must be set: the ARN of a role in the destination's partition, or "
-                "the name or ARN of a secret whose JSON has a user's keys"
-            )
-        if found.role_arn and not found.token_audience:
-            environment.problem("DEST_TOKEN_AUDIENCE is not set: the audience that DEST_ROLE_ARN trusts")
-        return found
-
-
 class MirrorSettings(NamedTuple):
     """What is mirrored.
 
@@ -102,12 +59,14 @@ class MirrorSettings(NamedTuple):
         deletes: what a removal at the source does: `mirror` or `keep`.
         version_deletes: what the removal of a version for good does: `mirror` or `keep`.
         annotations: `carry` or `ignore`.
+        kms_key: the key that encrypts what is written at the destination, or "".
     """
 
     versions: str | None
     deletes: str
     version_deletes: str
     annotations: str
+    kms_key: str
 
     @classmethod
     def read(cls, environment: Environment) -> MirrorSettings:
@@ -117,6 +76,7 @@ class MirrorSettings(NamedTuple):
             deletes=environment.choice("DELETES", (MIRROR, KEEP), default=MIRROR),
             version_deletes=environment.choice("VERSION_DELETES", (KEEP, MIRROR), default=KEEP),
             annotations=environment.choice("ANNOTATIONS", (CARRY, IGNORE), default=CARRY),
+            kms_key=environment.text("DEST_KMS_KEY", default=""),
         )
         if found.versions == CURRENT and found.version_deletes == MIRROR:
             environment.problem("VERSION_DELETES is mirror: single versions are mirrored with VERSIONS=all only")
@@ -170,11 +130,6 @@ class Settings:
     work: WorkSettings
     bucket_owners: dict[str, str]
 
-    @property
-    def destination_owners(self) -> dict[str, str]:
-        """The part of `bucket_owners` for the destination: none for an S3-compatible store, which has no accounts."""
-        return {} if self.destination.endpoint_url else self.bucket_owners
-
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Settings:
         """Return the settings.
@@ -194,8 +149,6 @@ class Settings:
             work=WorkSettings.read(environment),
             bucket_owners=environment.bucket_owners(),
         )
-        place = settings.destination
-        if place.bucket and place.bucket == intake.source_bucket and not place.endpoint_url:
-            environment.problem("DEST_BUCKET is SOURCE_BUCKET: an object cannot be mirrored onto itself")
+        settings.destination.check_source(intake.source_bucket, environment)
         environment.finish()
         return settings

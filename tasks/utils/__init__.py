@@ -11,6 +11,7 @@
 - `work_queue`: the queue of the messages
 - `key_messages`: the messages of a mirror's FIFO queue
 - `key_state`, `mirror_items`: what a mirror's table remembers, as values and as DynamoDB items
+- `mirror_settings`, `mirror_credentials`: where a mirror's destination is, and the client for it
 - `telemetry`: log lines and metrics
 - `outcome_log`: failures in the log and in the metrics
 - `one_line`: log messages of one line

@@ -6,6 +6,10 @@
     ├── DeferredError          work on a message did not begin: no time was left, or its group failed  (transient)
     ├── StalledError           several invocations in a row ended before any part of a message was done
     ├── UnfinishedError        the time of the invocation is nearly over; another one continues        (transient)
+    ├── SecretError            the destination's secret cannot be read, or has another shape           (transient)
+    ├── FederationError        STS gives no token, or no credentials of the destination's role for it  (transient)
+    │   └── TokenRefused       STS refuses the token itself                                            (transient)
+    ├── CredentialsRefused     the destination refuses the credentials, and there are no others        (transient)
     └── ObjectClerkException   a request to S3 failed: see `tasks.object_clerk.errors`
 
 `retryable`: the same request may pass if it is repeated; `retry.RetryPolicy` goes by it.
@@ -68,3 +72,25 @@ class UnfinishedError(BucketBrigadeError):
 
     transient = True
     stalled: bool = True
+
+
+class SecretError(BucketBrigadeError):
+    """Secrets Manager does not give the credentials of the destination, or gives them in another shape."""
+
+    transient = True
+
+
+class FederationError(BucketBrigadeError):
+    """STS gives no token for this function, or no credentials of the destination's role for that token."""
+
+    transient = True
+
+
+class TokenRefused(FederationError):
+    """STS of the destination's partition refuses the token: it has expired, or its claims are refused."""
+
+
+class CredentialsRefused(BucketBrigadeError):
+    """The destination refuses the credentials, and there are no others."""
+
+    transient = True

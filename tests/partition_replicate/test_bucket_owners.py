@@ -48,4 +48,4 @@ def test_refusal_of_a_look_which_may_be_one_of_the_keys_names_the_owner(world, e
 def test_store_that_is_not_aws_is_expected_to_have_no_owner():
     owners = {"BUCKET_OWNERS": '{"*": "123456789012"}', "DEST_ENDPOINT_URL": "https://s3.example.org"}
     settings = Settings.read({**REQUIRED, **owners})
-    assert (settings.bucket_owners, settings.destination_owners) == ({"*": "123456789012"}, {})
+    assert (settings.bucket_owners, settings.destination.owners(settings.bucket_owners)) == ({"*": "123456789012"}, {})

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from tasks.object_clerk.transport import clients
-from tasks.partition_replicate.credentials import of_user
-from tasks.partition_replicate.errors import SecretError
+from tasks.utils.errors import SecretError
+from tasks.utils.mirror_credentials import of_user
 from tests.conftest import session_of_the_tasks
 from tests.partition_replicate.conftest import KEYS, MIRROR_REGION, SECRET
 

@@ -73,7 +73,7 @@ def test_neither_tokens_nor_keys_are_logged(world, federation, capsys):
 
 
 def test_session_that_ended_at_the_destination_is_replaced(world, federation, monkeypatch):
-    monkeypatch.setattr("tasks.partition_replicate.credentials.NEW_SECONDS", -1)
+    monkeypatch.setattr("tasks.utils.mirror_credentials.NEW_SECONDS", -1)
     federation.replicate(world.put("a.txt"))
     sts_backends["123456789012"]["aws-us-gov"].assumed_roles[-1].expiration = utcnow()
     assert federation.replicate(world.put("a.txt", b"after"), world.put("b.txt")) == []
@@ -84,7 +84,7 @@ def test_session_that_ended_at_the_destination_is_replaced(world, federation, mo
 # The statuses are those of S3's API Reference, "Error responses". The answer to a HEAD has nothing else.
 @pytest.mark.parametrize("status, code", [(400, "ExpiredToken"), (400, "InvalidToken"), (403, "InvalidAccessKeyId")])
 def test_refused_session_is_replaced_by_one_new_one(world, federation, status, code, monkeypatch):
-    monkeypatch.setattr("tasks.partition_replicate.credentials.NEW_SECONDS", -1)
+    monkeypatch.setattr("tasks.utils.mirror_credentials.NEW_SECONDS", -1)
     event = world.put("a.txt")
     # A new object is written, and what is delivered again is looked at first.
     for events in ([event], [event, world.put("b.txt")]):

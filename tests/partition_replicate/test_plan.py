@@ -10,9 +10,9 @@ from tasks.partition_replicate.reconcile.plan import next_step
 from tasks.partition_replicate.reconcile.policy import Policy, expires
 from tasks.partition_replicate.reconcile.snapshot import CarriedAnnotations, Progress, Round, Snapshot
 from tasks.partition_replicate.reconcile.survey import Listing, Past, Survey, SurveyProgress, VersionSnapshot
-from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.utils.events import Kind
 from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Revision, Upload
+from tasks.utils.mirror_settings import KEEP, MIRROR
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import (
     ALL,

@@ -9,9 +9,9 @@ from tasks.partition_replicate.reconcile.plan import next_step
 from tasks.partition_replicate.reconcile.policy import removed
 from tasks.partition_replicate.reconcile.snapshot import Round, Snapshot
 from tasks.partition_replicate.reconcile.survey import Past, Survey, VersionSnapshot
-from tasks.partition_replicate.settings import MIRROR
 from tasks.utils.events import Kind
 from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, VersionRow
+from tasks.utils.mirror_settings import MIRROR
 from tests.partition_replicate import plans
 from tests.partition_replicate.plans import (
     ALL,

@@ -23,7 +23,7 @@ def test_settings_that_are_not_set_have_their_documented_defaults():
     settings = Settings.read(REQUIRED)
     queue = settings.intake.queue
     assert (settings.mirror.deletes, settings.work.concurrency, settings.work.memory) == ("mirror", 10, 256 * MIB)
-    assert (settings.destination.kms_key, settings.destination.endpoint_url, queue.dead_letter_queue) == ("", "", "")
+    assert (settings.mirror.kms_key, settings.destination.endpoint_url, queue.dead_letter_queue) == ("", "", "")
     assert (queue.max_receives, settings.intake.telemetry.level) == (None, "INFO")
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 # Each new setting belongs in one of these two, and a secret in the environment of its task's test as well.
 SECRET_SETTINGS = {
-    "partition_replicate.DestinationSettings": {"secret"},
+    "utils.DestinationSettings": {"secret"},
     # An address may contain a key in its path or query.
     "upload_validate.Settings": {
         f"notifications.{name}" for name in ("github.key", "sentry_dsn", "webhook.key", "webhook.url")
@@ -36,11 +36,8 @@ PLAIN_SETTINGS = {
         "role_external_id",
         "variables_are_read_once",
     },
-    # The role's token and credentials are secrets of the running function, not of its settings.
-    "partition_replicate.DestinationSettings": {"bucket", "endpoint_url", "kms_key", "region", "role_arn"}
-    | {"token_audience"},
     "partition_replicate.IntakeSettings": {"objects_queue", "queue", "recheck_queue", "source_bucket", "telemetry"},
-    "partition_replicate.MirrorSettings": {"annotations", "deletes", "version_deletes", "versions"},
+    "partition_replicate.MirrorSettings": {"annotations", "deletes", "kms_key", "version_deletes", "versions"},
     "partition_replicate.Settings": {"bucket_owners", "destination", "intake", "mirror", "work"},
     "partition_replicate.WorkSettings": {"concurrency", "direct_requests", "memory", "objects_table"},
     # The settings refuse a user in the addresses of GitHub's and the councils' APIs, whose paths are no secrets.
@@ -49,6 +46,8 @@ PLAIN_SETTINGS = {
     | {f"checks.{name}" for name in ("error_limit", "file_limit", "profile", "table_schema")}
     | {f"notifications.{name}" for name in ("council_api_url", "github.api_url", "github.repository")}
     | {"notifications.recipient", "notifications.sender"},
+    # The role's token and credentials are secrets of the running function, not of its settings.
+    "utils.DestinationSettings": {"bucket", "endpoint_url", "region", "role_arn", "token_audience"},
     "utils.QueueSettings": {"dead_letter_queue", "max_receives", "url"},
     "utils.TelemetrySettings": {"deployment", "level"},
 }
@@ -56,8 +55,8 @@ PLAIN_SETTINGS = {
 
 def classes():
     """Yield the name and the class of each task's settings."""
-    for path in sorted(ROOT.glob("tasks/*/settings.py")):
-        module = importlib.import_module(f"tasks.{path.parent.name}.settings")
+    for path in sorted([*ROOT.glob("tasks/*/settings.py"), *ROOT.glob("tasks/*/mirror_settings.py")]):
+        module = importlib.import_module(f"tasks.{path.parent.name}.{path.stem}")
         for name, found in vars(module).items():
             if name.endswith("Settings") and found.__module__ == module.__name__:
                 yield f"{path.parent.name}.{name}", found
@@ -92,7 +91,7 @@ def test_setting_is_plain_or_a_secret(name):
 
 
 ENVIRONMENTS = {
-    "partition_replicate.DestinationSettings": Environment(
+    "utils.DestinationSettings": Environment(
         {
             **dict.fromkeys(("DEST_BUCKET", "DEST_BUCKET_REGION"), "destination"),
             **test_partition_replicate.WAYS["by a user"],

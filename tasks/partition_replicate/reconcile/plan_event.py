@@ -33,9 +33,9 @@ from tasks.partition_replicate.reconcile.steps import (
     Step,
     Undo,
 )
-from tasks.partition_replicate.settings import MIRROR
 from tasks.utils.events import Kind
 from tasks.utils.key_state import KeyState, ReplicaVersion
+from tasks.utils.mirror_settings import MIRROR
 
 
 def next_step(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step:

@@ -8,9 +8,9 @@ from tasks.object_clerk.annotations import CARRY, IGNORE, NAME
 from tasks.object_clerk.versions import Version
 from tasks.partition_replicate.reconcile.object_snapshot import ObjectSnapshot
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
-from tasks.partition_replicate.settings import KEEP, MIRROR
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.key_state import KeyState, has_expired, removal_was_reported
+from tasks.utils.mirror_settings import KEEP, MIRROR
 
 
 class Policy(NamedTuple):

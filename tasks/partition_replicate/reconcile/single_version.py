@@ -23,8 +23,8 @@ from tasks.partition_replicate.reconcile.steps import (
     StartRound,
     Step,
 )
-from tasks.partition_replicate.settings import MIRROR
 from tasks.utils.key_state import KeyState, Origin, ReplicaVersion, VersionRow
+from tasks.utils.mirror_settings import MIRROR
 
 # How often the tags of one version are put again while they are changed all the time.
 ROUNDS = 8

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from tasks.partition_replicate.settings import MIRROR
+from tasks.utils.mirror_settings import MIRROR
 from tests.partition_replicate.explorer.ends import check_end
 from tests.partition_replicate.explorer.invariants import Broken
 from tests.partition_replicate.explorer.mirror import RECEIVED

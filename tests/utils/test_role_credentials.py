@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from tasks.partition_replicate.credentials import Credentials, Destination, of_role
-from tasks.partition_replicate.errors import CredentialsRefused, FederationError
+from tasks.utils.errors import CredentialsRefused, FederationError
+from tasks.utils.mirror_credentials import Credentials, Destination, of_role
 
 
 class Sts:
@@ -165,7 +165,7 @@ def test_threads_that_wait_while_another_fails_do_not_ask_again(monkeypatch):
         assert all(arrived.get(timeout=10) for _ in range(5))
         raise FederationError("STS is down")
 
-    monkeypatch.setattr("tasks.partition_replicate.credentials.threading", SimpleNamespace(Lock=Lock))
+    monkeypatch.setattr("tasks.utils.mirror_credentials.threading", SimpleNamespace(Lock=Lock))
     destination = Destination(read, lambda credentials: None, advice="")
     with ThreadPoolExecutor(5) as pool:
         asked = [pool.submit(destination.client) for _ in range(5)]

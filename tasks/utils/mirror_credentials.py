@@ -1,4 +1,4 @@
-"""The destination's credentials: those of a role for an hour, or those of a user. They are never logged or stored.
+"""The credentials for a mirror's destination: those of a role for an hour, or those of a user; never logged or stored.
 
 On AWS a role is assumed across partitions: STS of the source's partition signs a token that names the function, and
 STS of the destination's partition gives temporary credentials for it (IAM User Guide, "Federating AWS identities across
@@ -14,14 +14,15 @@ import threading
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from tasks.partition_replicate.errors import CredentialsRefused, FederationError, SecretError, TokenRefused
-from tasks.utils.errors import BucketBrigadeError
+from tasks.utils.errors import BucketBrigadeError, CredentialsRefused, FederationError, SecretError, TokenRefused
+from tasks.utils.mirror_settings import DestinationSettings
 from tasks.utils.secret_values import Secrets, fault_of_characters
 
 # The codes by which S3 refuses keys that are no longer valid. The answer to a HEAD has no body, so its code is the
@@ -40,8 +41,8 @@ SIGNING_ALGORITHM = "ES384"
 # The errors of a request to STS.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 
-# The name of the sessions in CloudTrail of the destination's account.
-SESSION_NAME = "bucket-brigade-partition-replicate"
+# The name of the sessions in CloudTrail of the destination's account; the role's name says of which task.
+SESSION_NAME = "bucket-brigade"
 
 # An invocation lasts 15 minutes at most, so the credentials at its beginning outlast it. The rest is for clocks that
 # differ.
@@ -75,6 +76,15 @@ class Credentials:
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
     expires_at: float = math.inf
+
+    @property
+    def options(self) -> dict[str, str | None]:
+        """The credentials as options of a client."""
+        return {
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "aws_session_token": self.session_token,
+        }
 
 
 def of_user(secrets: Any, secret: str) -> Credentials:
@@ -281,3 +291,47 @@ class Destination:
             renew_at = credentials.expires_at - RENEW_BEFORE_SECONDS
             self._connection = _Connection(self._make_client(credentials), credentials, self._clock(), renew_at)
         return self._connection
+
+
+def destination_of(
+    place: DestinationSettings,
+    *,
+    owner: str | None,
+    client: Callable[..., Any],
+    make_s3: Callable[[Credentials], Any],
+) -> Destination:
+    """Return the destination that settings describe.
+
+    Args:
+        place: the settings.
+        owner: the account that its bucket must belong to, or None if nothing is expected of it.
+        client: makes a client of a service, as `transport.clients.client` does.
+        make_s3: makes the client of the destination with credentials.
+    """
+    read, advice = _of_secret(place, client) if place.secret else _of_role(place, client)
+    # S3 refuses a bucket of another account in the same way as wrong credentials: the answer to a HEAD says no more.
+    and_owner = f", and that the bucket {place.bucket} belongs to account {owner}" if owner else ""
+    return Destination(read, make_s3, advice=f"{advice}{and_owner}")
+
+
+def _of_secret(place: DestinationSettings, client: Callable[..., Any]) -> tuple[Callable[[], Credentials], str]:
+    """Return what reads a user's credentials, and what to check when the destination refuses them."""
+    secrets = client("secretsmanager")
+    advice = f"the destination refuses the credentials in the secret {place.secret}: check that they are valid"
+    return lambda: of_user(secrets, place.secret), advice
+
+
+def _of_role(place: DestinationSettings, client: Callable[..., Any]) -> tuple[Callable[[], Credentials], str]:
+    """Return what assumes the role, and what to check when the destination refuses its credentials."""
+
+    def assume_role() -> Credentials:
+        # Neither client is kept: by the next time, most of an hour later, its connection is closed.
+        remote = client("sts", region_name=place.region)
+        with closing(client("sts")) as local, closing(remote):
+            return of_role(local, remote, role_arn=place.role_arn, audience=place.token_audience)
+
+    advice = (
+        f"the destination refuses new credentials of the role {place.role_arn}: check what the role's policy "
+        "and the policies of the bucket and its key allow"
+    )
+    return assume_role, advice
