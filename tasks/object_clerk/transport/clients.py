@@ -6,6 +6,7 @@ which nothing here uses and which would be a fifth of a cold start.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache, partial
@@ -18,6 +19,7 @@ from botocore.config import Config
 import botocore.session
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from tasks.utils.deadline import is_time_up, limit_timeout
@@ -44,10 +46,30 @@ CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 _MAKING = threading.Lock()
 
 
+class _Loader(Loader):
+    """botocore's loader, which takes every folder of descriptions for a service.
+
+    botocore looks into each folder: where all 400 services are installed, that is half of the time for a client.
+    """
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Return the names of all services."""
+        folders = [path for path in self.search_paths if os.path.isdir(path)]
+        return sorted({name for folder in folders for name in os.listdir(folder) if "." not in name})
+
+
+def new_session() -> botocore.session.Session:
+    """Return a session that makes its first client sooner than those of botocore."""
+    made = botocore.session.Session()
+    paths = made.get_component("data_loader").search_paths
+    made.register_component("data_loader", _Loader(paths, include_default_search_paths=False))
+    return made
+
+
 @cache
 def session() -> botocore.session.Session:
     """Return the container's session, which reads credentials, region and the descriptions of the services once."""
-    return botocore.session.Session()
+    return new_session()
 
 
 def s3(*, direct: bool, **options: Any) -> S3Client:
