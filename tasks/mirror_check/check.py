@@ -7,6 +7,7 @@ its keys.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from tasks.mirror_check.side_by_side import side_by_side
 # A page of keys is compared at a time.
 CHUNK = 1000
 
-# Chunks that a worker compares before it shares the rest: a cut costs some requests, and should spare more of them.
-SHARED_AFTER = 4
+# Seconds that a worker compares before it shares the rest: a cut costs some requests, and should spare more of them.
+SHARED_AFTER = 1.0
 
 
 class Chunk(NamedTuple):
@@ -94,16 +95,16 @@ class _Worker:
         sides = self.evidence.source, self.evidence.destination
         listings = [Listing(side, self.scope.prefix, key_range, self.ahead) for side in sides]
         pairs: list[Pair] = []
-        chunks = 0
+        started = time.monotonic()
         for pair in merged(*(histories(listing) if listing.side.lists_versions else listing for listing in listings)):
             if key_range.last is not None and pair.key > key_range.last:
                 break
             pairs.append(pair)
             if len(pairs) == CHUNK:
                 report(self._compared(pairs))
-                chunks += 1
-                if chunks % SHARED_AFTER == 0:
+                if time.monotonic() - started >= SHARED_AFTER:
                     self._share(key_range, pair.key, listings)
+                    started = time.monotonic()
                 pairs = []
         if pairs:
             report(self._compared(pairs))

@@ -85,7 +85,7 @@ class Evidence:
         """Return whether the listings alone show that a pair is equal, and no more is asked for."""
         source, destination = pair
         is_same = source is not None and destination is not None and source[1:3] == destination[1:3] and source.etag
-        return bool(is_same) and self.depth == Depth()
+        return bool(is_same) and not (self.depth.downloads or self.depth.details)
 
     def compare(self, pairs: Sequence[Pair]) -> list[Finding]:
         """Compare pairs that the listings do not settle.

@@ -28,8 +28,8 @@ class UnorderedListing(ObjectClerkException):
 def keep_xml(client: Any) -> Any:
     """Return the S3 client, whose listings `Side` can read from now on."""
     for operation in ("ListObjectsV2", "ListObjectVersions"):
-        # First, because botocore parses each answer twice: it also looks for an error with status 200.
-        client.meta.events.register_first(f"before-parse.s3.{operation}", _keep_body)
+        # botocore parses each answer twice: for an error with status 200 before all handlers whose pattern names S3.
+        client.meta.events.register_first(f"before-parse.*.{operation}", _keep_body)
     return client
 
 
@@ -118,7 +118,7 @@ class Side:
 
 @dataclass
 class Listing:
-    """The entries of one side in a range, in order; the next page is requested ahead.
+    """The entries of one side in a range, in order; the first page and each next one are requested ahead.
 
     Attributes:
         side: the side.
@@ -134,9 +134,12 @@ class Listing:
     ahead: Executor
     has_more: bool = True
 
+    def __post_init__(self) -> None:
+        self._first = self._requested(self.side.start_after(self.key_range.after))
+
     def __iter__(self) -> Iterator[Listed]:
         latest = self.key_range.after
-        coming: Future[Page] | None = self._requested(self.side.start_after(latest))
+        coming: Future[Page] | None = self._first
         while coming:
             page = coming.result()
             self._check_order(page, latest)

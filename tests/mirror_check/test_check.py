@@ -53,7 +53,7 @@ def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form
     # Small pages, so that few keys suffice.
     monkeypatch.setattr(listings.Side.page, "__defaults__", (7,))
     monkeypatch.setattr(check_module, "CHUNK", 7)
-    monkeypatch.setattr(check_module, "SHARED_AFTER", 1)
+    monkeypatch.setattr(check_module, "SHARED_AFTER", 0)
     cuts = []
     cut_after = check_module.cut_after
     monkeypatch.setattr(check_module, "cut_after", lambda *about: cuts.append(cut_after(*about)) or cuts[-1])

@@ -1,3 +1,4 @@
+from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 import botocore.session
@@ -7,7 +8,7 @@ from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mirror_check.pages import Listed, UnreadablePage, page_in
+from tasks.mirror_check.pages import PLAIN_ENTRY, Listed, UnreadablePage, page_in
 
 MODEL = botocore.session.get_session().get_service_model("s3")
 SPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -54,6 +55,47 @@ def test_page_of_objects_is_what_botocore_reads(entries, is_truncated, space):
     assert (page.following or {}).get("ContinuationToken") == theirs.get("NextContinuationToken")
     times = [parse_timestamp(each.modified) for each in page.entries]
     assert times == [each["LastModified"] for each in theirs.get("Contents", [])]
+
+
+# Keys that are encoded for URLs, and some that are not, or not fully.
+ASCII_TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=10)
+KEYS = st.one_of(ASCII_TEXTS, ASCII_TEXTS.map(quote_plus), TEXTS.map(quote_plus), TEXTS)
+TIME = "<LastModified>2026-11-22T10:00:00.000Z</LastModified>"
+SIZE = "<Size>1</Size><StorageClass>STANDARD</StorageClass>"
+OWNER = "<Owner><ID>1</ID><DisplayName>a</DisplayName></Owner>"
+CHECKSUM = "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
+VERSION = "<VersionId>a.b-c</VersionId><IsLatest>true</IsLatest>"
+# As AWS, MinIO and SeaweedFS list objects, and as AWS lists versions and delete markers.
+PLAIN = (
+    f"<Contents>KEY{TIME}<ETag>&quot;a1-2&quot;</ETag>{CHECKSUM}{SIZE}</Contents>",
+    f'<Contents>KEY{TIME}<ETag>"a1-2"</ETag>{SIZE.replace("<Storage", OWNER + "<Storage")}</Contents>',
+    f"<Contents>KEY<ETag>&#34;a1-2&#34;</ETag>{SIZE}{TIME}</Contents>",
+    f"<Version>KEY{VERSION}{TIME}<ETag>&quot;a1-2&quot;</ETag>{CHECKSUM}{SIZE}{OWNER}</Version>",
+    f"<DeleteMarker>KEY{VERSION}{TIME}{OWNER}</DeleteMarker>",
+)
+OTHERS = (
+    f"<Contents> KEY {SIZE}</Contents>",
+    f"<Contents>KEY<Later><Key>b</Key></Later>{SIZE}</Contents>",
+    f"<Version>KEY{VERSION}<ETag>&lt;&quot;</ETag>{SIZE}</Version>",
+)
+
+
+@given(
+    st.lists(st.tuples(st.one_of(st.sampled_from(PLAIN), st.sampled_from(PLAIN + OTHERS)), KEYS)),
+    st.sampled_from(["ListBucketResult", "ListVersionsResult"]),
+    st.booleans(),
+)
+def test_page_reads_the_same_through_the_regular_expression_and_through_the_parser(entries, root, is_encoded):
+    texts = [form.replace("KEY", f"<Key>{escape(key)}</Key>") for form, key in entries]
+    encoding = "<EncodingType>url</EncodingType>" if is_encoded else ""
+    head, rest = f"<{root}{SPACE}>{encoding}", f"{''.join(texts)}<IsTruncated>false</IsTruncated></{root}>"
+    # A comment leaves the whole page to the parser.
+    assert page_in(f"{head}{rest}".encode()) == page_in(f"{head}<!-- -->{rest}".encode())
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_regular_expression_reads_entries_as_servers_write_them(form):
+    assert PLAIN_ENTRY.fullmatch(form.replace("KEY", "<Key>a/b</Key>"))
 
 
 @given(ENTRIES)
