@@ -1,4 +1,4 @@
-"""Metrics of the last hour, from CloudWatch: those of the functions and those of SQS."""
+"""Metrics from CloudWatch: those of the functions and of SQS in the last hour, and the number of a bucket's objects."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 OURS = "BucketBrigade"
 FUNCTION = "function_name"
 SQS = "AWS/SQS"
+S3 = "AWS/S3"
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 # The end of the time span is exclusive, and CloudWatch dates a value by its minute.
 MINUTE = timedelta(minutes=1)
 PERIOD_SECONDS = 300
@@ -77,6 +79,28 @@ def with_values(cloudwatch: Any, series: Sequence[Series], *, sums: Iterable[str
             Series(each.namespace, each.name, each.dimensions, values[f"m{number}"]) for number, each in enumerate(part)
         ]
     return found
+
+
+def objects_in(cloudwatch: Any, bucket: str) -> int | None:
+    """Return the number of objects in a bucket, as S3 counts them once a day; None if it has not counted them yet.
+
+    Older versions, delete markers and the parts of open uploads count too.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-dimensions.html
+    """
+    dimensions = {"BucketName": bucket, "StorageType": "AllStorageTypes"}
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        Namespace=S3,
+        MetricName="NumberOfObjects",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        # The number of a day may come a day later.
+        StartTime=now - 3 * DAY,
+        EndTime=now,
+        Period=int(DAY.total_seconds()),
+        Statistics=["Average"],
+    )["Datapoints"]
+    newest = max(points, key=lambda point: point["Timestamp"], default=None)
+    return int(newest["Average"]) if newest else None
 
 
 def _query(number: int, series: Series, statistic: str) -> dict[str, Any]:

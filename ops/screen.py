@@ -51,6 +51,11 @@ class Screen:
         """Whether a person sees the output as it changes."""
         return self._out.is_terminal and not self.as_json
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a person sees `progress`."""
+        return self._err.is_terminal and not self.as_json
+
     def record(self, record: Mapping[str, Any]) -> None:
         """Print one result as a line of JSON, if the user asked for JSON."""
         if self.as_json:
@@ -120,8 +125,7 @@ class Screen:
         """
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn())
         times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        is_seen = self._err.is_terminal and not self.as_json
-        with Progress(*columns, *times, console=self._err, transient=True, disable=not is_seen) as shown:
+        with Progress(*columns, *times, console=self._err, transient=True, disable=not self.shows_progress) as shown:
             shown.add_task(of, total=total)
             yield shown
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import TaskID
 
 from ops.brigade import Brigade
@@ -19,6 +20,7 @@ from ops.checking.sides import compared_sides, failures_as_sentences
 from ops.cli import BrigadeCommand
 from ops.deployment import ArchiveCopy, Mirror
 from ops.errors import ExitStatus, OpsError
+from ops.metrics import objects_in
 from tasks.mirror_check.check import Chunk, Scope, compare_all, compare_keys
 from tasks.mirror_check.evidence import Comparer, Depth
 
@@ -65,8 +67,20 @@ def command(brigade: Brigade, **options: Any) -> ExitStatus:
         compared_sides(brigade, mirror, depth=depth, workers=scope.workers, versions=options["versions"]) as evidence,
     ):
         run = _Run(brigade, mirror, evidence, options["lag"])
-        status, differences = run.report(compare_all(evidence, scope), files)
+        total = None if scope.prefix else _number_of_keys(brigade, mirror)
+        status, differences = run.report(compare_all(evidence, scope), files, total)
         return run.repair(differences, status, _repair_options(options)) if options["repair"] else status
+
+
+def _number_of_keys(brigade: Brigade, mirror: Mirror) -> int | None:
+    """Return about how many keys a whole check compares, or None if that is not known or not shown."""
+    if not brigade.screen.shows_progress:
+        return None
+    try:
+        return objects_in(brigade.client("cloudwatch"), mirror.source)
+    except (BotoCoreError, ClientError):
+        # Without the permission the check goes on, and shows no time left.
+        return None
 
 
 def _repair_options(options: dict[str, Any]) -> Options:
@@ -94,15 +108,18 @@ class _Run:
     evidence: Comparer
     lag: float
 
-    def report(self, chunks: Iterable[Chunk], files: Files) -> tuple[ExitStatus, list[Explained]]:
-        """Report a check; return its status and the keys that are not equal."""
+    def report(self, chunks: Iterable[Chunk], files: Files, total: int | None) -> tuple[ExitStatus, list[Explained]]:
+        """Report a check of about so many keys; return its status and the keys that are not equal."""
         report = CheckReport(self.brigade.screen, files)
         explain = Explainer(self.brigade, self.mirror, self.evidence, self.lag)
         differences: list[Explained] = []
-        with self.brigade.screen.progress("keys") as progress:
+        done = 0
+        with self.brigade.screen.progress("keys", total) as progress:
             for chunk in chunks:
                 differences += report.add(chunk, explain)
-                progress.advance(TaskID(0), chunk.keys)
+                done += chunk.keys
+                # The total is up to two days old: there may be more keys by now.
+                progress.update(TaskID(0), completed=done, total=total and max(total, done))
         report.requests = len(self.evidence.source.listed) + len(self.evidence.destination.listed)
         return report.finish(), differences
 
@@ -115,4 +132,4 @@ class _Run:
         repair.wait()
         left = sorted(each.finding.key for each in differences if not each.why.cause.is_expected)
         with Files(self.mirror.source, None, None) as no_files:
-            return self.report(compare_keys(self.evidence, left), no_files)[0]
+            return self.report(compare_keys(self.evidence, left), no_files, len(left))[0]

@@ -1,7 +1,9 @@
 import csv
 import json
+import re
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ops import letter_reader
 from ops.checking import repair as repair_module
@@ -264,3 +266,32 @@ def test_versions_of_a_mirror_without_them_are_refused(brigade, buckets, more):
     buckets.put("k", b"1", b"1")
     assert brigade("check", "--versions", *more) == 2
     assert brigade.err.startswith("error: --versions") and brigade.err.count("\n") == 1
+
+
+def shown_progress(brigade, monkeypatch, *options):
+    """Return what a check shows on a terminal while it runs."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert brigade("check", *options) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", brigade.err)
+
+
+def test_progress_shows_the_time_left_by_the_number_of_objects_that_s3_counted(brigade, buckets, monkeypatch):
+    for key in ("a", "b"):
+        buckets.put(key, b"1", b"1")
+    shown = shown_progress(brigade, monkeypatch)
+    assert "0/2" in shown and re.search(r"2/2 .*left 0:00:00", shown)
+    # S3 counts whole buckets only.
+    assert "1/?" in shown_progress(brigade, monkeypatch, "--prefix", "a")
+
+
+@pytest.mark.parametrize(("counted", "shown"), [(1, "2/2"), (None, "2/?"), ("AccessDenied", "2/?")])
+def test_progress_goes_on_if_the_number_of_objects_is_old_or_unknown(brigade, buckets, monkeypatch, counted, shown):
+    def objects_in(*_):
+        if counted == "AccessDenied":
+            raise ClientError({"Error": {"Code": counted}}, "GetMetricStatistics")
+        return counted
+
+    monkeypatch.setattr("ops.commands.check.objects_in", objects_in)
+    for key in ("a", "b"):
+        buckets.put(key, b"1", b"1")
+    assert shown in shown_progress(brigade, monkeypatch)
