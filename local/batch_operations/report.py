@@ -29,6 +29,7 @@ def write_report(s3: Any, job_id: str, report: Mapping[str, Any], done: Done) ->
         done: The tasks that ended, with their results.
     """
     bucket = report["Bucket"].rpartition(":")[2]
+    owner = {"ExpectedBucketOwner": report["ExpectedBucketOwner"]} if report.get("ExpectedBucketOwner") else {}
     prefix = f"{report['Prefix'].rstrip('/')}/" if report.get("Prefix") else ""
     folder = f"{prefix}job-{job_id}"
     results = [
@@ -40,7 +41,7 @@ def write_report(s3: Any, job_id: str, report: Mapping[str, Any], done: Done) ->
         "Results": results,
         "ReportSchema": SCHEMA,
     }
-    s3.put_object(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+    s3.put_object(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode(), **owner)
 
 
 def _by_status(report: Mapping[str, Any], done: Done) -> dict[str, Done]:

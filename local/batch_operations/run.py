@@ -1,13 +1,14 @@
 """One job: manifest, tasks and report.
 
-Sources: Amazon S3 User Guide, "Tracking job status and completion reports" and "Invoke AWS Lambda function".
+Sources: Amazon S3 User Guide, "Tracking job status and completion reports", "Invoke AWS Lambda function" and "Compute
+checksums".
 """
 
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import lambda_backends
 
+from local.batch_operations.checksums import checksum_of
 from local.batch_operations.errors import JobFailed, JobStopped
 from local.batch_operations.manifest import generated_tasks, listed_tasks
 from local.batch_operations.report import write_report
@@ -135,10 +137,16 @@ class JobRun:
         return again
 
     def _run_task(self, task: Task) -> Result | None:
-        """Invoke the function for one object; return None if the job starts no more tasks."""
+        """Perform the operation for one object; return None if the job starts no more tasks."""
         if self._is_ending():
             return None
-        operation = self._job.request["Operation"]["LambdaInvoke"]
+        operation, scope, role = self._job.request["Operation"], self._job.scope, self._job.request["RoleArn"]
+        if "S3ComputeObjectChecksum" in operation:
+            return checksum_of(task, operation["S3ComputeObjectChecksum"], scope, role)
+        return self._invoke(task, operation["LambdaInvoke"])
+
+    def _invoke(self, task: Task, operation: Mapping[str, Any]) -> Result:
+        """Invoke the function for one object."""
         arn, scope = operation["FunctionArn"], self._job.scope
         if not permits(self._job.request["RoleArn"], "lambda:InvokeFunction", arn):
             return Result("PermanentFailure", f"The role does not permit lambda:InvokeFunction on {arn}.", 403)

@@ -11,8 +11,9 @@ from local.patches.s3_jobs import Job
 class BatchOperations:
     """A context manager that runs the jobs of an embedded AWS, each in its own thread.
 
-    A job generates or reads its manifest, invokes its function once for each object, repeats temporary failures, and
-    writes its report, all with the permissions of its role. Jobs run side by side, so a priority has no effect.
+    A job generates or reads its manifest, invokes its function or computes a checksum once for each object, repeats
+    temporary failures, and writes its report, all with the permissions of its role. Jobs run side by side, so a
+    priority has no effect.
 
     Args:
         aws: The embedded AWS, started. A Lambda service runs its functions.

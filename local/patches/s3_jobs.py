@@ -1,7 +1,7 @@
 """S3 Batch Operations: jobs and their states. `local.batch_operations` runs the jobs.
 
 Sources: Amazon S3 API Reference, CreateJob, DescribeJob, ListJobs, UpdateJobStatus and UpdateJobPriority; Amazon S3
-User Guide, "Creating an S3 Batch Operations job" and "Tracking job status and completion reports".
+User Guide, "Creating an S3 Batch Operations job", "Tracking job status and completion reports" and "Compute checksums".
 """
 
 # pylint: disable=protected-access  # a patch replaces internals of moto
@@ -28,6 +28,9 @@ ENDED = ("Complete", "Cancelled", "Failed")
 
 # The maximum of `MaxResults`, and its default.
 MAX_RESULTS = 1000
+
+OPERATIONS = ("LambdaInvoke", "S3ComputeObjectChecksum")
+CHECKSUMS = ("CRC32", "MD5", "SHA1", "SHA256")
 
 KEY_CONSTRAINTS = ("MatchAnyPrefix", "MatchAnySuffix", "MatchAnySubstring")
 
@@ -229,16 +232,26 @@ def _check(request: Mapping[str, Any], account_id: str) -> None:
         raise JobError("BadRequestException", "Cross-account pass role is not allowed.")
     if bool(request.get("Manifest")) == bool(request.get("ManifestGenerator")):
         raise JobError("BadRequestException", "A job has either a manifest or a manifest generator.")
-    if set(request["Operation"]) != {"LambdaInvoke"}:
-        raise NotImplementedError("The embedded AWS implements no operation of S3 Batch Operations but LambdaInvoke.")
-    invoke = request["Operation"]["LambdaInvoke"]
-    if invoke.get("UserArguments") and invoke.get("InvocationSchemaVersion") != "2.0":
-        raise JobError("BadRequestException", "UserArguments require the invocation schema version 2.0.")
+    _check_operation(request)
     report = request["Report"]
     if report["Enabled"] and not all(report.get(name) for name in ("Bucket", "Format", "ReportScope")):
         raise JobError("BadRequestException", "A report needs a bucket, a format and a scope.")
     if request.get("ManifestGenerator"):
         _check_generator(request["ManifestGenerator"]["S3JobManifestGenerator"])
+
+
+def _check_operation(request: Mapping[str, Any]) -> None:
+    (name, operation), *_ = request["Operation"].items()
+    if name not in OPERATIONS:
+        raise NotImplementedError(f"The embedded AWS implements no operation but {OPERATIONS}: {name}.")
+    if operation.get("UserArguments") and operation.get("InvocationSchemaVersion") != "2.0":
+        raise JobError("BadRequestException", "UserArguments require the invocation schema version 2.0.")
+    if name == "S3ComputeObjectChecksum":
+        if operation["ChecksumAlgorithm"] not in CHECKSUMS or operation["ChecksumType"] != "FULL_OBJECT":
+            raise NotImplementedError(f"The embedded AWS computes only FULL_OBJECT checksums of {CHECKSUMS}.")
+        # S3 User Guide, "Compute checksums": the bucket owner condition of the report's bucket is required.
+        if not request["Report"].get("ExpectedBucketOwner"):
+            raise JobError("BadRequestException", "The report of this operation needs an expected bucket owner.")
 
 
 def _check_generator(generator: Mapping[str, Any]) -> None:

@@ -1,11 +1,15 @@
 """Jobs of S3 Batch Operations. A callback stands in for the Lambda service, so no function starts."""
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import threading
+import zlib
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.batch_operations import BatchOperations, run
 from local.embedded_aws import EmbeddedAws
@@ -23,7 +27,9 @@ TRUST = {
 PERMISSIONS = {
     "lambda:InvokeFunction": FUNCTION,
     "s3:PutInventoryConfiguration": "arn:aws:s3:::source*",
-    "s3:GetObject": "arn:aws:s3:::manifests/*",
+    "s3:GetObject": ["arn:aws:s3:::manifests/*", "arn:aws:s3:::source/*"],
+    "s3:GetObjectVersion": "arn:aws:s3:::source*",
+    "s3:RestoreObject": "arn:aws:s3:::source*",
     "s3:PutObject": "arn:aws:s3:::reports/*",
 }
 KEYS = ("a b+c", "folder/ü%", "folder/x")
@@ -79,8 +85,8 @@ class Jobs:
         return self.control.create_job(
             AccountId=ACCOUNT,
             ConfirmationRequired=more.pop("ConfirmationRequired", False),
-            Operation={"LambdaInvoke": operation or {"FunctionArn": FUNCTION}},
-            Report={"Enabled": True, **place, **form},
+            Operation=operation or {"LambdaInvoke": {"FunctionArn": FUNCTION}},
+            Report={"Enabled": True, **place, **form, **more.pop("report", {})},
             Priority=1,
             RoleArn=role,
             **objects,
@@ -186,7 +192,7 @@ def test_each_filter_selects_objects(jobs, wanted, found):
 
 def test_second_schema_names_the_bucket_and_carries_arguments(jobs):
     invoke = {"FunctionArn": FUNCTION, "InvocationSchemaVersion": "2.0", "UserArguments": {"by": "hand"}}
-    jobs.ended(operation=invoke, wanted={"ObjectSizeGreaterThanBytes": 8})
+    jobs.ended(operation={"LambdaInvoke": invoke}, wanted={"ObjectSizeGreaterThanBytes": 8})
     (event,) = jobs.events
     assert (event["invocationSchemaVersion"], event["job"]["userArguments"]) == ("2.0", {"by": "hand"})
     assert event["tasks"][0]["s3Bucket"] == "source" and "s3BucketArn" not in event["tasks"][0]
@@ -289,3 +295,52 @@ def test_cancelled_job_starts_no_more_tasks_and_reports_those_that_ran(jobs, mon
     released.set()
     cancelled = jobs.in_status(job, "Cancelled")
     assert counts(cancelled) == (3, 1, 0) and len(jobs.report(cancelled)) == 1
+
+
+def checksum(algorithm):
+    operation = {"S3ComputeObjectChecksum": {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}}
+    return {"operation": operation, "report": {"ExpectedBucketOwner": ACCOUNT}}
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "MD5", "SHA1", "SHA256"])
+def test_checksum_of_each_object_is_in_the_report_in_the_form_of_aws(jobs, algorithm):
+    """Amazon S3 User Guide, "Examples: S3 Batch Operations completion reports", Compute checksum task report."""
+    job = jobs.ended(**checksum(algorithm))
+    assert (job["Status"], counts(job), jobs.events) == ("Complete", (3, 3, 0), [])
+    body = b"folder/x"
+    digest = zlib.crc32(body).to_bytes(4, "big") if algorithm == "CRC32" else hashlib.new(algorithm, body).digest()
+    text = base64.b64encode(digest).decode().replace("=", r"\u003d")
+    assert jobs.report(job)["folder/x"] == [
+        *("source", "folder/x", "", "succeeded", "200", ""),
+        f'{{"checksum_base64":"{text}","etag":"{hashlib.md5(body).hexdigest()}","checksumAlgorithm":"{algorithm}",'
+        f'"checksumType":"FULL_OBJECT","checksum_hex":"{digest.hex().upper()}"}}',
+    ]
+
+
+def test_checksum_of_an_archived_object_needs_no_restore(jobs):
+    place = {"Bucket": "source", "Key": "archived"}
+    jobs.s3.put_object(**place, Body=b"1", StorageClass="GLACIER")
+    job = jobs.ended(**checksum("SHA256"), wanted={"MatchAnyStorageClass": ["GLACIER"]})
+    jobs.s3.delete_object(**place)
+    assert json.loads(jobs.report(job)["archived"][-1])["checksum_hex"] == hashlib.sha256(b"1").hexdigest().upper()
+
+
+def test_object_that_is_gone_is_a_failed_task_in_the_form_of_aws(jobs):
+    job = jobs.ended(Manifest=csv_manifest(jobs, "source,gone\n", "Bucket", "Key"), **checksum("SHA256"))
+    *row, message = jobs.report(job)["gone"]
+    assert row == ["source", "gone", "", "failed", "200", "PermanentFailure"]
+    assert message.startswith('error details: {"failureMessage":"Task ')
+    assert message.endswith(' Key not found", "errorCode": "404"}')
+
+
+@pytest.mark.parametrize("missing", ["s3:GetObject", "s3:RestoreObject"])
+def test_checksum_needs_each_permission_of_the_documentation(jobs, missing):
+    role = jobs.role(f"no-checksum-{missing.replace(':', '-')}", without=[missing])
+    job = jobs.ended(role=role, **checksum("SHA256"))
+    assert counts(job) == (3, 0, 3)
+    assert f"does not permit {missing} on arn:aws:s3:::source/folder/x" in jobs.report(job)["folder/x"][-1]
+
+
+def test_checksums_without_an_expected_owner_of_the_report_are_refused(jobs):
+    with pytest.raises(ClientError, match="needs an expected bucket owner"):
+        jobs.create(**{**checksum("SHA256"), "report": {}})
