@@ -1,4 +1,4 @@
-"""Jobs of S3 Batch Operations that pass existing objects to a task.
+"""Jobs of S3 Batch Operations on the objects of a bucket.
 
 Amazon S3 API Reference, CreateJob and S3JobManifestGenerator; Amazon S3 User Guide, "Creating an S3 Batch Operations
 job".
@@ -6,24 +6,16 @@ job".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from ops.deployment import ArchiveCopy, Mirror
-from ops.errors import OpsError
+from ops.deployment import JobPlace
 from tasks.utils.s3_object import printable
 
-Target = ArchiveCopy | Mirror
-
-# The folder of the completion reports in their bucket.
-REPORTS = "backfill"
-
-# A description begins with this and the name of the function, so a deployment finds its jobs in the list of all jobs.
-MARK = "brigade backfill"
 DESCRIPTION_LIMIT = 256
 
 # S3 runs jobs of a higher priority first. This leaves room on both sides.
@@ -83,100 +75,118 @@ class Job:  # pylint: disable=too-many-instance-attributes  # one for each value
         )
 
 
-def request_of(target: Target, prefix: str, since: datetime | None) -> dict[str, Any]:
-    """Return CreateJob's request for the objects of a task's source below a prefix.
+@dataclass(frozen=True)
+class Kind:
+    """What jobs do.
 
-    Args:
-        target: the task.
-        prefix: the start of the keys; "" for all objects.
+    Attributes:
+        mark: how the description of such a job begins.
+        operation: the operation, as CreateJob takes it.
+        reports: the folder of the completion reports in their bucket.
+    """
+
+    mark: str
+    operation: Mapping[str, Any]
+    reports: str
+
+    def description(self, about: str) -> str:
+        """Return the description of a job, by which it is found again."""
+        return printable(f"{self.mark} {about}".rstrip())[:DESCRIPTION_LIMIT]
+
+    def folder(self, job_id: str) -> str:
+        """Return the folder of the completion report of a job."""
+        return f"{self.reports}/job-{job_id}"
+
+
+class Objects(NamedTuple):
+    """The objects of a job.
+
+    Attributes:
+        bucket: their bucket.
+        prefix: the start of their keys; "" for all objects.
         since: only objects that were created after this, or None.
     """
-    batch = target.batch
-    wanted: dict[str, Any] = {"KeyNameConstraint": {"MatchAnyPrefix": [prefix]}} if prefix else {}
-    if since:
-        wanted["CreatedAfter"] = since
-    description = f"{_mark(target)} {prefix}".rstrip()
+
+    bucket: str
+    prefix: str
+    since: datetime | None = None
+
+
+def request_of(kind: Kind, place: JobPlace, objects: Objects, *, about: str) -> dict[str, Any]:
+    """Return CreateJob's request.
+
+    Args:
+        kind: what the job does.
+        place: its role and its report.
+        objects: its objects.
+        about: the rest of its description.
+    """
+    wanted: dict[str, Any] = {"KeyNameConstraint": {"MatchAnyPrefix": [objects.prefix]}} if objects.prefix else {}
+    if objects.since:
+        wanted["CreatedAfter"] = objects.since
     return {
-        "AccountId": batch.account_id,
+        "AccountId": place.account_id,
         "ConfirmationRequired": False,
-        "Description": printable(description)[:DESCRIPTION_LIMIT],
-        "Operation": {"LambdaInvoke": {"FunctionArn": batch.function_arn}},
+        "Description": kind.description(about),
+        "Operation": kind.operation,
         "ManifestGenerator": {
             "S3JobManifestGenerator": {
-                "ExpectedBucketOwner": batch.account_id,
-                "SourceBucket": f"arn:{batch.partition}:s3:::{target.source}",
+                "ExpectedBucketOwner": place.account_id,
+                "SourceBucket": f"arn:{place.partition}:s3:::{objects.bucket}",
                 "Filter": wanted,
                 "EnableManifestOutput": False,
             }
         },
         "Report": {
             "Enabled": True,
-            "Bucket": f"arn:{batch.partition}:s3:::{batch.reports}",
-            "Prefix": REPORTS,
+            "Bucket": f"arn:{place.partition}:s3:::{place.reports}",
+            "ExpectedBucketOwner": place.account_id,
+            "Prefix": kind.reports,
             "Format": "Report_CSV_20180820",
             "ReportScope": "AllTasks",
         },
         "Priority": PRIORITY,
-        "RoleArn": batch.role_arn,
+        "RoleArn": place.role_arn,
     }
 
 
 class Jobs:
-    """The backfills of a deployment.
+    """The jobs of an account in a region.
 
     Args:
         client: a client of S3 Control.
-        targets: the tasks of the deployment that take jobs.
+        account_id: the account.
     """
 
-    def __init__(self, client: Any, targets: Sequence[Target]):
+    def __init__(self, client: Any, account_id: str):
         self._client = client
-        self._targets = targets
-        self._account = targets[0].batch.account_id
+        self._account = account_id
 
     def create(self, request: Mapping[str, Any]) -> Job:
         """Create a job; a repeated request creates no second one."""
-        return self.describe(self._client.create_job(**request)["JobId"])
+        return self._describe(self._client.create_job(**request)["JobId"])
 
-    def describe(self, job_id: str) -> Job:
-        """Return a job.
-
-        Raises:
-            OpsError: there is none with this id, or it is no backfill of this deployment.
-        """
+    def find(self, job_id: str) -> Job | None:
+        """Return a job, or None if there is none with this id."""
         try:
-            job = Job.of(self._client.describe_job(AccountId=self._account, JobId=job_id)["Job"])
+            return self._describe(job_id)
         except (ClientError, ParamValidationError) as error:
             # The name of AWS's error differs between pages of the documentation; botocore knows how long an id is.
             if isinstance(error, ParamValidationError) or "NotFound" in str(error) or "NoSuchJob" in str(error):
-                raise OpsError(f"there is no job {job_id}: `brigade backfill status` lists the backfills") from error
+                return None
             raise
-        if self.target_of(job) is None:
-            raise OpsError(f"{job_id} is no backfill of this deployment: `brigade backfill status` lists them")
-        return job
 
     def all(self) -> Iterator[Job]:
-        """Yield the backfills of this deployment that S3 still knows, the latest first."""
+        """Yield the jobs that S3 still knows, the latest first."""
         page: dict[str, Any] = {"NextToken": ""}
         while "NextToken" in page:
             token = {"NextToken": page["NextToken"]} if page["NextToken"] else {}
             page = self._client.list_jobs(AccountId=self._account, **token)
-            yield from (job for job in map(Job.of, page["Jobs"]) if self.target_of(job) is not None)
+            yield from map(Job.of, page["Jobs"])
 
     def cancel(self, job_id: str) -> None:
-        """Cancel a job.
-
-        Raises:
-            OpsError: it has ended.
-        """
-        if (job := self.describe(job_id)).has_ended:
-            raise OpsError(f"{job_id} has ended already: its status is {job.status}")
+        """Cancel a job that has not ended."""
         self._client.update_job_status(AccountId=self._account, JobId=job_id, RequestedJobStatus="Cancelled")
 
-    def target_of(self, job: Job) -> Target | None:
-        """Return the task of a job, or None if it is no backfill of this deployment."""
-        return next((one for one in self._targets if f"{job.description} ".startswith(f"{_mark(one)} ")), None)
-
-
-def _mark(target: Target) -> str:
-    return f"{MARK} {target.batch.function}"
+    def _describe(self, job_id: str) -> Job:
+        return Job.of(self._client.describe_job(AccountId=self._account, JobId=job_id)["Job"])

@@ -30,22 +30,20 @@ class WorkQueue:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What a job of S3 Batch Operations needs to pass objects to a task.
+class JobPlace:
+    """What a job of S3 Batch Operations needs in its account.
 
     Attributes:
-        function_arn: the ARN of the task's function.
         role_arn: the ARN of the job's role.
         reports: the bucket of the completion reports.
     """
 
-    function_arn: str
     role_arn: str
     reports: str
 
     @property
     def account_id(self) -> str:
-        """The account of the deployment."""
+        """The account."""
         return self.role_arn.split(":")[4]
 
     @property
@@ -55,8 +53,19 @@ class Batch:
 
     @property
     def partition(self) -> str:
-        """The partition of the deployment."""
+        """The partition of the account."""
         return self.role_arn.split(":")[1]
+
+
+@dataclass(frozen=True)
+class Batch(JobPlace):
+    """What a job needs to pass objects to a task.
+
+    Attributes:
+        function_arn: the ARN of the task's function.
+    """
+
+    function_arn: str
 
     @property
     def function(self) -> str:
@@ -66,7 +75,7 @@ class Batch:
     @classmethod
     def of(cls, function_arn: str, output: Mapping[str, Any]) -> Batch:
         """Return what the output of a task says."""
-        return cls(function_arn, output["batch_role_arn"], output["report_bucket"])
+        return cls(output["batch_role_arn"], output["report_bucket"], function_arn)
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
         undelivered: the URL of the queue of events that did not reach the FIFO queue.
         queues: its queues; the FIFO queue is the first.
         batch: what its jobs of S3 Batch Operations need.
+        checksums: what a job needs that computes the checksums of the source.
     """
 
     name: ClassVar[str] = "partition_replicate"
@@ -133,6 +143,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
     undelivered: str
     queues: tuple[WorkQueue, ...]
     batch: Batch
+    checksums: JobPlace
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -160,6 +171,7 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
             undelivered=output["undelivered_queue_url"],
             queues=(keys, WorkQueue("rechecks", output["recheck_queue_url"], letters, enqueue)),
             batch=Batch.of(output["replicate_function_arn"], output),
+            checksums=JobPlace(output["checksum_role_arn"], output["report_bucket"]),
         )
 
 

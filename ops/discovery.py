@@ -124,9 +124,14 @@ class _Tagged:
     def batch(self, ending: str) -> tuple[str, dict[str, str]]:
         """Return the ARN of a task's function, and role and bucket of its jobs, whose names follow from it."""
         arn = self._functions.get_function_configuration(FunctionName=self.name_of(ending))["FunctionArn"]
-        _, partition, _, region, account, *_ = arn.split(":")
-        role = f"arn:{partition}:iam::{account}:role/{self.name_of(ending)}-batch-{region}"
+        _, _, _, region, account, *_ = arn.split(":")
+        role = self.role(f"{ending}-batch", arn)
         return arn, {"batch_role_arn": role, "report_bucket": f"{self._prefix}-{account}-{region}-batch"}
+
+    def role(self, ending: str, function_arn: str) -> str:
+        """Return the ARN of a role in the account and region of a function."""
+        _, partition, _, region, account, *_ = function_arn.split(":")
+        return f"arn:{partition}:iam::{account}:role/{self.name_of(ending)}-{region}"
 
     def text_of(self, setting: str) -> str:
         """Return a setting, which may be in a parameter: `ssm:name`."""
@@ -159,6 +164,7 @@ def _mirror(tagged: _Tagged) -> dict[str, Any]:
     arn, batch = tagged.batch(REPLICATE)
     return {
         **batch,
+        "checksum_role_arn": tagged.role(f"{REPLICATE}-verify", arn),
         "replicate_function_arn": arn,
         "enqueue_function_name": tagged.name_of(ENQUEUE),
         "replicate_function_name": tagged.name_of(REPLICATE),

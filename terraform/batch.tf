@@ -1,8 +1,9 @@
-# Jobs of S3 Batch Operations, which pass existing objects to a task: `brigade backfill` starts them.
+# Jobs of S3 Batch Operations. `brigade backfill` starts those that pass existing objects to a task, and `brigade check
+# --checksums` those that compute checksums.
 #
 #   source bucket --manifest that S3 generates--> job --one invocation for each object--> function
 #                                                  |
-#                                                  +--> completion report
+#                                                  +--> completion report, with the checksums
 
 locals {
   # The tasks whose function takes such invocations, with the function and the bucket of the objects.
@@ -18,6 +19,43 @@ locals {
   } : task => entry if contains(local.enabled_tasks, task) }
 
   batch_report_bucket = "${local.bucket_prefix}-batch"
+
+  # Each kind of job: the ending of its role's name, the bucket of its objects, and its own statements.
+  batch_roles = merge(
+    { for task, entry in local.batch_tasks : task => {
+      ending     = "${replace(task, "_", "-")}-batch"
+      source_arn = entry.source_arn
+      statements = [{
+        Sid      = "InvokeTask"
+        Effect   = "Allow"
+        Action   = ["lambda:InvokeFunction"]
+        Resource = [entry.function_arn]
+      }]
+    } },
+    !var.partition_replicate_enabled ? {} : { partition_replicate_checksums = {
+      ending     = "partition-replicate-verify"
+      source_arn = local.partition_replicate_source_arn
+      statements = local.checksum_statements
+    } },
+  )
+
+  # What S3 needs to compute checksums, of archived objects too (S3 User Guide, "Granting permissions for Batch Operations").
+  checksum_statements = concat(
+    [{
+      Sid       = "ReadObjects"
+      Effect    = "Allow"
+      Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:RestoreObject"]
+      Resource  = ["${local.partition_replicate_source_arn}/*"]
+      Condition = local.owned.sources
+    }],
+    length(var.partition_replicate_source_kms_key_arns) == 0 ? [] : [{
+      Sid       = "ReadUnderKeys"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = var.partition_replicate_source_kms_key_arns
+      Condition = { StringLike = { "kms:ViaService" = ["s3.${local.region}.*"] } }
+    }],
+  )
 }
 
 # The completion reports. S3 forgets a job 90 days after its end (S3 User Guide, "Troubleshooting S3 Batch Operations"), and
@@ -35,9 +73,9 @@ module "batch_reports" {
 # The identity of a job. S3's documentation does not say whether Batch Operations sends the account, so the condition holds
 # without it too. No other account can use the role, because S3 refuses the role of another account for a job.
 resource "aws_iam_role" "batch" {
-  for_each = local.batch_tasks
+  for_each = local.batch_roles
 
-  name = "${var.name_prefix}-${replace(each.key, "_", "-")}-batch-${local.region}"
+  name = "${var.name_prefix}-${each.value.ending}-${local.region}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -53,20 +91,14 @@ resource "aws_iam_role" "batch" {
 # S3 generates the manifest as S3 Inventory does: the role needs to configure inventories, and not to list the bucket (S3 User
 # Guide, "Creating an S3 Batch Operations job").
 resource "aws_iam_role_policy" "batch" {
-  for_each = local.batch_tasks
+  for_each = local.batch_roles
 
   name = "job"
   role = aws_iam_role.batch[each.key].id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "InvokeTask"
-        Effect   = "Allow"
-        Action   = ["lambda:InvokeFunction"]
-        Resource = [each.value.function_arn]
-      },
+    Statement = concat(each.value.statements, [
       {
         Sid       = "GenerateManifest"
         Effect    = "Allow"
@@ -81,6 +113,6 @@ resource "aws_iam_role_policy" "batch" {
         Resource  = ["arn:${local.partition}:s3:::${module.batch_reports[0].name}/*"]
         Condition = local.owned.sources
       },
-    ]
+    ])
   })
 }

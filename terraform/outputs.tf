@@ -31,6 +31,7 @@ output "partition_replicate" {
     recheck_dead_letter_queue_url = module.partition_replicate_recheck_queue[0].dead_letter_queue_url
     undelivered_queue_url         = aws_sqs_queue.partition_replicate_undelivered[0].url
     batch_role_arn                = aws_iam_role.batch["partition_replicate"].arn
+    checksum_role_arn             = aws_iam_role.batch["partition_replicate_checksums"].arn
     report_bucket                 = module.batch_reports[0].name
     next_steps                    = "The mirror may miss changes in the first minutes after EventBridge is enabled. So run `brigade backfill start` ten minutes after the first apply: see \"Objects that were there before the mirror\" in docs/operations.md."
   }

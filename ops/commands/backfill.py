@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import click
 from rich.console import JustifyMethod
 
-from ops.batch_jobs import REPORTS, Job, Jobs, Target, request_of
+from ops.backfills import Backfills, Target, kind_of, request_of
+from ops.batch_jobs import Job
+from ops.batch_progress import counted, follow
 from ops.batch_report import Reason, failures_in
 from ops.brigade import Brigade
 from ops.cli import BrigadeGroup
 from ops.errors import ExitStatus, OpsError
 from ops.interrupts import one_step
-
-# Seconds between two looks at a job: short at first, for small jobs. The maximum is AWS's advice (S3 User Guide,
-# "Troubleshooting S3 Batch Operations", SlowDownError).
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-
-# Objects that an estimate counts; a page of a listing has 1,000.
-COUNTED = 20_000
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -137,33 +130,25 @@ def _target(brigade: Brigade, task: str | None, mirror: str | None) -> Target:
     return next(one for one in targets if one is chosen)
 
 
-def _jobs(brigade: Brigade) -> Jobs:
+def _jobs(brigade: Brigade) -> Backfills:
     targets = _targets(brigade)
     if not targets:
         raise OpsError("neither archive_copy nor partition_replicate is deployed, and no other task has backfills")
-    return Jobs(brigade.client("s3control"), targets)
+    return Backfills(brigade.client("s3control"), targets)
 
 
 def _estimate(brigade: Brigade, target: Target, requests: Sequence[Any]) -> int:
     """Show the requests, and how many objects they name."""
     for request in requests:
         wanted = request["ManifestGenerator"]["S3JobManifestGenerator"]["Filter"]
-        sizes, is_exact = _sizes(brigade, target, wanted)
-        at_least = "" if is_exact else "at least "
+        (prefix,) = wanted.get("KeyNameConstraint", {"MatchAnyPrefix": [""]})["MatchAnyPrefix"]
+        found = counted(brigade.client("s3"), target.source, prefix, wanted.get("CreatedAfter"))
         brigade.screen.say(json.dumps(request, indent=2, default=str))
-        brigade.screen.say(f"{at_least}{len(sizes):,} objects with {sum(sizes):,} bytes, each one invocation")
-        record = {"request": request, "objects": len(sizes), "bytes": sum(sizes), "exact": is_exact}
-        brigade.screen.record(record)
+        brigade.screen.say(f"{found}, each one invocation")
+        brigade.screen.record(
+            {"request": request, "objects": found.objects, "bytes": found.size, "exact": found.is_exact}
+        )
     return ExitStatus.DONE
-
-
-def _sizes(brigade: Brigade, target: Target, wanted: Mapping[str, Any]) -> tuple[list[int], bool]:
-    """Return the sizes of the objects that a filter selects, and whether these are all."""
-    (prefix,) = wanted.get("KeyNameConstraint", {"MatchAnyPrefix": [""]})["MatchAnyPrefix"]
-    since = wanted.get("CreatedAfter", datetime.min.replace(tzinfo=UTC))
-    pages = brigade.client("s3").get_paginator("list_objects_v2").paginate(Bucket=target.source, Prefix=prefix)
-    listed = list(islice((one for page in pages for one in page.get("Contents", [])), COUNTED))
-    return [one["Size"] for one in listed if one["LastModified"] > since], len(listed) < COUNTED
 
 
 def _run(brigade: Brigade, requests: Sequence[Any], *, waits: bool) -> int:
@@ -188,32 +173,18 @@ def _name_running(brigade: Brigade, found: Sequence[Job]) -> None:
         brigade.screen.remark(f"or cancel it with `brigade backfill cancel {job.id}`")
 
 
-def _follow(brigade: Brigade, jobs: Jobs, started: Sequence[Job]) -> int:
+def _follow(brigade: Brigade, jobs: Backfills, started: Sequence[Job]) -> int:
     """Show the progress of jobs until they have ended, and then sum them up."""
-    found, wait, begun = list(started), FIRST_WAIT, time.monotonic()
+    found = list(started)
     try:
-        with brigade.screen.progress("objects") as shown:
-            while not all(job.has_ended for job in found):
-                time.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
-                found = [job if job.has_ended else jobs.describe(job.id) for job in found]
-                shown.update(shown.task_ids[0], **_progress(found, time.monotonic() - begun))
+        follow(brigade.screen, found, lambda job: jobs.describe(job.id))
     except KeyboardInterrupt:
         _name_running(brigade, found)
         raise
     return _show(brigade, jobs, found)
 
 
-def _progress(found: Sequence[Job], seconds: float) -> dict[str, Any]:
-    """Return the values of the progress of jobs that run for some seconds."""
-    done, totals = sum(job.done for job in found), [job.total for job in found]
-    text = f"objects, {sum(job.failed for job in found)} failed, {done / seconds:.0f}/s"
-    # The total is known once each job has its manifest.
-    total = None if None in totals else sum(one or 0 for one in totals)
-    return {"completed": done, "total": total, "description": text}
-
-
-def _show(brigade: Brigade, jobs: Jobs, found: Sequence[Job]) -> int:
+def _show(brigade: Brigade, jobs: Backfills, found: Sequence[Job]) -> int:
     """Print jobs, and the failures in their reports."""
     for job in found:
         reasons = _reasons(brigade, jobs, job)
@@ -229,11 +200,11 @@ def _show(brigade: Brigade, jobs: Jobs, found: Sequence[Job]) -> int:
     return max((_exit_status(job) for job in found), default=ExitStatus.DONE)
 
 
-def _reasons(brigade: Brigade, jobs: Jobs, job: Job) -> list[Reason]:
+def _reasons(brigade: Brigade, jobs: Backfills, job: Job) -> list[Reason]:
     target = jobs.target_of(job)
     if target is None or not job.has_ended or not job.failed:
         return []
-    return failures_in(brigade.client("s3"), target.batch.reports, f"{REPORTS}/job-{job.id}")
+    return failures_in(brigade.client("s3"), target.batch.reports, kind_of(target).folder(job.id))
 
 
 def _exit_status(job: Job) -> ExitStatus:

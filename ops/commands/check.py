@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from rich.progress import TaskID
 
 from ops.brigade import Brigade
 from ops.checking.archives import compare_archives, explainer
+from ops.checking.checksum_evidence import compared_by_checksums
+from ops.checking.checksum_jobs import ChecksumJobs, checksum_options
 from ops.checking.circumstances import Explainer
 from ops.checking.repair import Options, Repair
 from ops.checking.report import CheckReport, Explained, Files
@@ -22,7 +25,8 @@ from ops.deployment import ArchiveCopy, Mirror
 from ops.errors import ExitStatus, OpsError
 from ops.metrics import objects_in
 from tasks.mirror_check.check import Chunk, Scope, compare_all, compare_keys
-from tasks.mirror_check.evidence import Comparer, Depth
+from tasks.mirror_check.evidence import Comparer, Depth, Evidence
+from tasks.mirror_check.histories import HistoryEvidence
 
 
 @click.command(
@@ -40,12 +44,20 @@ from tasks.mirror_check.evidence import Comparer, Depth
 @click.option("--versions", is_flag=True, help="Compare all versions and delete markers of each key, and their order.")
 @click.option("--download", is_flag=True, help="Compare the bytes of all objects, by reading both sides.")
 @click.option("--deep", is_flag=True, help="Compare metadata, content headers, tags and annotations too.")
+@click.option("--checksums", is_flag=True, help="Compare checksums, which a job of S3 computes on each side.")
+@click.option("--destination-job-role", metavar="ARN", help="With --checksums: the role of the job at the destination.")
+@click.option("--destination-reports", metavar="BUCKET", help="With --checksums: the bucket of the report there.")
+@click.option(
+    "--checksum-jobs", metavar="JOB,JOB", help="Take an earlier job at the source, and one at the destination."
+)
 @click.option("--combined", type=click.Path(path_type=Path), help="File for a line a key, as `rclone check` has it.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="File for a CSV row for each difference.")
 @click.option("--lag", type=float, default=900, show_default=True, help="Seconds within which an event arrives.")
 @click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Key ranges side by side.")
 @click.option("--repair", is_flag=True, help="Send the keys that differ through the mirror's FIFO queue.")
-@click.option("--dry-run", is_flag=True, help="With --repair: send nothing, and say what would be sent.")
+@click.option(
+    "--dry-run", is_flag=True, help="With --repair or --checksums: send and start nothing, and say what would be."
+)
 @click.option(
     "--delete-extra", is_flag=True, help="With --repair: delete what only the destination has, of any origin."
 )
@@ -57,19 +69,33 @@ def command(brigade: Brigade, **options: Any) -> ExitStatus:
     if isinstance(task, ArchiveCopy):
         return _check_archives(brigade, task, options)
     mirror = brigade.deployment.mirrors[0]
+    chosen = checksum_options(options)
     if options["versions"] and (options["download"] or options["deep"]):
         raise OpsError("--versions compares ETags and records only: leave out --download and --deep")
+    jobs = ChecksumJobs(brigade, mirror, chosen) if chosen else None
+    if jobs and options["dry_run"] and not options["checksum_jobs"]:
+        return jobs.show()
     depth = Depth(downloads=options["download"], details=options["deep"])
     scope = Scope(options["prefix"], options["workers"], keeps_settled=options["combined"] is not None)
     with (
         Files(mirror.source, options["combined"], options["csv_file"]) as files,
         failures_as_sentences(),
         compared_sides(brigade, mirror, depth=depth, workers=scope.workers, versions=options["versions"]) as evidence,
+        _comparer(brigade, evidence, jobs) as comparer,
     ):
-        run = _Run(brigade, mirror, evidence, options["lag"])
+        run = _Run(brigade, mirror, comparer, options["lag"])
         total = None if scope.prefix else _number_of_keys(brigade, mirror)
-        status, differences = run.report(compare_all(evidence, scope), files, total)
+        status, differences = run.report(compare_all(comparer, scope), files, total)
         return run.repair(differences, status, _repair_options(options)) if options["repair"] else status
+
+
+def _comparer(
+    brigade: Brigade, evidence: Evidence | HistoryEvidence, jobs: ChecksumJobs | None
+) -> AbstractContextManager[Comparer]:
+    """Return what compares: checksums if there are jobs."""
+    if jobs is None or isinstance(evidence, HistoryEvidence):
+        return nullcontext(evidence)
+    return compared_by_checksums(brigade.screen, evidence, jobs)
 
 
 def _number_of_keys(brigade: Brigade, mirror: Mirror) -> int | None:
@@ -88,7 +114,8 @@ def _repair_options(options: dict[str, Any]) -> Options:
 
 
 def _check_archives(brigade: Brigade, task: ArchiveCopy, options: dict[str, Any]) -> ExitStatus:
-    if wrong := [f"--{name}" for name in ("versions", "download", "deep", "repair") if options[name]]:
+    refused = ("versions", "download", "deep", "checksums", "checksum_jobs", "repair")
+    if wrong := [f"--{name.replace('_', '-')}" for name in refused if options[name]]:
         raise OpsError(
             f"{' and '.join(wrong)}: not with --task archive_copy, whose restored objects are compared by HEAD"
         )

@@ -12,6 +12,8 @@ from ops.estimating.speeds import ENQUEUE_SECONDS, Speed
 from ops.estimating.workload import ENQUEUE_GIGABYTES, MIRROR, Workload
 
 GB = 1e9
+# S3's own unit for sizes at rest (the page of its prices).
+GIBIBYTE = 2**30
 MILLION = 1e6
 # The function's line, and START, END and REPORT of Lambda. Assumed.
 LOG_BYTES = Range(1_000, 2_500)
@@ -125,3 +127,13 @@ def batch_job(prices: Prices, objects: int) -> Charge:
     """Return the charge of S3 Batch Operations for a backfill."""
     dollars = prices.of("s3", "batch_job") + objects / MILLION * prices.of("s3", "batch_objects_per_million")
     return Charge("S3", "Batch Operations", Range.of(objects), Range.of(dollars))
+
+
+def checksum_job(prices: Prices, objects: int, size: int) -> float:
+    """Return the dollars of a job that computes the checksums of objects with some bytes in all.
+
+    S3 charges the generated manifest by the objects of the whole bucket; here it is charged by those of the job.
+    """
+    each = prices.of("s3", "batch_objects_per_million") + prices.of("s3", "batch_manifest_per_million")
+    dollars = prices.of("s3", "batch_job") + objects / MILLION * each
+    return dollars + size / GIBIBYTE * prices.of("s3", "checksum_gb")

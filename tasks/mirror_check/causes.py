@@ -28,6 +28,7 @@ class Cause(Enum):
         HALF_UPLOADED: a multipart upload of it is open at the destination.
         NEVER_SEEN: the mirror has no record of this state of the source, and no message is left.
         OTHER_WRITER: the destination is not what the mirror made.
+        DAMAGED: the bytes differ, and the ETags say that they are equal.
         NOT_CARRIED: the mirror does not carry this part of an object, so it is no difference.
         UNKNOWN: the sides could not be compared.
     """
@@ -39,6 +40,7 @@ class Cause(Enum):
     HALF_UPLOADED = "half uploaded"
     NEVER_SEEN = "never seen"
     OTHER_WRITER = "other writer"
+    DAMAGED = "damaged"
     NOT_CARRIED = "not carried"
     UNKNOWN = "unknown"
 
@@ -56,7 +58,7 @@ class Why(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Circumstances:  # pylint: disable=too-many-instance-attributes  # what is known has so many names
+class Circumstances:  # pylint: disable=too-many-instance-attributes  # one for each fact that a rule asks for
     """What is known of a mirror as a whole.
 
     Attributes:
@@ -82,7 +84,7 @@ class Circumstances:  # pylint: disable=too-many-instance-attributes  # what is 
 
 def cause_of(finding: Finding, about: Circumstances) -> Why:
     """Return why the sides of a key differ: the first rule that applies."""
-    return _left_out(finding, about) or _on_its_way(finding, about) or _left_alone(finding)
+    return _left_out(finding, about) or _damaged(finding) or _on_its_way(finding, about) or _left_alone(finding)
 
 
 # pylint: disable-next=too-many-return-statements  # a list of rules
@@ -103,6 +105,17 @@ def _left_out(finding: Finding, about: Circumstances) -> Why | None:
     elif source.storage_class in ARCHIVE_CLASSES and not _is_mirrored(finding):
         return Why(Cause.ARCHIVED, f"its storage class is {source.storage_class}: it can be read once it is restored")
     return None
+
+
+def _damaged(finding: Finding) -> Why | None:
+    """Return the cause if the mirror takes other bytes for equal: then no message changes anything."""
+    source, destination = finding.pair
+    if source is None or destination is None or finding.verdict.aspect is not Aspect.BYTES:
+        return None
+    if source.etag == destination.etag:
+        return Why(Cause.DAMAGED, "both have the same ETag")
+    is_known = is_recorded(source, destination, finding.state)
+    return Why(Cause.DAMAGED, "both ETags are those that the mirror recorded") if is_known else None
 
 
 def _on_its_way(finding: Finding, about: Circumstances) -> Why | None:

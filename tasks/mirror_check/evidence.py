@@ -127,7 +127,8 @@ class Evidence:
         """Compare the bytes, which are read and not kept."""
         reads = [(self.source.requests, left), (self.destination.requests, right)]
         digests = [_digest(requests, address) for requests, address in reads]
-        return EQUAL if digests[0] == digests[1] else Verdict(Sign.DIFFERENT, "other bytes of the same size")
+        is_same = digests[0] == digests[1]
+        return EQUAL if is_same else Verdict(Sign.DIFFERENT, "other bytes of the same size", aspect=Aspect.BYTES)
 
     def _details(
         self, left: S3Object, right: S3Object, heads: tuple[Mapping[str, Any], Mapping[str, Any]]

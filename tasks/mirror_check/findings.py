@@ -32,12 +32,14 @@ class Aspect(Enum):
 
     Attributes:
         STATE: its current object, or its history in another way than the next ones.
+        BYTES: the bytes, which were read or whose checksums were computed.
         ANNOTATIONS: annotations only.
         OLD_EXTRAS: older versions only, which the source does not have.
         LOST_VERSIONS: versions that the mirror made and that the destination does not have any more.
     """
 
     STATE = "state"
+    BYTES = "bytes"
     ANNOTATIONS = "annotations"
     OLD_EXTRAS = "old extras"
     LOST_VERSIONS = "lost versions"

@@ -12,6 +12,8 @@ from tasks.mirror_check.findings import Finding, Sign
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
 
+# A delete marker would not do: `replicate` removes a marker that hides what it made.
+NEEDS_CARE = "the mirror takes both for equal: if the copy is damaged, remove its version for good and repair again"
 NEEDS_CONSENT = "nothing shows that it was removed at the source on purpose: --delete-extra deletes it"
 
 
@@ -29,6 +31,8 @@ def repair_of(finding: Finding, why: Why, *, bucket: str, deletes_extra: bool) -
         return why.detail
     if why.cause is Cause.ARCHIVED:
         return f"{why.detail}; then its event repairs it"
+    if why.cause is Cause.DAMAGED:
+        return NEEDS_CARE
     kind = Kind.RECHECK
     if finding.verdict.sign is Sign.EXTRA:
         if why.cause is Cause.OTHER_WRITER and not (deletes_extra or _is_marker(finding)):

@@ -80,8 +80,8 @@ run "each_enabled_task_has_a_role_and_all_share_the_report_bucket" {
   }
 
   assert {
-    condition     = keys(aws_iam_role.batch) == ["archive_copy", "partition_replicate"]
-    error_message = "Each task that takes jobs must have a role."
+    condition     = keys(aws_iam_role.batch) == ["archive_copy", "partition_replicate", "partition_replicate_checksums"]
+    error_message = "Each task that takes jobs must have a role, and the jobs that compute checksums."
   }
 
   assert {
@@ -92,6 +92,59 @@ run "each_enabled_task_has_a_role_and_all_share_the_report_bucket" {
   assert {
     condition     = output.partition_replicate.batch_role_arn == aws_iam_role.batch["partition_replicate"].arn && output.partition_replicate.report_bucket == output.archive_copy.report_bucket
     error_message = "`brigade backfill` finds role and bucket in the outputs."
+  }
+}
+
+run "job_may_read_the_source_of_the_mirror_for_its_checksums" {
+  variables {
+    partition_replicate_enabled             = true
+    partition_replicate_source_bucket       = "origin"
+    partition_replicate_source_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/a"]
+    partition_replicate_issuer_url          = "https://0123.tokens.sts.global.api.aws"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.batch["partition_replicate_checksums"].policy).Statement == [
+      {
+        Sid       = "ReadObjects"
+        Effect    = "Allow"
+        Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:RestoreObject"]
+        Resource  = ["arn:aws:s3:::origin/*"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
+      },
+      {
+        Sid       = "ReadUnderKeys"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = ["arn:aws:kms:eu-west-1:123456789012:key/a"]
+        Condition = { StringLike = { "kms:ViaService" = ["s3.eu-west-1.*"] } }
+      },
+      {
+        Sid       = "GenerateManifest"
+        Effect    = "Allow"
+        Action    = ["s3:PutInventoryConfiguration"]
+        Resource  = ["arn:aws:s3:::origin"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
+      },
+      {
+        Sid       = "WriteReport"
+        Effect    = "Allow"
+        Action    = ["s3:PutObject"]
+        Resource  = ["arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-batch/*"]
+        Condition = { StringEquals = { "aws:ResourceAccount" = ["123456789012"] } }
+      },
+    ]
+    error_message = "A job that computes checksums must have these permissions and no others."
+  }
+
+  assert {
+    condition     = aws_iam_role.batch["partition_replicate_checksums"].name == "bucket-brigade-partition-replicate-verify-eu-west-1"
+    error_message = "`brigade --deployment` finds the role by its name."
+  }
+
+  assert {
+    condition     = output.partition_replicate.checksum_role_arn == aws_iam_role.batch["partition_replicate_checksums"].arn
+    error_message = "`brigade check --checksums` finds the role in the outputs."
   }
 }
 

@@ -5,7 +5,7 @@ import pytest
 from tasks.mirror_check.causes import Cause, Circumstances, cause_of
 from tasks.mirror_check.findings import Aspect, Finding, Pair, Sign, Verdict
 from tasks.mirror_check.pages import Listed
-from tasks.mirror_check.repairs import NEEDS_CONSENT, repair_of
+from tasks.mirror_check.repairs import NEEDS_CARE, NEEDS_CONSENT, repair_of
 from tasks.utils.events import Kind
 from tasks.utils.key_state import KeyState, OpenWork, Origin, ReplicaVersion, Upload
 
@@ -19,6 +19,7 @@ UPLOADING = KeyState(open=OpenWork(upload=Upload("id", "stamp", 1)))
 
 MISSING, EXTRA = Verdict(Sign.MISSING), Verdict(Sign.EXTRA)
 DIFFERENT, UNKNOWN = Verdict(Sign.DIFFERENT), Verdict(Sign.UNKNOWN)
+DAMAGED = Verdict(Sign.DIFFERENT, aspect=Aspect.BYTES)
 
 
 def why(verdict, source=None, destination=None, state=None, **about):
@@ -45,6 +46,9 @@ def why(verdict, source=None, destination=None, state=None, **about):
         ({"verdict": MISSING, "source": SOURCE, "waiting": 2}, Cause.WAITING),
         ({"verdict": MISSING, "source": SOURCE._replace(modified=NEW)}, Cause.WAITING),
         # What nothing will settle.
+        ({"verdict": DAMAGED, "source": SOURCE, "destination": SOURCE, "waiting": 1}, Cause.DAMAGED),
+        ({"verdict": DAMAGED, "source": SOURCE, "destination": DESTINATION, "state": MADE}, Cause.DAMAGED),
+        ({"verdict": DAMAGED, "source": SOURCE, "destination": DESTINATION, "state": MADE_EARLIER}, Cause.NEVER_SEEN),
         ({"verdict": MISSING, "source": SOURCE}, Cause.NEVER_SEEN),
         ({"verdict": DIFFERENT, "source": SOURCE, "destination": DESTINATION, "state": MADE_EARLIER}, Cause.NEVER_SEEN),
         ({"verdict": DIFFERENT, "source": SOURCE, "destination": DESTINATION, "state": MADE}, Cause.NEVER_SEEN),
@@ -94,6 +98,7 @@ def test_difference_is_repaired_by_an_event_of_its_kind(finding, about, kind):
         (Finding(Pair(None, DESTINATION), EXTRA), {}, NEEDS_CONSENT),
         (Finding(Pair(None, DESTINATION), EXTRA), {"prefixes": ("a/",), "deletes_extra": True}, "other prefixes"),
         (Finding(Pair(SOURCE._replace(storage_class="DEEP_ARCHIVE"), None), MISSING), {}, "once it is restored"),
+        (Finding(Pair(SOURCE, DESTINATION), DAMAGED, MADE), {}, NEEDS_CARE),
     ],
 )
 def test_difference_that_is_not_repaired_says_why(finding, about, reason):

@@ -10,6 +10,7 @@ from functools import cache
 import boto3
 import pytest
 
+from ops import letter_reader
 from ops.aws import Account
 from ops.cli import main
 from ops.discovery import TAG
@@ -41,6 +42,12 @@ def sessions_are_made_once(monkeypatch):
         return session_with(os.environ.get("AWS_ACCESS_KEY_ID"), **named)
 
     monkeypatch.setattr("ops.aws.boto3.Session", session)
+
+
+@pytest.fixture(autouse=True)
+def no_long_polls(monkeypatch):
+    """Read dead letters without a wait: moto's queues show all messages at once."""
+    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
 
 
 class Run:
@@ -137,6 +144,7 @@ def mirror(aws):
     return {
         "enqueue_function_name": f"{name}-enqueue",
         **batch("partition-replicate"),
+        "checksum_role_arn": f"arn:aws:iam::{ACCOUNT}:role/{name}-verify-{REGION}",
         "replicate_function_name": name,
         "replicate_function_arn": arn_of_function(name),
         "source_bucket": SOURCE,

@@ -7,7 +7,7 @@ import pytest
 from local.batch_operations.report import write_report
 from local.batch_operations.task import Result, Task
 from local.patches.hooks import HOOKS
-from ops.commands import backfill
+from ops import batch_progress
 from tests.ops.conftest import ACCOUNT, NAME, REGION, REPORTS, SOURCE
 
 MIRROR_JOB = f"brigade backfill {NAME}-partition-replicate"
@@ -46,7 +46,7 @@ class Batches:
 
 @pytest.fixture(name="batches")
 def ending_jobs(aws, monkeypatch):
-    monkeypatch.setattr(backfill, "FIRST_WAIT", 0)
+    monkeypatch.setattr(batch_progress, "FIRST_WAIT", 0)
     batches = Batches(aws)
     monkeypatch.setattr(HOOKS, "job_starter", batches.end)
     return batches
@@ -108,7 +108,7 @@ def test_interrupt_leaves_the_job_running_and_says_how_to_go_on(brigade, batches
         raise KeyboardInterrupt
 
     batches.status = "Active"
-    monkeypatch.setattr(backfill.time, "sleep", interrupt)
+    monkeypatch.setattr(batch_progress.time, "sleep", interrupt)
     assert brigade(*START, "--yes") == 130
     (job,) = batches.jobs
     assert job.status == "Active"
@@ -142,7 +142,7 @@ def test_dry_run_counts_the_objects_and_starts_nothing(brigade, batches, aws, mo
     assert '"MatchAnyPrefix"' in brigade.out and "\n2 objects with 6 bytes, each one invocation" in brigade.out
     assert brigade("--json", *START, "--dry-run", "--since", "1d") == 0
     assert (brigade.records[0]["objects"], brigade.records[0]["exact"]) == (3, True)
-    monkeypatch.setattr(backfill, "COUNTED", 2)
+    monkeypatch.setattr(batch_progress, "COUNTED", 2)
     assert brigade(*START, "--dry-run") == 0 and "at least 2 objects" in brigade.out
     assert not batches.jobs
 

@@ -5,7 +5,6 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import letter_reader
 from ops.checking import repair as repair_module
 from tasks.utils.events import Kind, ObjectEvent, object_events
 from tasks.utils.key_messages import entry, group_of, to_body
@@ -104,11 +103,6 @@ def test_deployment_without_a_mirror_is_status_2(brigade, outputs, outputs_file)
     outputs_file.write_text(json.dumps({"archive_copy": {"value": outputs["archive_copy"]}}), encoding="utf-8")
     assert brigade("check") == 2
     assert brigade.err == "error: --task should be one of these: archive_copy; it is partition_replicate\n"
-
-
-@pytest.fixture(autouse=True)
-def no_long_polls(monkeypatch):
-    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
 
 
 def causes(brigade):

@@ -1,12 +1,6 @@
 import pytest
 
-from ops import letter_reader
 from tests.ops.conftest import ARCHIVE, RESTORED
-
-
-@pytest.fixture(autouse=True)
-def no_long_polls(monkeypatch):
-    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture(name="s3")

@@ -2,7 +2,6 @@ import signal
 
 import pytest
 
-from ops import letter_reader
 from ops.dead_letters import NO_REASON
 from ops.reasons import shape_of
 from tasks.utils.s3_object import S3Object
@@ -14,11 +13,6 @@ RECHECKS = ("partition_replicate", "recheck_dead_letter_queue")
 UNDELIVERED = ("partition_replicate", "undelivered_queue")
 
 HOSTILE = "[red]a\x1b[31m\n\u202eb"
-
-
-@pytest.fixture(autouse=True)
-def no_long_polls(monkeypatch):
-    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture(name="letters")

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from ops import letter_reader
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.partition_replicate.table import Table
 from tasks.upload_validate.file_sets import UploadBucket
@@ -14,11 +13,6 @@ from tests.ops.test_status import write_lines
 
 # Without ESC, which moto cannot list.
 HOSTILE = 'dir/[red]\n\u202e*"\\ +.txt'
-
-
-@pytest.fixture(autouse=True)
-def no_long_polls(monkeypatch):
-    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture(name="letters")

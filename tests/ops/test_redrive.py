@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.patches.hooks import HOOKS
-from ops import letter_reader, moves
+from ops import moves
 from tests.ops.letters import TYPE, Letters, created, restored
 from tests.support.dying_client import Killed
 
@@ -20,7 +20,6 @@ REDRIVE = ("dead", "redrive", "--yes")
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(letter_reader, "WAIT_SECONDS", 0)
     monkeypatch.setattr(moves, "POLL_SECONDS", 0.001)
 
 

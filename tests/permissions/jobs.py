@@ -1,42 +1,30 @@
-"""The use of the roles of S3 Batch Operations: a job that passes objects to a task, as `brigade backfill` starts it."""
+"""The use of the roles of S3 Batch Operations: the jobs that `backfill` and `check --checksums` of `brigade` start."""
 
+from ops import backfills, batch_jobs
 from ops.aws import Account
+from ops.checking import checksum_jobs
+from ops.deployment import Deployment
 from tests.local.lambda_deployment import eventually
 from tests.permissions.steps import SECONDS
 
+# Keys that the other parts of the run left behind.
+RESTORED, MIRRORED = "noted", "slow"
+
 
 def use_jobs(stack):
-    """Pass the objects that the other parts of the run left to both tasks that take jobs."""
-    tasks = (("archive_copy", "function_arn", "noted"), ("partition_replicate", "replicate_function_arn", "slow"))
-    for task, function, prefix in tasks:
-        outputs = stack.outputs[task]
-        run_job(stack.aws, outputs, outputs[function], prefix)
+    """Pass objects to both tasks that take jobs, and compute the checksums of the mirror's source."""
+    deployment = Deployment.of(stack.outputs, "the stack")
+    (archive,), (mirror,) = deployment.archives, deployment.mirrors
+    run_job(stack.aws, backfills.request_of(archive, RESTORED, None))
+    run_job(stack.aws, backfills.request_of(mirror, MIRRORED, None))
+    kind, place = checksum_jobs.KIND, mirror.checksums
+    objects = batch_jobs.Objects(mirror.source, MIRRORED)
+    run_job(stack.aws, batch_jobs.request_of(kind, place, objects, about=""))
 
 
-def run_job(aws, outputs, function_arn, prefix):
+def run_job(aws, request):
     keys = (aws.admin_credentials["aws_access_key_id"], aws.admin_credentials["aws_secret_access_key"])
     control = Account(aws.region, endpoint_url=aws.endpoint_url).client("s3control", keys=keys)
-    generator = {
-        "SourceBucket": f"arn:aws:s3:::{outputs['source_bucket']}",
-        "Filter": {"KeyNameConstraint": {"MatchAnyPrefix": [prefix]}},
-        "EnableManifestOutput": False,
-    }
-    report = {
-        "Enabled": True,
-        "Bucket": f"arn:aws:s3:::{outputs['report_bucket']}",
-        "Prefix": "backfill",
-        "Format": "Report_CSV_20180820",
-        "ReportScope": "AllTasks",
-    }
-    job = control.create_job(
-        AccountId=aws.account_id,
-        ConfirmationRequired=False,
-        ClientRequestToken=function_arn,
-        Operation={"LambdaInvoke": {"FunctionArn": function_arn}},
-        ManifestGenerator={"S3JobManifestGenerator": generator},
-        Report=report,
-        Priority=10,
-        RoleArn=outputs["batch_role_arn"],
-    )["JobId"]
+    job = control.create_job(**request)["JobId"]
     address = {"AccountId": aws.account_id, "JobId": job}
     eventually(lambda: control.describe_job(**address)["Job"]["Status"] == "Complete", SECONDS)
