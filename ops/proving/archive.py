@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -28,14 +28,14 @@ class ArchiveProof:
         source: the bucket of the restored objects.
         archives: the archives by the name of their bucket.
         bucket_map: the setting `bucket_map`.
-        queue: sends a message to the task's queue.
+        send: sends a message to the task's queue.
         canary: the run.
     """
 
     source: Side
     archives: Mapping[str, Side]
     bucket_map: Mapping[str, Any]
-    queue: Any
+    send: Callable[[str], None]
     canary: Canary
 
     def promises(self) -> list[Promise]:
@@ -73,7 +73,7 @@ class ArchiveProof:
             "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             "s3": {"bucket": {"name": self.source.bucket}, "object": item},
         }
-        self.queue(json.dumps({"Records": [record]}))
+        self.send(json.dumps({"Records": [record]}))
 
     def _restore(self, key: str) -> None:
         self.source.put(key, key.encode(), StorageClass="GLACIER", **DRESS)

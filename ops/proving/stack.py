@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from botocore.config import Config
 
 from ops.brigade import Brigade
@@ -74,10 +71,12 @@ class Stack:
         if isinstance(task, Mirror):
             return self._of_mirror(task)
         if isinstance(task, ArchiveCopy):
-            send = partial(self._sqs.send_message, QueueUrl=task.queues[0].url)
             archives = {name: self._side(name) for name in task.archives}
-            queue: Any = lambda body: send(MessageBody=body)  # noqa: E731
-            return ArchiveProof(self._side(task.source), archives, task.bucket_map, queue, self.canary).promises()
+
+            def send(body: str) -> None:
+                self._sqs.send_message(QueueUrl=task.queues[0].url, MessageBody=body)
+
+            return ArchiveProof(self._side(task.source), archives, task.bucket_map, send, self.canary).promises()
         settings = self._brigade.settings(task.function)
         quarantine = self._side(task.quarantine) if task.quarantine else None
         sides = self._side(task.uploads), self._side(task.final), quarantine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -134,13 +134,11 @@ def _of_provider(facts: Facts, function: Function, provider: str, issuer: str, a
     return check_that(audience in found["ClientIDList"], f"the provider accepts the audience {audience}", refused)
 
 
-class _Trust:  # pylint: disable=too-few-public-methods  # two values
+class _Trust(NamedTuple):
     """The OpenID Connect provider that a trust policy names, and its conditions."""
 
-    def __init__(self, statement: Mapping[str, Any]) -> None:
-        self.provider = str(statement.get("Principal", {}).get("Federated", ""))
-        equal = statement.get("Condition", {}).get("StringEquals", {})
-        self.conditions = {key: value[0] if isinstance(value, list) else value for key, value in equal.items()}
+    provider: str
+    conditions: Mapping[str, str]
 
 
 def _trust_of(policy: str | Mapping[str, Any]) -> _Trust:
@@ -148,7 +146,10 @@ def _trust_of(policy: str | Mapping[str, Any]) -> _Trust:
     document = json.loads(policy) if isinstance(policy, str) else policy
     statements = document.get("Statement", [])
     wanted = "sts:AssumeRoleWithWebIdentity"
-    return _Trust(next((each for each in statements if wanted in each.get("Action", "")), {}))
+    statement: dict[str, Any] = next((each for each in statements if wanted in each.get("Action", "")), {})
+    equal = statement.get("Condition", {}).get("StringEquals", {})
+    conditions = {key: value[0] if isinstance(value, list) else value for key, value in equal.items()}
+    return _Trust(str(statement.get("Principal", {}).get("Federated", "")), conditions)
 
 
 def conditional(facts: Facts, function: Function) -> Iterator[Result]:
