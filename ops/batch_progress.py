@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ops.batch_jobs import Job
+from ops.plurals import number_of
 from ops.screen import Screen
 
 # Seconds between two looks at a job: short at first, for small jobs. The maximum is AWS's advice (S3 User Guide,
@@ -33,7 +34,8 @@ class Counted(NamedTuple):
     is_exact: bool
 
     def __str__(self) -> str:
-        return f"{'' if self.is_exact else 'at least '}{self.objects:,} objects with {self.size:,} bytes"
+        at_least = "" if self.is_exact else "at least "
+        return f"{at_least}{number_of(self.objects, 'object')} with {number_of(self.size, 'byte')}"
 
 
 def counted(s3: Any, bucket: str, prefix: str, since: datetime | None = None) -> Counted:

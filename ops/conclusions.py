@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ops.dead_letters import DeadLetter
 from ops.object_sides import Side, Version
+from ops.plurals import number_of
 from tasks.utils.key_state import KeyState, ReplicaVersion
 
 
@@ -44,7 +45,7 @@ class Pending:
             last = max(self.letters, key=lambda letter: letter.sent)
             return Conclusion(f"{what}: a dead letter waits for a redrive, because of {last.error}: {last.reason}")
         if self.messages:
-            return Conclusion(f"{what}: {self.messages} messages wait, and one of them may be about it")
+            return Conclusion(f"{what}: the queues hold {number_of(self.messages, 'message')}, maybe about it")
         return Conclusion(f"{what}, and no message waits: the log lines above say what happened last, if anything did")
 
     def is_done(self, text: str) -> Conclusion:

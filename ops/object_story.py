@@ -20,6 +20,7 @@ from ops.function_logs import LogLine, lines_about
 from ops.letter_queues import letter_queues
 from ops.letter_reader import letters_of
 from ops.object_sides import Side, observe
+from ops.plurals import number_of
 from tasks.archive_copy.bucket_map import BucketMap, UnmappedExtensionError
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.partition_replicate.table import Table
@@ -106,7 +107,7 @@ class Teller:
         if not story.facts:
             raise OpsError(f"{self.address} is not known: no bucket, record, dead letter or log line has it")
         if pending.messages:
-            story.facts.append(Fact("work queues", f"{pending.messages} messages wait or are in flight"))
+            story.facts.append(Fact("work queues", f"{number_of(pending.messages, 'message')} waiting or in flight"))
         return story
 
     def _conclude(self, task: Task, story: Story, pending: Pending) -> Conclusion:

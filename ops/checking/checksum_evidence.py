@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ops.checking.checksum_jobs import ChecksumJobs
 from ops.checking.reported_checksums import ReportedChecksums, temporary_checksums
+from ops.plurals import number_of
 from ops.screen import Screen
 from tasks.mirror_check.evidence import Evidence
 from tasks.mirror_check.findings import EQUAL, Finding, Pair, Verdict
@@ -84,6 +85,6 @@ def compared_by_checksums(screen: Screen, evidence: Evidence, jobs: ChecksumJobs
         yield comparer
         if without := sum(comparer.without):
             screen.remark(
-                f"{without:,} keys have no checksums in the reports, mostly because they changed since; "
-                "they were compared as without --checksums"
+                f"{number_of(without, 'key')} without checksums in the reports, mostly because of changes since, "
+                "compared as without --checksums"
             )

@@ -24,6 +24,7 @@ from ops.errors import ExitStatus, OpsError
 from ops.estimating.costs import checksum_job
 from ops.estimating.prices import Prices
 from ops.interrupts import one_step
+from ops.plurals import number_of
 
 # The price and the work are the same for every algorithm, and no two objects are known to have the same SHA-256.
 ALGORITHM = "SHA256"
@@ -189,7 +190,7 @@ class ChecksumJobs:
     def _record(self, side: JobSide, job: Job) -> None:
         created = f"{job.created:%Y-%m-%dT%H:%M:%SZ}"
         self._brigade.screen.record({"type": "job", "side": side.name, **asdict(job), "created": created})
-        text = f"{job.status}, {job.succeeded:,} checksums, {job.failed:,} failed"
+        text = f"{job.status}, {number_of(job.succeeded, 'checksum')}, {job.failed:,} failed"
         self._brigade.screen.say(f"the job {job.id} at the {side.name}: {text}")
 
 

@@ -13,6 +13,7 @@ from ops.checking.circumstances import messages_in
 from ops.checking.report import Explained
 from ops.deployment import Mirror
 from ops.errors import OpsError
+from ops.plurals import number_of
 from tasks.mirror_check.repairs import repair_of
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import Kind, ObjectEvent
@@ -66,8 +67,8 @@ class Repair:
                 self._record(finding.key, "none", event)
         if events and not self.options.dry_run:
             self._send(events)
-        verb = "would be sent" if self.options.dry_run else "are sent"
-        self.brigade.screen.say(f"{len(events)} messages {verb} to the queue of the mirror")
+        verb = "would send" if self.options.dry_run else "sent"
+        self.brigade.screen.say(f"{verb} {number_of(len(events), 'message')} to the queue of the mirror")
         return [event.object.key for event in events]
 
     def wait(self) -> None:
@@ -78,14 +79,16 @@ class Repair:
         """
         sqs, url, quiet = self.brigade.client("sqs"), self.mirror.fifo_queue, 0
         end = time.monotonic() + self.options.patience
-        with self.brigade.screen.progress("messages wait") as progress:
+        with self.brigade.screen.progress("messages waiting") as progress:
             while quiet < QUIET:
                 waiting = messages_in(sqs, url)
                 quiet = 0 if waiting else quiet + 1
-                progress.update(progress.task_ids[0], description=f"{waiting} messages wait")
+                progress.update(progress.task_ids[0], description=f"{number_of(waiting, 'message')} waiting")
                 if time.monotonic() > end:
                     seconds = f"{self.options.patience:g} s"
-                    raise OpsError(f"after {seconds} the queue still holds {waiting} messages: check again later")
+                    raise OpsError(
+                        f"after {seconds} the queue still holds {number_of(waiting, 'message')}: check again later"
+                    )
                 time.sleep(PAUSE)
 
     def _send(self, events: Sequence[ObjectEvent]) -> None:

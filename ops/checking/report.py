@@ -14,6 +14,7 @@ from typing import NamedTuple, TextIO
 
 from ops.errors import ExitStatus
 from ops.output_files import output_file
+from ops.plurals import number_of
 from ops.screen import Screen
 from tasks.mirror_check.causes import Why
 from tasks.mirror_check.check import Chunk
@@ -151,8 +152,11 @@ class CheckReport:
         about = {"keys": keys, "differences": different, "expected": expected, **counts, "bytes": size}
         effort = {"requests": self.requests, "seconds": round(seconds, 1)}
         self._screen.record({"type": "summary", **about, **effort})
-        result = f"{different} differences" if different else "both sides are equal"
+        result = number_of(different, "difference") if different else "both sides are equal"
         parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         meant = f", {expected} as the settings ask" if expected else ""
-        self._screen.say(f"{result}: {keys} keys ({parts or 'none'}{meant}), {size} bytes at the source", "bold")
-        self._screen.say(f"{self.requests} list requests, {seconds:.1f} s")
+        self._screen.say(
+            f"{result}: {number_of(keys, 'key')} ({parts or 'none'}{meant}), {number_of(size, 'byte')} at the source",
+            "bold",
+        )
+        self._screen.say(f"{number_of(self.requests, 'list request')}, {seconds:.1f} s")

@@ -20,6 +20,7 @@ from ops.brigade import Brigade
 from ops.cli import BrigadeGroup
 from ops.errors import ExitStatus, OpsError
 from ops.interrupts import one_step
+from ops.plurals import number_of
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -105,7 +106,7 @@ def cancel(brigade: Brigade, job: str, dry_run: bool) -> int:
     if not dry_run:
         jobs.cancel(job)
         found = jobs.describe(job)
-    brigade.screen.say(f"{'would cancel' if dry_run else 'cancels'} {job} after {found.done} objects")
+    brigade.screen.say(f"{'would cancel' if dry_run else 'cancels'} {job} after {number_of(found.done, 'object')}")
     brigade.screen.record(_record(found, []))
     return ExitStatus.DONE
 

@@ -19,6 +19,7 @@ from ops.letter_groups import Group, grouped
 from ops.letter_queues import LetterQueue, letter_queues, tasks_named
 from ops.letter_reader import letters_of
 from ops.moves import move_all
+from ops.plurals import number_of
 from ops.redrive import Limits, Redrive
 from ops.spans import age_of, span
 
@@ -198,7 +199,7 @@ def _report(brigade: Brigade, plan: Plan, state: str, count: int) -> None:
     queue = plan.redrive.queue
     target = queue.function if queue.work is None else queue.work.rpartition("/")[2]
     brigade.screen.record({"state": state, "queue": queue.name, "to": target, "messages": count})
-    brigade.screen.say(f"{state}: {count} messages of {queue.name} to {target}")
+    brigade.screen.say(f"{state}: {number_of(count, 'message')} of {queue.name} to {target}")
 
 
 def _agreed(brigade: Brigade) -> bool:

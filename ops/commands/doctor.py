@@ -11,6 +11,7 @@ from ops.doctor.checkup import findings
 from ops.doctor.facts import Facts
 from ops.doctor.findings import Finding, Verdict
 from ops.errors import ExitStatus
+from ops.plurals import number_of
 
 STYLES = {Verdict.PROBLEM: "bold red", Verdict.WARNING: "yellow", Verdict.UNKNOWN: "cyan", Verdict.OK: "green"}
 
@@ -60,5 +61,12 @@ def _show(brigade: Brigade, found: list[Finding], show_all: bool) -> None:
             brigade.screen.say(f"  {verdict:8} {each.check}: {each.subject}: {each.result.sentence}", STYLES[verdict])
             if each.result.command:
                 brigade.screen.say(f"           {each.result.command}")
-    counts = {verdict: sum(each.result.verdict == verdict for each in found) for verdict in order}
-    brigade.screen.say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    brigade.screen.say(summary_of(found))
+
+
+def summary_of(found: list[Finding]) -> str:
+    """Return the count of each verdict."""
+    counts = {verdict: sum(each.result.verdict == verdict for each in found) for verdict in Verdict}
+    nouns = (Verdict.PROBLEM, Verdict.WARNING)
+    texts = (number_of(count, each) if each in nouns else f"{count} {each}" for each, count in counts.items())
+    return ", ".join(texts)

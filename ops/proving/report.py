@@ -12,6 +12,7 @@ from typing import Any
 
 from ops.brigade import Brigade
 from ops.deployment import Mirror, Task
+from ops.plurals import number_of
 from ops.proving.canary import Canary
 from ops.proving.promises import FAILED, Promise
 
@@ -100,7 +101,7 @@ def _dead_letters(brigade: Brigade, task: Task) -> Iterator[str]:
     for queue in task.queues:
         if count := messages_in(sqs, queue.dead_letters):
             name = queue.dead_letters.rpartition("/")[2]
-            yield f"{name} has {count} messages: each has its reason in the attribute Reason"
+            yield f"{name} has {number_of(count, 'message')}: each has its reason in the attribute Reason"
 
 
 def rule_of(brigade: Brigade, mirror: Mirror) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.plurals import number_of
 from tasks.object_clerk.versions import in_order
 
 HEADERS = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Metadata")
@@ -160,4 +161,4 @@ def history_difference(source: list[State], destination: list[State]) -> str:
 
 def _counts(history: list[State]) -> str:
     markers = history.count(None)
-    return f"{len(history) - markers} versions and {markers} delete markers"
+    return f"{number_of(len(history) - markers, 'version')} and {number_of(markers, 'delete marker')}"

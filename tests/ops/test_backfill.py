@@ -167,7 +167,7 @@ def test_cancel_ends_a_running_job_and_refuses_one_that_has_ended(brigade, batch
     (job,) = batches.jobs
     assert brigade("backfill", "cancel", job.id, "--dry-run") == 0 and job.status == "Active"
     assert brigade("backfill", "cancel", job.id) == 0 and job.status == "Cancelling"
-    assert brigade.out == f"cancels {job.id} after 1 objects\n"
+    assert brigade.out == f"cancels {job.id} after 1 object\n"
     job.end("Cancelled")
     assert brigade("backfill", "cancel", job.id) == 2 and "has ended already" in brigade.err
     assert brigade("backfill", "status", job.id) == 2

@@ -40,7 +40,7 @@ def both_buckets(aws, outputs):
 def test_equal_sides_are_status_0(brigade, buckets):
     buckets.put("a", b"1", b"1")
     assert brigade("check") == 0
-    assert "both sides are equal: 1 keys (1 equal), 1 bytes at the source" in brigade.out
+    assert "both sides are equal: 1 key (1 equal), 1 byte at the source" in brigade.out
     assert brigade.err == ""
 
 
@@ -184,7 +184,7 @@ def test_repair_sends_each_key_in_its_group(brigade, buckets, sqs, outputs):
     (event,) = object_events(json.loads(message["Body"]))
     assert (event.kind, event.object) == (Kind.RECHECK, S3Object(SOURCE, "missing"))
     assert "not repaired: extra: nothing shows that it was removed at the source on purpose" in brigade.out
-    assert "1 messages are sent to the queue of the mirror" in brigade.out
+    assert "sent 1 message to the queue of the mirror" in brigade.out
 
 
 def test_repair_deletes_an_extra_object_only_if_asked(brigade, buckets, sqs, outputs):
@@ -215,14 +215,14 @@ def test_repair_waits_and_checks_the_keys_again(brigade, buckets, sqs, outputs, 
 
     monkeypatch.setattr(repair_module.time, "sleep", replicated)
     assert brigade("check", "--repair") == 0
-    assert "1 differences" in brigade.out and "both sides are equal: 1 keys (1 equal)" in brigade.out
+    assert "1 difference: 1 key" in brigade.out and "both sides are equal: 1 key (1 equal)" in brigade.out
 
 
 def test_wait_that_takes_too_long_is_status_2(brigade, buckets, monkeypatch):
     buckets.put("missing", b"1")
     monkeypatch.setattr(repair_module.time, "sleep", lambda seconds: None)
     assert brigade("check", "--repair", "--timeout", "0") == 2
-    assert brigade.err == "error: after 0 s the queue still holds 1 messages: check again later\n"
+    assert brigade.err == "error: after 0 s the queue still holds 1 message: check again later\n"
 
 
 def enable_versions(buckets):

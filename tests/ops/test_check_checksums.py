@@ -145,7 +145,7 @@ def test_object_that_changed_after_its_job_is_compared_as_without_checksums(brig
     buckets.put("a", b"3", b"3")
     assert brigade("check", *THERE, *jobs.option) == 0
     assert len(jobs) == 2
-    assert "1 keys have no checksums in the reports" in brigade.err
+    assert "1 key without checksums in the reports" in brigade.err
     assert "both sides are equal: 2 keys (2 equal)" in brigade.out
 
 
@@ -206,7 +206,7 @@ def test_dry_run_shows_requests_and_price_and_starts_nothing(brigade, buckets, j
     ]
     assert all(0.25 < each["dollars"] < 0.26 for each in brigade.records)
     assert brigade("check", *CHECK[2:], "--dry-run") == 0
-    assert "source: 1 objects with 100 bytes, $0.25 at the prices of us-east-1" in brigade.out
+    assert "source: 1 object with 100 bytes, $0.25 at the prices of us-east-1" in brigade.out
     assert jobs == []
 
 

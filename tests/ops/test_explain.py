@@ -81,8 +81,8 @@ def test_object_that_the_mirror_lacks_waits_for_the_messages_or_for_nothing(near
     fifo = {"MessageGroupId": "g", "MessageDeduplicationId": "1"}
     letters.send("partition_replicate", "queue", created("k"), **fifo)
     status, facts, conclusion = explain(SOURCE, "k")
-    assert (status, facts[-1]) == (1, "1 messages wait or are in flight")
-    assert conclusion == "the mirror lacks the object: 1 messages wait, and one of them may be about it"
+    assert (status, facts[-1]) == (1, "1 message waiting or in flight")
+    assert conclusion == "the mirror lacks the object: the queues hold 1 message, maybe about it"
     assert letters.visible("partition_replicate", "queue") == 1
 
 

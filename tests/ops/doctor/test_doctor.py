@@ -8,8 +8,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ops.brigade import Brigade
+from ops.commands.doctor import summary_of
 from ops.doctor.checks import account
 from ops.doctor.facts import Facts, permission_of
+from ops.doctor.findings import Finding, ok, problem, unknown, warning
 from tests.ops.conftest import REGION
 from tests.ops.doctor import faults
 from tests.ops.doctor.test_documentation import documented_permissions
@@ -141,6 +143,13 @@ def test_clock_is_compared_with_that_of_s3(monkeypatch, seconds, verdict):
     monkeypatch.setattr(Facts, "date_of_s3", lambda facts: late)
     (result,) = account.clock(Facts(Brigade()), None)
     assert result.verdict == verdict and bool(result.command) == (verdict != "ok")
+
+
+def test_counts_of_the_last_line_agree_with_their_nouns():
+    results = [warning("", ""), warning("", ""), unknown(""), unknown(""), ok("")]
+    assert summary_of([Finding("", "", "", each) for each in results]) == "0 problems, 2 warnings, 2 unknown, 1 ok"
+    one = [Finding("", "", "", problem("", ""))]
+    assert summary_of(one) == "1 problem, 0 warnings, 0 unknown, 0 ok"
 
 
 @pytest.mark.long
