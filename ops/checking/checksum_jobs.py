@@ -107,7 +107,7 @@ class ChecksumJobs:
         self._options = options
         self._there = _place_there(brigade, mirror, options)
 
-    def show(self) -> ExitStatus:
+    def show_requests(self) -> ExitStatus:
         """Show what would be started, and what it would cost."""
         prices = Prices.read()
         for side in self._sides:
@@ -128,17 +128,21 @@ class ChecksumJobs:
             KeyboardInterrupt: the user pressed Ctrl-C; the jobs go on.
         """
         jobs = self._taken(self._options.jobs) if self._options.jobs else self._started()
+        self._report(jobs)
         self._brigade.screen.remark(f"--checksum-jobs {_joined(jobs)} takes the reports of these jobs again")
         self._wait(jobs)
+        self._report(jobs)
         with self._brigade.screen.progress("checksums") as progress:
             for side, job in zip(self._sides, jobs, strict=True):
-                self._record(side, job)
                 if job.status != "Complete":
                     raise OpsError(f"the job {job.id} at the {side.name} is {job.status}: {job.reason or 'no reason'}")
-                folder = KIND.folder(job.id)
-                for succeeded in (True, False):
-                    rows = rows_in(side.s3, side.place.reports, folder, succeeded=succeeded)
-                    reported.add(side.name, progress.track(rows, task_id=progress.task_ids[0]))
+                folder, task = KIND.folder(job.id), progress.task_ids[0]
+                parts = (rows_in(side.s3, side.place.reports, folder, succeeded=one) for one in (True, False))
+                read = sum(reported.add(side.name, progress.track(part, task_id=task)) for part in parts)
+                if read != job.done:
+                    where = f"s3://{side.place.reports}/{folder}"
+                    rows, objects = number_of(read, "row"), number_of(job.done, "object")
+                    raise OpsError(f"the report in {where} has {rows}, and its job had {objects}")
 
     @cached_property
     def _sides(self) -> tuple[JobSide, JobSide]:
@@ -187,11 +191,12 @@ class ChecksumJobs:
                 )
             raise
 
-    def _record(self, side: JobSide, job: Job) -> None:
-        created = f"{job.created:%Y-%m-%dT%H:%M:%SZ}"
-        self._brigade.screen.record({"type": "job", "side": side.name, **asdict(job), "created": created})
-        text = f"{job.status}, {number_of(job.succeeded, 'checksum')}, {job.failed:,} failed"
-        self._brigade.screen.say(f"the job {job.id} at the {side.name}: {text}")
+    def _report(self, jobs: Sequence[Job]) -> None:
+        for side, job in zip(self._sides, jobs, strict=True):
+            created = f"{job.created:%Y-%m-%dT%H:%M:%SZ}"
+            self._brigade.screen.record({"type": "job", "side": side.name, **asdict(job), "created": created})
+            text = f"{job.status}, {number_of(job.succeeded, 'checksum')}, {job.failed:,} failed"
+            self._brigade.screen.say(f"the job {job.id} at the {side.name}: {text}")
 
 
 def _place_there(brigade: Brigade, mirror: Mirror, options: Options) -> JobPlace:

@@ -30,8 +30,8 @@ class ReportedChecksums:
         self._lock = Lock()
         database.execute("CREATE TABLE reported (side TEXT, key TEXT, etag TEXT, checksum TEXT, failure TEXT)")
 
-    def add(self, side: str, rows: Iterable[Row]) -> None:
-        """Store the rows of a report.
+    def add(self, side: str, rows: Iterable[Row]) -> int:
+        """Store rows of a report; return how many.
 
         Args:
             side: `source` or `destination`.
@@ -39,7 +39,7 @@ class ReportedChecksums:
         """
         values = ((side, row.key, *_said(row)) for row in rows)
         with self._database:
-            self._database.executemany("INSERT INTO reported VALUES (?, ?, ?, ?, ?)", values)
+            return self._database.executemany("INSERT INTO reported VALUES (?, ?, ?, ?, ?)", values).rowcount
 
     def sort(self) -> None:
         """Prepare for `verdict`, after the last row."""

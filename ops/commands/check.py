@@ -74,7 +74,7 @@ def command(brigade: Brigade, **options: Any) -> ExitStatus:
         raise OpsError("--versions compares ETags and records only: leave out --download and --deep")
     jobs = ChecksumJobs(brigade, mirror, chosen) if chosen else None
     if jobs and options["dry_run"] and not options["checksum_jobs"]:
-        return jobs.show()
+        return jobs.show_requests()
     depth = Depth(downloads=options["download"], details=options["deep"])
     scope = Scope(options["prefix"], options["workers"], keeps_settled=options["combined"] is not None)
     with (

@@ -104,7 +104,7 @@ def test_bytes_that_differ_although_the_mirror_recorded_them_are_found_by_checks
     assert differences(brigade) == {"damaged": ("different", "damaged")}
     (difference,) = (each for each in brigade.records if each["type"] == "difference")
     assert "the checksum is a4ayc/80" in difference["reason"] and "at the destination" in difference["reason"]
-    assert [(each["side"], each["succeeded"]) for each in brigade.records[:2]] == [("source", 3), ("destination", 3)]
+    assert [(each["side"], each["succeeded"]) for each in brigade.records[2:4]] == [("source", 3), ("destination", 3)]
     assert brigade.records[-1]["equal"] == 2
 
 
@@ -224,6 +224,21 @@ def test_interrupt_leaves_the_jobs_running_and_says_how_to_go_on(brigade, bucket
 
     monkeypatch.setattr(batch_progress.time, "sleep", lambda seconds: [JobRun(jobs.aws, job).run() for job in jobs])
     assert brigade("check", *THERE, *jobs.option) == 0, brigade.err
+
+
+def test_report_that_is_not_there_is_a_failure_and_no_equality(aws, brigade, buckets, jobs):
+    buckets.put("a", b"1", b"1")
+    assert brigade(*CHECK) == 0
+    elsewhere = ("--destination-job-role", ROLE_THERE, "--destination-reports", MIRROR)
+    assert brigade("check", *elsewhere, *jobs.option) == 2
+    folder = f"checksums/job-{jobs[0].id}"
+    assert f"the report in s3://{MIRROR}/{folder} has 0 rows, and its job had 1 object" in brigade.err
+    near = aws.client("s3")
+    for each in near.list_objects_v2(Bucket=REPORTS)["Contents"]:
+        if each["Key"].endswith(".csv"):
+            near.put_object(Bucket=REPORTS, Key=each["Key"], Body=b"")
+    assert brigade("check", *THERE, *jobs.option) == 2
+    assert f"the report in s3://{REPORTS}/checksums/job-{jobs[1].id} has 0 rows" in brigade.err
 
 
 def test_job_that_failed_is_a_failure_with_its_reason(aws, brigade, buckets, jobs):
