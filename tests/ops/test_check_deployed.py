@@ -2,16 +2,11 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 
-from local import stack, terraform
-from local.demo import partition_replicate as demo
-from local.demo.mirror import SOURCE, Mirror
-from tests.ops.conftest import Run
-
-ROOT = Path(__file__).parents[2]
+from local.demo.mirror import SOURCE
+from tests.ops.deployed import command_for, deployed_mirror
 
 # Every wait is for some seconds of work; a busy machine takes longer.
 TIMEOUT_SECONDS = 300
@@ -35,29 +30,14 @@ NAMED = {
 
 
 @pytest.fixture(name="mirror")
-def deployed_mirror(tmp_path, monkeypatch):
-    variables = {
-        **demo.VARIABLES,
-        "package_dir": str(ROOT / "dist"),
-        "archive_copy_enabled": False,
-        "partition_replicate_prefixes": ["drift/"],
-    }
-    with stack.running(variables, folder=tmp_path, prepare=demo.prepare) as running:
-        keys = running.aws.admin_credentials
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(terraform.profiles(tmp_path)))
-        yield Mirror.of(running)
+def mirror_with_a_prefix(tmp_path, monkeypatch):
+    with deployed_mirror(tmp_path, monkeypatch, partition_replicate_prefixes=["drift/"]) as mirror:
+        yield mirror
 
 
 @pytest.fixture(name="brigade")
 def command(mirror, tmp_path, capsys):
-    file = tmp_path / "outputs.json"
-    outputs = {name: {"value": value} for name, value in mirror.stack.outputs.items()}
-    file.write_text(json.dumps(outputs), encoding="utf-8")
-    aws = mirror.stack.aws
-    where = ["--outputs", str(file), "--region", aws.region, "--endpoint-url", aws.endpoint_url]
-    return Run(capsys, [*where, "--destination-profile", "mirror", "--json"])
+    return command_for(mirror, tmp_path, capsys)
 
 
 def put(mirror, key, *bodies, **about):
