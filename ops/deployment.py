@@ -47,11 +47,6 @@ class JobPlace:
         return self.role_arn.split(":")[4]
 
     @property
-    def region(self) -> str:
-        """The region of the deployment."""
-        return self.function_arn.split(":")[3]
-
-    @property
     def partition(self) -> str:
         """The partition of the account."""
         return self.role_arn.split(":")[1]
@@ -66,6 +61,11 @@ class Batch(JobPlace):
     """
 
     function_arn: str
+
+    @property
+    def region(self) -> str:
+        """The region of the deployment."""
+        return self.function_arn.split(":")[3]
 
     @property
     def function(self) -> str:

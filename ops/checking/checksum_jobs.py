@@ -48,7 +48,7 @@ class Options(NamedTuple):
     prefix: str
     role: str | None
     reports: str | None
-    jobs: str | None
+    jobs: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -169,11 +169,8 @@ class ChecksumJobs:
                 raise
         return [started[side.name] for side in self._sides]
 
-    def _taken(self, text: str) -> list[Job]:
-        ids = JOB_IDS.fullmatch(text)
-        if ids is None:
-            raise OpsError(f"--checksum-jobs should be the ids of two jobs, SOURCE,DESTINATION; it is {text}")
-        return [side.found(one, self._options.prefix) for side, one in zip(self._sides, ids.groups(), strict=True)]
+    def _taken(self, ids: Sequence[str]) -> list[Job]:
+        return [side.found(one, self._options.prefix) for side, one in zip(self._sides, ids, strict=True)]
 
     def _wait(self, jobs: list[Job]) -> None:
         """Show the progress of both jobs until they have ended."""
@@ -225,8 +222,18 @@ def checksum_options(options: Mapping[str, Any]) -> Options | None:
         OpsError: an option goes with no checksums.
     """
     if not (options["checksums"] or options["checksum_jobs"]):
+        if alone := [name for name in ("destination_job_role", "destination_reports") if options[name]]:
+            raise OpsError(
+                f"--{alone[0].replace('_', '-')} goes with --checksums only: add --checksums, or leave it out"
+            )
         return None
     if wrong := [f"--{name}" for name in ("versions", "download", "deep") if options[name]]:
         raise OpsError(f"--checksums compares the bytes of current objects: leave out {' and '.join(wrong)}")
     role, reports, jobs = (options[name] for name in ("destination_job_role", "destination_reports", "checksum_jobs"))
-    return Options(options["prefix"], role, reports, jobs)
+    return Options(options["prefix"], role, reports, _ids_in(jobs) if jobs else None)
+
+
+def _ids_in(text: str) -> tuple[str, ...]:
+    if ids := JOB_IDS.fullmatch(text):
+        return ids.groups()
+    raise OpsError(f"--checksum-jobs should be the ids of two jobs, SOURCE,DESTINATION; it is {text}")
