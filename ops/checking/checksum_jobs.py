@@ -127,9 +127,10 @@ class ChecksumJobs:
             OpsError: a job failed.
             KeyboardInterrupt: the user pressed Ctrl-C; the jobs go on.
         """
-        jobs = self._taken(self._options.jobs) if self._options.jobs else self._started()
-        self._report(jobs)
-        self._brigade.screen.remark(f"--checksum-jobs {_joined(jobs)} takes the reports of these jobs again")
+        with one_step():
+            jobs = self._taken(self._options.jobs) if self._options.jobs else self._started()
+            self._report(jobs)
+            self._brigade.screen.remark(f"--checksum-jobs {_joined(jobs)} takes the reports of these jobs again")
         self._wait(jobs)
         self._report(jobs)
         with self._brigade.screen.progress("checksums") as progress:
@@ -158,15 +159,14 @@ class ChecksumJobs:
         """Start both jobs, or none."""
         started: dict[str, Job] = {}
         source, destination = self._sides
-        with one_step():
-            try:
-                # The destination first: its role and bucket are the user's own, and more likely to be wrong.
-                for side in (destination, source):
-                    started[side.name] = side.jobs.create(side.request(self._options.prefix))
-            except (BotoCoreError, ClientError):
-                for job in started.values():
-                    destination.jobs.cancel(job.id)
-                raise
+        try:
+            # The destination first: its role and bucket are the user's own, and more likely to be wrong.
+            for side in (destination, source):
+                started[side.name] = side.jobs.create(side.request(self._options.prefix))
+        except (BotoCoreError, ClientError):
+            for job in started.values():
+                destination.jobs.cancel(job.id)
+            raise
         return [started[side.name] for side in self._sides]
 
     def _taken(self, ids: Sequence[str]) -> list[Job]:

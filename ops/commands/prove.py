@@ -16,6 +16,7 @@ from ops.cli import BrigadeCommand
 from ops.errors import ExitStatus, OpsError
 from ops.estimating.units import size
 from ops.output_files import output_file
+from ops.plurals import number_of
 from ops.proving.canary import Canary, new_id
 from ops.proving.promises import FAILED, OK, SKIPPED, Promise, prove
 from ops.proving.report import causes, proof_of, report_of
@@ -80,7 +81,7 @@ def _show_plan(screen: Screen, canary: Canary, promises: list[Promise]) -> int:
     screen.say(f"would write below {canary.prefix}")
     for promise in promises:
         screen.record({"task": promise.task, "promise": promise.text, "objects": len(promise.subjects)})
-        objects = f"{len(promise.subjects)} objects" if not promise.skipped else f"skipped: {promise.skipped}"
+        objects = number_of(len(promise.subjects), "object") if not promise.skipped else f"skipped: {promise.skipped}"
         screen.say(f"  {promise.task}: {promise.text} ({objects})")
     return ExitStatus.DONE
 
@@ -110,7 +111,7 @@ def _show_proofs(brigade: Brigade, canary: Canary, promises: list[Promise], left
     for cause in causes(brigade, promises):
         brigade.screen.say(f"- {cause}")
     if left:
-        brigade.screen.say(f"{left} versions could not be removed below {canary.prefix}", "bold red")
+        brigade.screen.say(f"could not remove {number_of(left, 'version')} below {canary.prefix}", "bold red")
 
 
 def _status(promises: list[Promise], left: int) -> ExitStatus:

@@ -1,6 +1,7 @@
 """`brigade check --checksums`. The jobs of the embedded AWS run at once, when they are created."""
 
 import json
+import signal
 
 import pytest
 
@@ -224,6 +225,18 @@ def test_interrupt_leaves_the_jobs_running_and_says_how_to_go_on(brigade, bucket
 
     monkeypatch.setattr(batch_progress.time, "sleep", lambda seconds: [JobRun(jobs.aws, job).run() for job in jobs])
     assert brigade("check", *THERE, *jobs.option) == 0, brigade.err
+
+
+def test_interrupt_between_two_starts_leaves_both_jobs_with_their_names(brigade, buckets, jobs, monkeypatch):
+    def start_and_interrupt(job):
+        if not jobs:
+            signal.raise_signal(signal.SIGINT)
+        jobs.start(job)
+
+    buckets.put("a", b"1", b"1")
+    monkeypatch.setattr(HOOKS, "job_starter", start_and_interrupt)
+    assert brigade("check", *CHECK[2:]) == 130
+    assert len(jobs) == 2 and f"{' '.join(jobs.option)} takes the reports of these jobs again" in brigade.err
 
 
 def test_report_that_is_not_there_is_a_failure_and_no_equality(aws, brigade, buckets, jobs):
