@@ -16,7 +16,7 @@ from tests.ops.conftest import DESTINATION_REGION, MIRROR, SOURCE
 HOSTILE = "=[red]\x1b[31m\nforged"
 
 
-class Buckets:  # pylint: disable=too-few-public-methods  # the other helpers of these tests are fixtures
+class Buckets:
     """Both buckets of the mirror."""
 
     def __init__(self, aws):
@@ -29,6 +29,10 @@ class Buckets:  # pylint: disable=too-few-public-methods  # the other helpers of
             self.near.put_object(Bucket=SOURCE, Key=key, Body=source)
         if destination is not None:
             self.far.put_object(Bucket=MIRROR, Key=key, Body=destination)
+
+    def etags(self, key):
+        """Return the ETags of both sides."""
+        return [side.head_object(Bucket=bucket, Key=key)["ETag"] for side, bucket in self.sides]
 
 
 @pytest.fixture(name="buckets")

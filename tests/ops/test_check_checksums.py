@@ -87,7 +87,7 @@ def differences(brigade):
 
 def record_as_mirrored(aws, buckets, outputs, key):
     """Record that the mirror made the destination's object from the source's."""
-    near, far = (client.head_object(Bucket=bucket, Key=key)["ETag"] for client, bucket in buckets.sides)
+    near, far = buckets.etags(key)
     state = KeyState(Origin("", near), ReplicaVersion("", far))
     aws.client("dynamodb").put_item(TableName=outputs["partition_replicate"]["table"], Item=key_row(key, state))
 

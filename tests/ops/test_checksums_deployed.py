@@ -54,6 +54,8 @@ def test_damaged_bytes_are_found_on_the_deployed_mirror_and_copied_again(mirror,
         mirror.source.put_object(Bucket=SOURCE, Key=key, Body=key.encode())
     eventually(lambda: brigade("check") == 0, 120)
     there = prepare_destination(mirror)
+    assert brigade("check", "--checksums", *there, "--dry-run") == 0, brigade.err
+    assert [each["objects"] for each in brigade.records] == [len(KEYS), len(KEYS)]
     assert brigade("check", "--checksums", *there) == 0, brigade.err
     ended = [(each["side"], each["status"], each["succeeded"], each["failed"]) for each in brigade.records[2:4]]
     assert ended == [("source", "Complete", 3, 0), ("destination", "Complete", 3, 0)]
