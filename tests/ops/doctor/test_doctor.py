@@ -11,7 +11,7 @@ from ops.brigade import Brigade
 from ops.commands.doctor import summary_of
 from ops.doctor.checks import account
 from ops.doctor.facts import Facts, permission_of
-from ops.doctor.findings import Finding, ok, problem, unknown, warning
+from ops.doctor.findings import Finding, Result, Verdict
 from tests.ops.conftest import REGION
 from tests.ops.doctor import faults
 from tests.ops.doctor.test_documentation import documented_permissions
@@ -146,10 +146,12 @@ def test_clock_is_compared_with_that_of_s3(monkeypatch, seconds, verdict):
 
 
 def test_counts_of_the_last_line_agree_with_their_nouns():
-    results = [warning("", ""), warning("", ""), unknown(""), unknown(""), ok("")]
-    assert summary_of([Finding("", "", "", each) for each in results]) == "0 problems, 2 warnings, 2 unknown, 1 ok"
-    one = [Finding("", "", "", problem("", ""))]
-    assert summary_of(one) == "1 problem, 0 warnings, 0 unknown, 0 ok"
+    def summary(*verdicts):
+        return summary_of([Finding("", "", "", Result(each, "")) for each in verdicts])
+
+    several = (Verdict.WARNING, Verdict.WARNING, Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.OK)
+    assert summary(*several) == "0 problems, 2 warnings, 2 unknown, 1 ok"
+    assert summary(Verdict.PROBLEM) == "1 problem, 0 warnings, 0 unknown, 0 ok"
 
 
 @pytest.mark.long
