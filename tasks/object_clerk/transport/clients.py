@@ -6,9 +6,11 @@ which nothing here uses and which would be a fifth of a cold start.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -127,12 +129,24 @@ def client(service: str, *, of: botocore.session.Session | None = None, **option
         options: the options of `boto3.client`, such as `region_name` and `config`, which is `PROMPT` by default.
     """
     maker = of or session()
-    with _MAKING:
+    with _MAKING, _no_collection():
         made = maker.create_client(service, **{"config": PROMPT, **options})
     heed_deadlines(made)
     own = _given_credentials(options)
     hide_credentials(made, lambda: own or maker.get_credentials())
     return made
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage in the block: the descriptions of services are many objects, and all of them stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _identity(options: dict[str, Any]) -> dict[str, Any]:

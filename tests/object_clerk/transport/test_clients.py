@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -28,3 +29,23 @@ def test_session_reads_descriptions_of_the_users_folder_too(monkeypatch, tmp_pat
     (tmp_path / "own-service").mkdir()
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     assert "own-service" in clients.new_session().get_available_services()
+
+
+def test_a_client_is_made_without_collecting_garbage_again_and_again():
+    session, phases = clients.new_session(), []
+
+    def note(phase, _):
+        phases.append(phase)
+
+    thresholds = gc.get_threshold()
+    # Python's own.
+    gc.set_threshold(700, 10, 10)
+    gc.callbacks.append(note)
+    try:
+        clients.client("s3", of=session, region_name="eu-west-1")
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*thresholds)
+    # Without the pause there are fifty.
+    assert phases.count("start") < 10
+    assert gc.isenabled()
