@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -92,7 +93,7 @@ def page_in(xml: bytes) -> Page:
     try:
         rest, plain = _without_plain_entries(xml)
         page = _Tree(rest)
-        if plain and (page.entries or not page.names.issuperset(name for name, *_ in plain)):
+        if plain and (page.entries or not page.names.issuperset(map(itemgetter(0), plain))):
             page, plain = _Tree(xml), []
         entries = _plain_entries(plain, page.decode) or [page.entry(element) for element in page.entries]
         return Page(entries, page.following)
