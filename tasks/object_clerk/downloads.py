@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -164,7 +164,10 @@ class _Download:
         where = self.address.parameters
         answer = self.requests("get_object", source=self.address, ChecksumMode="ENABLED", IfMatch=etag, **where)
         proof = checksums.proof_of(answer) if self.verify else None
-        return _Opened(Pinned.by(self.address, answer), proof, answer["Body"])
+        pinned = Pinned.by(self.address, answer)
+        # An ETag that the caller knows pins the object too. A request for a version needs s3:GetObjectVersion, which a
+        # role that reads only current objects lacks.
+        return _Opened(replace(pinned, address=self.address) if etag else pinned, proof, answer["Body"])
 
     def into(self, make_target: Callable[[int], Target]) -> bytes | None:
         """Read the object into a target of its size; return the bytes if they are in memory."""
