@@ -9,7 +9,7 @@ from tests.chaos.changes import ARCHIVE, MIRROR, UPLOADS
 from tests.chaos.endings import Endings
 
 # How long a disturbance waits for the moment when it can take place.
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 POLL_SECONDS = 0.01
 OUTAGE_SECONDS = 2.0
 
@@ -62,6 +62,10 @@ class Disturbances:
     def happened(self):
         """Return how often each disturbance took place, and how invocations ended by force."""
         return self._counts + self._endings.of_kinds()
+
+    def failures(self):
+        """Return how many messages came back after which error."""
+        return dict(self._endings.failures.most_common())
 
     def _kill(self, function):
         return self._soon(lambda: self._functions.crash(self._stage.function(function)))

@@ -1,6 +1,9 @@
-"""How invocations ended that did not end by themselves, from the log lines of the Lambda service."""
+"""How invocations ended by force, and which messages failed, from the log lines of the Lambda service."""
 
 from collections import Counter
+
+from local.demo.lines import fields
+from tasks.utils.outcome_log import RETRIED
 
 MARKS = {"out of memory": "Runtime.OutOfMemory", "timed out": "Task timed out", "killed": "signal: killed"}
 
@@ -10,10 +13,12 @@ class Endings:  # pylint: disable=too-few-public-methods  # it counts, and that 
 
     Attributes:
         counts: (name of the function, ending) -> number of invocations.
+        failures: "task: type of the error" -> number of messages that came back.
     """
 
     def __init__(self, functions):
         self.counts = Counter()
+        self.failures = Counter()
         functions.on_log = self._take
 
     def of_kinds(self):
@@ -26,3 +31,6 @@ class Endings:  # pylint: disable=too-few-public-methods  # it counts, and that 
     def _take(self, function, line):
         for ending, mark in MARKS.items():
             self.counts[function, ending] += mark in line
+        if RETRIED in line:
+            record = fields(line)
+            self.failures[f"{record['service']}: {record['error']}"] += 1

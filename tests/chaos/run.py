@@ -83,6 +83,7 @@ class Run:
     def _name_what_happened(self):
         happened = self._stage.wire.counts + self._stage.deliveries.counts + self._disturbances.happened()
         self.problems += [f"{kind} never happened" for kind in sorted(WANTED - happened.keys())]
+        self._say(f"messages came back after: {self._disturbances.failures()}")
         self._say(f"all messages are done; what happened: {dict(happened)}, missed: {dict(self._disturbances.missed)}")
 
 

@@ -5,11 +5,16 @@ The run is a process of its own, because a process can hold only one embedded AW
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("terraform") and os.environ.get("CI") != "true", reason="Terraform is not installed"
+)
 
 ROOT = Path(__file__).parents[2]
 # `make chaos` sets and prints it.

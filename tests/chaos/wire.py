@@ -8,8 +8,8 @@ from tests.support.http_messages import headers_of
 from tests.support.network import NO_FAULT, Fault, Line, Network
 
 # The share of the requests that are disturbed, a larger one of those that read an object, and how likely each kind is.
-SHARE, OBJECT_SHARE = 0.03, 0.15
-KINDS = {"reset": 3, "torn": 2, "lost": 3, "cut": 3, "refused": 3, "failed": 2, "spoilt": 6}
+SHARE, OBJECT_SHARE = 0.03, 0.08
+KINDS = {"reset": 3, "torn": 2, "lost": 3, "cut": 3, "refused": 3, "failed": 2, "spoilt": 12}
 # Kinds that only some requests have. Services that speak JSON get their errors from `local.faults`.
 OF_S3 = frozenset({"refused", "failed"})
 OF_OBJECTS = frozenset({"spoilt"})
