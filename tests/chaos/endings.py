@@ -31,6 +31,6 @@ class Endings:  # pylint: disable=too-few-public-methods  # it counts, and that 
     def _take(self, function, line):
         for ending, mark in MARKS.items():
             self.counts[function, ending] += mark in line
-        if RETRIED in line:
-            record = fields(line)
-            self.failures[f"{record['service']}: {record['error']}"] += 1
+        record = fields(line) if RETRIED in line else {}
+        if {"message": RETRIED}.items() <= record.items():
+            self.failures[f"{record['service']}: {record.get('error')}"] += 1
