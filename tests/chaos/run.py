@@ -15,7 +15,7 @@ from tests.chaos.wire import KINDS
 from tests.chaos.writers import Writers
 
 # So many messages wait at most before the next changes are made: then a disturbance meets functions at work.
-BACKLOG = 60
+BACKLOG = 100
 # What happens at least once in every run.
 WANTED = {*KINDS, "late", "twice", *MARKS, *DISTURBANCES}
 
