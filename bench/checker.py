@@ -3,6 +3,8 @@
 The last line of the output is JSON with the number of list requests.
 """
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -20,6 +22,8 @@ WORKERS = 4
 
 def main() -> None:
     """Compare the buckets; end with status 1 if a key differs."""
+    # As `brigade` ends: ops/cli.py says why.
+    atexit.register(gc.freeze)
     with ThreadPoolExecutor(WORKERS) as pool:
         source, destination = _side(SOURCE), _side(DESTINATION)
         evidence = Evidence(source, destination, None, Depth(), pool)
