@@ -1,7 +1,7 @@
 """Compares the two sides of a mirror, in constant memory, whatever the number of objects.
 
     pages.py        one page of a listing, from its XML (values only)
-    listings.py     one side: its pages in order, the next one requested ahead
+    listings.py     one side: its pages in order, requested ahead
     key_ranges.py   ranges of keys, and where to cut them (values only); ranges that wait for a worker
     comparison.py   what listings, records, HEAD answers and bytes say of two objects (values only)
     findings.py     one key and what was found out about it (values only)

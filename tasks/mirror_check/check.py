@@ -94,6 +94,13 @@ class _Worker:
     def _compare(self, key_range: KeyRange, report: Callable[[Chunk], None]) -> None:
         sides = self.evidence.source, self.evidence.destination
         listings = [Listing(side, self.scope.prefix, key_range, self.ahead) for side in sides]
+        try:
+            self._merge(key_range, listings, report)
+        finally:
+            for listing in listings:
+                listing.stop()
+
+    def _merge(self, key_range: KeyRange, listings: list[Listing], report: Callable[[Chunk], None]) -> None:
         pairs: list[Pair] = []
         started = time.monotonic()
         for pair in merged(*(histories(listing) if listing.side.lists_versions else listing for listing in listings)):

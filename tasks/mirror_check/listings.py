@@ -1,21 +1,25 @@
-"""The listing of one side: its pages in order, the next one requested while one is used."""
+"""The listing of one side: its pages in order, the next ones requested while one is used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from tasks.mirror_check.key_ranges import KeyRange
 from tasks.mirror_check.pages import Listed, Page, UnreadablePage, page_in
+from tasks.mirror_check.side_by_side import Ahead
 from tasks.object_clerk.errors import ObjectClerkException, ObjectClerkServerInternalException
 from tasks.object_clerk.s3_requests import S3Requests, request
 from tasks.utils.s3_object import S3Object
 
 # The most that S3 answers with.
 PAGE = 1000
+
+# Pages of a listing that are requested before they are used: they bridge the slow answers of either side.
+AHEAD = 4
 
 # The member of an answer that holds its XML.
 XML = "ListingXML"
@@ -118,13 +122,13 @@ class Side:
 
 @dataclass
 class Listing:
-    """The entries of one side in a range, in order; the first page and each next one are requested ahead.
+    """The entries of one side in a range, in order; pages are requested ahead, from the start and until `stop`.
 
     Attributes:
         side: the side.
         prefix: the beginning of the keys.
         key_range: the range; its end may come nearer meanwhile.
-        ahead: requests pages.
+        ahead: has a thread for each listing.
         has_more: whether there are more pages than those requested so far.
     """
 
@@ -135,24 +139,30 @@ class Listing:
     has_more: bool = True
 
     def __post_init__(self) -> None:
-        self._first = self._requested(self.side.start_after(self.key_range.after))
+        self._pages = Ahead(self._requested(), AHEAD, self.ahead)
 
     def __iter__(self) -> Iterator[Listed]:
         latest = self.key_range.after
-        coming: Future[Page] | None = self._first
-        while coming:
-            page = coming.result()
+        for page in self._pages:
             self._check_order(page, latest)
             latest = page.entries[-1].key if page.entries else latest
-            self.has_more = page.following is not None and not self._is_beyond(latest)
-            coming = self._requested(page.following or {}) if self.has_more else None
             yield from page.entries
 
-    def _requested(self, position: Mapping[str, str]) -> Future[Page]:
-        return self.ahead.submit(self.side.page, self.prefix, position)
+    def stop(self) -> None:
+        """Request no more pages."""
+        self._pages.stop()
 
-    def _is_beyond(self, key: str) -> bool:
-        return self.key_range.last is not None and key > self.key_range.last
+    def _requested(self) -> Iterator[Page]:
+        position: Mapping[str, str] | None = self.side.start_after(self.key_range.after)
+        while position is not None:
+            page = self.side.page(self.prefix, position)
+            position = None if self._is_beyond(page) else page.following
+            self.has_more = position is not None
+            yield page
+
+    def _is_beyond(self, page: Page) -> bool:
+        last = self.key_range.last
+        return last is not None and bool(page.entries) and page.entries[-1].key > last
 
     def _check_order(self, page: Page, latest: str) -> None:
         keys = [entry.key for entry in page.entries]

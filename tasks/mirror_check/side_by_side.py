@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -74,3 +75,40 @@ def _taken(results: Queue[Result | Exception | None], working: int) -> Iterator[
             working -= 1
         else:
             yield found
+
+
+class Ahead(Generic[Result]):
+    """The items of an iterator, which another thread takes before they are used.
+
+    Args:
+        items: the iterator; None is no item.
+        most: the most items that wait to be used; at least 2.
+        executor: has a thread for it until the items end, or until `stop`.
+    """
+
+    def __init__(self, items: Iterator[Result], most: int, executor: Executor) -> None:
+        self._items = items
+        self._waiting: Queue[Result | None] = Queue(most)
+        self._is_stopped = False
+        self._work = executor.submit(self._take)
+
+    def __iter__(self) -> Iterator[Result]:
+        while (item := self._waiting.get()) is not None:
+            yield item
+        self._work.result()
+
+    def stop(self) -> None:
+        """Take no more items."""
+        self._is_stopped = True
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+
+    def _take(self) -> None:
+        try:
+            for item in self._items:
+                self._waiting.put(item)
+                if self._is_stopped:
+                    break
+        finally:
+            self._waiting.put(None)
