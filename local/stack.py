@@ -10,6 +10,7 @@ from local.batch_operations import BatchOperations
 from local.deployment import Deployment, Progress
 from local.embedded_aws import EmbeddedAws
 from local.lambda_service import LambdaService
+from local.scheduler import Scheduler
 from local.terraform import initialise
 
 # Delay of a message whose function crashed or timed out. On AWS it is six time-outs of the function. A function that
@@ -24,12 +25,14 @@ class Stack:
     Attributes:
         aws: The embedded AWS.
         functions: Its Lambda service.
+        scheduler: Its EventBridge Scheduler.
         outputs: Terraform's outputs, as far as they were waited for.
         folder: Terraform's working folder, with its state.
     """
 
     aws: EmbeddedAws
     functions: LambdaService
+    scheduler: Scheduler
     outputs: Mapping[str, Any]
     folder: Path
 
@@ -64,9 +67,10 @@ def deploying(
         with (
             LambdaService(aws, redelivery_seconds=REDELIVERY_SECONDS, endpoint_url=endpoint_of(aws)) as functions,
             BatchOperations(aws),
+            Scheduler(aws) as scheduler,
             Deployment(terraform, on_progress) as deployment,
         ):
-            yield Stack(aws, functions, deployment.outputs, folder), deployment
+            yield Stack(aws, functions, scheduler, deployment.outputs, folder), deployment
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from local.permissions import DecisionListener, ignore_decision
 
 LambdaInvoker = Callable[[Any, bytes, str], tuple[int, dict[str, str], bytes]]
 JobStarter = Callable[[Any], None]
+ScheduleStarter = Callable[[Any], None]
 BuildStarter = Callable[[Mapping[str, Any], dict[str, Any], Mapping[str, str]], None]
 
 # Long enough for a caller to observe the ongoing restore, short enough to wait for in a test.
@@ -25,6 +26,10 @@ def refuse_invocation(_function: Any, _payload: bytes, _invocation_type: str) ->
 def refuse_build(_project: Mapping[str, Any], record: dict[str, Any], _variables: Mapping[str, str]) -> None:
     """Refuse a build: the default until a build service is running."""
     record.update(buildStatus="FAULT", buildComplete=True)
+
+
+def keep_schedule(_schedule: Any) -> None:
+    """Only store a schedule: the default until a scheduler is running."""
 
 
 def refuse_job(job: Any) -> None:
@@ -45,6 +50,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
             of the request. It returns at once, and replaces values of the build later.
         job_starter: Starts jobs of S3 Batch Operations. It gets the job (`s3_jobs.Job`), returns at once, and changes
             the job later.
+        schedule_starter: Starts schedules. It gets the schedule (`moto.scheduler.models.Schedule`) and returns at once.
         restore_seconds: Duration of a restore; None means until `clock.run_all()`.
         event_bridge_seconds: Delay between enabling EventBridge on a bucket and its first event, about 300 on AWS;
             None means until `clock.run_all()`.
@@ -58,6 +64,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
     lambda_invoker: LambdaInvoker
     build_starter: BuildStarter
     job_starter: JobStarter
+    schedule_starter: ScheduleStarter
     restore_seconds: float | None
     event_bridge_seconds: float | None
     on_decision: DecisionListener
@@ -76,6 +83,7 @@ class Hooks:  # pylint: disable=too-many-instance-attributes  # one for each set
         self.lambda_invoker = refuse_invocation
         self.build_starter = refuse_build
         self.job_starter = refuse_job
+        self.schedule_starter = keep_schedule
         self.restore_seconds = RESTORE_SECONDS
         self.event_bridge_seconds = 0
         self.on_decision = ignore_decision

@@ -154,11 +154,24 @@ def require_each_transaction_action(original: Any, request: Any, resource: str) 
     if request._action != "dynamodb:TransactWriteItems":
         original(request, resource)
         return
-    scope = f"arn:{get_partition(request._region)}:dynamodb:{request._region}:{request.account_id}"
     for item in json.loads(request._body)["TransactItems"]:
         for kind, arguments in item.items():
             request._action = f"dynamodb:{kind if kind == 'ConditionCheck' else kind + 'Item'}"
-            original(request, f"{scope}:table/{arguments['TableName']}")
+            original(request, _table_arn(request, arguments["TableName"]))
+
+
+@patch(IAMRequestBase, "check_action_permitted")
+def require_batch_on_each_table(original: Any, request: Any, resource: str) -> None:
+    """BatchGetItem needs its permission on each table that it names; moto requires it on all tables."""
+    if request._action != "dynamodb:BatchGetItem":
+        original(request, resource)
+        return
+    for table in json.loads(request._body)["RequestItems"]:
+        original(request, _table_arn(request, table))
+
+
+def _table_arn(request: Any, table: str) -> str:
+    return f"arn:{get_partition(request._region)}:dynamodb:{request._region}:{request.account_id}:table/{table}"
 
 
 def _account_of(resource: str) -> str | None:

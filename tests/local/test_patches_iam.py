@@ -151,6 +151,22 @@ def test_permission_can_be_limited_to_a_table(stage):
     assert not is_permitted(dynamodb.get_item, TableName="mine", Key=item)
 
 
+@patched(iam.require_batch_on_each_table)
+def test_permission_for_a_batch_can_be_limited_to_a_table(stage):
+    for name in ("mine", "other"):
+        stage.client("dynamodb").create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/mine"
+    dynamodb = client_of_role(stage, "dynamodb", allow("dynamodb:BatchGetItem", arn))
+    keys = {"Keys": [{"id": {"S": "1"}}]}
+    assert is_permitted(dynamodb.batch_get_item, RequestItems={"mine": keys})
+    assert not is_permitted(dynamodb.batch_get_item, RequestItems={"mine": keys, "other": keys})
+
+
 @patched(iam.resolve_named_resource)
 def test_permission_can_be_limited_to_a_secret(stage):
     secrets = stage.client("secretsmanager")
