@@ -17,7 +17,7 @@ class WorkQueue:
     """A queue whose messages a function handles.
 
     Attributes:
-        name: what it holds: `events`, `keys` or `rechecks`.
+        name: what it holds: `events`, `keys`, `rechecks` or `runs`.
         url: its URL.
         dead_letters: the URL of its dead-letter queue.
         function: the name of the function.
@@ -176,6 +176,35 @@ class Mirror:  # pylint: disable=too-many-instance-attributes  # one for each na
 
 
 @dataclass(frozen=True)
+class MirrorCheck:
+    """The task that compares both sides of a mirror on a schedule.
+
+    Attributes:
+        function: the function's name.
+        undelivered: the URL of the queue of its failed asynchronous invocations.
+        queues: its queues.
+    """
+
+    name: ClassVar[str] = "mirror_check"
+
+    function: str
+    undelivered: str
+    queues: tuple[WorkQueue, ...]
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of its functions."""
+        return (self.function,)
+
+    @classmethod
+    def of(cls, output: Mapping[str, Any]) -> MirrorCheck:
+        """Return the task that an output describes."""
+        function = output["function_name"]
+        queue = WorkQueue("runs", output["queue_url"], output["dead_letter_queue_url"], function)
+        return cls(function, output["undelivered_queue_url"], (queue,))
+
+
+@dataclass(frozen=True)
 class UploadValidate:
     """The task that checks and publishes uploads.
 
@@ -211,7 +240,9 @@ class UploadValidate:
         return cls(function, *buckets, output["outcomes_table"], (queue,))
 
 
+# The tasks whose work is objects, and all tasks.
 Task = ArchiveCopy | Mirror | UploadValidate
+AnyTask = Task | MirrorCheck
 KINDS = (ArchiveCopy, Mirror, UploadValidate)
 
 
@@ -220,12 +251,14 @@ class Deployment:
     """A deployment.
 
     Attributes:
-        tasks: its tasks; a task that is disabled is not among them.
+        tasks: its tasks whose work is objects; a task that is disabled is not among them.
         where: how it was found, for messages.
+        checks: the task that compares the mirror on a schedule: one or none.
     """
 
     tasks: tuple[Task, ...]
     where: str
+    checks: tuple[MirrorCheck, ...] = ()
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any], where: str) -> Deployment:
@@ -240,11 +273,18 @@ class Deployment:
         """
         try:
             tasks = tuple(kind.of(outputs[kind.name]) for kind in KINDS if outputs.get(kind.name))
+            check = outputs.get(MirrorCheck.name)
+            checks = (MirrorCheck.of(check),) if check else ()
         except (KeyError, AttributeError, TypeError) as error:
             raise OpsError(f"{where} is not of this version of the project: {error} is missing") from error
         if not tasks:
             raise OpsError(f"{where} has no task of Bucket Brigade: is that the folder of the deployment?")
-        return cls(tasks, where)
+        return cls(tasks, where, checks)
+
+    @property
+    def all_tasks(self) -> tuple[AnyTask, ...]:
+        """All tasks."""
+        return *self.tasks, *self.checks
 
     @property
     def region(self) -> str | None:

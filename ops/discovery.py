@@ -18,6 +18,7 @@ TAG = "bucket-brigade:deployment"
 ARCHIVE_COPY = "-archive-copy"
 ENQUEUE = "-partition-replicate-enqueue"
 REPLICATE = "-partition-replicate"
+MIRROR_CHECK = "-mirror-check"
 UPLOAD_VALIDATE = "-upload-validate"
 UNDELIVERED = "-partition-replicate-undelivered"
 
@@ -180,6 +181,16 @@ def _mirror(tagged: _Tagged) -> dict[str, Any]:
     }
 
 
+def _mirror_check(tagged: _Tagged) -> dict[str, Any]:
+    environment = tagged.environment_of(MIRROR_CHECK)
+    return {
+        "function_name": tagged.name_of(MIRROR_CHECK),
+        "queue_url": environment["WORK_QUEUE"],
+        "dead_letter_queue_url": environment["DEAD_LETTER_QUEUE"],
+        "undelivered_queue_url": tagged.queue(UNDELIVERED),
+    }
+
+
 def _upload_validate(tagged: _Tagged) -> dict[str, Any]:
     environment = tagged.environment_of(UPLOAD_VALIDATE)
     return {
@@ -197,5 +208,6 @@ def _upload_validate(tagged: _Tagged) -> dict[str, Any]:
 READERS = (
     (ARCHIVE_COPY, "archive_copy", _archive_copy),
     (REPLICATE, "partition_replicate", _mirror),
+    (MIRROR_CHECK, "mirror_check", _mirror_check),
     (UPLOAD_VALIDATE, "upload_validate", _upload_validate),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.brigade import Brigade
-from ops.deployment import Mirror, Task
+from ops.deployment import AnyTask, Mirror
 from ops.errors import OpsError
 
 UNDELIVERED = "undelivered"
@@ -18,7 +18,7 @@ class LetterQueue:
 
     Attributes:
         task: the name of the task.
-        kind: what its messages are about: `events`, `keys`, `rechecks` or `undelivered`.
+        kind: what its messages are about: `events`, `keys`, `rechecks`, `runs` or `undelivered`.
         url: its URL.
         work: the URL of the work queue, or None for undelivered events, which came from no queue.
         function: the function that takes the messages of the work queue, or the undelivered events.
@@ -41,20 +41,20 @@ class LetterQueue:
         return self.url.endswith(".fifo")
 
 
-def tasks_named(brigade: Brigade, name: str | None) -> tuple[Task, ...]:
+def tasks_named(brigade: Brigade, name: str | None) -> tuple[AnyTask, ...]:
     """Return the task that an option names, or all tasks of the deployment.
 
     Raises:
         OpsError: the deployment has no such task.
     """
-    tasks = brigade.deployment.tasks
+    tasks = brigade.deployment.all_tasks
     found = tuple(task for task in tasks if name in (None, task.name))
     if not found:
         raise OpsError(f"--task should be one of these: {', '.join(task.name for task in tasks)}; it is {name}")
     return found
 
 
-def letter_queues(tasks: tuple[Task, ...]) -> list[LetterQueue]:
+def letter_queues(tasks: tuple[AnyTask, ...]) -> list[LetterQueue]:
     """Return the queues of dead letters of some tasks."""
     found = []
     for task in tasks:

@@ -5,8 +5,7 @@ from pathlib import Path
 from scripts.errors import ScriptError
 
 # The add-on is no Lambda function. It is GPL-3, like its framework, and must not be in a zip.
-# `mirror_check` has no handler yet: only the command line uses it.
-NEVER_ZIPPED = frozenset({"otf_addons", "mirror_check"})
+NEVER_ZIPPED = frozenset({"otf_addons"})
 
 # Packages in every zip.
 SHARED = ("object_clerk", "utils")

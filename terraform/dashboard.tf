@@ -2,6 +2,8 @@
 #
 #   events in and done | failed and dead      | objects pending       | lag
 #   bytes              | duration, time-out   | memory, limit         | concurrency, limit
+#
+# Below them is one graph of the scheduled checks.
 
 locals {
   dashboard_colors = {
@@ -13,8 +15,10 @@ locals {
     other   = "#7f7f7f" # gray
   }
 
+  dashboard_tasks = [for task in local.enabled_tasks : task if local.tasks[task].dashboard != null]
+
   # The entry of each task, with whole names.
-  dashboard_entries = { for task in local.enabled_tasks : task => merge(local.tasks[task].dashboard, {
+  dashboard_entries = { for task in local.dashboard_tasks : task => merge(local.tasks[task].dashboard, {
     function           = "${var.name_prefix}-${local.tasks[task].dashboard.function}"
     queue              = "${var.name_prefix}-${local.tasks[task].dashboard.queue}"
     dead_letter_queues = [for name in local.tasks[task].dashboard.dead_letter_queues : "${var.name_prefix}-${name}"]
@@ -121,7 +125,7 @@ locals {
 
   # The grid of CloudWatch has 24 columns. A title has 1 row, and a graph 6.
   dashboard_titles = [
-    for index, task in local.enabled_tasks : {
+    for index, task in local.dashboard_tasks : {
       type       = "text"
       x          = 0
       y          = index * 13
@@ -131,7 +135,7 @@ locals {
     }
   ]
   dashboard_widgets = flatten([
-    for index, task in local.enabled_tasks : [
+    for index, task in local.dashboard_tasks : [
       for place, graph in local.dashboard_graphs[task] : {
         type   = "metric"
         x      = place % 4 * 6
@@ -153,6 +157,27 @@ locals {
       }
     ]
   ])
+
+  # Each run writes one value of both, so the period is long enough for a point to be seen.
+  dashboard_checks = [for function in module.mirror_check[*].function_name : {
+    type   = "metric"
+    x      = 0
+    y      = length(local.dashboard_tasks) * 13
+    width  = 24
+    height = 6
+    properties = {
+      title   = "mirror_check: keys that differ, and keys sent to be repaired"
+      view    = "timeSeries"
+      stacked = false
+      region  = local.region
+      period  = 300
+      metrics = [
+        ["BucketBrigade", "Different", "deployment", var.name_prefix, "service", "mirror_check", "function_name", function, { label = "different", stat = "Maximum", color = local.dashboard_colors.dead }],
+        ["BucketBrigade", "Repaired", "deployment", var.name_prefix, "service", "mirror_check", "function_name", function, { label = "repaired", stat = "Maximum", color = local.dashboard_colors.done }],
+      ]
+      yAxis = { left = { min = 0, label = "keys", showUnits = false } }
+    }
+  }]
 }
 
 # One page for the person on call. docs/operations.md says what to read in it.
@@ -160,5 +185,5 @@ resource "aws_cloudwatch_dashboard" "this" {
   count = var.dashboard_enabled && length(local.enabled_tasks) > 0 ? 1 : 0
 
   dashboard_name = var.name_prefix
-  dashboard_body = jsonencode({ widgets = concat(local.dashboard_titles, local.dashboard_widgets) })
+  dashboard_body = jsonencode({ widgets = concat(local.dashboard_titles, local.dashboard_widgets, local.dashboard_checks) })
 }

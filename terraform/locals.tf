@@ -19,9 +19,10 @@ locals {
   # higher limit.
   # dashboard: names, after name_prefix, and limits in its graphs: function, queue and dead-letter queues; delayed: whether the queue delays
   # messages; other_functions: functions that only feed the queue; written: the metric that counts written objects; lag_seconds:
-  # the threshold of its alarm on the lag.
+  # the threshold of its alarm on the lag. null: the task has no rows of the usual graphs.
   tasks = {
     archive_copy        = local.archive_copy_task
+    mirror_check        = local.mirror_check_task
     partition_replicate = local.partition_replicate_task
     upload_validate     = local.upload_validate_task
   }

@@ -42,6 +42,19 @@ output "partition_replicate" {
   }
 }
 
+output "mirror_check" {
+  description = "Names and addresses of mirror_check; null if the task is disabled."
+  value = !var.mirror_check_enabled ? null : {
+    function_name         = module.mirror_check[0].function_name
+    schedule              = aws_scheduler_schedule.mirror_check[0].name
+    schedule_group        = aws_scheduler_schedule_group.mirror_check[0].name
+    destination_role_arn  = one(aws_iam_role.mirror_check_destination[*].arn)
+    queue_url             = module.mirror_check_queue[0].url
+    dead_letter_queue_url = module.mirror_check_queue[0].dead_letter_queue_url
+    undelivered_queue_url = aws_sqs_queue.partition_replicate_undelivered[0].url
+  }
+}
+
 output "upload_validate" {
   description = "Names and addresses of upload_validate; null if the task is disabled."
   value = !var.upload_validate_enabled ? null : {

@@ -54,6 +54,8 @@ PURE = {
     "mirror_check/key_ranges.py",
     "mirror_check/pages.py",
     "mirror_check/repairs.py",
+    "mirror_check/runs.py",
+    "mirror_check/settings.py",
     "otf_addons/options.py",
     "otf_addons/plan.py",
     "otf_addons/settings.py",

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from ops.brigade import Brigade
-from ops.checking.circumstances import messages_in, reasons_of_dead_letters
+from ops.checking.circumstances import reasons_of_dead_letters
 from ops.checking.sides import side_of
 from ops.deployment import ArchiveCopy
 from tasks.archive_copy.bucket_map import BucketMap, UnmappedExtensionError
 from tasks.mirror_check.causes import ARCHIVE_CLASSES, Circumstances, Why, cause_of
 from tasks.mirror_check.check import CHUNK, Chunk
+from tasks.mirror_check.circumstances import messages_in
 from tasks.mirror_check.comparison import by_heads
 from tasks.mirror_check.findings import Finding, Pair, Sign, Verdict
 from tasks.mirror_check.key_ranges import KeyRange

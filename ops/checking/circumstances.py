@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,14 +15,9 @@ from ops.deployment import Mirror, Task
 from ops.letter_queues import letter_queues
 from ops.letter_reader import letters_of
 from tasks.mirror_check.causes import Circumstances, Why, cause_of
+from tasks.mirror_check.circumstances import messages_in, open_uploads
 from tasks.mirror_check.evidence import Comparer
 from tasks.mirror_check.findings import Finding
-
-# The counts of a queue that make it busy.
-COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
-
-# A bucket with more open uploads than this has them from another writer, and they tell nothing.
-MOST_UPLOADS = 10_000
 
 
 @dataclass
@@ -67,15 +61,9 @@ def circumstances_of(brigade: Brigade, mirror: Mirror, evidence: Comparer, *, la
         carries_annotations=settings.get("ANNOTATIONS", "carry") == "carry",
         waiting=sum(messages_in(sqs, queue.url) for queue in mirror.queues),
         dead=reasons_of_dead_letters(sqs, mirror),
-        uploads=frozenset(_open_uploads(evidence)),
+        uploads=frozenset(open_uploads(evidence.destination)),
         settled_before=datetime.now(UTC) - timedelta(seconds=lag),
     )
-
-
-def messages_in(sqs: Any, url: str) -> int:
-    """Return about how many messages a queue holds, those in flight included."""
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))["Attributes"]
-    return sum(int(found[name]) for name in COUNTS)
 
 
 def reasons_of_dead_letters(sqs: Any, task: Task) -> dict[str, str]:
@@ -95,15 +83,3 @@ def _prefixes(brigade: Brigade, mirror: Mirror) -> tuple[str, ...]:
         return ()
     keys = pattern.get("detail", {}).get("object", {}).get("key", [])
     return tuple(key["prefix"] for key in keys)
-
-
-def _open_uploads(evidence: Comparer) -> Iterator[str]:
-    """Yield the keys with an open multipart upload at the destination."""
-    side = evidence.destination
-    position: dict[str, str] = {}
-    for _ in range(MOST_UPLOADS // 1000):
-        answer = side.requests("list_multipart_uploads", source=f"s3://{side.bucket}", Bucket=side.bucket, **position)
-        yield from (upload["Key"] for upload in answer.get("Uploads", []))
-        if not answer.get("IsTruncated"):
-            return
-        position = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}

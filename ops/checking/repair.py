@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ops.brigade import Brigade
-from ops.checking.circumstances import messages_in
 from ops.checking.report import Explained
 from ops.deployment import Mirror
 from ops.errors import OpsError
 from ops.plurals import number_of
+from tasks.mirror_check.circumstances import messages_in
 from tasks.mirror_check.repairs import repair_of
 from tasks.utils.errors import BucketBrigadeError
 from tasks.utils.events import Kind, ObjectEvent

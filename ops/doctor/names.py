@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ops.deployment import ArchiveCopy, Mirror, Task, UploadValidate
+from ops.deployment import AnyTask, ArchiveCopy, Mirror, MirrorCheck, UploadValidate
 from ops.doctor.subjects import Function, name_of
 
 # The settings of all functions that may name an entry.
@@ -42,7 +43,9 @@ def names_of(function: Function, configuration: Mapping[str, Any]) -> dict[str, 
         "dead_letters": [queue(function.queue.dead_letters)],
         "keys_queue": [queue(function.task.queues[0].url)],
         "recheck_queue": [queue(function.task.queues[-1].url)],
-        "table": [f"arn:{partition}:dynamodb:{region}:{account}:table/{getattr(function.task, 'table', '')}"],
+        "table": [f"arn:{partition}:dynamodb:{region}:{account}:table/{_table(function.task, settings)}"],
+        "objects_queue": [queue(url) for url in _given(settings.get("OBJECTS_QUEUE"))],
+        "objects_letters": [queue(url) for url in json.loads(settings.get("OBJECTS_DEAD_LETTER_QUEUES", "[]"))],
         "read_keys": [],
         "write_keys": [],
     }
@@ -65,13 +68,18 @@ def _place(arn: str) -> tuple[str, str, str]:
     return partition, region, account
 
 
-def _of_task(task: Task, settings: Mapping[str, str]) -> dict[str, Sequence[str]]:
+def _table(task: AnyTask, settings: Mapping[str, str]) -> str:
+    return settings.get("OBJECTS_TABLE", "") if isinstance(task, MirrorCheck) else getattr(task, "table", "")
+
+
+def _of_task(task: AnyTask, settings: Mapping[str, str]) -> dict[str, Sequence[str]]:
     if isinstance(task, ArchiveCopy):
         return {"source": [task.source], "archives": task.archives}
-    if isinstance(task, Mirror):
+    if isinstance(task, Mirror | MirrorCheck):
         tokens = ["*"] if settings.get("DEST_ROLE_ARN") else []
         audience = _given(settings.get("DEST_TOKEN_AUDIENCE"))
-        return {"source": [task.source], "mirror": [task.destination], "token": tokens, "audience": audience}
+        mirror = [task.destination] if isinstance(task, Mirror) else []
+        return {"source": [settings["SOURCE_BUCKET"]], "mirror": mirror, "token": tokens, "audience": audience}
     return _of_uploads(task, settings)
 
 

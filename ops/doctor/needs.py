@@ -60,6 +60,7 @@ def _objects(name: str) -> str:
 
 NO_ANNOTATIONS = ("ANNOTATIONS", ("ignore",))
 CURRENT_ONLY = ("VERSIONS", ("current",))
+NO_REPAIR = ("REPAIR", ("off",))
 
 READ_ANNOTATIONS = (
     "s3:GetObjectAnnotation",
@@ -99,6 +100,18 @@ EVERY = (
     _of("kms:Decrypt", "kms:GenerateDataKey", on=["{write_keys}"], kms__ViaService="s3.{region}.amazonaws.com"),
 )
 
+# What a function needs to enter the destination of a mirror.
+ENTER = (
+    _of(
+        "sts:GetWebIdentityToken",
+        on=["{token}"],
+        sts__IdentityTokenAudience="{audience}",
+        sts__DurationSeconds="300",
+        sts__SigningAlgorithm="ES384",
+    ),
+    _of("secretsmanager:GetSecretValue", on=["{secrets}"]),
+)
+
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "archive_copy": (
         *EVERY,
@@ -132,14 +145,18 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
         _of("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", on=["{table}"]),
         _of("dynamodb:Query", on=["{table}"], unless=CURRENT_ONLY),
         _of("sqs:SendMessage", on=["{queue}", "{dead_letters}", "{recheck_queue}"]),
-        _of(
-            "sts:GetWebIdentityToken",
-            on=["{token}"],
-            sts__IdentityTokenAudience="{audience}",
-            sts__DurationSeconds="300",
-            sts__SigningAlgorithm="ES384",
-        ),
-        _of("secretsmanager:GetSecretValue", on=["{secrets}"]),
+        *ENTER,
+    ),
+    "mirror_check": (
+        *EVERY,
+        _of("s3:ListBucket", on=[_bucket("source")]),
+        _of("s3:GetObject", on=[_objects("source")]),
+        _of("dynamodb:BatchGetItem", on=["{table}"]),
+        _of("sqs:GetQueueAttributes", on=["{objects_queue}"]),
+        _of("sqs:GetQueueAttributes", on=["{objects_letters}"], unless=NO_REPAIR),
+        _of("sqs:SendMessage", on=["{queue}", "{dead_letters}"]),
+        _of("sqs:SendMessage", on=["{objects_queue}"], unless=NO_REPAIR),
+        *ENTER,
     ),
     # The role or user of the function at the destination.
     "destination": (

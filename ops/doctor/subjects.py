@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ops.deployment import ArchiveCopy, Deployment, Mirror, Task, UploadValidate, WorkQueue
+from ops.deployment import AnyTask, ArchiveCopy, Deployment, Mirror, MirrorCheck, Task, UploadValidate, WorkQueue
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Function:
         on_failure: the URL of the queue of its failed asynchronous invocations.
     """
 
-    task: Task
+    task: AnyTask
     label: str
     kind: str
     queue: WorkQueue
@@ -43,7 +43,7 @@ class Queue:
         sender: the bucket whose notifications it takes, or None.
     """
 
-    task: Task
+    task: AnyTask
     work: WorkQueue
     module: str
     sender: str | None
@@ -65,7 +65,7 @@ class Bucket:
         function: the function whose settings name its owner.
     """
 
-    task: Task
+    task: AnyTask
     label: str
     use: str
     function: str
@@ -114,10 +114,12 @@ def name_of(queue_url: str) -> str:
     return queue_url.rstrip("/").rpartition("/")[2]
 
 
-def functions_of(task: Task) -> Iterator[Function]:
+def functions_of(task: AnyTask) -> Iterator[Function]:
     """Yield the functions of a task."""
     if not isinstance(task, Mirror):
-        yield Function(task, task.function, task.name, task.queues[0], task.queues[0].dead_letters)
+        # The on-failure destination of a function cannot be a FIFO queue.
+        failures = task.undelivered if isinstance(task, MirrorCheck) else task.queues[0].dead_letters
+        yield Function(task, task.function, task.name, task.queues[0], failures)
         return
     keys, rechecks = task.queues
     yield Function(task, task.enqueue, "partition_replicate_enqueue", rechecks, task.undelivered)
@@ -126,20 +128,25 @@ def functions_of(task: Task) -> Iterator[Function]:
 
 def functions(deployment: Deployment) -> Iterator[Function]:
     """Yield the functions of a deployment."""
-    for task in deployment.tasks:
+    for task in deployment.all_tasks:
         yield from functions_of(task)
 
 
 def queues(deployment: Deployment) -> Iterator[Queue]:
     """Yield the queues of work of a deployment."""
-    for task in deployment.tasks:
+    for task in deployment.all_tasks:
         if isinstance(task, Mirror):
             keys, rechecks = task.queues
             yield Queue(task, keys, "module.partition_replicate_queue[0]", None)
             yield Queue(task, rechecks, "module.partition_replicate_recheck_queue[0]", None)
         else:
-            sender = task.source if isinstance(task, ArchiveCopy) else task.uploads
-            yield Queue(task, task.queues[0], f"module.{task.name}_queue[0]", sender)
+            yield Queue(task, task.queues[0], f"module.{task.name}_queue[0]", _sender(task))
+
+
+def _sender(task: AnyTask) -> str | None:
+    if isinstance(task, ArchiveCopy):
+        return task.source
+    return task.uploads if isinstance(task, UploadValidate) else None
 
 
 def buckets(deployment: Deployment) -> Iterator[Bucket]:

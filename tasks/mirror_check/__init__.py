@@ -10,7 +10,14 @@
     histories.py    the same for all versions of a key, through the mirror's version rows
     side_by_side.py threads, and their results in one
     causes.py       why two sides differ;  repairs.py: the message that settles it (values only)
+    circumstances.py   what queues and open uploads say of the mirror as a whole
     check.py        all keys: merges the listings of both sides, range by range, several ranges side by side
 
-The AWS clients are given to it. `brigade check` (docs/brigade.md) is its command.
+`brigade check` (docs/brigade.md) uses these, with clients of its own. The function uses them through
+
+    handler.py      the clients of a container;  settings.py: the environment
+    deliveries.py   the messages of its queue
+    runs.py         how far a run has come (values only)
+    reconcile.py    one part of a run: compares, looks again, repairs
+    outcome_log.py  log lines and metrics
 """

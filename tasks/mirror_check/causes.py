@@ -127,9 +127,15 @@ def _on_its_way(finding: Finding, about: Circumstances) -> Why | None:
     if about.waiting:
         return Why(Cause.WAITING, f"messages in the queues of the mirror: {about.waiting}")
     source = finding.pair.source
-    if source and about.settled_before and source.changed > about.settled_before:
+    if source and is_recent(finding, about):
         return Why(Cause.WAITING, f"it changed at {source.modified}, so its event may be on its way")
     return None
+
+
+def is_recent(finding: Finding, about: Circumstances) -> bool:
+    """Return whether the source changed so lately that its event may still be on its way."""
+    source = finding.pair.source
+    return source is not None and about.settled_before is not None and source.changed > about.settled_before
 
 
 def _left_alone(finding: Finding) -> Why:

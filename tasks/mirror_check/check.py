@@ -8,7 +8,7 @@ its keys.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -60,17 +60,22 @@ class Scope:
 
 
 def compare_all(evidence: Comparer, scope: Scope = Scope()) -> Iterator[Chunk]:
-    """Yield the keys of both sides as they are compared; the ranges come in any order.
+    """Yield the keys of both sides as they are compared, as `compare_ranges` does."""
+    return compare_ranges(evidence, scope, RangeQueue(KeyRange()))
+
+
+def compare_ranges(evidence: Comparer, scope: Scope, ranges: RangeQueue) -> Generator[Chunk]:
+    """Yield the keys of ranges as they are compared; the ranges come in any order.
 
     Args:
         evidence: compares what the listings do not settle; its sides are compared.
         scope: which keys.
+        ranges: the ranges; if its time is up, it holds the rest in the end.
 
     Raises:
         ObjectClerkException: a side cannot be listed.
         ClientError, BotoCoreError, TableBusy: the table cannot be read.
     """
-    ranges = RangeQueue(KeyRange())
     with ThreadPoolExecutor(2 * scope.workers) as ahead:
         worker = _Worker(evidence, scope, ranges, ahead)
         yield from side_by_side(worker.work, scope.workers, stop=ranges.close)
@@ -109,6 +114,9 @@ class _Worker:
             pairs.append(pair)
             if len(pairs) == CHUNK:
                 report(self._compared(pairs))
+                if self.ranges.is_time_up():
+                    self.ranges.put(KeyRange(pair.key, key_range.last))
+                    return
                 if time.monotonic() - started >= SHARED_AFTER:
                     self._share(key_range, pair.key, listings)
                     started = time.monotonic()

@@ -62,10 +62,16 @@ def _halfway(stem: str, character: str) -> str | None:
 
 
 class RangeQueue:
-    """The ranges that no worker has taken yet, shared by all workers."""
+    """The ranges that no worker has taken yet, shared by all workers.
 
-    def __init__(self, first: KeyRange) -> None:
-        self._waiting = deque([first])
+    Args:
+        ranges: the first ranges.
+        is_time_up: returns whether workers are to stop; the queue hands out no range after that.
+    """
+
+    def __init__(self, *ranges: KeyRange, is_time_up: Callable[[], bool] = lambda: False) -> None:
+        self.is_time_up = is_time_up
+        self._waiting = deque(ranges)
         self._working = self._idle = 0
         self._is_closed = False
         self._changed = Condition()
@@ -75,8 +81,13 @@ class RangeQueue:
         """Whether a worker waits for a range."""
         return self._idle > len(self._waiting)
 
+    @property
+    def rest(self) -> tuple[KeyRange, ...]:
+        """The ranges that were not handed out."""
+        return tuple(self._waiting)
+
     def put(self, key_range: KeyRange) -> None:
-        """Add a range, which a busy worker cut off."""
+        """Add a range, which a busy worker cut off, or the rest of one whose worker stops."""
         with self._changed:
             self._waiting.append(key_range)
             self._changed.notify()
@@ -88,7 +99,7 @@ class RangeQueue:
             while not self._waiting and self._working and not self._is_closed:
                 self._changed.wait()
             self._idle -= 1
-            if self._is_closed or not self._waiting:
+            if self._is_closed or not self._waiting or self.is_time_up():
                 return None
             self._working += 1
             return self._waiting.popleft()

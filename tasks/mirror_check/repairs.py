@@ -7,7 +7,7 @@ reports a removal, so an object that only the destination has needs "Object Dele
 
 from __future__ import annotations
 
-from tasks.mirror_check.causes import Cause, Why
+from tasks.mirror_check.causes import Cause, Circumstances, Why, is_recent
 from tasks.mirror_check.findings import Finding, Sign
 from tasks.utils.events import Kind, ObjectEvent
 from tasks.utils.s3_object import S3Object
@@ -15,6 +15,26 @@ from tasks.utils.s3_object import S3Object
 # A delete marker would not do: `replicate` removes a marker that hides what it made.
 NEEDS_CARE = "the mirror takes both for equal: if the copy is damaged, remove its version for good and repair again"
 NEEDS_CONSENT = "nothing shows that it was removed at the source on purpose: --delete-extra deletes it"
+
+
+def needs_action(finding: Finding, why: Why, about: Circumstances, *, is_idle: bool) -> bool:
+    """Return whether a difference stays unless it is repaired, or a person acts.
+
+    It does not if the mirror is meant to differ so, if a message about the key may still come, or if the source has to
+    be restored first.
+
+    Args:
+        finding: the key.
+        why: why its sides differ.
+        about: what is known of the mirror.
+        is_idle: whether the mirror's queue holds no message: then no object is being uploaded.
+    """
+    if why.cause is Cause.HALF_UPLOADED:
+        return is_idle and not is_recent(finding, about)
+    if why.cause is Cause.UNKNOWN:
+        # It may be on its way too.
+        return not (about.waiting or is_recent(finding, about))
+    return not (why.cause.is_expected or why.cause in (Cause.WAITING, Cause.ARCHIVED))
 
 
 def repair_of(finding: Finding, why: Why, *, bucket: str, deletes_extra: bool) -> ObjectEvent | str:

@@ -139,6 +139,18 @@ class Environment:
             return {}
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the texts of a JSON list; () if it is not set."""
+        text = self.text(name, default="[]")
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, list) and all(isinstance(each, str) for each in found):
+            return tuple(found)
+        self.problem(f'{name} should be a JSON list of texts such as ["a", "b"]')
+        return ()
+
     def choice(self, name: str, choices: Sequence[str], *, default: D | Required = REQUIRED) -> str | D:
         """Return one of a few words, in upper or lower case as `choices` writes it; "" for any other word."""
         text = self.text(name, default=default, example=f"one of {', '.join(choices)}")

@@ -103,6 +103,8 @@ def test_demo_shows_every_task_stays_up_for_the_cli_and_leaves_nothing_behind(tm
             "issues": 1,
             "mails": 2,
             "webhooks": 5,
+            "planted_found": 1,
+            "planted_left": 0,
             "seconds": None,
         }
         assert_tables_have_heads_and_reasons(running.lines)

@@ -6,7 +6,8 @@ from ops.aws import Account
 from ops.deployment import Deployment
 from ops.discovery import from_file, from_tags, from_terraform
 from ops.errors import OpsError
-from tests.ops.conftest import NAME, REGION
+from ops.letter_queues import letter_queues
+from tests.ops.conftest import NAME, REGION, function, queue_pair
 
 STATE = {"version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "x", "resources": []}
 
@@ -16,6 +17,19 @@ def test_tags_give_the_same_deployment_as_the_outputs(outputs, outputs_file):
     assert by_tags.tasks == Deployment.of(*from_file(outputs_file)).tasks
     assert [task.name for task in by_tags.tasks] == ["archive_copy", "partition_replicate", "upload_validate"]
     assert by_tags.mirrors[0].fifo_queue == outputs["partition_replicate"]["queue_url"]
+
+
+def test_scheduled_check_is_found_by_its_tag_as_in_the_outputs(aws, outputs):
+    queue, letters = queue_pair(aws.client("sqs"), f"{NAME}-mirror-check", fifo=True)
+    function(aws, f"{NAME}-mirror-check", {"WORK_QUEUE": queue, "DEAD_LETTER_QUEUE": letters})
+    undelivered = outputs["partition_replicate"]["undelivered_queue_url"]
+    output = {"function_name": f"{NAME}-mirror-check", "queue_url": queue, "dead_letter_queue_url": letters}
+    output["undelivered_queue_url"] = undelivered
+    by_tags = Deployment.of(*from_tags(Account(REGION), NAME))
+    assert by_tags == Deployment.of({**outputs, "mirror_check": output}, by_tags.where)
+    (check,) = by_tags.checks
+    found = [(each.kind, each.work, each.url) for each in letter_queues(by_tags.all_tasks) if each.task == check.name]
+    assert found == [("runs", queue, letters)]
 
 
 def test_bucket_map_in_a_parameter_is_read(aws, outputs, outputs_file):

@@ -28,6 +28,9 @@ PLAIN_SETTINGS = {
     "archive_copy.CopySettings": {"annotations", "concurrency", "direct_requests", "older_versions", "retries"}
     | {"retry_sleep_secs"},
     "archive_copy.Settings": {"bucket_map", "bucket_owners", "copying", "queue", "source_bucket", "telemetry"},
+    "mirror_check.RunSettings": {"keeps_deleted", "lag", "prefixes", "repairs"},
+    "mirror_check.MirrorSettings": {"dead_letters", "objects_queue", "objects_table", "source_bucket"},
+    "mirror_check.Settings": {"bucket_owners", "destination", "mirror", "queue", "run", "telemetry"},
     # An external ID is no secret: "External ID", IAM User Guide.
     "otf_addons.Settings": {
         "failed_lookup_is_error",

@@ -112,7 +112,8 @@ def test_arn_and_domain_are_valid_in_every_partition(file):
 
     # Service principals of CodeBuild, EventBridge, Lambda and S3 are the same in every partition.
     principals = {
-        f"{service}.amazonaws.com" for service in ("batchoperations.s3", "codebuild", "events", "lambda", "s3")
+        f"{service}.amazonaws.com"
+        for service in ("batchoperations.s3", "codebuild", "events", "lambda", "s3", "scheduler")
     }
     domains = set(re.findall(r"[\w.-]*amazonaws[\w.]*", text)) - principals
     assert (re.findall(r"arn:aws[\w-]*", text), domains) == ([], set())

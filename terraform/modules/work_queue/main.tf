@@ -30,9 +30,10 @@ resource "aws_sqs_queue" "this" {
   kms_master_key_id          = var.kms_key_arn
 
   # Deduplication and throughput limits apply to each message group, not to the whole queue.
-  fifo_queue            = var.fifo
-  deduplication_scope   = var.fifo ? "messageGroup" : null
-  fifo_throughput_limit = var.fifo ? "perMessageGroupId" : null
+  fifo_queue                  = var.fifo
+  content_based_deduplication = var.content_deduplication ? true : null
+  deduplication_scope         = var.fifo ? "messageGroup" : null
+  fifo_throughput_limit       = var.fifo ? "perMessageGroupId" : null
 
   policy = jsonencode({
     Version = "2012-10-17"

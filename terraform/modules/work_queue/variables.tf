@@ -62,6 +62,12 @@ variable "fifo" {
   default     = false
 }
 
+variable "content_deduplication" {
+  description = "Whether the body of a message without a deduplication ID serves as one; only for a FIFO queue."
+  type        = bool
+  default     = false
+}
+
 variable "sender" {
   description = "AWS service that may send to the queue, and the ARN of the only resource for which it may send. undelivered: whether it may send to the dead-letter queue too, as EventBridge does with an event that it could not deliver for a day. null: none."
   type = object({
