@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.demo import archive_copy, packages, partition_replicate, upload_validate
+from local.demo import archive_copy, mirror_check, packages, partition_replicate, upload_validate
 from local.demo.access_keys import PEOPLE
 from local.demo.external_services import KEYS, ExternalServices, external_services
 from local.demo.mirror import DESTINATION_REGION
@@ -22,6 +22,7 @@ from local.permissions import Decision
 from local.stack import Stack, deploying
 from local.terraform import initialise
 from tests.permissions.archives import use_archive_copy
+from tests.permissions.checks import use_mirror_check
 from tests.permissions.comparison import Grant, Unused, problems
 from tests.permissions.grants import grants_of
 from tests.permissions.jobs import use_jobs
@@ -167,6 +168,8 @@ def first_variables(services: ExternalServices) -> dict[str, Any]:
         **archive_copy.VARIABLES,
         **partition_replicate.VARIABLES,
         **upload_validate.variables(services),
+        **mirror_check.VARIABLES,
+        "mirror_check_repair": True,
         "partition_replicate_version_deletes": "mirror",
         "upload_validate_superseded_files": "remove",
     }
@@ -197,6 +200,7 @@ def use(first: Stack, second: Stack) -> None:
             each.result()
     for stack in (first, second):
         use_jobs(stack)
+        use_mirror_check(stack)
 
 
 def add_secrets(stack: Stack) -> None:

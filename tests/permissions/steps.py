@@ -39,10 +39,15 @@ class Task:
         text = body if isinstance(body, str) else json.dumps(body)
         self._sqs.send_message(QueueUrl=self.queue, MessageBody=text, **options)
 
+    @property
+    def environment(self):
+        """The environment variables of the function."""
+        return self._lambda.get_function_configuration(FunctionName=self.name)["Environment"]["Variables"]
+
     def set_environment(self, **variables):
         """Change environment variables of the function."""
-        known = self._lambda.get_function_configuration(FunctionName=self.name)["Environment"]["Variables"]
-        self._lambda.update_function_configuration(FunctionName=self.name, Environment={"Variables": known | variables})
+        variables = self.environment | variables
+        self._lambda.update_function_configuration(FunctionName=self.name, Environment={"Variables": variables})
 
     def replace_handler(self, package, source):
         """Deploy the function's package with one more module, whose `handler` replaces the function's own."""
