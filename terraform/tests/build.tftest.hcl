@@ -93,6 +93,7 @@ run "role_may_read_the_sources_and_write_packages_log_and_reports_and_nothing_el
         Action = ["s3:GetObject", "s3:PutObject"]
         Resource = [
           "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages/builds/archive_copy/*",
+          "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages/builds/mirror_check/*",
           "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages/builds/partition_replicate/*",
           "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages/builds/upload_validate/*",
           "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages/builds/manifest/*",
