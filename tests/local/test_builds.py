@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+from dataclasses import replace
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
@@ -13,9 +14,13 @@ from rich.console import Console
 
 from local.build_service import BuildService
 from local.demo import build
+from local.demo.access_keys import PEOPLE
 from local.demo.screen import Screen
 from local.embedded_aws import EmbeddedAws
 from scripts.sources import zipped_tasks
+from tests.permissions.comparison import problems
+from tests.permissions.grants import grants_of
+from tests.permissions.unused import UNUSED_BY_BUILDS
 from tests.support.snippets import ROOT, Terminal, shell_snippets
 
 pytestmark = [
@@ -73,10 +78,16 @@ def folder_of_the_deployment(tmp_path):
     return tmp_path / "checkout" / "terraform"
 
 
+@pytest.fixture(name="decisions")
+def decisions_on_permissions():
+    return set()
+
+
 @pytest.fixture(name="deployed")
-def deployed_build(folder):
+def deployed_build(folder, decisions):
     """Deploy the build alone; yield the embedded AWS, the running build service, and Terraform's output."""
     with EmbeddedAws() as aws, BuildService(aws, provision=build.link_tools) as service:
+        aws.hooks.on_decision = decisions.add
         screen = Screen(Console(file=io.StringIO()))
         yield aws, service, build.applied(aws, folder, build.BUILD_VARIABLES, screen)["build"]
 
@@ -92,7 +103,7 @@ def run_documentation(aws, folder, tools):
     return Terminal(folder, tools, exports).run(*snippets)
 
 
-def test_documented_commands_build_all_tasks_and_print_their_hashes(deployed, folder, tmp_path):
+def test_documented_commands_build_all_tasks_and_print_their_hashes(deployed, folder, tmp_path, decisions):
     aws, service, outputs = deployed
     output = run_documentation(aws, folder, tmp_path / "tools")
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -103,6 +114,7 @@ def test_documented_commands_build_all_tasks_and_print_their_hashes(deployed, fo
     check_uploads(aws, outputs, manifest)
     for missing in ("ENVIRONMENT", "PACKAGE_BUCKET"):
         check_that_nothing_is_uploaded_without(missing, aws, service, outputs)
+    check_permissions(list(grants_of(aws, aws.region)), decisions)
 
 
 def check_uploads(aws, outputs, manifest):
@@ -134,3 +146,25 @@ def check_that_nothing_is_uploaded_without(variable, aws, service, outputs):
     assert ended["buildStatus"] == "SUCCEEDED"
     assert build.exported(ended)["PACKAGE_BUILD_HASH"]
     assert s3.list_object_versions(**address)["Versions"] == before
+
+
+def check_permissions(grants, decisions):
+    """Compare the policy of the build's role with its use, and with a policy that has one action less or more."""
+    # S3 asks for s3:ListBucket to choose its answer on a key that is absent; `make upload` takes its 403 for absent.
+    used = {each for each in decisions if f":user/{PEOPLE}" not in each.principal and each.action != "s3:ListBucket"}
+    assert problems(grants, used, UNUSED_BY_BUILDS) == []
+    assert {grant.sid for grant in grants} == {
+        "WriteLog",
+        "WriteReports",
+        "ReadAndWritePackages",
+        "ReadSource",
+        "IdentifyBucket",
+    }
+    for grant in grants:
+        others = [other for other in grants if other is not grant]
+        for action in grant.actions:
+            narrower = replace(grant, actions=tuple(other for other in grant.actions if other != action))
+            assert any(action in problem for problem in problems([narrower, *others], used, UNUSED_BY_BUILDS))
+        wider = replace(grant, actions=(*grant.actions, "s3:DeleteObject"))
+        (problem,) = problems([wider, *others], used, UNUSED_BY_BUILDS)
+        assert "s3:DeleteObject is allowed, and the run did not use it" in problem

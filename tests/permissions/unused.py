@@ -23,3 +23,28 @@ UNUSED = {
         },
     },
 }
+
+# The same for the build, whose use tests/local/test_builds.py records.
+UNUSED_BY_BUILDS = {
+    "aws role bucket-brigade-build-eu-west-1": {
+        "ReadSource": {
+            "CodeBuild reads a version if a build names one as its source": ["s3:GetObjectVersion"],
+        },
+        "IdentifyBucket": {
+            "CodeBuild looks up the bucket of the sources, and the embedded AWS does not": [
+                "s3:GetBucketAcl",
+                "s3:GetBucketLocation",
+                "arn:aws:s3:::bucket-brigade-123456789012-eu-west-1-packages",
+            ],
+        },
+        "WriteReports": {
+            "CodeBuild writes test reports, and the embedded AWS has none": [
+                "codebuild:BatchPutTestCases",
+                "codebuild:CreateReport",
+                "codebuild:CreateReportGroup",
+                "codebuild:UpdateReport",
+                "arn:aws:codebuild:eu-west-1:123456789012:report-group/bucket-brigade-build-bucket-brigade",
+            ],
+        },
+    },
+}
