@@ -15,6 +15,7 @@ from local.demo import archive_copy, mirror_check, packages, partition_replicate
 from local.demo.access_keys import PEOPLE
 from local.demo.external_services import KEYS, ExternalServices, external_services
 from local.demo.mirror import DESTINATION_REGION
+from local.demo.mirror import SOURCE as SOURCE_OF_MIRROR
 from local.demo.screen import Screen
 from local.deployment import Deployment
 from local.embedded_aws import EmbeddedAws
@@ -41,6 +42,19 @@ SECRETS = {f"{SECOND}/github": "/demo/github-token", f"{SECOND}/webhook": "/demo
 # The prefix of a set with a number, as the profile of the demo wants it.
 DEMO_SET = "E07000223/2026-05-07/2026-03-09T09:30:0{}Z/"
 
+# KMS keys of the first deployment, one for each use of a bucket. No key has to exist: nothing is encrypted here.
+KEY_OF = "arn:aws:kms:eu-west-1:123456789012:key/{}"
+MEASUREMENTS_KEY = KEY_OF.format("measurements")
+MIRROR_KEY = f"arn:aws-us-gov:kms:{DESTINATION_REGION}:123456789012:key/mirror"
+
+KEYS_OF_BUCKETS = {
+    "archive_copy_source_kms_key_arns": [KEY_OF.format("restored")],
+    "partition_replicate_source_kms_key_arns": [MEASUREMENTS_KEY],
+    "upload_validate_upload_kms_key_arns": [KEY_OF.format("uploads")],
+    "upload_validate_final_kms_key_arns": [KEY_OF.format("published")],
+    "upload_validate_quarantine_kms_key_arns": [KEY_OF.format("quarantine")],
+}
+
 # So many extensions that their map does not fit into the environment of the function.
 EXTENSIONS = [".hdf", *(f".{number:060d}" for number in range(50))]
 
@@ -49,6 +63,8 @@ def second_variables(first: dict[str, Any]) -> dict[str, Any]:
     """Return the variables of the second deployment: those of the first, and the other choices."""
     return {
         **first,
+        **{name: [] for name in KEYS_OF_BUCKETS},
+        "partition_replicate_destination_kms_key_arn": None,
         "name_prefix": SECOND,
         "bucket_owners": {},
         "archive_copy_source_bucket": SOURCE,
@@ -82,6 +98,12 @@ def create_bucket(aws: EmbeddedAws, name: str, region: str) -> None:
     """Create a bucket that keeps no versions."""
     s3 = aws.client("s3", region_name=region)
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+
+
+def encrypt(aws: EmbeddedAws, bucket: str, key: str) -> None:
+    """Make a key the default key of a bucket that Terraform does not create."""
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    aws.client("s3").put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [default]})
 
 
 @dataclass(frozen=True)
@@ -147,6 +169,7 @@ def used_deployments(folder: Path) -> Iterator[Run]:
         def prepare(aws: EmbeddedAws) -> dict[str, Any]:
             prepare_second(aws)
             variables.update(packages.prepare(aws, DIST), **partition_replicate.prepare(aws))
+            encrypt(aws, SOURCE_OF_MIRROR, MEASUREMENTS_KEY)
             return variables
 
         with deploying({}, folder=folder / "first", prepare=prepare) as (first, deployment):
@@ -164,12 +187,16 @@ def used_deployments(folder: Path) -> Iterator[Run]:
 
 def first_variables(services: ExternalServices) -> dict[str, Any]:
     """Return the variables of the demo, with every option that needs a permission."""
+    archives, archive_key = archive_copy.VARIABLES["archive_copy_archives"], KEY_OF.format("archive")
     return {
         **archive_copy.VARIABLES,
         **partition_replicate.VARIABLES,
         **upload_validate.variables(services),
         **mirror_check.VARIABLES,
         "mirror_check_repair": True,
+        **KEYS_OF_BUCKETS,
+        "archive_copy_archives": {**archives, "documents": {**archives["documents"], "kms_key_arns": [archive_key]}},
+        "partition_replicate_destination_kms_key_arn": MIRROR_KEY,
         "partition_replicate_version_deletes": "mirror",
         "upload_validate_superseded_files": "remove",
     }

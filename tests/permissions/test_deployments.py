@@ -25,6 +25,8 @@ pytestmark = [
 
 ENQUEUE = "bucket-brigade-partition-replicate-enqueue-eu-west-1"
 DENIED = " was called, and no policy allows it"
+# The statements on KMS keys: of the functions, and of the mirror's role.
+WITH_KEYS = {"ReadUnderKeys", "WriteUnderKeys", "UseKey"}
 EVENTS = "events.amazonaws.com"
 MIRRORS = "bucket-brigade-partition-replicate-eu-west-1"
 
@@ -33,6 +35,7 @@ MIRRORS = "bucket-brigade-partition-replicate-eu-west-1"
 def test_policies_allow_what_the_deployments_use_and_nothing_else(tmp_path):
     with used_deployments(tmp_path) as run:
         assert denials(run.problems(UNUSED)) == []
+        assert {grant.sid for grant in run.grants() if "kms:Decrypt" in grant.actions} == WITH_KEYS
         assert_narrowed_policy_is_named(run)
         assert_removed_permission_of_a_service_is_named(run)
         assert run.problems(UNUSED) == []
