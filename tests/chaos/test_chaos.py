@@ -4,7 +4,6 @@ The run is a process of its own, because a process can hold only one embedded AW
 """
 
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -17,8 +16,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).parents[2]
-# `make chaos` sets and prints it.
-SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
+# `make chaos` takes another seed each time and prints it; `make test-long` always carries out the same plan.
+SEED = os.environ.get("CHAOS_SEED") or "7"
 
 
 def run(events, keys):
