@@ -22,10 +22,9 @@ class OutcomeLog(outcome_log.OutcomeLog):
     def log_message(self, end: End, outcomes: Sequence[Outcome]) -> None:
         """Log the end of a message and the outcomes of its events."""
         self.log_outcomes(outcomes, fate_of(end))
-        if isinstance(end.error, DeferredError):
-            self.log_deferred(end.error, message_id=end.message.id)
-        elif end.error and not any(outcome.error for outcome in outcomes):
-            self.log_failure(end.error, fate_of(end), message_id=end.message.id)
+        # An outcome names its object, so its error is logged once.
+        if isinstance(end.error, DeferredError) or not any(outcome.error for outcome in outcomes):
+            self.log_unfinished(end)
 
     def log_outcomes(self, outcomes: Iterable[Outcome], fate: Fate = FAILED) -> None:
         """Log and count each outcome.

@@ -23,9 +23,7 @@ from tasks.object_clerk.errors import ObjectClerkServerAuthException
 from tasks.object_clerk.s3_requests import S3Requests
 from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeferredError
 from tasks.utils.mirror_credentials import REFUSALS, Destination
-from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.work_queue import Message, WorkQueue
 
@@ -78,11 +76,8 @@ def check_messages(
     dead_letters = DeadLetters(worker.sqs, queue.dead_letter_queue, queue.max_receives)
     result = BatchProcessor(WorkQueue(worker.sqs, queue.url), dead_letters).process(event, handle, deadline)
     for end in result.ends:
-        if isinstance(end.error, DeferredError):
-            outcome_log.log_deferred(end.error, message_id=end.message.id)
-        elif end.error:
-            outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
-        else:
+        outcome_log.log_unfinished(end)
+        if not end.error:
             part, after = checked[end.message.id]
             for difference in part.differences:
                 outcome_log.difference(*difference)

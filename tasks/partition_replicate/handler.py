@@ -36,11 +36,10 @@ from tasks.partition_replicate.table import Table
 from tasks.partition_replicate.versions import Versioning
 from tasks.utils.batches import BatchProcessor, DeadLetters, has_messages
 from tasks.utils.deadline import Deadline
-from tasks.utils.errors import DeferredError, EventError, SettingsError
+from tasks.utils.errors import EventError, SettingsError
 from tasks.utils.events import check_source, is_batch_operations, is_queue_event, object_events
 from tasks.utils.key_messages import Queue, RecheckQueue
 from tasks.utils.mirror_credentials import Credentials, Destination, destination_of
-from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.settings import QueueSettings
 from tasks.utils.telemetry import Telemetry
@@ -208,10 +207,7 @@ def _enqueue_messages(
 
     result = BatchProcessor(here.recheck_queue, here.dead_letters).process(event, handle, deadline)
     for end in result.ends:
-        if isinstance(end.error, DeferredError):
-            outcome_log.log_deferred(end.error, message_id=end.message.id)
-        elif end.error:
-            outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
+        outcome_log.log_unfinished(end)
     answer: dict[str, Any] = result.answer
     return answer
 

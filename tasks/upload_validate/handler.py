@@ -45,7 +45,6 @@ from tasks.utils.batches import BatchProcessor, DeadLetters
 from tasks.utils.deadline import Deadline
 from tasks.utils.errors import BucketBrigadeError, SettingsError
 from tasks.utils.events import is_queue_event, object_events
-from tasks.utils.outcome_log import fate_of
 from tasks.utils.retry import RetryPolicy
 from tasks.utils.s3_object import S3Object
 from tasks.utils.telemetry import Telemetry
@@ -209,8 +208,7 @@ def _handle_batch(
     # One message after the other: the check needs the one processor, and the memory for one file at a time.
     result = BatchProcessor(here.queue, here.dead_letters).process(event, handle, deadline)
     for end in result.ends:
-        if end.error:
-            outcome_log.log_failure(end.error, fate_of(end), message_id=end.message.id)
+        outcome_log.log_unfinished(end)
     answer: dict[str, Any] = result.answer
     return answer
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from tasks.utils.batches import REASON_LIMIT, End, State
-from tasks.utils.errors import reason_of
+from tasks.utils.errors import DeferredError, reason_of
 from tasks.utils.events import ObjectEvent
 from tasks.utils.s3_object import printable
 
@@ -45,6 +45,13 @@ class OutcomeLog:
     def __init__(self, logger: Logger, count: Callable[[str, float], None]) -> None:
         self._logger = logger
         self._count = count
+
+    def log_unfinished(self, end: End) -> None:
+        """Log a message whose work failed or did not begin; one that is done needs no line here."""
+        if isinstance(end.error, DeferredError):
+            self.log_deferred(end.error, message_id=end.message.id)
+        elif end.error:
+            self.log_failure(end.error, fate_of(end), message_id=end.message.id)
 
     def log_failure(self, error: Exception, fate: Fate, **fields: Any) -> None:
         """Log and count a failure.

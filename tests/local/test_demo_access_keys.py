@@ -48,7 +48,7 @@ class SearchedStack:
 
     def found(self, *tokens):
         functions = SimpleNamespace(logs=lambda name: self.lines)
-        return access_keys.found(Stack(self.aws, functions, {}, self.folder), tokens)
+        return access_keys.found(Stack(self.aws, functions, None, {}, self.folder), tokens)
 
 
 @pytest.fixture(name="searched")
