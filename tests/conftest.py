@@ -36,7 +36,6 @@ MANY_INPUTS = {
     "test_clerk_copies.py",
     "test_clerk_faults.py",
     "test_convergence.py",
-    "test_counterexamples.py",
     "test_crashes.py",
     "test_earlier_table.py",
     "test_explorer.py",

@@ -8,6 +8,7 @@ from tasks.object_clerk.bucket_owners import expect_owners
 
 
 # One test for all, because the server takes some seconds to start.
+@pytest.mark.long
 def test_server_with_an_authority_speaks_tls_with_any_expected_owner_and_clients_without_trust_fail():
     once = Config(retries={"total_max_attempts": 1})
     with SeaweedFS(trustme.CA()) as server:

@@ -12,6 +12,8 @@ from tests.partition_replicate.explorer.explore import Explorer, Violation
 from tests.partition_replicate.explorer.mirror import Mirror
 from tests.partition_replicate.explorer.traces import lines_of, story, world
 
+pytestmark = pytest.mark.long
+
 MIRRORED = Policy(version_deletes="mirror")
 ENCRYPTED = Policy(version_deletes="mirror", is_encrypted=True)
 KILLED, LATE = {"late": 0, "duplicates": 0}, {"kills": 0, "duplicates": 0}
