@@ -9,6 +9,7 @@ import pytest
 from local import stack
 from local.demo import mirror_check, partition_replicate
 from local.demo.mirror import SOURCE, Mirror
+from tasks.mirror_check.circumstances import messages_in
 from tests.local.lambda_deployment import eventually
 from tests.local.metric_data import values_of
 from tests.permissions.steps import Task
@@ -51,6 +52,9 @@ def plant(mirror, destination):
     near.put_object(Bucket=SOURCE, Key="drift/missing", Body=b"1")
     near.delete_object(Bucket=SOURCE, Key="drift/removed")
     far.delete_object(Bucket=destination, Key="drift/lost")
+    # While the queue holds a message, a removal counts as one that is on its way.
+    sqs, queue = mirror.stack.aws.client("sqs"), mirror.outputs["queue_url"]
+    eventually(lambda: messages_in(sqs, queue) == 0, SECONDS)
 
 
 def test_planted_drift_is_counted_and_repaired_only_if_that_is_allowed(deployed):
