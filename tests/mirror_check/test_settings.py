@@ -1,17 +1,10 @@
 import pytest
 
 from tasks.mirror_check.settings import Settings
+from tests.support.mirror_settings import MIRROR
 from tests.support.refusals import refusal_of
 
-REQUIRED = {
-    "SOURCE_BUCKET": "source",
-    "DEST_BUCKET": "mirror",
-    "DEST_BUCKET_REGION": "us-gov-west-1",
-    "DEST_SECRET": "secret",
-    "OBJECTS_TABLE": "table",
-    "OBJECTS_QUEUE": "https://objects",
-    "WORK_QUEUE": "https://runs",
-}
+REQUIRED = {**MIRROR, "OBJECTS_QUEUE": "https://objects", "WORK_QUEUE": "https://runs"}
 
 
 def test_settings_that_are_not_set_repair_nothing_and_check_all_keys():

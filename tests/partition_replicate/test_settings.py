@@ -6,17 +6,10 @@ from tasks.object_clerk.parts import MIB
 from tasks.partition_replicate import handler
 from tasks.partition_replicate.settings import Settings
 from tasks.utils.errors import SettingsError
+from tests.support.mirror_settings import MIRROR
 from tests.support.refusals import refusal_of
 
-REQUIRED = {
-    "SOURCE_BUCKET": "source",
-    "DEST_BUCKET": "mirror",
-    "DEST_BUCKET_REGION": "us-gov-west-1",
-    "DEST_SECRET": "secret",
-    "OBJECTS_QUEUE": "https://queue",
-    "RECHECK_QUEUE": "https://recheck",
-    "OBJECTS_TABLE": "table",
-}
+REQUIRED = {**MIRROR, "OBJECTS_QUEUE": "https://queue", "RECHECK_QUEUE": "https://recheck"}
 
 
 def test_settings_that_are_not_set_have_their_documented_defaults():
