@@ -79,8 +79,8 @@ RUN_CHECKOV := $(VENV)/checkov/bin/python -m checkov.main --directory terraform 
 	--compact --quiet --skip-download
 
 .PHONY: help demo brigade check test test-long lint validate terraform build dist otf-wheel clerk-wheel lock upload package-hash \
-	package-key lint-report test-report bench chaos screenshots format clean new-task .build-setup .lint-setup .test-setup \
-	.validate-setup
+	package-key lint-report test-report bench chaos screenshots format clean new-task .all-packages .build-setup \
+	.lint-setup .test-setup .validate-setup
 
 help: ## Print this list
 	@echo 'make TARGET [TASK=archive_copy]   TASK narrows build, dist, format, lint, test and upload to one task'
@@ -99,8 +99,8 @@ check: $(PYTHON) ## Check the files in FILE as upload_validate does, without an 
 	@$(if $(strip $(FILE)),$(PYTHON) -m tasks.upload_validate $(FILE),echo \
 		'error: FILE names no file: make check FILE=stations.csv' >&2; exit 2)
 
-test: .test-setup ## Run the tests; without TASK also check the coverage of tasks/
-	@$(PYTHON) -m scripts.package dist
+test: $(PYTHON) ## Run the tests; without TASK also check the coverage of tasks/
+	@$(MAKE) --no-print-directory --jobs=2 .test-setup .all-packages
 	@$(PYTEST) $(PYTEST_ARGS)
 
 # No long test belongs to a single task.
@@ -154,6 +154,10 @@ lock: $(DEV) ## Pin the packages of requirements*.in, with hashes, in requiremen
 
 upload: $(DEV) ## Upload dist/ to PACKAGE_BUCKET with the label ENVIRONMENT; do nothing without both
 	@$(PYTHON) -m scripts.upload $(TASK)
+
+# Beside the installation of the tests' packages, each on its own core.
+.all-packages: .build-setup
+	@$(PYTHON) -m scripts.package dist
 
 package-hash: .build-setup ## Print the hash of the packages in dist/
 	@$(PYTHON) -m scripts.package hash $(TASK)

@@ -22,25 +22,34 @@ REGION = "eu-west-1"
 TESTS = Path(__file__).parent
 
 # Coverage costs a third of the time of the measured code, libraries included. So it is off for tests of other code than
-# tasks/, and for tests whose many inputs take the same paths, as those of hypothesis do. The cases of one test mostly
-# take the same paths too: if each case speaks to a server, only the first one is measured.
+# tasks/, and for files of tests that take many inputs through the same paths, as those of hypothesis do, or only paths
+# that cheaper tests take too. The cases of one test mostly take the same paths: if each case speaks to a server, only
+# the first one is measured.
 SERVERS = {"aws", "store", "world"}
 MEASURED = set()
 NOT_MEASURED = {"bench", "local", "ops", "permissions", "scripts", "terraform"}
 NOT_MEASURED |= {"test_alarms.py", "test_architecture.py", "test_language.py", "test_markdown.py", "test_tasks.py"}
-MANY_INPUTS = {
+SAME_PATHS = {
+    "test_annotations.py",
     "test_annotations_on_seaweedfs.py",
     "test_batches.py",
     "test_bombs.py",
     "test_by_way_of_the_worker.py",
     "test_clerk_copies.py",
     "test_clerk_faults.py",
+    "test_clerk_property.py",
+    "test_clients.py",
     "test_convergence.py",
     "test_crashes.py",
+    "test_direct_requests.py",
     "test_earlier_table.py",
     "test_explorer.py",
     "test_far_side.py",
+    "test_federation.py",
     "test_histories.py",
+    "test_hostile_cells.py",
+    "test_large_objects.py",
+    "test_late_writes.py",
     "test_long_tags.py",
     "test_odd_keys.py",
     "test_on_seaweedfs.py",
@@ -49,9 +58,12 @@ MANY_INPUTS = {
     "test_plan.py",
     "test_planted.py",
     "test_refused_bodies.py",
+    "test_removed_versions.py",
     "test_retried_messages.py",
     "test_sets.py",
     "test_table.py",
+    "test_transfers.py",
+    "test_watches.py",
 }
 
 
@@ -107,7 +119,7 @@ def pytest_runtest_teardown():
 
 
 def _is_measured(item):
-    if item.path.name in MANY_INPUTS or hasattr(item.obj, "hypothesis"):
+    if item.path.name in SAME_PATHS or hasattr(item.obj, "hypothesis"):
         return False
     return item.path.relative_to(TESTS).parts[0] not in NOT_MEASURED
 

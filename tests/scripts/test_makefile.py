@@ -34,7 +34,7 @@ PUBLIC = {
     "format",
     "new-task",
 }
-HIDDEN = {".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
+HIDDEN = {".all-packages", ".build-setup", ".lint-setup", ".test-setup", ".validate-setup"}
 
 
 # A name in tasks/, and what else a person may write.

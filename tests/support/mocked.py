@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import botocore.client
 import botocore.endpoint_provider
-from moto import mock_aws
+from moto import backend_index, mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from local import patches
@@ -47,6 +47,10 @@ make_once(
     # Event handlers of a session may change the class, and have no public name.
     lambda creator, _, model: (vars(creator)["_event_emitter"], model.metadata),
 )
+
+# For each request, moto tries the patterns of 200 services one after the other, in this order.
+OFTEN = {"dynamodb", "s3", "secretsmanager", "sqs", "ssm"}
+backend_index.backend_url_patterns.sort(key=lambda named: named[0] not in OFTEN)
 
 
 @contextmanager

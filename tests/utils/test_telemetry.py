@@ -60,7 +60,7 @@ def test_memory_is_that_of_this_process_in_mib(capsys):
     # A Python process with these imports needs more than 20 MiB; a wrong unit would be off by 1024.
     assert 20 < line["MemoryUsed"][0] < 4096
     before = line["MemoryUsed"][0]
-    held = bytearray(b"x" * (int(before) + 64) * 1024 * 1024)
+    held = b"x" * ((int(before) + 64) * 1024 * 1024)
     (line,) = lines_of(capsys, [("Done", 1)])
     assert line["MemoryUsed"][0] > len(held) / 1024 / 1024
 
