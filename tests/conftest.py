@@ -13,7 +13,7 @@ from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.transport import clients
 from tests.support import measuring
 from tests.support.mocked import patched_aws
-from tests.support.repeated_proofs import run_once_by_way_of_botocore
+from tests.support.repeated_proofs import leave_further_cases, run_once_by_way_of_botocore
 from tests.support.task_pieces import missing_modules
 from tests.support.time_machine import Clock
 from tests.support.wire import Wire
@@ -83,6 +83,7 @@ def pytest_collection():
 def pytest_collection_modifyitems(items):
     """Leave repeated proofs to `make test-long`, and choose the tests that measure coverage."""
     run_once_by_way_of_botocore(items)
+    leave_further_cases(items)
     yield
     at_a_server = set()
     for item in items:

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import pytest
+
 from tests.support.project_texts import ROOT
-from tests.support.repeated_proofs import run_once_by_way_of_botocore
+from tests.support.repeated_proofs import leave_further_cases, run_once_by_way_of_botocore
 
 MEASURED = """\
 from tests.support.measuring import unmeasured
@@ -29,7 +31,7 @@ class Case(SimpleNamespace):
     """A case of a test, with the methods of pytest's that the choice uses."""
 
     def get_closest_marker(self, name):
-        return name if name in self.marks else None
+        return next((mark for mark in self.marks if name in (mark, getattr(mark, "name", None))), None)
 
     def add_marker(self, name):
         self.marks.append(name)
@@ -65,3 +67,10 @@ def test_case_that_is_long_already_leaves_the_next_one_to_make_test():
     cases = cases_of("read", elsewhere, marks=["long"]) + cases_of("read", here)
     run_once_by_way_of_botocore(cases)
     assert [case.marks for case in cases] == [["long"], []]
+
+
+def test_further_cases_are_long_and_those_that_are_long_already_do_not_count():
+    first_two = pytest.mark.first_cases(2).mark
+    cases = cases_of("read", {}, marks=[first_two, "long"]) + cases_of("read", *[{}] * 3, marks=[first_two])
+    leave_further_cases(cases + cases_of("write", *[{}] * 3))
+    assert ["long" in case.marks for case in cases] == [True, False, False, True]

@@ -49,6 +49,7 @@ def arrival(archive, s3, environment):
     return check
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("envelope", ENVELOPES)
 def test_hand_picked_keys_arrive_under_their_own_names(arrives, envelope):
     for key in HAND_PICKED:

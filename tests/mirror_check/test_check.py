@@ -48,6 +48,7 @@ def test_prefix_limits_the_check(sides):
     assert sides.verdicts(prefix="b/") == {"b/1": "+"}
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("form", ["{:03}", "folder/{:03}", "{0:03}/{0:03}", "é{:03}"])
 def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form):
     # Small pages, so that few keys suffice.

@@ -72,6 +72,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.first_cases(7)
 @pytest.mark.parametrize("answer", ERRORS.values(), ids=ERRORS)
 @pytest.mark.parametrize("operation", ["get_object", "list_parts"])
 def test_error_of_any_form_becomes_an_object_clerk_exception(client_of, operation, answer):

@@ -100,6 +100,7 @@ def tls_of(version):
     return {"certificate": AUTHORITY.issue_cert("127.0.0.1"), "tls_version": version} if version else {}
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize("version", TLS.values(), ids=TLS)
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 @pytest.mark.parametrize("status", REFUSALS)
@@ -111,6 +112,7 @@ def test_refused_write_reports_the_reason_of_the_server(bundle, status, end, ver
         assert [head.split()[1] for head in server.requests[1:]] == [b"/bucket/key"] * tries
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("version", TLS.values(), ids=TLS)
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_write_that_is_refused_once_is_repeated_whole(bundle, end, version):

@@ -32,6 +32,7 @@ LOST = {
 }
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
 def test_put_that_lands_after_its_object_was_deleted_is_removed_again(world, held, clock, answer):
     held.hold_next("PutObject", answer)
@@ -116,6 +117,7 @@ def test_late_copy_of_a_version_removed_for_good_is_removed(world, held, clock, 
     assert world.versions("a.txt") == (1, 0)
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("how", [*itertools.product(["mirrored", "never mirrored"], ["early", "late"])], ids="-".join)
 def test_late_copy_that_a_killed_worker_made_for_another_event_is_removed(world, held, clock, environment, how):
     if not world.keeps_versions:

@@ -29,6 +29,7 @@ def put_with_long_tags(world, size=10, tags=LONG):
     return event
 
 
+@pytest.mark.first_cases(3)
 @EACH_MODE
 @SIZES
 def test_long_tags_are_mirrored(world, wire, size):
@@ -38,6 +39,7 @@ def test_long_tags_are_mirrored(world, wire, size):
     assert wire.count("PutObject") + wire.count("CompleteMultipartUpload") == 1
 
 
+@pytest.mark.first_cases(3)
 @EACH_MODE
 @SIZES
 @pytest.mark.usefixtures("clock")
@@ -71,6 +73,7 @@ def test_tags_that_were_refused_are_put_on_their_version_by_the_next_event_of_th
     assert "UntaggedVersionId" not in world.row("a.txt")
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize("characters", range(400, 1_700, 100))
 def test_tags_that_go_with_a_write_leave_room_for_its_other_headers(world, wire, characters):
     # 9 bytes each: the longest metadata and these tags together are about as much as goes.

@@ -28,6 +28,7 @@ def test_version_written_by_a_killed_worker_is_not_written_twice(world, how):
     assert history(MIRROR) == history(SOURCE)
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("order", [*itertools.permutations(("put", "remove", "other"))], ids="-".join)
 @pytest.mark.parametrize(
     "other",

@@ -134,6 +134,7 @@ def test_validation_writes_no_secret(world, leaks, body, address):
     assert leaks(SECRETS, world.objects()) == []
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize("fault", outside_module.CASES)
 def test_calls_outside_that_fail_write_no_secret(world, leaks, fault):
     for targets, body in (((COUNCILS, GITHUB), VALID), ((COUNCILS, HOOK), WRONG)):

@@ -1,5 +1,7 @@
 """Cases of tests that prove a promise in a second way, which `make test-long` runs."""
 
+from collections import Counter
+
 
 def run_once_by_way_of_botocore(items):
     """Mark as long all cases of a test with `direct` that send by way of botocore, except its first one.
@@ -15,3 +17,15 @@ def run_once_by_way_of_botocore(items):
         if test in seen:
             item.add_marker("long")
         seen.add(test)
+
+
+def leave_further_cases(items):
+    """Mark as long the further cases of a test with `first_cases(number)`, whose first ones prove most."""
+    seen = Counter()
+    for item in items:
+        marker = item.get_closest_marker("first_cases")
+        if marker and not item.get_closest_marker("long"):
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] > marker.args[0]:
+                item.add_marker("long")

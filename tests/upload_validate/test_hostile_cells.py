@@ -88,6 +88,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize("field", FIELDS, ids=str)
 def test_longest_cells_are_checked_in_milliseconds(field):
     schema = {"fields": [{"name": "x", **field}]}

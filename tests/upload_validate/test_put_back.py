@@ -235,6 +235,7 @@ def at(wire, operation, number, call):
     wire.before.append(act)
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize(
     "back", [pytest.param(False, id="stays", marks=pytest.mark.long), pytest.param(True, id="and back")]
 )
