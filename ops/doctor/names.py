@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.deployment import AnyTask, ArchiveCopy, Mirror, MirrorCheck, UploadValidate
-from ops.doctor.subjects import Function, name_of
+from ops.doctor.subjects import Function, Identity, name_of
 
 # The settings of all functions that may name an entry.
 ENTRY_SETTINGS = ("GITHUB_API_KEY", "WDIV_WEBHOOK_URL", "WDIV_API_KEY", "SENTRY_DSN", "bucket_map")
@@ -52,15 +52,18 @@ def names_of(function: Function, configuration: Mapping[str, Any]) -> dict[str, 
 
 
 def names_of_destination(
-    function: Function, configuration: Mapping[str, Any], partition: str
+    identity: Identity, configuration: Mapping[str, Any], partition: str, key: str | None
 ) -> dict[str, Sequence[str]]:
-    """Return name -> values for the function's identity at the destination."""
-    settings = configuration["Environment"]["Variables"]
-    return {
-        **names_of(function, configuration),
-        "partition": [partition],
-        "mirror_key": _given(settings.get("DEST_KMS_KEY")),
-    }
+    """Return name -> values for a function's identity at the destination.
+
+    Args:
+        identity: the identity.
+        configuration: the configuration of its function, as Lambda returns it.
+        partition: the partition of the destination.
+        key: the key of KMS with which the mirror is written; empty or None without one.
+    """
+    names = names_of(identity.function, configuration)
+    return {**names, "partition": [partition], "mirror": [identity.mirror.destination], "mirror_key": _given(key)}
 
 
 def _place(arn: str) -> tuple[str, str, str]:
@@ -78,8 +81,7 @@ def _of_task(task: AnyTask, settings: Mapping[str, str]) -> dict[str, Sequence[s
     if isinstance(task, Mirror | MirrorCheck):
         tokens = ["*"] if settings.get("DEST_ROLE_ARN") else []
         audience = _given(settings.get("DEST_TOKEN_AUDIENCE"))
-        mirror = [task.destination] if isinstance(task, Mirror) else []
-        return {"source": [settings["SOURCE_BUCKET"]], "mirror": mirror, "token": tokens, "audience": audience}
+        return {"source": [settings["SOURCE_BUCKET"]], "token": tokens, "audience": audience}
     return _of_uploads(task, settings)
 
 

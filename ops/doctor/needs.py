@@ -1,4 +1,4 @@
-"""The permissions that each function needs: actions on resources, by the name of its module in Terraform.
+"""The permissions that each function needs: actions on resources, by the name of its module or role in Terraform.
 
 A resource is a template of an ARN. A name in braces stands for each of its values, see `names.py`; a name without
 values makes no resource, and a permission without resources is not needed.
@@ -158,8 +158,8 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
         _of("sqs:SendMessage", on=["{objects_queue}"], unless=NO_REPAIR),
         *ENTER,
     ),
-    # The role or user of the function at the destination.
-    "destination": (
+    # The role or user at the destination of the function that writes the mirror.
+    "partition_replicate_destination": (
         _of("s3:ListBucket", "s3:ListBucketMultipartUploads", on=[_bucket("mirror")]),
         _of("s3:GetBucketVersioning", "s3:ListBucketVersions", on=[_bucket("mirror")], unless=CURRENT_ONLY),
         _of(*WRITE, "s3:DeleteObject", on=[_objects("mirror")]),
@@ -182,6 +182,12 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
         ),
         _of("kms:Decrypt", "kms:GenerateDataKey", on=["{mirror_key}"]),
     ),
+    # The role at the destination of the function that checks the mirror, which only reads.
+    "mirror_check_destination": (
+        _of("s3:ListBucket", "s3:ListBucketMultipartUploads", on=[_bucket("mirror")]),
+        _of("s3:GetObject", on=[_objects("mirror")]),
+        _of("kms:Decrypt", on=["{mirror_key}"]),
+    ),
     "upload_validate": (
         *EVERY,
         _of("s3:ListBucket", on=[_bucket("uploads"), _bucket("written")]),
@@ -203,7 +209,7 @@ def needs_of(kind: str, names: Names) -> Iterator[tuple[Need, list[str]]]:
     """Yield each permission that a function needs, with the ARNs of its resources.
 
     Args:
-        kind: the name of the function's module in Terraform, or `destination`.
+        kind: the name of the function's module in Terraform, or of its role at the destination.
         names: the values of the names in the templates.
     """
     for need in NEEDS[kind]:

@@ -33,6 +33,39 @@ class Function:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """The identity of a function at the destination of a mirror: its role there, or the user of the mirror's secret.
+
+    Attributes:
+        function: the function.
+        mirror: the mirror.
+    """
+
+    function: Function
+    mirror: Mirror
+
+    @property
+    def task(self) -> AnyTask:
+        """The task of its function."""
+        return self.function.task
+
+    @property
+    def label(self) -> str:
+        """The name of its function."""
+        return self.function.label
+
+    @property
+    def kind(self) -> str:
+        """The name of its role and policy in Terraform, and of its entry in `needs.py`."""
+        return f"{self.function.kind}_destination"
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether its function writes the mirror; the other function compares."""
+        return self.function.label == self.mirror.replicate
+
+
+@dataclass(frozen=True)
 class Queue:
     """A queue of work.
 
@@ -130,6 +163,22 @@ def functions(deployment: Deployment) -> Iterator[Function]:
     """Yield the functions of a deployment."""
     for task in deployment.all_tasks:
         yield from functions_of(task)
+
+
+def identities(deployment: Deployment) -> Iterator[Identity]:
+    """Yield the identities at destinations: of the function that writes the mirror, and of the one that checks it.
+
+    A deployment has one mirror at most.
+    """
+    for mirror in deployment.mirrors:
+        for function in functions(deployment):
+            if function.label == mirror.replicate or isinstance(function.task, MirrorCheck):
+                yield Identity(function, mirror)
+
+
+def writers(deployment: Deployment) -> Iterator[Identity]:
+    """Yield the identities that write a mirror."""
+    yield from (identity for identity in identities(deployment) if identity.is_writer)
 
 
 def queues(deployment: Deployment) -> Iterator[Queue]:

@@ -10,7 +10,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws import sentence_of
-from ops.doctor.checks.destination import replicators
 from ops.doctor.checks.keys import keys_of_bucket
 from ops.doctor.checkup import Check
 from ops.doctor.commands import apply
@@ -18,7 +17,7 @@ from ops.doctor.facts import Facts, NotAllowed, ReportedElsewhere, code_of
 from ops.doctor.findings import Result, ok, problem, unknown
 from ops.doctor.names import ANY_ENDING, names_of, names_of_destination
 from ops.doctor.needs import Names, Need, needs_of
-from ops.doctor.subjects import Function, buckets, functions, mirror_of
+from ops.doctor.subjects import Function, Identity, buckets, functions, identities
 
 Simulate = Callable[..., dict[str, Any]]
 
@@ -41,22 +40,24 @@ def of_function(facts: Facts, function: Function) -> Iterator[Result]:
     yield from _results(simulate, role, needs_of(function.kind, names), names, command)
 
 
-def of_destination(facts: Facts, function: Function) -> Iterator[Result]:
-    """Check that the function's role at the destination has every permission that it needs."""
-    role = facts.settings(function.label).get("DEST_ROLE_ARN")
+def of_destination(facts: Facts, identity: Identity) -> Iterator[Result]:
+    """Check that a function's role at the destination has every permission that it needs."""
+    role = facts.settings(identity.label).get("DEST_ROLE_ARN")
     if not role:
         return
-    names = names_of_destination(function, facts.configuration(function.label), role.split(":")[1])
+    # Only the function that writes has a setting for the key.
+    key = facts.settings(identity.mirror.replicate).get("DEST_KMS_KEY")
+    names = names_of_destination(identity, facts.configuration(identity.label), role.split(":")[1], key)
 
     def simulate(**arguments: Any) -> dict[str, Any]:
         arguments |= {"PolicySourceArn": role}
-        found = facts.read_far(mirror_of(function), "iam", "simulate_principal_policy", "NoSuchEntity", **arguments)
+        found = facts.read_far(identity.mirror, "iam", "simulate_principal_policy", "NoSuchEntity", **arguments)
         if not found:
             raise ReportedElsewhere
         return found
 
-    command = apply("aws_iam_role_policy.partition_replicate_destination[0]")
-    yield from _results(simulate, role, needs_of("destination", names), names, command)
+    command = apply(f"aws_iam_role_policy.{identity.kind}[0]")
+    yield from _results(simulate, role, needs_of(identity.kind, names), names, command)
 
 
 def _keys_of_buckets(facts: Facts, function: Function) -> dict[str, list[str]]:
@@ -159,5 +160,5 @@ def _why(result: Mapping[str, Any], decision: str) -> str:
 
 CHECKS = (
     Check("permissions", "whether the role has every permission that the function needs", functions, of_function),
-    Check("destination permissions", "the same for its role at the destination", replicators, of_destination),
+    Check("destination permissions", "the same for its role at the destination", identities, of_destination),
 )

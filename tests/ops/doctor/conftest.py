@@ -13,8 +13,20 @@ from ops.deployment import Deployment
 from ops.doctor.facts import Facts
 from ops.doctor.names import names_of, names_of_destination
 from ops.doctor.needs import needs_of
-from ops.doctor.subjects import functions, queues
-from tests.ops.conftest import ARCHIVE, DESTINATION_REGION, FINAL, MIRROR, NAME, REGION, RESTORED, SOURCE, UPLOADS
+from ops.doctor.subjects import functions, identities, queues
+from tests.ops.conftest import (
+    ARCHIVE,
+    DESTINATION_REGION,
+    FINAL,
+    MIRROR,
+    NAME,
+    REGION,
+    RESTORED,
+    SOURCE,
+    UPLOADS,
+    function,
+    queue_pair,
+)
 
 ACCOUNT = "123456789012"
 AUDIENCE = "bucket-brigade"
@@ -23,6 +35,8 @@ BUCKETS = {**dict.fromkeys((SOURCE, RESTORED, ARCHIVE, UPLOADS, FINAL), REGION),
 TABLES = {f"{NAME}-partition-replicate": "ExpiresAt", "outcomes": "expiration"}
 ADDRESSES = "uploads@example.org", "data@example.org"
 ABORT = {"ID": "a", "Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+# The functions that enter the mirror, and the names of their roles there.
+ROLES = {"partition_replicate": "mirror", "mirror_check": "mirror-check"}
 BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -45,6 +59,26 @@ def statements_of(kind, names):
     return [{"Effect": "Allow", "Action": list(need.actions), "Resource": arns} for need, arns in needs_of(kind, names)]
 
 
+def mirror_check(aws, mirror):
+    """Create `mirror_check`; return its output."""
+    queue, letters = queue_pair(aws.client("sqs"), f"{NAME}-mirror-check", fifo=True)
+    own = {"WORK_QUEUE": queue, "DEAD_LETTER_QUEUE": letters, "REPAIR": "on"}
+    objects = {"OBJECTS_TABLE": mirror["table"], "OBJECTS_QUEUE": mirror["queue_url"]}
+    objects["OBJECTS_DEAD_LETTER_QUEUES"] = json.dumps([mirror["dead_letter_queue_url"]])
+    function(aws, f"{NAME}-mirror-check", {**own, **objects, "SOURCE_BUCKET": SOURCE, "DEST_SECRET": ""})
+    return {
+        "function_name": f"{NAME}-mirror-check",
+        "queue_url": queue,
+        "dead_letter_queue_url": letters,
+        "undelivered_queue_url": mirror["undelivered_queue_url"],
+    }
+
+
+@pytest.fixture(name="outputs")
+def outputs_with_the_check_of_the_mirror(aws, outputs):
+    return {**outputs, "mirror_check": mirror_check(aws, outputs["partition_replicate"])}
+
+
 class World:
     """A deployment, with clients to break it."""
 
@@ -52,6 +86,7 @@ class World:
         self.outputs = outputs
         self.deployment = Deployment.of(outputs, "here")
         self.functions = {each.kind: each for each in functions(self.deployment)}
+        self.identities = {each.function.kind: each for each in identities(self.deployment)}
         self._aws = aws
         self._clients = {}
 
@@ -131,23 +166,31 @@ def set_up_tables(world):
 
 
 def set_up_destination(world):
-    """Make the role of the mirror, and let the account issue tokens for it."""
+    """Make a role for each function that enters the mirror, and let the account issue tokens for them."""
     issuer = world.iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-    made = world.far_iam.create_open_id_connect_provider(Url=issuer, ClientIDList=[AUDIENCE])
-    host, function = issuer.removeprefix("https://"), world.configuration("partition_replicate")
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Federated": made["OpenIDConnectProviderArn"]},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{host}:aud": AUDIENCE, f"{host}:sub": function["Role"]}},
-    }
-    role = world.far_iam.create_role(RoleName="mirror", AssumeRolePolicyDocument=policy_of(trust))["Role"]["Arn"]
-    owners = json.dumps({"*": ACCOUNT, MIRROR: ACCOUNT})
-    world.set("partition_replicate", DEST_ROLE_ARN=role, DEST_TOKEN_AUDIENCE=AUDIENCE, BUCKET_OWNERS=owners)
-    function = world.configuration("partition_replicate")
-    names = names_of_destination(world.functions["partition_replicate"], function, "aws-us-gov")
-    policy = policy_of(*statements_of("destination", names))
-    world.far_iam.put_role_policy(RoleName="mirror", PolicyName="task", PolicyDocument=policy)
+    provider = world.far_iam.create_open_id_connect_provider(Url=issuer, ClientIDList=[AUDIENCE])
+    for kind, name in ROLES.items():
+        trust = trust_of(world, kind, issuer, provider["OpenIDConnectProviderArn"])
+        made = world.far_iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy_of(trust))
+        owners = json.dumps({"*": ACCOUNT, MIRROR: ACCOUNT})
+        role = {"DEST_ROLE_ARN": made["Role"]["Arn"], "DEST_TOKEN_AUDIENCE": AUDIENCE}
+        world.set(kind, **role, BUCKET_OWNERS=owners)
+        policy = policy_of(*statements_of_destination(world, kind))
+        world.far_iam.put_role_policy(RoleName=name, PolicyName="task", PolicyDocument=policy)
+
+
+def trust_of(world, kind, issuer, provider):
+    """Return a statement that lets a function assume its role at the destination."""
+    host = issuer.removeprefix("https://")
+    wanted = {f"{host}:aud": AUDIENCE, f"{host}:sub": world.configuration(kind)["Role"]}
+    allowed = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return {**allowed, "Condition": {"StringEquals": wanted}}
+
+
+def statements_of_destination(world, kind, key=None):
+    """Return statements that allow what the role of a function at the destination needs."""
+    identity = world.identities[kind]
+    return statements_of(identity.kind, names_of_destination(identity, world.configuration(kind), "aws-us-gov", key))
 
 
 def set_up_functions(world):
@@ -156,19 +199,19 @@ def set_up_functions(world):
     world.set("archive_copy", BUCKET_OWNERS=owners)
     mail = {"SENDER_EMAIL": sender, "ERROR_REPORT_EMAIL": recipient, "SUPERSEDED_FILES": "keep"}
     world.set("upload_validate", BUCKET_OWNERS=owners, GITHUB_API_KEY="/github", **mail)
-    for kind, function in world.functions.items():
-        name = function.label
+    for kind, each in world.functions.items():
+        name = each.label
         world.lambda_.update_function_configuration(FunctionName=name, Timeout=TIMEOUT)
         world.lambda_.create_event_source_mapping(
             FunctionName=name,
-            EventSourceArn=arn_of(function.queue.url),
+            EventSourceArn=arn_of(each.queue.url),
             FunctionResponseTypes=["ReportBatchItemFailures"],
             ScalingConfig={"MaximumConcurrency": 5},
         )
         world.lambda_.put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")
-        kept = {"OnFailure": {"Destination": arn_of(function.on_failure)}}
+        kept = {"OnFailure": {"Destination": arn_of(each.on_failure)}}
         world.lambda_.put_function_event_invoke_config(FunctionName=name, DestinationConfig=kept)
-        world.allow(kind, *statements_of(kind, names_of(function, world.configuration(kind))))
+        world.allow(kind, *statements_of(kind, names_of(each, world.configuration(kind))))
 
 
 def set_up_events(world):

@@ -3,17 +3,21 @@
 A finding is a tuple: check, verdict, a part of the sentence, the command.
 """
 
+import json
+
 from ops.doctor.names import names_of
 from tests.ops.conftest import ARCHIVE, FINAL, MIRROR, REGION, RESTORED, SOURCE
 from tests.ops.doctor.conftest import (
     ABORT,
     ADDRESSES,
     AUDIENCE,
+    ROLES,
     arn_of,
     policy_of,
     put_target,
     service_may,
     statements_of,
+    statements_of_destination,
 )
 
 PROBLEM, WARNING = "problem", "warning"
@@ -211,6 +215,27 @@ def destination_permission_missing(world):
     sentence = f"lacks s3:DeleteObject on arn:aws-us-gov:s3:::{MIRROR}/brigade-doctor: a policy denies it"
     address = "aws_iam_role_policy.partition_replicate_destination[0]"
     return "destination permissions", PROBLEM, sentence, _apply(address)
+
+
+def permission_of_the_check_missing(world):
+    statements = statements_of_destination(world, "mirror_check")
+    finds = next(each for each in statements if "s3:ListBucketMultipartUploads" in each["Action"])
+    finds["Action"].remove("s3:ListBucketMultipartUploads")
+    policy = policy_of(*statements)
+    world.far_iam.put_role_policy(RoleName=ROLES["mirror_check"], PolicyName="task", PolicyDocument=policy)
+    sentence = f"lacks s3:ListBucketMultipartUploads on arn:aws-us-gov:s3:::{MIRROR}: no policy allows it"
+    return "destination permissions", PROBLEM, sentence, _apply("aws_iam_role_policy.mirror_check_destination[0]")
+
+
+def role_of_the_check_trusts_another_function(world):
+    name = ROLES["mirror_check"]
+    policy = world.far_iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    equal = policy["Statement"][0]["Condition"]["StringEquals"]
+    subject = next(key for key in equal if key.endswith(":sub"))
+    equal[subject] = world.configuration("partition_replicate")["Role"]
+    world.far_iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(policy))
+    sentence = f"role/{name} does not trust this function's token: {subject} is {equal[subject]}"
+    return "destination role", PROBLEM, sentence, _apply("aws_iam_role.mirror_check_destination[0]")
 
 
 DENY_DELETE = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"}

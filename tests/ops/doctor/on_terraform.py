@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from local import terraform
-from local.demo import archive_copy, partition_replicate
+from local.demo import archive_copy, mirror_check, partition_replicate
 from local.deployment import Deployment
 from local.embedded_aws import EmbeddedAws
 from ops.deployment import Deployment as Deployed
 
 SENDER, RECIPIENT = "uploads@example.org", "data@example.org"
 AN_EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
-TASKS = "archive_copy", "partition_replicate", "upload_validate"
+TASKS = "archive_copy", "mirror_check", "partition_replicate", "upload_validate"
 VARIABLES = {
     **partition_replicate.VARIABLES,
+    **mirror_check.VARIABLES,
     "archive_copy_archives": archive_copy.VARIABLES["archive_copy_archives"] | {"late": {"extensions": [".iso"]}},
     "upload_validate_enabled": True,
     "upload_validate_quarantine_enabled": True,

@@ -4,14 +4,21 @@ import json
 
 import pytest
 
+from ops.doctor.commands import apply
 from ops.doctor.names import names_of
 from tests.ops.conftest import ARCHIVE, REGION, RESTORED
-from tests.ops.doctor.conftest import statements_of
+from tests.ops.doctor.conftest import ROLES, policy_of, statements_of, statements_of_destination
 
 
 def verdicts(run):
     """Return check and verdict of each finding; only a write shows whether the destination compares first."""
     return sorted((each["check"], each["verdict"]) for each in run.found if each["check"] != "conditional requests")
+
+
+def delete_role_of(world, kind):
+    """Delete the role of a function at the destination."""
+    world.far_iam.delete_role_policy(RoleName=ROLES[kind], PolicyName="task")
+    world.far_iam.delete_role(RoleName=ROLES[kind])
 
 
 def test_what_is_gone_is_found_once(doctor, world):
@@ -22,14 +29,14 @@ def test_what_is_gone_is_found_once(doctor, world):
     letters = world.deployment.archives[0].queues[0].dead_letters
     world.sqs.delete_queue(QueueUrl=letters)
     world.events.remove_targets(Rule="mirror", Ids=["1"])
-    world.far_iam.delete_role_policy(RoleName="mirror", PolicyName="task")
-    world.far_iam.delete_role(RoleName="mirror")
+    delete_role_of(world, "partition_replicate")
 
     run = doctor("problem", "warning", "unknown")
-    gone = "bucket", "federation", "function", "queue", "rule", "table"
+    gone = "bucket", "destination role", "function", "queue", "rule", "table"
     assert verdicts(run) == [(check, "problem") for check in gone]
     commands = {each["check"]: each["command"] for each in run.found}
     assert commands["bucket"] == f"aws s3 mb s3://{RESTORED} --region {REGION}"
+    assert commands["destination role"] == apply("aws_iam_role.partition_replicate_destination[0]")
     assert commands["function"] == "terraform apply -target='module.upload_validate[0]'"
     assert commands["queue"] == "terraform apply -target='module.archive_copy_queue[0].aws_sqs_queue.dead_letters'"
 
@@ -45,6 +52,30 @@ def test_bucket_of_another_account_and_role_that_is_gone(doctor, world):
     said = {each["check"]: each["sentence"] for each in run.found}
     assert said["bucket"] == "it does not belong to account 111111111111, so every request is refused"
     assert said["permissions"].endswith(f":role/{name} does not exist")
+
+
+def test_role_of_the_check_that_is_gone_is_found_once(doctor, world):
+    delete_role_of(world, "mirror_check")
+    run = doctor()
+    assert verdicts(run) == [("destination role", "problem")]
+    (found,) = run.found
+    assert (found["task"], found["subject"]) == ("mirror_check", world.functions["mirror_check"].label)
+    assert found["command"] == apply("aws_iam_role.mirror_check_destination[0]")
+
+
+def test_key_of_the_mirror_is_needed_for_decryption_by_the_check(doctor, world):
+    key = world.far_kms.create_key()["KeyMetadata"]["Arn"]
+    world.set("partition_replicate", DEST_KMS_KEY=key)
+    run = doctor()
+    said = {each["task"]: each["sentence"] for each in run.found if each["check"] == "destination permissions"}
+    assert len(run.found) == len(said) == 2
+    assert said["partition_replicate"].endswith(f"lacks kms:Decrypt, kms:GenerateDataKey on {key}: no policy allows it")
+    assert said["mirror_check"].endswith(f"lacks kms:Decrypt on {key}: no policy allows it")
+
+    for kind, role in ROLES.items():
+        policy = policy_of(*statements_of_destination(world, kind, key))
+        world.far_iam.put_role_policy(RoleName=role, PolicyName="task", PolicyDocument=policy)
+    assert not doctor().found
 
 
 @pytest.mark.long
@@ -65,9 +96,8 @@ def test_account_that_issues_no_tokens_is_found(doctor, world):
 )
 def test_secret_without_a_field_is_never_shown(doctor, world, describe, value, sentence):
     secret = world.secretsmanager.create_secret(Name="mirror", SecretString=value)["ARN"]
-    world.set("partition_replicate", DEST_ROLE_ARN="", DEST_TOKEN_AUDIENCE="", DEST_SECRET=secret)
-    names = names_of(world.functions["partition_replicate"], world.configuration("partition_replicate"))
-    world.allow("partition_replicate", *statements_of("partition_replicate", names))
+    for kind in ROLES:
+        use_secret(world, kind, secret)
     describe("partition_replicate", secret=secret)
 
     run = doctor("problem", "warning", "unknown")
@@ -76,6 +106,28 @@ def test_secret_without_a_field_is_never_shown(doctor, world, describe, value, s
     options = f"--secret-id {secret} --secret-string file://key.json --region {REGION}"
     assert run.found[0]["command"] == f"aws secretsmanager put-secret-value {options}"
     assert "AKIAX" not in run.out and "hidden" not in run.out
+
+
+def use_secret(world, kind, secret):
+    """Let a function enter the destination with a secret, and not with a role."""
+    world.set(kind, DEST_ROLE_ARN="", DEST_TOKEN_AUDIENCE="", DEST_SECRET=secret)
+    names = names_of(world.functions[kind], world.configuration(kind))
+    world.allow(kind, *statements_of(kind, names))
+
+
+def test_check_with_another_secret_than_the_mirror_is_found(doctor, world, describe):
+    text = json.dumps({"accesskey": "AKIAX", "secretaccesskey": "hidden"})
+    old, new = (world.secretsmanager.create_secret(Name=name, SecretString=text)["ARN"] for name in ("old", "new"))
+    use_secret(world, "partition_replicate", new)
+    use_secret(world, "mirror_check", old)
+    describe("partition_replicate", secret=new)
+    run = doctor()
+    assert verdicts(run) == [("secret", "problem")]
+    assert run.found[0]["sentence"] == f"it uses {old}, and the mirror's function uses {new}"
+    assert run.found[0]["command"] == apply("module.mirror_check[0].aws_lambda_function.this")
+
+    use_secret(world, "mirror_check", new)
+    assert not doctor().found
 
 
 @pytest.mark.long

@@ -7,11 +7,11 @@ import shutil
 import boto3
 import pytest
 
-from local.demo.mirror import SOURCE
+from local.demo.mirror import DESTINATION_REGION, SOURCE
 from local.terraform import profiles
 from ops.doctor.names import names_of, names_of_destination
 from ops.doctor.needs import needs_of
-from ops.doctor.subjects import functions
+from ops.doctor.subjects import functions, identities
 from tests.ops.conftest import Run
 from tests.ops.doctor.on_terraform import deployed
 
@@ -108,10 +108,11 @@ def test_needs_are_what_terraform_allows(stage, variables):
         names |= {"write_keys": WRITE_KEYS.get(function.kind, []) if reads else []}
         allowed = pairs_of_policy(plan[f"{function.module}.aws_iam_role_policy.this"]["policy"])
         assert pairs_of_needs(function.kind, names) == allowed, function.kind
-        if function.kind == "partition_replicate":
-            names = names_of_destination(function, configuration_in(plan, function), "aws-us-gov")
-            allowed = plan["aws_iam_role_policy.partition_replicate_destination[0]"]["policy"]
-            assert pairs_of_needs("destination", names) == pairs_of_policy(allowed)
+    key = variables.get("partition_replicate_destination_kms_key_arn")
+    for identity in identities(stage.deployed()):
+        names = names_of_destination(identity, configuration_in(plan, identity.function), "aws-us-gov", key)
+        allowed = pairs_of_policy(plan[f"aws_iam_role_policy.{identity.kind}[0]"]["policy"])
+        assert pairs_of_needs(identity.kind, names) == allowed, identity.kind
 
 
 def test_doctor_finds_nothing_wrong_with_a_fresh_deployment(doctor):
@@ -121,10 +122,13 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_deployment(doctor):
 
 def test_each_planted_fault_is_found_and_nothing_else(stage, doctor):
     plant(stage)
+    plant_at_destination(stage)
     status, found = doctor(*PROFILE)
     commands = {check: command for check, verdict, _, command in found if verdict != "unknown"}
     assert status == 1 and {each[:2] for each in found} == {
         ("conditional requests", "unknown"),
+        ("destination permissions", "problem"),
+        ("destination role", "problem"),
         ("entries", "problem"),
         ("eventbridge", "problem"),
         ("mapping", "problem"),
@@ -132,6 +136,8 @@ def test_each_planted_fault_is_found_and_nothing_else(stage, doctor):
         ("versioning", "warning"),
     }
     assert commands["permissions"] == "terraform apply -target='module.archive_copy[0].aws_iam_role_policy.this'"
+    assert commands["destination permissions"].endswith("'aws_iam_role_policy.mirror_check_destination[0]'")
+    assert commands["destination role"] == "terraform apply -target='aws_iam_role.mirror_check_destination[0]'"
     assert commands["mapping"].startswith("aws lambda update-event-source-mapping --enabled --uuid ")
     assert "lacks s3:PutObject on" in next(each[2] for each in found if each[0] == "permissions")
 
@@ -152,3 +158,19 @@ def plant(stage):
     for statement in policy["Statement"]:
         statement["Action"] = [action for action in statement["Action"] if action != "s3:PutObject"]
     aws.client("iam").put_role_policy(RoleName=role, PolicyName="task", PolicyDocument=json.dumps(policy))
+
+
+def plant_at_destination(stage):
+    """Let the role of the scheduled check trust the mirror's function, and take a permission away."""
+    lambda_, deployment = stage.aws.client("lambda"), stage.deployed()
+    mirror, check = (
+        lambda_.get_function_configuration(FunctionName=name)
+        for name in (deployment.mirrors[0].replicate, deployment.checks[0].function)
+    )
+    role = check["Environment"]["Variables"]["DEST_ROLE_ARN"].rpartition("/")[2]
+    iam = stage.aws.client("iam", **stage.aws.administrator(DESTINATION_REGION))
+    trust = json.dumps(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust.replace(check["Role"], mirror["Role"]))
+    policy = json.dumps(iam.get_role_policy(RoleName=role, PolicyName="task")["PolicyDocument"])
+    policy = policy.replace("s3:ListBucketMultipartUploads", "s3:GetBucketVersioning")
+    iam.put_role_policy(RoleName=role, PolicyName="task", PolicyDocument=policy)
