@@ -153,8 +153,8 @@ class CheckReport:
         effort = {"requests": self.requests, "seconds": round(seconds, 1)}
         self._screen.record({"type": "summary", **about, **effort})
         result = number_of(different, "difference") if different else "both sides are equal"
-        parts = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        meant = f", {expected} as the settings ask" if expected else ""
+        parts = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+        meant = f", {expected:,} as the settings ask" if expected else ""
         self._screen.say(
             f"{result}: {number_of(keys, 'key')} ({parts or 'none'}{meant}), {number_of(size, 'byte')} at the source",
             "bold",

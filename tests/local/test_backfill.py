@@ -82,9 +82,9 @@ def test_objects_from_before_the_mirror_are_backfilled_with_progress(mirror, bri
     assert progress == sorted(progress) and any(0 < done < versions for done in progress), progress
 
     status, shown = brigade("check", "--prefix", "before/")
-    assert status == 0 and f"both sides are equal: {current} keys ({current} equal)" in shown, shown
+    assert status == 0 and f"both sides are equal: {current:,} keys ({current:,} equal)" in shown, shown
     status, shown = brigade("check")
-    assert status == 1 and f"1 difference: {current + 1} keys ({current} equal, 1 missing)" in shown, shown
+    assert status == 1 and f"1 difference: {current + 1:,} keys ({current:,} equal, 1 missing)" in shown, shown
 
     assert brigade("backfill", "start", "--prefix", "elsewhere", "--yes")[0] == 0
     status, shown = brigade("check")
