@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from ops.errors import OpsError
+from tasks.object_clerk.transport.readable_keys import read_all_keys
 from tasks.utils.s3_object import printable
 
 # A person waits: a service that does not answer is named soon.
@@ -70,6 +71,8 @@ class Account:
             given = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
             client = make(service, endpoint_url=self.endpoint_url, config=merged, **given)
         client.meta.events.register("before-parse", _refuse_page)
+        if service == "s3":
+            read_all_keys(client)
         if service == "s3control" and _is_address(urlsplit(client.meta.endpoint_url).hostname or ""):
             client.meta.events.register("before-sign.s3-control", _drop_account_from_host)
         return client

@@ -11,6 +11,7 @@ import pytest
 
 from tasks.object_clerk.s3_requests import client_config
 from tasks.object_clerk.transport import clients
+from tasks.object_clerk.transport.readable_keys import read_all_keys
 from tests.support import measuring
 from tests.support.mocked import patched_aws
 from tests.support.repeated_proofs import leave_further_cases, run_once_by_way_of_botocore
@@ -158,8 +159,11 @@ def session_of_the_tasks():
 
 @cache
 def client_of_the_tests(service, region):
-    config = client_config() if service == "s3" else None
-    return session_of_the_tests().client(service, region_name=region, config=config)
+    if service != "s3":
+        return session_of_the_tests().client(service, region_name=region)
+    client = session_of_the_tests().client("s3", region_name=region, config=client_config())
+    read_all_keys(client)
+    return client
 
 
 @pytest.fixture(name="aws")

@@ -29,6 +29,30 @@ def test_large_object_arrives_whole_with_headers_and_tags(world):
     assert world.uploads() == []
 
 
+def test_large_object_whose_key_xml_cannot_hold_arrives_by_one_upload(world, wire):
+    key = "big \x01\x02\x1f\x7f.txt"
+    assert world.replicate(world.put(key, BODY)) == []
+    assert digest(world.mirrored(key)) == digest(BODY)
+    assert (wire.sent.count("CreateMultipartUpload"), world.uploads()) == (1, [])
+
+
+@pytest.mark.usefixtures("clock")
+def test_upload_of_such_a_key_whose_beginning_lost_its_answer_is_aborted(world, wire):
+    key, begun = "big \x01\x02\x1f\x7f.txt", []
+
+    def lose(operation):
+        if operation == "CreateMultipartUpload" and not begun:
+            begun.append(world.mirror.create_multipart_upload(Bucket=MIRROR, Key=key)["UploadId"])
+            raise ConnectionResetError
+
+    wire.before.append(lose)
+    event = world.put(key, BODY)
+    for _ in range(3):
+        world.replicate(event)
+    assert digest(world.mirrored(key)) == digest(BODY)
+    assert len(begun) == 1 and world.uploads() == []
+
+
 def test_large_object_delivered_again_is_not_read_again(world, wire):
     event = world.put("big", BODY)
     world.replicate(event)

@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
+from tasks.object_clerk.transport.readable_keys import read_all_keys
 from tasks.utils.deadline import is_time_up, limit_timeout
 from tasks.utils.errors import SettingsError
 from tasks.utils.secret_values import Secrets
@@ -132,6 +133,8 @@ def client(service: str, *, of: botocore.session.Session | None = None, **option
     with _MAKING, _no_collection():
         made = maker.create_client(service, **{"config": PROMPT, **options})
     heed_deadlines(made)
+    if service == "s3":
+        read_all_keys(made)
     own = _given_credentials(options)
     hide_credentials(made, lambda: own or maker.get_credentials())
     return made
