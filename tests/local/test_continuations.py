@@ -35,7 +35,7 @@ SOURCE, DESTINATION_REGION = "source", "us-gov-west-1"
 
 # S3's smallest part, so that the test is short. Each invocation uploads one.
 PART_BYTES = MIN_PART
-CONTINUATIONS = PARTS = 20
+PARTS = 20
 
 # The packaged handler with this part size.
 SMALL_PARTS = f"""
@@ -232,11 +232,12 @@ def world_of_slow_mirrors():
         slow.end()
 
 
-def test_object_is_mirrored_over_twenty_continuations_if_the_recursive_loop_is_allowed(world):
+def test_object_with_more_parts_than_a_chain_may_have_is_mirrored_if_the_recursive_loop_is_allowed(world):
     mirror = world.allowed
     eventually(lambda: mirror.log_lines("replicated"), seconds=MAX_SECONDS)
     eventually(mirror.is_done)
-    assert len(mirror.log_lines(CONTINUED)) == CONTINUATIONS
+    # After a slow start, the answer to the last part leaves its invocation time to put the parts together.
+    assert len(mirror.log_lines(CONTINUED)) in (PARTS - 1, PARTS)
     assert (mirror.dropped(), mirror.dead_letters()) == (0, 0)
     assert {place: times for place, times in world.accepted.items() if place[0] == mirror.bucket} == {
         (mirror.bucket, number): 1 for number in range(1, PARTS + 1)
