@@ -1,10 +1,10 @@
 """Answers of S3 with keys that XML cannot hold, such as a key with a control character.
 
-S3 sends such a character as it is, or as a reference to it. Both are errors in XML 1.0, so botocore takes the answer
-for one that was cut off, and repeats the request: of CreateMultipartUpload, each try would leave an upload behind. Here
-each such character is escaped before botocore reads the answer. Only in listings does anything read the keys. botocore
-asks for URL-encoded ones in all listings but ListMultipartUploads, whose keys are restored here. `encoding-type=url`
-would not do: SeaweedFS confirms it and encodes nothing.
+S3 sends a reference to such a character, other servers send the character. Both are errors in XML 1.0, so botocore
+takes the answer for one that was cut off, and repeats the request: each CreateMultipartUpload would leave an upload
+behind. Here each such character is escaped before botocore reads the answer. Only in listings does anything read the
+keys. botocore asks for URL-encoded ones in all listings but ListMultipartUploads, whose keys are restored here.
+`encoding-type=url` would not do there: SeaweedFS confirms it and encodes nothing.
 
 Sources: Extensible Markup Language (XML) 1.0, section 2.2; issues 3047 and 3496 of botocore.
 """
@@ -30,6 +30,8 @@ _EXCLUDED = re.compile(
     re.IGNORECASE,
 )
 
+# Their pages are long, so they are not searched.
+_URL_ENCODED = ("ListObjects", "ListObjectsV2", "ListObjectVersions")
 _LIST = "ListMultipartUploads"
 
 
@@ -46,16 +48,18 @@ def read_all_keys(client: BaseClient) -> None:
 
 def _escape_excluded(operation_model: OperationModel, response_dict: dict[str, Any], **_: object) -> None:
     body = response_dict["body"]
-    is_xml = response_dict["status_code"] >= 300 or not _has_bytes(operation_model)
-    if is_xml and isinstance(body, bytes):
+    is_error = response_dict["status_code"] >= 300
+    if isinstance(body, bytes) and (is_error or _has_plain_keys(operation_model)):
         response_dict["body"] = _EXCLUDED.sub(_escaped, body)
 
 
-def _has_bytes(operation_model: OperationModel) -> bool:
-    """Return whether the body of a successful answer is content and no XML."""
+def _has_plain_keys(operation_model: OperationModel) -> bool:
+    """Return whether a successful answer is XML whose keys, if any, are not URL-encoded."""
+    if operation_model.name in _URL_ENCODED:
+        return False
     shape: Any = operation_model.output_shape
     payload = shape and shape.serialization.get("payload")
-    return bool(payload) and shape.members[payload].type_name != "structure"
+    return not payload or bool(shape.members[payload].type_name == "structure")
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:

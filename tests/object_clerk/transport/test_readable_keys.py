@@ -60,6 +60,11 @@ def test_character_that_xml_allows_stays(s3, written):
     assert "\uf8ff" not in found
 
 
+def test_content_that_is_no_xml_stays(s3):
+    policy = '{"Sid": "a&#1;\x02\uf8ff"}'
+    assert answered(s3, "get_bucket_policy", policy)["Policy"] == policy
+
+
 def test_error_about_a_key_has_its_own_code(s3):
     body = "<Error><Code>NoSuchUpload</Code><Key>a&#x1;\x02</Key></Error>"
     with pytest.raises(s3.exceptions.NoSuchUpload):
