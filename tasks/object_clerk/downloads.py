@@ -165,9 +165,9 @@ class _Download:
         answer = self.requests("get_object", source=self.address, ChecksumMode="ENABLED", IfMatch=etag, **where)
         proof = checksums.proof_of(answer) if self.verify else None
         pinned = Pinned.by(self.address, answer)
-        # An ETag that the caller knows pins the object too. A request for a version needs s3:GetObjectVersion, which a
-        # role that reads only current objects lacks.
-        return _Opened(replace(pinned, address=self.address) if etag else pinned, proof, answer["Body"])
+        # The ETag pins the object. A request for the version in this answer would need s3:GetObjectVersion, and a role
+        # that reads only current objects has no such permission.
+        return _Opened(replace(pinned, address=self.address), proof, answer["Body"])
 
     def into(self, make_target: Callable[[int], Target]) -> bytes | None:
         """Read the object into a target of its size; return the bytes if they are in memory."""
