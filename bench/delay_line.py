@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 
@@ -179,6 +180,23 @@ def delayed(host: str, port: int, round_trip_ms: float) -> Iterator[int]:
         finally:
             process.stdin.close()
             process.wait()
+
+
+@contextmanager
+def at_distance(url: str, round_trip_ms: float) -> Iterator[str]:
+    """Yield the URL of a server at a distance.
+
+    Args:
+        url: The server's URL, with its port.
+        round_trip_ms: The round-trip time in milliseconds; 0 means no delay line.
+    """
+    if not round_trip_ms:
+        yield url
+        return
+    parts = urlsplit(url)
+    assert parts.hostname and parts.port
+    with delayed(parts.hostname, parts.port, round_trip_ms) as port:
+        yield f"{parts.scheme}://{HOST}:{port}"
 
 
 def main() -> None:

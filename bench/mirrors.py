@@ -28,7 +28,7 @@ import trustme
 from moto.server import ThreadedMotoServer
 
 from bench import peers
-from bench.delay_line import HOST, delayed
+from bench.delay_line import at_distance
 from bench.names import COLD, DESTINATION, RCLONE, SOURCE, WARM_UP
 from bench.row import Contestant
 from bench.table import Items, served
@@ -131,7 +131,7 @@ def mirror_servers(
     with ExitStack() as stack:
         source, destination = (stack.enter_context(SeaweedFS(authority)) for _ in range(2))
         table = stack.enter_context(served(items))
-        destination_url = stack.enter_context(_at_distance(destination, round_trip_ms))
+        destination_url = stack.enter_context(at_distance(destination.endpoint_url, round_trip_ms))
         moto.start()
         url = "http://" + ":".join(map(str, moto.get_host_and_port()))
         try:
@@ -150,15 +150,6 @@ def mirror_servers(
             # Moto's state is global to the process, which also runs the next row.
             urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
             moto.stop()
-
-
-@contextmanager
-def _at_distance(server: SeaweedFS, round_trip_ms: float) -> Iterator[str]:
-    if not round_trip_ms:
-        yield server.endpoint_url
-        return
-    with delayed(server.host, server.port, round_trip_ms) as port:
-        yield f"https://{HOST}:{port}"
 
 
 def _settings(source: SeaweedFS, destination_url: str, url: str, table: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """All keys of both sides: their listings merged, range by range, several ranges side by side.
 
-A worker merges the two listings of a range. When another worker has nothing to do, it cuts the rest of its range in two
-and goes on with the first part. So a flat bucket is divided as well as one with folders, and nothing has to be known of
-its keys.
+A worker merges the two listings of a range. When other workers have nothing to do, it cuts the rest of its range, and
+goes on with the first part. So a flat bucket is divided as well as one with folders, and nothing has to be known of its
+keys.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from typing import NamedTuple
 from tasks.mirror_check.evidence import Comparer
 from tasks.mirror_check.findings import Finding, Pair
 from tasks.mirror_check.histories import histories
-from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cut_after
-from tasks.mirror_check.listings import Listing
+from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cuts_after
+from tasks.mirror_check.listings import Listing, Side
 from tasks.mirror_check.pages import Listed
 from tasks.mirror_check.side_by_side import side_by_side
 
 # A page of keys is compared at a time.
 CHUNK = 1000
 
-# Seconds that a worker compares before it shares the rest: a cut costs some requests, and should spare more of them.
+# Seconds after which a worker shares the rest of its range: a cut costs some requests, and should spare more of them.
 SHARED_AFTER = 1.0
+# The only worker shares at once if a page takes longer than this: several pages from afar come as soon as one.
+SLOW_PAGE = 0.06
 
 
 class Chunk(NamedTuple):
@@ -107,7 +109,7 @@ class _Worker:
 
     def _merge(self, key_range: KeyRange, listings: list[Listing], report: Callable[[Chunk], None]) -> None:
         pairs: list[Pair] = []
-        started = time.monotonic()
+        started, pages = time.monotonic(), 0
         for pair in merged(*(histories(listing) if listing.side.lists_versions else listing for listing in listings)):
             if key_range.last is not None and pair.key > key_range.last:
                 break
@@ -117,9 +119,11 @@ class _Worker:
                 if self.ranges.is_time_up():
                     self.ranges.put(KeyRange(pair.key, key_range.last))
                     return
-                if time.monotonic() - started >= SHARED_AFTER:
+                pages += 1
+                patience = pages * SLOW_PAGE if key_range.is_whole else SHARED_AFTER
+                if time.monotonic() - started >= min(patience, SHARED_AFTER):
                     self._share(key_range, pair.key, listings)
-                    started = time.monotonic()
+                    started, pages = time.monotonic(), 0
                 pairs = []
         if pairs:
             report(self._compared(pairs))
@@ -133,19 +137,34 @@ class _Worker:
         return Chunk(len(pairs), size, findings, settled)
 
     def _share(self, key_range: KeyRange, position: str, listings: list[Listing]) -> None:
-        """Cut the rest of a range in two if another worker has nothing to do."""
+        """Cut the rest of a range into parts for the workers that have nothing to do."""
         longer = next((listing.side for listing in listings if listing.has_more), None)
-        if longer is None or not self.ranges.is_hungry:
+        hungry = self.ranges.hunger
+        if longer is None or not hungry:
             return
-
-        def first_after(text: str) -> str | None:
-            found = longer.first_after(self.scope.prefix, text)
-            return None if found is None or (key_range.last is not None and found > key_range.last) else found
-
-        if cut := cut_after(position, first_after, self.scope.prefix):
-            rest = KeyRange(cut, key_range.last)
+        rest = _Rest(longer, self.scope.prefix, key_range.last)
+        cuts = cuts_after(position, rest, self.scope.prefix, hungry)
+        for cut in reversed(cuts):
+            self.ranges.put(KeyRange(cut, key_range.last))
             key_range.last = cut
-            self.ranges.put(rest)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The rest of a range on one side."""
+
+    side: Side
+    prefix: str
+    last: str | None
+
+    def folders_after(self, folder: str, key: str) -> list[str]:
+        """Return folders in a folder that come after a key, in order."""
+        return [name for name in self.side.folders_after(folder, key) if self.last is None or name < self.last]
+
+    def first_after(self, text: str) -> str | None:
+        """Return the first key after a text, or None if there is none."""
+        found = self.side.first_after(self.prefix, text)
+        return None if found is None or (self.last is not None and found > self.last) else found
 
 
 def compare_keys(evidence: Comparer, keys: Sequence[str]) -> Iterator[Chunk]:

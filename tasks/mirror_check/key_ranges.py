@@ -2,20 +2,26 @@
 
 S3 lists keys in the order of their UTF-8 bytes, which is that of their code points, and so of Python's texts. It lists
 forward only, a page after the other, so a single listing is no faster than the way to the server. Several ranges are
-listed side by side: a worker without a range gets the second half of another worker's range.
+listed side by side: workers without a range get parts of another worker's range. It is cut between folders if there are
+any, because one request finds up to 1,000 of them, and between characters of the keys if not.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from threading import Condition
+from typing import Protocol
 
 # The last character of all, after which no key goes on.
 LAST = chr(0x10FFFF)
 # Most keys are ASCII, whose last character that prints is 0x7E.
 ASCII_END = 0x7F
+DELIMITER = "/"
+# The most folders around a key in which others are looked for.
+DEPTH = 8
 
 
 @dataclass
@@ -29,6 +35,46 @@ class KeyRange:
 
     after: str = ""
     last: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all keys."""
+        return not self.after and self.last is None
+
+
+class Rest(Protocol):
+    """The keys of a range that were not compared yet."""
+
+    def folders_after(self, folder: str, key: str) -> list[str]:
+        """Return folders in a folder that come after a key, in order."""
+
+    def first_after(self, text: str) -> str | None:
+        """Return the first key after a text, or None if there is none."""
+
+
+def cuts_after(key: str, rest: Rest, prefix: str, most: int) -> list[str]:
+    """Return where to cut the rest of a range, in order; nothing if that is of no use.
+
+    Args:
+        key: the last key that was compared.
+        rest: the keys after it.
+        prefix: the beginning of all keys.
+        most: the most cuts.
+    """
+    for folder in islice(_folders_around(key, prefix), DEPTH):
+        if found := rest.folders_after(folder, key):
+            number = min(most, len(found))
+            return [found[len(found) * place // (number + 1)] for place in range(1, number + 1)]
+    cut = cut_after(key, rest.first_after, prefix)
+    return [cut] if cut else []
+
+
+def _folders_around(key: str, prefix: str) -> Iterator[str]:
+    """Yield the prefix, and the longer folders of a key."""
+    yield prefix
+    place = len(prefix) - 1
+    while (place := key.find(DELIMITER, place + 1)) >= 0:
+        yield key[: place + 1]
 
 
 def cut_after(key: str, first_after: Callable[[str], str | None], prefix: str) -> str | None:
@@ -77,9 +123,9 @@ class RangeQueue:
         self._changed = Condition()
 
     @property
-    def is_hungry(self) -> bool:
-        """Whether a worker waits for a range."""
-        return self._idle > len(self._waiting)
+    def hunger(self) -> int:
+        """How many workers wait for a range."""
+        return max(0, self._idle - len(self._waiting))
 
     @property
     def rest(self) -> tuple[KeyRange, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from tasks.mirror_check.key_ranges import KeyRange
+from tasks.mirror_check.key_ranges import DELIMITER, KeyRange
 from tasks.mirror_check.pages import Listed, Page, UnreadablePage, page_in
 from tasks.mirror_check.side_by_side import Ahead
 from tasks.object_clerk.errors import ObjectClerkException, ObjectClerkServerInternalException
@@ -63,13 +63,14 @@ class Side:
         """Return the address of an entry."""
         return S3Object(self.bucket, listed.key, listed.version or None)
 
-    def page(self, prefix: str, position: Mapping[str, str], size: int = PAGE) -> Page:
+    def page(self, prefix: str, position: Mapping[str, str], size: int = PAGE, **more: str) -> Page:
         """Request a page.
 
         Args:
             prefix: the beginning of the keys.
             position: what `Page.following` or `start_after` returned.
             size: the most entries.
+            more: parameters of the request besides.
 
         Raises:
             ObjectClerkException: the bucket cannot be listed.
@@ -81,6 +82,7 @@ class Side:
             "MaxKeys": size,
             "EncodingType": "url",
             **position,
+            **more,
         }
 
         def ask() -> Page:
@@ -102,6 +104,12 @@ class Side:
         """Return the first key after a text, or None if there is none."""
         found = self.page(prefix, self.start_after(key), 1).entries
         return found[0].key if found else None
+
+    def folders_after(self, folder: str, key: str) -> list[str]:
+        """Return folders in a folder that come after a key, at most a page of them, in order."""
+        found = self.page(folder, self.start_after(key), Delimiter=DELIMITER).folders
+        # Servers differ in whether the key's own folder is among them.
+        return sorted(name for name in found if name > key)
 
     def entry(self, key: str) -> Listed | None:
         """Return the entry of a key, with its older versions if they are listed; None if the bucket has no such key."""

@@ -78,10 +78,12 @@ class Page(NamedTuple):
     Attributes:
         entries: its entries, in the server's order.
         following: the parameters of the request for the next page; None after the last page.
+        folders: the common prefixes of a request with a delimiter.
     """
 
     entries: list[Listed]
     following: dict[str, str] | None
+    folders: list[str]
 
 
 def page_in(xml: bytes) -> Page:
@@ -96,7 +98,7 @@ def page_in(xml: bytes) -> Page:
         if plain and (page.entries or not page.names.issuperset(map(itemgetter(0), plain))):
             page, plain = _Tree(xml), []
         entries = _plain_entries(plain, page.decode) or [page.entry(element) for element in page.entries]
-        return Page(entries, page.following)
+        return Page(entries, page.following, page.folders)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise UnreadablePage(f"the listing cannot be read: {error}") from error
 
@@ -164,6 +166,12 @@ class _Tree:
             found("VersionId", ""),
             element.tag.endswith(MARKER),
         )
+
+    @property
+    def folders(self) -> list[str]:
+        """The common prefixes."""
+        found = self._root.iterfind(f"{self._space}CommonPrefixes/{self._space}Prefix")
+        return [self.decode(each.text or "") for each in found]
 
     @property
     def following(self) -> dict[str, str] | None:

@@ -23,8 +23,11 @@ class Server:  # pylint: disable=too-few-public-methods  # a client has more, an
     """The client of a bucket whose keys are numbered."""
 
     # pylint: disable-next=invalid-name  # boto3's names
-    def list_objects_v2(self, *, MaxKeys, StartAfter="", ContinuationToken="", **_):
+    def list_objects_v2(self, *, MaxKeys, StartAfter="", ContinuationToken="", Delimiter="", **_):
         """Return a page."""
+        if Delimiter:
+            # All keys are in one folder, so none comes after any of them.
+            return {XML: b"<ListBucketResult/>"}
         first = int(ContinuationToken) if ContinuationToken else number_after(StartAfter)
         entries = "".join(ENTRY.format(number) for number in range(first, min(KEYS, first + MaxKeys)))
         token = f"<NextContinuationToken>{first + MaxKeys}</NextContinuationToken>"

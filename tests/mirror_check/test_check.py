@@ -48,16 +48,20 @@ def test_prefix_limits_the_check(sides):
     assert sides.verdicts(prefix="b/") == {"b/1": "+"}
 
 
-@pytest.mark.first_cases(2)
-@pytest.mark.parametrize("form", ["{:03}", "folder/{:03}", "{0:03}/{0:03}", "é{:03}"])
-def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form):
-    # Small pages, so that few keys suffice.
+@pytest.fixture(name="cuts")
+def recorded_cuts(monkeypatch):
+    """Make pages small, so that few keys suffice; return the list of cuts."""
     monkeypatch.setattr(listings.Side.page, "__defaults__", (7,))
     monkeypatch.setattr(check_module, "CHUNK", 7)
+    cuts, cuts_after = [], check_module.cuts_after
+    monkeypatch.setattr(check_module, "cuts_after", lambda *about: cuts.append(cuts_after(*about)) or cuts[-1])
+    return cuts
+
+
+@pytest.mark.first_cases(2)
+@pytest.mark.parametrize("form", ["{:03}", "folder/{:03}", "{0:03}/{0:03}", "é{:03}"])
+def test_workers_that_share_the_keys_find_each_one_once(sides, cuts, monkeypatch, form):
     monkeypatch.setattr(check_module, "SHARED_AFTER", 0)
-    cuts = []
-    cut_after = check_module.cut_after
-    monkeypatch.setattr(check_module, "cut_after", lambda *about: cuts.append(cut_after(*about)) or cuts[-1])
     keys = [form.format(number) for number in range(60)]
     for number, key in enumerate(keys):
         sides.put(key, b"1" if number % 3 else None, b"1" if number % 4 else None)
@@ -66,6 +70,19 @@ def test_workers_that_share_the_keys_find_each_one_once(sides, monkeypatch, form
     ]
     assert sorted(found) == [key for number, key in enumerate(keys) if number % 12]
     assert any(cuts)
+
+
+@pytest.mark.parametrize("versions", [False, True])
+@pytest.mark.parametrize("slow_page", [0, 60])
+def test_only_slow_pages_are_shared_at_once(sides, cuts, monkeypatch, slow_page, versions):
+    monkeypatch.setattr(check_module, "SHARED_AFTER", 60)
+    monkeypatch.setattr(check_module, "SLOW_PAGE", slow_page)
+    for number in range(60):
+        sides.put(f"{number % 10} +é/{number:02}", b"1", b"1")
+    chunks = sides.check(workers=4, versions=versions)
+    assert sum(chunk.keys for chunk in chunks) == 60
+    # What was cut off is not shared at once.
+    assert (len(cuts), any(cuts)) == ((0, False) if slow_page else (1, True))
 
 
 def test_recorded_pair_is_equal_though_its_etags_differ(sides):

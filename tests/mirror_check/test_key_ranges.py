@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cut_after
+from tasks.mirror_check.key_ranges import KeyRange, RangeQueue, cut_after, cuts_after
 
 # Keys of S3 are texts in UTF-8, so they hold no surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -30,6 +32,51 @@ def test_few_requests_find_a_cut_that_leaves_much_on_both_sides(form):
     below = sum(key <= cut for key in keys)
     assert 999 < below < 9_000 and len(keys) - below >= 1_000
     assert len(requests) <= 7
+
+
+class Rest:
+    """Keys in order, as `cuts_after` asks for them."""
+
+    def __init__(self, keys):
+        self.keys = keys
+        self.requests = 0
+
+    def folders_after(self, folder, key):
+        """Return the folders, and count the request."""
+        self.requests += 1
+        rests = [each[len(folder) :] for each in self.keys if each.startswith(folder)]
+        found = {folder + rest[: rest.index("/") + 1] for rest in rests if "/" in rest}
+        return sorted(name for name in found if name > key)
+
+    def first_after(self, text):
+        """Return the first key after a text, and count the request."""
+        self.requests += 1
+        return next((key for key in self.keys if key > text), None)
+
+
+@given(st.sets(st.text("ab/é", max_size=8), min_size=2, max_size=30), TEXTS, st.integers(0, 28), st.integers(1, 9))
+def test_cuts_come_in_order_after_the_position(names, prefix, place, most):
+    keys = sorted(prefix + name for name in names)
+    position = keys[min(place, len(keys) - 2)]
+    cuts = cuts_after(position, Rest(keys), prefix, most)
+    assert len(cuts) <= most
+    assert cuts == sorted(set(cuts))
+    assert all(cut.startswith(prefix) and position <= cut <= keys[-1] for cut in cuts)
+
+
+@pytest.mark.parametrize("form", ["{:02}/{:03}", "a/b/{:02}/{:03}", "{:02}/a/b/{:03}"])
+def test_folders_are_divided_evenly_with_a_request_for_each_level(form):
+    rest = Rest([form.format(folder, number) for folder in range(20) for number in range(50)])
+    cuts = cuts_after(rest.keys[10], rest, "", 3)
+    sizes = [sum(low < key <= high for key in rest.keys) for low, high in pairwise(["", *cuts, rest.keys[-1]])]
+    assert sizes == [250, 250, 250, 250]
+    assert rest.requests <= 3
+
+
+def test_flat_keys_are_cut_between_characters():
+    rest = Rest([f"folder/{number:04}" for number in range(5000)])
+    (cut,) = cuts_after(rest.keys[999], rest, "folder/", 3)
+    assert rest.keys[999] < cut < rest.keys[-1]
 
 
 def test_worker_without_a_range_gets_what_another_one_cut_off_and_none_at_the_end():

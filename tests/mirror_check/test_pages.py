@@ -36,15 +36,16 @@ def entry(name, key, size, etag, storage_class, **more):
     return element(name, Key=key, **about, StorageClass=storage_class, **more)
 
 
-@given(ENTRIES, st.booleans(), st.sampled_from(["", SPACE]))
-def test_page_of_objects_is_what_botocore_reads(entries, is_truncated, space):
+@given(ENTRIES, st.lists(TEXTS), st.booleans(), st.sampled_from(["", SPACE]))
+def test_page_of_objects_is_what_botocore_reads(entries, folders, is_truncated, space):
     contents = "".join(entry("Contents", key, size, etag, storage) for key, size, etag, _, storage in entries)
     more = (
         element("IsTruncated")
         if not is_truncated
         else "<IsTruncated>true</IsTruncated>" + ("<NextContinuationToken>a&amp;b</NextContinuationToken>")
     )
-    xml = f"<ListBucketResult{space}><Name>b</Name>{more}{contents}</ListBucketResult>".encode()
+    prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in folders)
+    xml = f"<ListBucketResult{space}><Name>b</Name>{more}{contents}{prefixes}</ListBucketResult>".encode()
 
     page, theirs = page_in(xml), botocore_page("ListObjectsV2", xml)
 
@@ -52,6 +53,7 @@ def test_page_of_objects_is_what_botocore_reads(entries, is_truncated, space):
     assert found == [
         (each["Key"], each["Size"], each["ETag"], each["StorageClass"]) for each in theirs.get("Contents", [])
     ]
+    assert page.folders == [each["Prefix"] for each in theirs.get("CommonPrefixes", [])]
     assert (page.following or {}).get("ContinuationToken") == theirs.get("NextContinuationToken")
     times = [parse_timestamp(each.modified) for each in page.entries]
     assert times == [each["LastModified"] for each in theirs.get("Contents", [])]
