@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from local.demo.mirror import DESTINATION_REGION
-from tests.chaos.changes import ARCHIVE, POISON, UNMAPPED, UPLOADS, body_of, is_valid
+from tests.chaos.changes import ARCHIVE, MIRROR, POISON, UNMAPPED, UPLOADS, body_of, is_valid
 from tests.chaos.writers import poison
 from tests.permissions.comparison import denied
 from tests.permissions.grants import grants_of
@@ -60,7 +60,9 @@ class Judge:
         """Keys of the mirror that differ, or that are not there."""
         for options in (["--deep"], ["--versions"]):
             answer = self._stage.brigade("check", "--lag", "0", *options)
-            yield from (f"check {' '.join(options)}: {record}" for record in _differences(answer))
+            for number, record in enumerate(_differences(answer)):
+                story = self._story(record["key"]) if number < MOST_EXPLAINED else ""
+                yield f"check {' '.join(options)}: {record}{story}"
             if answer.status == 2:
                 yield f"check {' '.join(options)} failed: {answer.printed}"
         kept, compared = self._writers.mirrored(), answer.records[-1]["keys"]
@@ -112,6 +114,11 @@ class Judge:
         for key, change in changes.items():
             if s3.get_object(Bucket=bucket, Key=key)["Body"].read() != body_of(change):
                 yield f"{key} is {outcome}, and its bytes in {bucket} are others"
+
+    def _story(self, key):
+        """Return, in lines of their own, what `explain` says about a mirrored object, and the writes to it."""
+        records = self._explained(MIRROR, "source_bucket", key).records
+        return "".join(f"\n    {line}" for line in [*records, *self._stage.wire.writes_to(key)])
 
     def _explained(self, task, bucket, key):
         return self._stage.brigade("explain", f"s3://{self._stage.outputs(task)[bucket]}/{key}")

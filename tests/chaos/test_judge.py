@@ -35,6 +35,7 @@ class Stage:
 
     def __init__(self, reports=(), **records):
         self.services = SimpleNamespace(reports=reports)
+        self.wire = SimpleNamespace(writes_to=lambda key: [f"PUT /mirror/{key} lost"])
         self._records = {"explain": [{"conclusion": "a dead letter waits: no JSON"}], **records}
 
     def brigade(self, command, *_):
@@ -95,6 +96,8 @@ def test_difference_of_the_mirror_is_named_unless_the_settings_ask_for_it():
     records = [difference("a"), difference("b", expected=True), {**SUMMARY, "keys": 1}]
     found = list(judge(check=records).of_mirror())
     assert len(found) == 2 and all("'key': 'a'" in problem for problem in found)
+    # What happened to the key follows, so that a run that cannot be repeated says why.
+    assert all("a dead letter waits" in problem and "PUT /mirror/a lost" in problem for problem in found)
 
 
 def test_mirrored_keys_that_the_check_does_not_see_are_named():

@@ -2,10 +2,11 @@
 
 import random
 from collections import Counter
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
 from tests.support.http_messages import headers_of
-from tests.support.network import NO_FAULT, Fault, Line, Network
+from tests.support.network import NO_FAULT, WRITES, Fault, Line, Network
 
 # The share of the requests that are disturbed, a larger one of those that read an object, and how likely each kind is.
 SHARE, OBJECT_SHARE = 0.03, 0.08
@@ -30,8 +31,21 @@ class Wire(Line):
         super().__init__(network)
         self.counts = Counter()
         self._requests = 0
+        self._writes = []
+
+    def writes_to(self, key):
+        """Return a line for each write of the functions to an object: when, the request line, and its fault."""
+        return [line for written, line in self._writes if written == key]
 
     def fault_of(self, request):
+        fault = self._fault_of(request)
+        if request.method in WRITES and not _speaks_json(request):
+            line = request.line.decode()
+            _, _, key = unquote(urlsplit(line.split(" ")[1]).path[1:]).partition("/")
+            self._writes.append((key, f"{datetime.now(UTC):%H:%M:%S.%f} {line} {fault.kind}".rstrip()))
+        return fault
+
+    def _fault_of(self, request):
         self._requests += 1
         dice = random.Random(f"{self.seed} {self._requests}")
         share = OBJECT_SHARE if _reads_object(request) else SHARE

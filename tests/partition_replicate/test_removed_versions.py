@@ -62,6 +62,18 @@ def test_all_versions_removed_for_good_leave_no_object(world, environment, versi
     assert history(MIRROR) == [*left, b"3"]
 
 
+@pytest.mark.parametrize("version_deletes, left", [("keep", [b"1", b"2"]), ("mirror", [b"1"])])
+def test_version_above_a_marker_that_is_left_out_is_removed(world, environment, version_deletes, left):
+    environment(DELETES="keep", VERSION_DELETES=version_deletes)
+    world.replicate(world.put("a.txt", b"1"), world.delete("a.txt"))
+    newest = world.put("a.txt", b"2")
+    world.replicate(newest)
+    assert world.replicate(world.delete("a.txt", version_of(newest)), newest) == []
+    assert history(MIRROR) == left
+    assert world.replicate(world.put("a.txt", b"3")) == []
+    assert history(MIRROR) == [*left, b"3"]
+
+
 def test_marker_that_the_source_lists_and_does_not_serve_stays(world, environment, wire):
     environment(VERSION_DELETES="mirror")
     world.put("a.txt", b"1")

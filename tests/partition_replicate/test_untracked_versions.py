@@ -60,6 +60,35 @@ def test_copy_that_a_killed_worker_did_not_record_goes_with_its_version(world, e
     assert history(MIRROR) == history(SOURCE)
 
 
+def test_marker_written_again_above_an_unrecorded_copy_goes_with_it(world, environment):
+    environment(VERSION_DELETES="mirror")
+    world.replicate(world.put("a.txt", b"1"))
+    deleted = world.delete("a.txt")
+    world.replicate(deleted)
+    put = world.put("a.txt", b"2")
+    with killed_before_its_record(), pytest.raises(Killed):
+        world.replicate(put)
+    removed = world.delete("a.txt", version_of(put))
+    world.replicate(deleted)
+    assert history(MIRROR) == [b"1", DELETED, b"2", DELETED]
+    assert world.replicate(put, removed) == []
+    assert history(MIRROR) == [b"1", DELETED]
+
+
+def test_version_written_again_above_an_unrecorded_copy_goes_when_both_are_removed(world, environment):
+    environment(VERSION_DELETES="mirror")
+    first = world.put("a.txt", b"1")
+    world.replicate(first)
+    second = world.put("a.txt", b"2")
+    with killed_before_its_record(), pytest.raises(Killed):
+        world.replicate(second)
+    removed = world.delete("a.txt", version_of(second))
+    world.replicate(removed)
+    assert history(MIRROR) == [b"1", b"2", b"1"]
+    assert world.replicate(world.delete("a.txt", version_of(first)), second) == []
+    assert history(MIRROR) == []
+
+
 @pytest.mark.parametrize("known_of_it", [{"etag": "d" * 32}, {"size": 2}, {"etag": None}], ids=str)
 def test_copy_of_unknown_origin_stays_and_is_hidden(world, environment, known_of_it):
     environment(VERSION_DELETES="mirror")

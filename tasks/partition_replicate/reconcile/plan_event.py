@@ -151,10 +151,20 @@ def _undo_left_over(snapshot: Snapshot, state: KeyState, newest_first: Sequence[
 
 
 def _is_left_over(snapshot: Snapshot, version: Version, above: Version | None) -> bool | Step:
-    """Return whether a version is what the event names, or a copy of the tracked version above it; or a step."""
+    """Return whether a version is what the event names, was made from another one that is gone, or repeats `above`.
+
+    Args:
+        snapshot: what is known.
+        version: a version of the destination that no row names.
+        above: the version above it that stays, if a row names that; None otherwise.
+
+    Returns:
+        The answer, or the observation that is missing for it.
+    """
     if version.is_marker:
-        return False
-    if (checksums.bare(version.etag), version.size) == (snapshot.event.etag, snapshot.event.size):
+        return above is not None and above.is_marker
+    etag, records = checksums.bare(version.etag), snapshot.survey.records
+    if (etag, version.size) == (snapshot.event.etag, snapshot.event.size) or (records and etag in records.gone):
         return True
     return is_copy_of_any(snapshot, version.id, [above.id] if above and above.etag == version.etag else [])
 

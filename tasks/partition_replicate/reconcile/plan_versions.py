@@ -198,7 +198,9 @@ def _put_newest_on_top(snapshot: Snapshot, policy: Policy, state: KeyState, newe
     survey = snapshot.survey
     wanted = survey.records.replicas.get(newest.id) if survey.records else None
     if wanted is None:
-        return Settle()
+        # The newest version is left out, so the one before it is on top, without what was above them.
+        step = remove_newest(snapshot, policy, action=None)
+        return step or (Settle() if state.origin.version == newest.id else leave_out(snapshot, state, newest))
     if expires(snapshot.event, newest):
         if snapshot.single(newest.id).is_removed is None:
             return RemoveVersion(newest.id, wanted.version, action=None)

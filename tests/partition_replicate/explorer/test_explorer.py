@@ -26,6 +26,8 @@ ALL = {
 }
 POLICIES = CURRENT | ALL
 PUT = (("put",),)
+# Where the event of an expiry comes after later changes, the README names what may stay.
+LASTING = tuple(name for name in CHANGES if name != "expire")
 
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 every_policy_of_current = pytest.mark.parametrize("policy", CURRENT.values(), ids=CURRENT)
@@ -68,6 +70,21 @@ def test_two_workers_and_tags_of_an_untracked_version():
 @pytest.mark.parametrize("second", ["put", "put equal bytes", "delete", "remove the newest version"])
 def test_two_workers_and_any_fault_for_all_versions(second):
     explore(ALL["all-mirror"], (*PUT, (second,)), switches=1)
+
+
+@pytest.mark.parametrize("deletes", ["mirror", "keep"])
+@pytest.mark.parametrize("second, third", [("delete", "put"), ("put", "remove the newest version")])
+def test_one_worker_any_fault_and_a_removal_after_three_changes(deletes, second, third):
+    policy = Policy(deletes=deletes, version_deletes="mirror")
+    explore(policy, (*PUT, (second,), (third,), ("remove the newest version",)), workers=1)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("second", LASTING)
+@pytest.mark.parametrize("deletes", ["mirror", "keep"])
+def test_one_worker_four_changes_and_any_fault(deletes, second):
+    policy = Policy(deletes=deletes, version_deletes="mirror")
+    explore(policy, (*PUT, (second,), LASTING, LASTING), workers=1)
 
 
 @pytest.mark.chaos
