@@ -141,11 +141,12 @@ def test_late_copy_that_a_killed_worker_made_for_another_event_is_removed(world,
     assert history(MIRROR) == history(SOURCE)
 
 
-def test_late_put_below_a_late_delete_stays_in_the_history(world, held, clock, environment):
-    """Show a limit: a recheck observes only the versions above the newest recorded one. The current state is right."""
+@pytest.mark.parametrize("version_deletes", ["keep", "mirror"])
+def test_late_put_below_a_late_delete(world, held, clock, environment, version_deletes):
+    """Show a limit of `keep`: the recheck looks only above the newest recorded version. The current state is right."""
     if not world.keeps_versions:
         pytest.skip("there are no versions")
-    environment(VERSIONS="all")
+    environment(VERSIONS="all", VERSION_DELETES=version_deletes)
     world.replicate(world.put("first"))
     held.hold_next("PutObject")
     world.replicate(world.put("a.txt", b"1"))
@@ -157,7 +158,7 @@ def test_late_put_below_a_late_delete_stays_in_the_history(world, held, clock, e
     clock.sleep(DELAY + 1)
     assert world.recheck() > 0
     assert is_mirrored(world)
-    late = [b"1", DELETED]
+    late = [b"1", DELETED] if version_deletes == "keep" else []
     assert history(SOURCE) == [b"1", DELETED, DELETED, b"2"]
     assert history(MIRROR) == [b"1", DELETED, DELETED, *late, b"2"]
 

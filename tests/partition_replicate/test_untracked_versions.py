@@ -89,7 +89,7 @@ def test_version_written_again_above_an_unrecorded_copy_goes_when_both_are_remov
     assert history(MIRROR) == []
 
 
-@pytest.mark.parametrize("known_of_it", [{"etag": "d" * 32}, {"size": 2}, {"etag": None}], ids=str)
+@pytest.mark.parametrize("known_of_it", [{"etag": "d" * 32}, {"etag": None}], ids=str)
 def test_copy_of_unknown_origin_stays_and_is_hidden(world, environment, known_of_it):
     environment(VERSION_DELETES="mirror")
     put = world.put("a.txt", b"2")
@@ -138,6 +138,15 @@ def test_older_copies_of_versions_current_stay_when_another_version_is_gone(worl
     put = world.put("a.txt", b"3")
     world.delete("a.txt", version_of(put))
     assert world.replicate(put) == []
+    assert history(MIRROR) == history(SOURCE) == [b"1", b"2", b"1"]
+
+
+def test_recheck_keeps_what_was_mirrored_with_versions_current(world, environment):
+    environment(VERSIONS="current")
+    for body in (b"1", b"2", b"1"):
+        assert world.replicate(world.put("a.txt", body)) == []
+    environment(VERSIONS="all", VERSION_DELETES="mirror")
+    assert world.replicate(event_of(SOURCE, "a.txt", "Object Recheck")) == []
     assert history(MIRROR) == history(SOURCE) == [b"1", b"2", b"1"]
 
 

@@ -93,10 +93,10 @@ def check_gone(tools: Tools, snapshot: Snapshot, step: steps.CheckGone) -> Snaps
     return snapshot.with_single(snapshot.single(step.version)._replace(is_gone=is_gone))
 
 
-def list_source(tools: Tools, snapshot: Snapshot, _: steps.ListSource) -> Snapshot:
+def list_source(tools: Tools, snapshot: Snapshot, step: steps.ListSource) -> Snapshot:
     """Perform `ListSource`."""
     versions = versions_of(tools.sides.reading, tools.sides.source)
-    return snapshot.with_source_listing(Listing.back_to(snapshot.known_versions, versions))
+    return snapshot.with_source_listing(Listing.back_to({} if step.whole else snapshot.known_versions, versions))
 
 
 # Observations of the destination.

@@ -15,7 +15,7 @@ from tasks.object_clerk import checksums
 from tasks.object_clerk.annotations import CARRY, NAME
 from tasks.object_clerk.versions import Version
 from tasks.partition_replicate.outcome import Action
-from tasks.partition_replicate.reconcile.plan_untracked import is_copy_of_any
+from tasks.partition_replicate.reconcile.plan_untracked import is_copy_of_any, is_superfluous
 from tasks.partition_replicate.reconcile.policy import Policy
 from tasks.partition_replicate.reconcile.single_version import retag
 from tasks.partition_replicate.reconcile.snapshot import Snapshot
@@ -26,6 +26,7 @@ from tasks.partition_replicate.reconcile.steps import (
     Done,
     ForgetVersion,
     ListDestination,
+    ListSource,
     ReadRecords,
     ReadVersionRow,
     RemoveVersion,
@@ -58,7 +59,7 @@ def _about_version(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step 
     if kind in (Kind.REMOVED, Kind.LIFECYCLE_EXPIRED):
         return _forget_if_gone(snapshot, policy, version)
     is_mirrored = kind is Kind.CREATED and policy.version_deletes == MIRROR
-    return _clean_up(snapshot, state, version) if is_mirrored else None
+    return _clean_up(snapshot, policy, state, version) if is_mirrored else None
 
 
 def _mirror_all_of(snapshot: Snapshot, policy: Policy, state: KeyState, version: str) -> Step | None:
@@ -67,8 +68,8 @@ def _mirror_all_of(snapshot: Snapshot, policy: Policy, state: KeyState, version:
     step = retag(snapshot, version, action=Action.TAGGED)
     if step is None and kind is not Kind.TAGGED:
         step = _mirror_annotations(snapshot, policy, version)
-    if step is None and kind is Kind.RECHECK and version != state.origin.version and policy.version_deletes == MIRROR:
-        step = _clean_up(snapshot, state, version)
+    if step is None and kind is Kind.RECHECK and policy.version_deletes == MIRROR:
+        step = _clean_up(snapshot, policy, state, version)
     return step
 
 
@@ -103,70 +104,99 @@ def _forget_if_gone(snapshot: Snapshot, policy: Policy, version: str) -> Step | 
     return StartRound(careful=True) if single.is_removed else None
 
 
-def _clean_up(snapshot: Snapshot, state: KeyState, version: str) -> Step | None:
-    """Return the next step that removes what was made from a version and not recorded before the version was gone.
+def _clean_up(snapshot: Snapshot, policy: Policy, state: KeyState, version: str) -> Step | None:
+    """Return the next step that removes what no row names and the history of the source does not have.
 
-    The worker that made it was killed, and with the version gone only the event tells what it was. What was written
-    above it since, of equal content or to hide it, goes too.
+    A worker that was killed before it recorded its write, or a server that carried out a write late, may have left it
+    anywhere in the history. If its version is gone, only the event tells what it was; what was written above it since,
+    of equal content or to hide it, goes too. A creation's event looks only for what its version left once that is gone;
+    a recheck looks in any case.
     """
     survey, event = snapshot.survey, snapshot.event
     if survey.records is None:
         return ReadRecords()
     if survey.progress.sorted:
         return StartRound(careful=True)
-    if version in survey.records.replicas:
-        return None
     single = snapshot.single(version)
-    if single.is_gone is None:
-        return CheckGone(version, is_marker=not event.etag)
-    if not single.is_gone:
+    if version not in survey.records.replicas:
+        if single.is_gone is None:
+            return CheckGone(version, is_marker=not event.etag)
+        if single.is_gone and event.etag and not single.is_forgotten:
+            # A server may still hold a write of it.
+            return ForgetVersion(version, event.etag)
+    if not single.is_gone and event.kind is not Kind.RECHECK:
         return None
-    if event.etag and not single.is_forgotten:
-        # A server may still hold a write of it.
-        return ForgetVersion(version, event.etag)
     if survey.destination is None:
         return ListDestination(whole=True)
-    return _undo_left_over(snapshot, state, survey.destination.unknown[::-1])
+    if survey.source is None:
+        return ListSource(whole=True)
+    return _undo_left_over(snapshot, policy, state, survey.destination.unknown[::-1])
 
 
-def _undo_left_over(snapshot: Snapshot, state: KeyState, newest_first: Sequence[Version]) -> Step | None:
-    tracked = snapshot.known_replicas
+def _undo_left_over(
+    snapshot: Snapshot, policy: Policy, state: KeyState, newest_first: Sequence[Version]
+) -> Step | None:
+    tracked, is_gone = snapshot.known_replicas, bool(snapshot.survey.single.is_gone)
+    between = _between_mirrored(snapshot, newest_first)
     left_over: list[str] = []
     above = None
-    for version in newest_first:
+    for place, version in enumerate(newest_first):
         verdict: bool | Step = False
         if version.id not in tracked and version.id not in snapshot.past.staying:
-            verdict = _is_left_over(snapshot, version, above if above and above.id in tracked else None)
+            named_above = above if above and above.id in tracked else None
+            verdict = _is_left_over(snapshot, policy, version, named_above, is_between=place in between)
         if verdict is True:
             left_over.append(version.id)
         elif verdict:
             return verdict
         else:
             above = version
-    if above and above.is_marker and above.id not in tracked:
+    if is_gone and above and above.is_marker and above.id not in tracked:
         # The oldest version that stays is a marker with nothing below it to hide.
         left_over.append(above.id)
     pending = (state.open.pending_delete,) if state.open.pending_delete and left_over else ()
-    return Undo((*pending, *left_over), source_is_gone=True) if left_over else None
+    return Undo((*pending, *left_over), source_is_gone=is_gone) if left_over else None
 
 
-def _is_left_over(snapshot: Snapshot, version: Version, above: Version | None) -> bool | Step:
-    """Return whether a version is what the event names, was made from another one that is gone, or repeats `above`.
+def _between_mirrored(snapshot: Snapshot, newest_first: Sequence[Version]) -> range:
+    """Return the places in a listing at which only versions that rows name are mirrored ones.
+
+    They begin below the newest such version. What is below the oldest one may have been mirrored before the table kept
+    rows; if rows name every version of the source, it was not.
+    """
+    survey, tracked = snapshot.survey, snapshot.known_replicas
+    places = [place for place, version in enumerate(newest_first) if version.id in tracked]
+    if not places:
+        return range(0)
+    known = survey.records.replicas if survey.records else {}
+    is_all = survey.source is not None and all(version.id in known for version in survey.source.unknown)
+    return range(places[0], len(newest_first) if is_all else places[-1])
+
+
+def _is_left_over(
+    snapshot: Snapshot, policy: Policy, version: Version, above: Version | None, *, is_between: bool
+) -> bool | Step:
+    """Return whether a version was left by a kill or a late write, as far as its place and its content prove that.
 
     Args:
         snapshot: what is known.
+        policy: what the settings ask for.
         version: a version of the destination that no row names.
         above: the version above it that stays, if a row names that; None otherwise.
+        is_between: only versions that rows name are mirrored ones at its place.
 
     Returns:
         The answer, or the observation that is missing for it.
     """
+    event, is_gone = snapshot.event, bool(snapshot.survey.single.is_gone)
     if version.is_marker:
-        return above is not None and above.is_marker
-    etag, records = checksums.bare(version.etag), snapshot.survey.records
-    if (etag, version.size) == (snapshot.event.etag, snapshot.event.size) or (records and etag in records.gone):
+        return is_between or (is_gone and above is not None and above.is_marker)
+    if is_gone and (checksums.bare(version.etag), version.size) == (event.etag, event.size):
         return True
-    return is_copy_of_any(snapshot, version.id, [above.id] if above and above.etag == version.etag else [])
+    if is_between or (is_gone and not snapshot.known_replicas):
+        return is_superfluous(snapshot, policy, version)
+    is_alike = is_gone and above is not None and above.etag == version.etag
+    return is_copy_of_any(snapshot, version.id, [above.id] if above and is_alike else [])
 
 
 def _finish(snapshot: Snapshot, state: KeyState) -> Step:

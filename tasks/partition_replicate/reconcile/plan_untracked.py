@@ -36,7 +36,7 @@ def next_step(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step | Non
         step = None
         if new and not policy.leaves_out(snapshot, new[0]):
             step = _adopt(snapshot, policy, state, new, untracked)
-        if step is None and untracked.id not in snapshot.past.staying:
+        if step is None:
             step = _undo(snapshot, policy, state, untracked)
         if step:
             return step
@@ -73,18 +73,37 @@ def _undo(snapshot: Snapshot, policy: Policy, state: KeyState, untracked: Versio
 
     That is a delete marker, a copy of a tracked version, or a copy of a version that was removed for good.
     """
-    records, source = snapshot.survey.records, snapshot.survey.source
-    gone, tracked = (records.gone, records.replicas.values()) if records else (frozenset[str](), ())
+    source = snapshot.survey.source
+    if untracked.id in snapshot.past.staying:
+        return None
     if untracked.is_marker:
         # What it hides is to be seen again, or is hidden by what is new. The marker that says that the source has no
         # version any more is an exception.
         has_new = bool(source and source.left)
         return Undo((untracked.id,)) if not has_new or state.origin.version else None
+    return undo_copy(snapshot, policy, untracked)
+
+
+def undo_copy(snapshot: Snapshot, policy: Policy, version: Version) -> Step | None:
+    """Return the next step that removes a version that is superfluous; None if it has to stay."""
+    if version.id in snapshot.known_replicas or version.id in snapshot.past.staying:
+        return None
+    verdict = is_superfluous(snapshot, policy, version)
+    return Undo((version.id,)) if verdict is True else verdict or None
+
+
+def is_superfluous(snapshot: Snapshot, policy: Policy, untracked: Version) -> bool | Step:
+    """Return whether an untracked version is a copy of a tracked one, or of a version that was removed for good.
+
+    Returns:
+        The answer, or the observation that is missing for it.
+    """
+    records = snapshot.survey.records
+    gone, tracked = (records.gone, records.replicas.values()) if records else (frozenset[str](), ())
     if policy.version_deletes == MIRROR and checksums.bare(untracked.etag) in gone:
-        return Undo((untracked.id,))
+        return True
     alike = [one.version for one in tracked if one and one.etag == untracked.etag]
-    verdict = is_copy_of_any(snapshot, untracked.id, alike)
-    return Undo((untracked.id,)) if verdict is True else verdict or None
+    return is_copy_of_any(snapshot, untracked.id, alike)
 
 
 def is_copy_of_any(snapshot: Snapshot, version: str, others: Sequence[str]) -> bool | Step:

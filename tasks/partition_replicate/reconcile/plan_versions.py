@@ -221,10 +221,13 @@ def _mirror_absence(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step
         return StartRound(careful=True)
     if not state.removed:
         return RecordRemoval(removed(state))
-    top = snapshot.survey.top
-    if not top.etag:
+    survey = snapshot.survey
+    if survey.progress.sorted:
+        return StartRound(careful=True)
+    if not survey.top.etag or survey.destination is None or survey.destination.newest is None:
         return Settle()
-    return remove_newest(snapshot, policy, action=Action.DELETED) or Delete(replaces=top.etag)
+    step = remove_newest(snapshot, policy, action=Action.DELETED)
+    return step or plan_untracked.undo_copy(snapshot, policy, survey.destination.newest) or Delete(survey.top.etag)
 
 
 def _report_contradiction(snapshot: Snapshot) -> Step:

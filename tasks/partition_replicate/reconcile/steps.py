@@ -76,10 +76,10 @@ class CheckGone(NamedTuple):
     is_marker: bool
 
 
-class ListSource(_Bare):
-    """List the source's versions back to one that the table knows."""
+class ListSource(NamedTuple):
+    """List the source's versions back to one that the table knows, or all of them if `whole`."""
 
-    __slots__ = ()
+    whole: bool = False
 
 
 # Observations of the destination.

@@ -62,14 +62,16 @@ class Report:
 def documented(policy, bounds, killed, late):
     """Return how many entries too many the limits in the mirror's README allow after so many kills and late writes.
 
-    A copy that nothing recorded stays where something is written above it before a worker finds it. Where it cannot be
-    recognised, or its version is gone, a worker writes once more what has to be above it. Where no copy is recognised,
-    a worker may hide a copy that another worker is about to undo, and its marker stays above an older one.
+    Where the removal of versions is mirrored, none: the recheck removes what is not in the source's history. Where it
+    is not, a copy that nothing recorded stays where something is written above it before a worker finds it. Where
+    SSE-KMS encrypts, no copy is recognised; a worker writes once more what has to be above it, or hides a copy that
+    another worker is about to undo, and its marker stays above an older one.
     """
-    hidden = policy.is_encrypted and bounds.workers > 1
-    unrecognised = policy.is_encrypted or policy.version_deletes == MIRROR
-    alone = bounds.workers == 1 and not policy.is_encrypted
-    return (late + (0 if alone else killed)) * (2 if unrecognised else 1) + hidden
+    if policy.is_encrypted:
+        return 2 * (late + killed) + (bounds.workers > 1)
+    if policy.version_deletes == MIRROR:
+        return 0
+    return late + (killed if bounds.workers > 1 else 0)
 
 
 class Explorer:
