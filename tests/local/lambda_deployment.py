@@ -45,7 +45,7 @@ def zipped(source, **more):
     return content.getvalue()
 
 
-def eventually(condition, seconds=8):
+def eventually(condition, seconds=30):
     """Wait for a true value of a condition, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -120,7 +120,7 @@ def test_marker_above_a_copy_that_is_undone_stays_where_etags_are_no_md5():
 @pytest.mark.parametrize("faults", [{"kills": 0}, {"late": 0}], ids=["late", "killed"])
 def test_neither_leaves_anything_where_the_etag_is_an_md5(faults):
     with Mirror(MIRRORED) as mirror:
-        assert Explorer(mirror, Bounds(any_of(2), workers=1, **faults), allowed=lambda *_: 1).run().ends
+        assert Explorer(mirror, Bounds(any_of(2), workers=1, **faults), allowed=lambda *_: 0).run().ends
 
 
 # A version that was removed for good, with two workers at its key.
@@ -129,25 +129,3 @@ def test_neither_leaves_anything_where_the_etag_is_an_md5(faults):
 def test_table_never_forgets_a_replica_that_is_still_there():
     with Mirror(MIRRORED) as mirror:
         assert Explorer(mirror, Bounds(any_of(2), kills=0, late=0, switches=2)).run().ends
-
-
-@pytest.mark.chaos
-def test_late_copy_of_a_removed_version_beneath_the_next_write_stays():
-    changes = (("put",), ("put",), ("remove the newest version",))
-    found = shortest(MIRRORED, Bounds(changes, switches=1, **LATE), 1)
-    assert found == [
-        "source: put",
-        "source: put",
-        "worker A gets CREATED s1",
-        "A: destination put_object(Body=1, IfNoneMatch=*) -> d1",
-        "source: remove the newest version",
-        "A: destination put_object(Body=2, IfMatch=c4ca4238a0b9): a server holds it",
-        "A: destination put_object(Body=2, IfMatch=c4ca4238a0b9) -> d2",
-        "A: destination delete_object(VersionId=d2) -> d2",
-        "worker B gets CREATED s2",
-        "the server carries out what it held: destination put_object(Body=2, IfMatch=c4ca4238a0b9)",
-        "B: destination put_object(Body=1, IfMatch=c81e728d9d4c) -> d4",
-        "worker A gets REMOVED s2",
-        "worker A gets RECHECK s1",
-        "source [s1: 1], destination [d1: 1, d2: 2, d3: 1], table {s1->d3, newest s1, newest replica d3}",
-    ]
