@@ -1,6 +1,7 @@
 """Metrics: stored by minute, and queried by their exact dimensions, in aligned periods, with percentiles.
 
-Sources: Amazon CloudWatch User Guide, "CloudWatch concepts"; Amazon CloudWatch API Reference, GetMetricData.
+Sources: Amazon CloudWatch User Guide, "CloudWatch concepts"; Amazon CloudWatch API Reference, GetMetricData and
+ListMetrics.
 """
 
 import math
@@ -101,6 +102,16 @@ def answer_exact_queries(
     }
     newest_first = scan_by == "TimestampDescending"
     return [_answer(query, metrics, newest_first) for query in queries if query.get("ReturnData", True)]
+
+
+@patch(CloudWatchBackend, "get_filtered_metrics")
+def list_each_metric_once(original: Any, *arguments: Any) -> list[MetricDatumBase]:
+    """ListMetrics lists each metric once. Moto lists one without dimensions, and one with several, once a minute."""
+    metrics = {
+        (datum.namespace, datum.name, frozenset((each.name, each.value) for each in datum.dimensions)): datum
+        for datum in original(*arguments)
+    }
+    return list(metrics.values())
 
 
 def _answer(query: Mapping[str, Any], metrics: Mapping[str, Series], newest_first: bool) -> dict[str, Any]:

@@ -78,6 +78,19 @@ def test_statistic_set_keeps_its_statistics(stage):
     assert found == {"Sum": [6], "Average": [3], "Minimum": [1], "Maximum": [5], "SampleCount": [2]}
 
 
+@patched(cloudwatch_patches.list_each_metric_once)
+def test_metric_with_values_in_two_minutes_is_listed_once(stage):
+    metrics = [{}, {"a": "1"}, {"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "2"}]
+    for minute in (3, 4):
+        for dimensions in metrics:
+            put(stage, dimensions=dimensions, moment=MOMENT.replace(minute=minute), Value=1)
+    put(stage, namespace="Others", Value=1)
+    pages = stage.client("cloudwatch").get_paginator("list_metrics").paginate(MetricName="Lag")
+    listed = [(metric["Namespace"], metric["Dimensions"]) for page in pages for metric in page["Metrics"]]
+    found = [(namespace, {each["Name"]: each["Value"] for each in one}) for namespace, one in listed]
+    assert found == [*(("Tests", dimensions) for dimensions in metrics), ("Others", {})]
+
+
 def calculate(stage, expression):
     """Return the value of an expression of the metrics `a` and `b` by the minute."""
     metric = {"Namespace": "Tests", "MetricName": "Lag"}
