@@ -1,4 +1,4 @@
-"""Simulation of permissions: IAM evaluates the policies of a role without a request.
+"""Simulation of permissions: IAM evaluates the policies of a role or user without a request.
 
 Source: IAM API Reference, SimulatePrincipalPolicy.
 """
@@ -18,7 +18,7 @@ from local.patches.policy_conditions import Context, conditions_hold
 
 
 @patch(IamResponse, "simulate_principal_policy")
-def simulate_policies_of_role(_original: Any, response: IamResponse) -> ActionResult:
+def simulate_policies(_original: Any, response: IamResponse) -> ActionResult:
     """SimulatePrincipalPolicy returns one result for each action, with the decision for each resource, and the most
     restrictive decision for all of them; moto does not implement the call.
 
@@ -56,10 +56,16 @@ def _decision(statements: list[Any], action: str, resource: str, context: Contex
     return "allowed" if PermissionResult.PERMITTED in results else "implicitDeny"
 
 
-def _statements(iam: IAMBackend, role_arn: str) -> Iterator[dict[str, Any]]:
-    """Yield the statements of all policies of a role."""
-    name = iam.get_role_by_arn(role_arn).name
-    inline = [iam.get_role_policy(name, policy)[1] for policy in iam.list_role_policies(name)]
-    for policy in [*inline, *iam.list_attached_role_policies(name)[0]]:
+def _statements(iam: IAMBackend, arn: str) -> Iterator[dict[str, Any]]:
+    """Yield the statements of all policies of a role, or of a user without groups."""
+    if ":user/" in arn:
+        name = iam.get_user(arn.rpartition("/")[2]).name
+        inline = [iam.get_user_policy(name, policy)["policy_document"] for policy in iam.list_user_policies(name)]
+        attached = iam.list_attached_user_policies(name)[0]
+    else:
+        name = iam.get_role_by_arn(arn).name
+        inline = [iam.get_role_policy(name, policy)[1] for policy in iam.list_role_policies(name)]
+        attached = iam.list_attached_role_policies(name)[0]
+    for policy in [*inline, *attached]:
         found = IAMPolicy(policy)._policy_json["Statement"]
         yield from found if isinstance(found, list) else [found]

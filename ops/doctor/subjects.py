@@ -31,6 +31,10 @@ class Function:
         """The address of its module in Terraform."""
         return f"module.{self.kind}[0]"
 
+    def uses(self, bucket: Bucket) -> bool:
+        """Return whether it reads or writes the objects of a bucket. A deployment has one mirror at most."""
+        return bucket.function == self.label or isinstance(self.task, MirrorCheck) and isinstance(bucket.task, Mirror)
+
 
 @dataclass(frozen=True)
 class Identity:

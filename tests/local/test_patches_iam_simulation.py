@@ -30,7 +30,7 @@ def decisions(stage, *statements, actions=READ, resources=("arn:aws:s3:::bucket/
     }
 
 
-@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
+@patched(iam_simulation.simulate_policies, raises=NotImplementedError)
 def test_simulation_evaluates_each_action_and_resource(stage):
     resources = ["arn:aws:s3:::bucket/key", "arn:aws:s3:::bucket/secret"]
     statements = allow("s3:Get*", "arn:aws:s3:::bucket/*"), deny("s3:GetObject", "arn:aws:s3:::bucket/secret")
@@ -40,7 +40,7 @@ def test_simulation_evaluates_each_action_and_resource(stage):
     }
 
 
-@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
+@patched(iam_simulation.simulate_policies, raises=NotImplementedError)
 def test_condition_holds_only_for_a_value_that_is_given(stage):
     found = decisions(stage, allow("*", "*", Condition=IN_ACCOUNT), ResourceAccount=ACCOUNT)
     assert found["s3:PutObject"][0] == "allowed"
@@ -49,7 +49,26 @@ def test_condition_holds_only_for_a_value_that_is_given(stage):
     assert decisions(stage, allow("*", "*", Condition=IN_ACCOUNT))["s3:PutObject"][0] == "implicitDeny"
 
 
-@patched(iam_simulation.simulate_policies_of_role, raises=NotImplementedError)
+@patched(iam_simulation.simulate_policies, raises=NotImplementedError)
+def test_policies_of_a_user_are_evaluated_too(stage):
+    iam = stage.client("iam")
+    user = iam.create_user(UserName="user", Path="/of/mirrors/")["User"]["Arn"]
+    inline, attached = (
+        json.dumps({"Version": "2012-10-17", "Statement": [allow(action, "arn:aws:s3:::bucket/*")]})
+        for action in ("s3:GetObject", "s3:PutObject")
+    )
+    iam.put_user_policy(UserName="user", PolicyName="inline", PolicyDocument=inline)
+    policy = iam.create_policy(PolicyName="attached", PolicyDocument=attached)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="user", PolicyArn=policy)
+    actions = [*READ, "s3:DeleteObject"]
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=user, ActionNames=actions, ResourceArns=["arn:aws:s3:::bucket/key"]
+    )
+    decisions_of = {each["EvalActionName"]: each["EvalDecision"] for each in answer["EvaluationResults"]}
+    assert decisions_of == dict(zip(actions, ("allowed", "allowed", "implicitDeny"), strict=True))
+
+
+@patched(iam_simulation.simulate_policies, raises=NotImplementedError)
 def test_unknown_role_cannot_be_simulated(stage):
     call = stage.client("iam").simulate_principal_policy
     role = f"arn:aws:iam::{ACCOUNT}:role/unknown"

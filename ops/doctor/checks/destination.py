@@ -17,7 +17,7 @@ from ops.doctor.findings import Result, check_that, ok, problem, unknown
 from ops.doctor.subjects import Identity, identities, writers
 
 PROVIDER = "aws_iam_openid_connect_provider.partition_replicate[0]"
-FIELDS = ("accesskey", "secretaccesskey")
+KEY_FIELDS = ("accesskey", "secretaccesskey")
 
 # An ETag that no object has.
 NO_ETAG = '"00000000000000000000000000000000"'
@@ -42,7 +42,7 @@ def _refused(facts: Facts, mirror: Mirror, where: str, code: str) -> Result:
     """Return what a refusal means: a fault if the credentials are the function's own."""
     name = mirror.secret
     if name and not facts.brigade.has_destination_profile:
-        return problem(f"{where} refuses the key in the secret with {code}", _put_secret(facts, name))
+        return problem(f"{where} refuses the key in the secret with {code}", put_secret(facts, name))
     reason = f"{where} refuses the caller with {code}, so the bucket, versioning and role there are not checked"
     return unknown(reason, "pass --destination-profile with a profile of the mirror's account")
 
@@ -67,27 +67,30 @@ def _same_secret(facts: Facts, identity: Identity, name: str) -> Iterator[Result
 
 def _key_in(facts: Facts, name: str) -> Iterator[Result]:
     try:
-        found = facts.read("secretsmanager", "get_secret_value", "ResourceNotFoundException", SecretId=name)
+        found = fields_in(facts, name)
     except ClientError as error:
         if code_of(error) != "InvalidRequestException":
             raise
         restore = aws("secretsmanager", "restore-secret", secret_id=name, region=facts.region)
         yield problem(f"the secret {name} is being deleted", restore)
         return
-    missing = [field for field in FIELDS if not _fields(found.get("SecretString", "")).get(field)]
-    empty = problem(f"the secret {name} has no {' and no '.join(missing)}", _put_secret(facts, name))
+    missing = [field for field in KEY_FIELDS if not found.get(field)]
+    empty = problem(f"the secret {name} has no {' and no '.join(missing)}", put_secret(facts, name))
     yield check_that(not missing, f"the secret {name} has both fields", empty)
 
 
-def _fields(text: str) -> Mapping[str, Any]:
+def fields_in(facts: Facts, name: str) -> Mapping[str, Any]:
+    """Return the fields of the JSON object in a secret; none if it is missing or holds something else."""
+    found = facts.read("secretsmanager", "get_secret_value", "ResourceNotFoundException", SecretId=name)
     try:
-        found = json.loads(text)
+        fields = json.loads(found.get("SecretString", ""))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def _put_secret(facts: Facts, name: str) -> str:
+def put_secret(facts: Facts, name: str) -> str:
+    """Return the command that puts a key into a secret."""
     words = ("secretsmanager", "put-secret-value")
     return aws(*words, secret_id=name, secret_string="file://key.json", region=facts.region)
 

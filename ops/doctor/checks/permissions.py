@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws import sentence_of
+from ops.deployment import Mirror
+from ops.doctor.checks.destination import KEY_FIELDS, fields_in, put_secret
 from ops.doctor.checks.keys import keys_of_bucket
 from ops.doctor.checkup import Check
 from ops.doctor.commands import apply
@@ -24,13 +27,16 @@ Simulate = Callable[..., dict[str, Any]]
 # IAM simulates single resources, so that an example stands for all that a template matches.
 EXAMPLES = {"/*": "/brigade-doctor", ":*": ":log-stream:brigade-doctor", ANY_ENDING: "-doctor"}
 
+# IAM API Reference, GetAccessKeyLastUsed.
+KEY_ID = re.compile(r"\w{16,128}", re.ASCII)
+
 RESOURCE_ACCOUNT = "aws:ResourceAccount"
 NUMERIC = "sts:DurationSeconds"
 
 
 def of_function(facts: Facts, function: Function) -> Iterator[Result]:
     """Check that the role of a function has every permission that it needs."""
-    role = facts.configuration(function.label)["Role"]
+    role: str = facts.configuration(function.label)["Role"]
     names = {**names_of(function, facts.configuration(function.label)), **_keys_of_buckets(facts, function)}
 
     def simulate(**arguments: Any) -> dict[str, Any]:
@@ -41,23 +47,55 @@ def of_function(facts: Facts, function: Function) -> Iterator[Result]:
 
 
 def of_destination(facts: Facts, identity: Identity) -> Iterator[Result]:
-    """Check that a function's role at the destination has every permission that it needs."""
-    role = facts.settings(identity.label).get("DEST_ROLE_ARN")
-    if not role:
-        return
+    """Check that a function's role or user at the destination has every permission that it needs.
+
+    An S3-compatible store has no IAM. All functions use the same user, and the one that writes needs most.
+    """
+    settings = facts.settings(identity.label)
+    if role := settings.get("DEST_ROLE_ARN"):
+        yield from _at_destination(facts, identity, role, f"aws_iam_role_policy.{identity.kind}[0]")
+    elif identity.is_writer and settings.get("DEST_SECRET") and not settings.get("DEST_ENDPOINT_URL"):
+        if user := _user(facts, identity.mirror, settings["DEST_SECRET"]):
+            yield from _at_destination(facts, identity, user, "aws_iam_user_policy.partition_replicate[0]")
+        else:
+            unknown_key = f"the key in the secret {settings['DEST_SECRET']} belongs to no user of the mirror's account"
+            yield problem(unknown_key, put_secret(facts, settings["DEST_SECRET"]))
+
+
+def _at_destination(facts: Facts, identity: Identity, principal: str, policy: str) -> Iterator[Result]:
     # Only the function that writes has a setting for the key.
     key = facts.settings(identity.mirror.replicate).get("DEST_KMS_KEY")
-    names = names_of_destination(identity, facts.configuration(identity.label), role.split(":")[1], key)
+    names = names_of_destination(identity, facts.configuration(identity.label), principal.split(":")[1], key)
 
     def simulate(**arguments: Any) -> dict[str, Any]:
-        arguments |= {"PolicySourceArn": role}
+        arguments |= {"PolicySourceArn": principal}
         found = facts.read_far(identity.mirror, "iam", "simulate_principal_policy", "NoSuchEntity", **arguments)
         if not found:
             raise ReportedElsewhere
         return found
 
-    command = apply(f"aws_iam_role_policy.{identity.kind}[0]")
-    yield from _results(simulate, role, needs_of(identity.kind, names), names, command)
+    yield from _results(simulate, principal, needs_of(identity.kind, names), names, apply(policy))
+
+
+def _user(facts: Facts, mirror: Mirror, secret: str) -> str | None:
+    """Return the ARN of the user whose access key a secret holds; None if the mirror's account has no such key.
+
+    Raises:
+        ReportedElsewhere: the secret holds no key, or is being deleted.
+    """
+    try:
+        fields = fields_in(facts, secret)
+    except ClientError as error:
+        raise ReportedElsewhere from error
+    if not all(fields.get(field) for field in KEY_FIELDS):
+        raise ReportedElsewhere
+    key = str(fields["accesskey"])
+    if not KEY_ID.fullmatch(key):
+        return None
+    found = facts.read_far(mirror, "iam", "get_access_key_last_used", "NoSuchEntity", AccessKeyId=key)
+    if not found:
+        return None
+    return str(facts.read_far(mirror, "iam", "get_user", UserName=found["UserName"])["User"]["Arn"])
 
 
 def _keys_of_buckets(facts: Facts, function: Function) -> dict[str, list[str]]:
@@ -65,7 +103,7 @@ def _keys_of_buckets(facts: Facts, function: Function) -> dict[str, list[str]]:
     own = facts.configuration(function.label).get("KMSKeyArn")
     found: dict[str, list[str]] = {"read_keys": [], "write_keys": []}
     for bucket in buckets(facts.deployment):
-        if bucket.function == function.label and not bucket.is_far:
+        if function.uses(bucket) and not bucket.is_far:
             keys = [key for key in _visible_keys(facts, bucket) if key != own]
             found["read_keys" if bucket.is_read else "write_keys"] += keys
     return found
@@ -80,9 +118,10 @@ def _visible_keys(facts: Facts, bucket: Any) -> list[str]:
 
 
 def _results(
-    simulate: Simulate, role: str, needs: Iterator[tuple[Need, list[str]]], names: Names, command: str
+    simulate: Simulate, principal: str, needs: Iterator[tuple[Need, list[str]]], names: Names, command: str
 ) -> Iterator[Result]:
     found: list[Result] = []
+    name = "its user" if ":user/" in principal else "its role"
     for need, arns in needs:
         for context, resources in _by_context(need, arns, names).items():
             try:
@@ -91,10 +130,10 @@ def _results(
                 found.append(_not_simulated(error, need))
                 continue
             if not answer:
-                yield problem(f"its role {role} does not exist", command)
+                yield problem(f"{name} {principal} does not exist", command)
                 return
-            found += [problem(f"its role {sentence}", command) for sentence in _refusals(answer)]
-    yield from found or [ok("its role may do all that it needs")]
+            found += [problem(f"{name} {sentence}", command) for sentence in _refusals(answer)]
+    yield from found or [ok(f"{name} may do all that it needs")]
 
 
 def _not_simulated(error: ClientError, need: Need) -> Result:
@@ -160,5 +199,5 @@ def _why(result: Mapping[str, Any], decision: str) -> str:
 
 CHECKS = (
     Check("permissions", "whether the role has every permission that the function needs", functions, of_function),
-    Check("destination permissions", "the same for its role at the destination", identities, of_destination),
+    Check("destination permissions", "the same for its role or user at the destination", identities, of_destination),
 )

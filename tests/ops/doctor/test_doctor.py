@@ -18,6 +18,8 @@ from tests.ops.doctor.test_documentation import documented_permissions
 
 READS = re.compile(r"(Get|List|Describe|Head|Simulate)[A-Z]")
 ONLY_WITH_SECRETS_AND_KEYS = {
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetUser",
     "kms:DescribeKey",
     "kms:GetKeyPolicy",
     "s3:GetObject",

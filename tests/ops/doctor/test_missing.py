@@ -6,7 +6,7 @@ import pytest
 
 from ops.doctor.commands import apply
 from ops.doctor.names import names_of
-from tests.ops.conftest import ARCHIVE, REGION, RESTORED
+from tests.ops.conftest import ARCHIVE, MIRROR, REGION, RESTORED, SOURCE
 from tests.ops.doctor.conftest import ROLES, policy_of, statements_of, statements_of_destination
 
 
@@ -78,6 +78,23 @@ def test_key_of_the_mirror_is_needed_for_decryption_by_the_check(doctor, world):
     assert not doctor().found
 
 
+def test_key_of_the_source_is_needed_for_decryption_by_the_check(doctor, world):
+    key = world.kms.create_key()["KeyMetadata"]["Arn"]
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    world.s3.put_bucket_encryption(Bucket=SOURCE, ServerSideEncryptionConfiguration=rules)
+    run = doctor()
+    kinds = "partition_replicate", "mirror_check"
+    assert verdicts(run) == [("permissions", "problem")] * 2
+    assert {each["subject"] for each in run.found} == {world.functions[kind].label for kind in kinds}
+    assert all(each["sentence"].endswith(f"lacks kms:Decrypt on {key}: no policy allows it") for each in run.found)
+
+    for kind in kinds:
+        names = names_of(world.functions[kind], world.configuration(kind)) | {"read_keys": [key]}
+        world.allow(kind, *statements_of(kind, names))
+    assert not doctor().found
+
+
 @pytest.mark.long
 def test_account_that_issues_no_tokens_is_found(doctor, world):
     world.iam.disable_outbound_web_identity_federation()
@@ -115,8 +132,75 @@ def use_secret(world, kind, secret):
     world.allow(kind, *statements_of(kind, names))
 
 
+def make_user(world, *denied):
+    """Make the user of the mirror, with all permissions that it needs but some; return the text of its secret."""
+    world.far_iam.create_user(UserName="mirror", Path="/mirrors/")
+    statements = [*statements_of_destination(world, "partition_replicate")]
+    for statement in statements:
+        statement["Action"] = [action for action in statement["Action"] if action not in denied]
+    world.far_iam.put_user_policy(UserName="mirror", PolicyName="task", PolicyDocument=policy_of(*statements))
+    key = world.far_iam.create_access_key(UserName="mirror")["AccessKey"]
+    return json.dumps({"accesskey": key["AccessKeyId"], "secretaccesskey": key["SecretAccessKey"]})
+
+
+def enter_with(world, describe, text):
+    """Let both functions enter the destination with the key in a new secret; return the secret's ARN."""
+    secret = world.secretsmanager.create_secret(Name="mirror", SecretString=text)["ARN"]
+    for kind in ROLES:
+        use_secret(world, kind, secret)
+    describe("partition_replicate", secret=secret)
+    return secret
+
+
+def test_user_that_lacks_a_permission_at_the_destination_is_found(doctor, world, describe):
+    text = make_user(world, "s3:PutObject", "s3:PutObjectTagging")
+    enter_with(world, describe, text)
+    run = doctor()
+    assert verdicts(run) == [("destination permissions", "problem")]
+    (found,) = run.found
+    lacking = f"its user lacks s3:PutObject, s3:PutObjectTagging on arn:aws-us-gov:s3:::{MIRROR}/brigade-doctor"
+    assert found["sentence"] == f"{lacking}: no policy allows it"
+    assert found["command"] == apply("aws_iam_user_policy.partition_replicate[0]")
+    assert not [value for value in json.loads(text).values() if value in run.out]
+
+
+@pytest.mark.parametrize("key", ["AKIAX" * 4, "AKIAX"])
+def test_key_that_no_user_has_is_found(doctor, world, describe, key):
+    secret = enter_with(world, describe, json.dumps({"accesskey": key, "secretaccesskey": "hidden"}))
+    run = doctor("problem", "unknown")
+    assert verdicts(run) == [("destination permissions", "problem")]
+    found = next(each for each in run.found if each["check"] == "destination permissions")
+    assert found["sentence"] == f"the key in the secret {secret} belongs to no user of the mirror's account"
+    assert found["command"].startswith(f"aws secretsmanager put-secret-value --secret-id {secret} ")
+    assert key not in run.out and "hidden" not in run.out
+
+
+def test_secret_that_is_being_deleted_is_found_once(doctor, world, describe, tmp_path, monkeypatch):
+    profiles = tmp_path / "credentials"
+    profiles.write_text("[far]\naws_access_key_id = a\naws_secret_access_key = b\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profiles))
+    secret = enter_with(world, describe, make_user(world))
+    world.secretsmanager.delete_secret(SecretId=secret)
+    run = doctor("problem", "warning", "unknown", options=("--destination-profile", "far"))
+    assert verdicts(run) == [("secret", "problem")]
+    assert run.found[0]["sentence"] == f"the secret {secret} is being deleted"
+
+
+def test_user_of_a_store_is_not_looked_up(doctor, world, describe):
+    enter_with(world, describe, json.dumps({"accesskey": "AKIAX" * 4, "secretaccesskey": "hidden"}))
+    world.set("partition_replicate", DEST_ENDPOINT_URL="https://store.example.org")
+    assert "destination permissions" not in doctor("ok", "problem", "unknown").checks
+
+
+def test_user_that_has_all_permissions_is_fine(doctor, world, describe):
+    enter_with(world, describe, make_user(world))
+    run = doctor("ok")
+    assert "its user may do all that it needs" in {each["sentence"] for each in run.found}
+    assert not doctor().found
+
+
 def test_check_with_another_secret_than_the_mirror_is_found(doctor, world, describe):
-    text = json.dumps({"accesskey": "AKIAX", "secretaccesskey": "hidden"})
+    text = make_user(world)
     old, new = (world.secretsmanager.create_secret(Name=name, SecretString=text)["ARN"] for name in ("old", "new"))
     use_secret(world, "partition_replicate", new)
     use_secret(world, "mirror_check", old)

@@ -11,7 +11,7 @@ from local.demo.mirror import DESTINATION_REGION, SOURCE
 from local.terraform import profiles
 from ops.doctor.names import names_of, names_of_destination
 from ops.doctor.needs import needs_of
-from ops.doctor.subjects import functions, identities
+from ops.doctor.subjects import functions, identities, writers
 from tests.ops.conftest import Run
 from tests.ops.doctor.on_terraform import deployed
 
@@ -113,6 +113,15 @@ def test_needs_are_what_terraform_allows(stage, variables):
         names = names_of_destination(identity, configuration_in(plan, identity.function), "aws-us-gov", key)
         allowed = pairs_of_policy(plan[f"aws_iam_role_policy.{identity.kind}[0]"]["policy"])
         assert pairs_of_needs(identity.kind, names) == allowed, identity.kind
+
+
+def test_needs_are_what_terraform_allows_the_user(stage):
+    plan = stage.planned(partition_replicate_credentials="access_key")
+    (writer,) = writers(stage.deployed())
+    configuration = stage.aws.client("lambda").get_function_configuration(FunctionName=writer.label)
+    names = names_of_destination(writer, configuration, "aws-us-gov", None)
+    allowed = pairs_of_policy(plan["aws_iam_user_policy.partition_replicate[0]"]["policy"])
+    assert pairs_of_needs(writer.kind, names) == allowed
 
 
 def test_doctor_finds_nothing_wrong_with_a_fresh_deployment(doctor):
