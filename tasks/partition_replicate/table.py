@@ -52,10 +52,11 @@ PASSING = frozenset(
 # which is a matter of the set-up and not of this row.
 REFUSED = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
+# A version row names this replica version.
+RECORDED = "DestObject.VersionId = :replica"
 # A version row names no replica version that can be read, or just this one: see `items.replica_in`.
 UNRECORDED = (
-    "NOT (attribute_type(DestObject.VersionId, :text) AND attribute_type(DestObject.ETag, :text))"
-    " OR DestObject.VersionId = :replica"
+    f"NOT (attribute_type(DestObject.VersionId, :text) AND attribute_type(DestObject.ETag, :text)) OR {RECORDED}"
 )
 
 
@@ -133,9 +134,18 @@ class Table:
         )
         return new
 
-    def write_tags(self, key: str, row: VersionRow) -> None:
-        """Record the tags that a replica version has now."""
-        self._call("put_item", Item=items.version_row(key, row.version, row.replica, row.tags))
+    def write_tags(self, key: str, version: str, replica: ReplicaVersion, tags: Mapping[str, str]) -> None:
+        """Record the tags that a replica version has now.
+
+        Raises:
+            RowChanged: the row does not name that replica version any more.
+        """
+        self._call(
+            "put_item",
+            Item=items.version_row(key, version, replica, tags),
+            ConditionExpression=RECORDED,
+            ExpressionAttributeValues={":replica": {"S": replica.version}},
+        )
 
     def write_gone(self, key: str, version: str, etag: str, replica: str) -> None:
         """Replace a version row by the ETag of a copy of that version that may still arrive.

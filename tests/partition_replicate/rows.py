@@ -9,10 +9,13 @@ CONDITIONS = {
     None: lambda item, values: True,
     "attribute_not_exists(Revision)": lambda item, values: "Revision" not in item,
     "Revision = :revision": lambda item, values: item.get("Revision") == values[":revision"],
-    table.UNRECORDED: lambda item, values: (
-        items.replica_in(item) is None or item["DestObject"]["M"]["VersionId"] == values[":replica"]
-    ),
+    table.RECORDED: lambda item, values: _replica_of(item) == values[":replica"],
+    table.UNRECORDED: lambda item, values: items.replica_in(item) is None or _replica_of(item) == values[":replica"],
 }
+
+
+def _replica_of(item):
+    return item.get("DestObject", {}).get("M", {}).get("VersionId")
 
 
 class Rows:

@@ -138,6 +138,25 @@ def test_row_of_a_removed_version_replaces_only_the_record_that_was_read(world):
 
 
 @EVERY_VERSION
+def test_tags_are_recorded_only_of_the_replica_that_the_row_names(world):
+    world.replicate(world.put("a.txt", b"1"))
+    version = world.row("a.txt")["SourceVersionId"]["S"]
+    table = Table(world.dynamodb, TABLE)
+    recorded = table.read_replica("a.txt", version)
+    # A request whose answer was lost is repeated.
+    for _ in range(2):
+        table.write_tags("a.txt", version, recorded, {"a": "b"})
+    with pytest.raises(RowChanged):
+        table.write_tags("a.txt", version, recorded._replace(version="another"), {"c": "d"})
+    assert world.row("a.txt", version)["DestObjectTags"] == {"M": {"a": {"S": "b"}}}
+
+    table.write_gone("a.txt", version, '"etag"', recorded.version)
+    with pytest.raises(RowChanged):
+        table.write_tags("a.txt", version, recorded, {"c": "d"})
+    assert table.read_all("a.txt")[1].gone == {"etag"}
+
+
+@EVERY_VERSION
 def test_key_row_is_deleted_only_in_the_state_that_was_read(world):
     world.replicate(world.put("a.txt", b"1"))
     table = Table(world.dynamodb, TABLE)

@@ -78,7 +78,7 @@ def retag(tools: Tools, snapshot: Snapshot, step: steps.Retag) -> Snapshot:
         destination.put_tags(tools.sides, step.row.tags, replica.version)
     except KeyNotFoundException:
         return snapshot.with_single(single._replace(lost=True))
-    tools.table.write_tags(snapshot.event.object.key, step.row)
+    tools.table.write_tags(snapshot.event.object.key, step.row.version, replica, step.row.tags)
     again = single._replace(tags=None, replica_tags=step.row.tags, retags=single.retags + 1)
     return snapshot.with_single(again).did(step.action)
 

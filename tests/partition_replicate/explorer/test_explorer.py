@@ -67,6 +67,10 @@ def test_two_workers_and_tags_of_an_untracked_version():
     explore(ALL["all"], (*PUT, ("tag",)), kills=0, late=0, switches=3)
 
 
+def test_two_workers_any_fault_and_tags_of_a_version_that_is_removed():
+    explore(ALL["all-mirror"], (*PUT, ("tag",), ("remove the newest version",)), switches=1)
+
+
 @pytest.mark.parametrize("second", ["put", "put equal bytes", "delete", "remove the newest version"])
 def test_two_workers_and_any_fault_for_all_versions(second):
     explore(ALL["all-mirror"], (*PUT, (second,)), switches=1)
