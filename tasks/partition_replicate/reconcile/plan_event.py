@@ -137,7 +137,7 @@ def _undo_left_over(
     snapshot: Snapshot, policy: Policy, state: KeyState, newest_first: Sequence[Version]
 ) -> Step | None:
     tracked, is_gone = snapshot.known_replicas, bool(snapshot.survey.single.is_gone)
-    between = _between_mirrored(snapshot, newest_first)
+    between = _between_mirrored(snapshot, state, newest_first)
     left_over: list[str] = []
     above = None
     for place, version in enumerate(newest_first):
@@ -158,18 +158,22 @@ def _undo_left_over(
     return Undo((*pending, *left_over), source_is_gone=is_gone) if left_over else None
 
 
-def _between_mirrored(snapshot: Snapshot, newest_first: Sequence[Version]) -> range:
+def _between_mirrored(snapshot: Snapshot, state: KeyState, newest_first: Sequence[Version]) -> range:
     """Return the places in a listing at which only versions that rows name are mirrored ones.
 
     They begin below the newest such version. What is below the oldest one may have been mirrored before the table kept
-    rows; if rows name every version of the source, it was not.
+    rows; if rows name every version of the source, it was not. Versions that are newer than the one in the key row are
+    not mirrored yet.
     """
     survey, tracked = snapshot.survey, snapshot.known_replicas
     places = [place for place, version in enumerate(newest_first) if version.id in tracked]
     if not places:
         return range(0)
     known = survey.records.replicas if survey.records else {}
-    is_all = survey.source is not None and all(version.id in known for version in survey.source.unknown)
+    oldest_first = [version.id for version in survey.source.unknown] if survey.source else []
+    if state.origin.version in oldest_first:
+        oldest_first = oldest_first[: oldest_first.index(state.origin.version)]
+    is_all = survey.source is not None and known.keys() >= set(oldest_first)
     return range(places[0], len(newest_first) if is_all else places[-1])
 
 

@@ -83,6 +83,10 @@ def test_one_worker_any_fault_and_a_removal_after_three_changes(deletes, second,
     explore(policy, (*PUT, (second,), (third,), ("remove the newest version",)), workers=1)
 
 
+def test_one_worker_any_fault_and_a_change_during_the_recheck():
+    explore(ALL["all-mirror"], (*PUT, ("put equal bytes",), ("remove an older version",), ("put",)), workers=1)
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize("second", LASTING)
 @pytest.mark.parametrize("deletes", ["mirror", "keep"])
