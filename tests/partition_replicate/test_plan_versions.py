@@ -54,6 +54,13 @@ def careful(*new, untracked=(), known=(D1,), **more):
     )
 
 
+def gone(*versions, policy=ALL_MIRRORED, row=()):
+    """The source has no version any more, which is recorded; the destination has these, the newest first."""
+    destination = listing(row, *versions)
+    survey = Survey(versioned(), listing({}), destination, ReplicaVersion(versions[0].id, versions[0].etag))
+    return Snapshot(REMOVED, removed(AT_V1), round=CAREFUL, survey=survey), policy
+
+
 SOURCE_2 = seen(plans.SOURCE, V2.etag, version="s2")
 
 VERSION_RULES = {
@@ -199,6 +206,22 @@ VERSION_RULES = {
         Snapshot(REMOVED, removed(AT_V1), round=CAREFUL, survey=careful()._replace(source=listing({}))),
         ALL,
         steps.Delete(replaces='"e1"'),
+    ),
+    "no version is left on either side, only untracked delete markers: undo them": (
+        *gone(Version("y"), Version("x")),
+        steps.Undo(("x", "y"), source_is_gone=True),
+    ),
+    "only untracked delete markers are left, and removed versions stay: settled": (
+        *gone(Version("y"), Version("x"), policy=ALL),
+        steps.Settle(),
+    ),
+    "an untracked delete marker hides an object of another writer: settled": (
+        *gone(Version("y"), Version("x", '"other"', 7)),
+        steps.Settle(),
+    ),
+    "a delete marker that a row names is the newest: settled": (
+        *gone(Version("y"), row=["y"]),
+        steps.Settle(),
     ),
     "both sides were listed as before for the fifth time: observe what they serve": (
         Snapshot(CREATED, AT_V1, round=Round(past=Past(careful=True, views=5)), survey=careful()),

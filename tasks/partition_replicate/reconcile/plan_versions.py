@@ -45,6 +45,7 @@ from tasks.partition_replicate.reconcile.steps import (
 from tasks.partition_replicate.reconcile.survey import Listing
 from tasks.utils.events import Kind
 from tasks.utils.key_state import KeyState, Origin
+from tasks.utils.mirror_settings import MIRROR
 
 # Rounds follow a lost race, a removal and an adoption. More of them mean a key that others work on as well; the message
 # comes back, and nothing that was done is done again.
@@ -224,10 +225,20 @@ def _mirror_absence(snapshot: Snapshot, policy: Policy, state: KeyState) -> Step
     survey = snapshot.survey
     if survey.progress.sorted:
         return StartRound(careful=True)
-    if not survey.top.etag or survey.destination is None or survey.destination.newest is None:
+    listing = survey.destination
+    if listing is None or listing.newest is None:
         return Settle()
+    if not survey.top.etag:
+        markers = _bare_markers(snapshot, listing) if policy.version_deletes == MIRROR else ()
+        return Undo(markers, source_is_gone=True) if markers else Settle()
     step = remove_newest(snapshot, policy, action=Action.DELETED)
-    return step or plan_untracked.undo_copy(snapshot, policy, survey.destination.newest) or Delete(survey.top.etag)
+    return step or plan_untracked.undo_copy(snapshot, policy, listing.newest) or Delete(survey.top.etag)
+
+
+def _bare_markers(snapshot: Snapshot, listing: Listing) -> tuple[str, ...]:
+    """Return the destination's versions if all are delete markers that no row names, and so hide nothing."""
+    is_bare = not listing.is_linked and all(version.is_marker for version in listing.unknown)
+    return tuple(one.id for one in listing.unknown if one.id not in snapshot.past.staying) if is_bare else ()
 
 
 def _report_contradiction(snapshot: Snapshot) -> Step:

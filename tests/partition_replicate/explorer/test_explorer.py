@@ -87,6 +87,11 @@ def test_one_worker_any_fault_and_a_change_during_the_recheck():
     explore(ALL["all-mirror"], (*PUT, ("put equal bytes",), ("remove an older version",), ("put",)), workers=1)
 
 
+def test_one_worker_any_fault_and_the_last_version_is_removed_during_the_recheck():
+    removals = ("remove the newest version",), ("remove the newest version",)
+    explore(ALL["all-mirror"], (*PUT, ("delete",), *removals), workers=1)
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize("second", LASTING)
 @pytest.mark.parametrize("deletes", ["mirror", "keep"])
