@@ -54,11 +54,12 @@ def careful(*new, untracked=(), known=(D1,), **more):
     )
 
 
-def gone(*versions, policy=ALL_MIRRORED, row=()):
+def gone(*versions, policy=ALL_MIRRORED, known=(), staying=()):
     """The source has no version any more, which is recorded; the destination has these, the newest first."""
-    destination = listing(row, *versions)
+    destination = listing(known, *versions)
     survey = Survey(versioned(), listing({}), destination, ReplicaVersion(versions[0].id, versions[0].etag))
-    return Snapshot(REMOVED, removed(AT_V1), round=CAREFUL, survey=survey), policy
+    past = Past(careful=True, staying=frozenset(staying))
+    return Snapshot(REMOVED, removed(AT_V1), round=Round(past=past), survey=survey), policy
 
 
 SOURCE_2 = seen(plans.SOURCE, V2.etag, version="s2")
@@ -219,8 +220,12 @@ VERSION_RULES = {
         *gone(Version("y"), Version("x", '"other"', 7)),
         steps.Settle(),
     ),
-    "a delete marker that a row names is the newest: settled": (
-        *gone(Version("y"), row=["y"]),
+    "an untracked delete marker is above one that a row names: settled": (
+        *gone(Version("y"), Version("x"), known=["x"]),
+        steps.Settle(),
+    ),
+    "an untracked delete marker was tried before and stays: settled": (
+        *gone(Version("y"), staying=["y"]),
         steps.Settle(),
     ),
     "both sides were listed as before for the fifth time: observe what they serve": (
